@@ -1,0 +1,59 @@
+# Everything a person does with this project, one word each. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow check format lock browser clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: .venv/.serve ## the service on http://127.0.0.1:8600, with its own database and the shipped model
+	@$(BIN)/tagalong-server serve
+
+test: .venv/.test browser ## every test, the browser's included
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/.test browser ## tests that take minutes or need data that is not in the repository
+	$(BIN)/pytest -m slow
+
+check: .venv/.test ## style, types, schema against migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.test ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# What Python and pip need to know is in the locks; a changed lock or pyproject.toml installs again.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tagalong needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+.venv/.serve: .venv/.python requirements/serve.txt pyproject.toml
+	@echo "Installing what serving needs (about 90 MB once) …"
+	@$(PIP) --require-hashes -r requirements/serve.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.test: .venv/.serve requirements/test.txt
+	@echo "Installing what training and testing need (about 250 MB once) …"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+browser: ## find the browsers that the tests drive, or install them
+	@sh tests/install_browsers.sh
+
+lock: ## pin the dependencies again (needs uv)
+	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt
+	uv pip compile pyproject.toml requirements/build.in --extra train --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
+
+LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--quiet --custom-compile-command "make lock"
+
+clean: ## remove the environment and what tests and builds left; the data stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist artifacts

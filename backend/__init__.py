@@ -1,0 +1,1 @@
+"""The service: answers drafts with tags, records what people do with them, and reports acceptance."""

@@ -1,0 +1,129 @@
+"""The projection of events: items and posts, worked out anew from all events of a draft.
+
+One statement makes both the live tables, draft by draft, and the recount of everything, so that the two
+can't drift apart. The order is that of ``sequence``, which the client gives out; order of arrival means
+nothing. Definitions: README, "How acceptance is counted".
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+COLUMNS = (
+    "draft_id",
+    "tag",
+    "suggestion_id",
+    "rank",
+    "score",
+    "position",
+    "viewed_at",
+    "accepted_at",
+    "removed_at",
+    "dismissed_at",
+    "impossible",
+)
+
+# Views, takes (accepted, removed) and noes (dismissed, restored) are three strands of one item's life. Within
+# takes and noes the kinds must alternate, and the first event of all must be a view: the client sends a view
+# with any action. What breaks this was lost or made up, and is shown as a fault of bookkeeping.
+ITEMS = """
+WITH told AS (
+    SELECT draft_id, tag, suggestion_id, position, kind, sequence, id, at,
+        lag(kind) OVER (strand ORDER BY sequence, id) AS before,
+        first_value(kind) OVER (PARTITION BY draft_id, tag ORDER BY sequence, id) AS beginning
+    FROM event
+    WHERE kind <> 'posted' {restriction}
+    WINDOW strand AS (
+        PARTITION BY draft_id, tag, kind IN ('accepted', 'removed'), kind IN ('dismissed', 'restored')
+    )
+), item_life AS (
+    SELECT draft_id, tag,
+        (array_agg(suggestion_id ORDER BY kind = 'viewed' DESC, sequence, id))[1] AS suggestion_id,
+        (array_agg(position ORDER BY sequence, id) FILTER (WHERE kind = 'viewed'))[1] AS position,
+        (array_agg(at ORDER BY sequence, id) FILTER (WHERE kind = 'viewed'))[1] AS viewed_at,
+        (array_agg(at ORDER BY sequence, id) FILTER (WHERE kind = 'accepted'))[1] AS accepted_at,
+        (array_agg(CASE kind WHEN 'removed' THEN at END ORDER BY sequence DESC, id DESC)
+            FILTER (WHERE kind IN ('accepted', 'removed')))[1] AS removed_at,
+        (array_agg(CASE kind WHEN 'dismissed' THEN at END ORDER BY sequence DESC, id DESC)
+            FILTER (WHERE kind IN ('dismissed', 'restored')))[1] AS dismissed_at,
+        bool_or(
+            beginning <> 'viewed'
+            OR CASE kind
+                WHEN 'accepted' THEN before = 'accepted'
+                WHEN 'removed' THEN before IS DISTINCT FROM 'accepted'
+                WHEN 'dismissed' THEN before = 'dismissed'
+                WHEN 'restored' THEN before IS DISTINCT FROM 'dismissed'
+                ELSE false
+            END
+        ) AS impossible
+    FROM told
+    GROUP BY draft_id, tag
+)
+SELECT life.draft_id, life.tag, life.suggestion_id,
+    array_position(suggestion.tags, life.tag)::smallint AS rank,
+    suggestion.scores[array_position(suggestion.tags, life.tag)] AS score,
+    life.position, life.viewed_at, life.accepted_at, life.removed_at, life.dismissed_at,
+    coalesce(life.impossible, false) AS impossible
+FROM item_life AS life JOIN suggestion ON suggestion.id = life.suggestion_id
+"""
+
+WRITE_ITEMS = f"""
+INSERT INTO item ({", ".join(COLUMNS)})
+{ITEMS}
+ON CONFLICT (draft_id, tag) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in COLUMNS[2:])}
+"""
+
+# Tags may be changed and posted once more (a validation error that only the server saw): the last word counts.
+WRITE_POSTS = """
+UPDATE draft SET posted_at = post.at, posted_tags = post.tags, question_id = post.question_id
+FROM (
+    SELECT DISTINCT ON (draft_id) draft_id, at, tags, question_id
+    FROM event
+    WHERE kind = 'posted' {restriction}
+    ORDER BY draft_id, sequence DESC, id DESC
+) AS post
+WHERE draft.id = post.draft_id
+"""
+
+THESE_DRAFTS = "AND draft_id = ANY(:drafts)"
+
+DIFFERENCES = f"""
+WITH recounted AS ({ITEMS.format(restriction="")}), kept AS (SELECT {", ".join(COLUMNS)} FROM item)
+SELECT (SELECT count(*) FROM recounted) AS items,
+    (SELECT count(*) FROM (SELECT * FROM recounted EXCEPT SELECT * FROM kept) AS missing) AS missing,
+    (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM recounted) AS surplus) AS surplus
+"""
+
+
+async def project_items(session: AsyncSession, drafts: Collection[UUID]) -> None:
+    """Work the items of these drafts out anew. The caller holds the drafts' locks."""
+    await session.execute(_for_drafts(WRITE_ITEMS), {"drafts": list(drafts)})
+
+
+async def project_posts(session: AsyncSession, drafts: Collection[UUID]) -> None:
+    """Work out anew when and with which tags these drafts were posted. The caller holds their locks."""
+    await session.execute(_for_drafts(WRITE_POSTS), {"drafts": list(drafts)})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the items kept differ from those that the events make."""
+
+    items: int
+    missing: int
+    surplus: int
+
+
+async def recount(session: AsyncSession) -> Difference:
+    """Work every item out anew, and compare; nothing is changed."""
+    row = (await session.execute(text(DIFFERENCES))).one()
+    return Difference(row.items, row.missing, row.surplus)
+
+
+def _for_drafts(statement: str) -> TextClause:
+    return text(statement.format(restriction=THESE_DRAFTS)).bindparams(
+        bindparam("drafts", type_=ARRAY(Uuid(as_uuid=True)))
+    )

@@ -1,0 +1,90 @@
+"""Messages of the feedback: a batch of events in, what became of each out."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+
+from backend.messages import Id, Message, Site, Tag
+
+MAX_EVENTS = 100
+
+
+def in_this_century(moment: datetime) -> datetime:
+    """Refuse clocks that are off by more than a lifetime: such a moment may not even be UTC in range."""
+    if not 2000 <= moment.year < 2100:
+        raise ValueError("must lie between the years 2000 and 2100")
+    return moment.astimezone(UTC)
+
+
+def written(moment: object) -> object:
+    """Refuse numbers: seconds, milliseconds or days, nobody can tell."""
+    if not isinstance(moment, str):
+        raise ValueError('must be a string, as in "2026-01-31T12:00:00Z"')
+    return moment
+
+
+Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(written), AfterValidator(in_this_century)]
+QuestionId = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class EventBase(Message):
+    """What every event has: an id made by the client, and its place in the install's sequence, from 1."""
+
+    id: Id
+    sequence: Annotated[int, Field(ge=1, lt=2**53)]
+    occurred_at: Timestamp
+    draft_id: Id
+
+
+class Viewed(EventBase):
+    """A chip was seen: at least half of it, for 750 ms, tab in front; ``position`` on screen, from 1."""
+
+    kind: Literal["viewed"]
+    suggestion_id: Id
+    tag: Tag
+    position: Annotated[int, Field(ge=1, le=100)]
+
+
+class Acted(EventBase):
+    """A writer accepted an offered tag (and the page took it), took it out again, said no, or took that back."""
+
+    kind: Literal["accepted", "removed", "dismissed", "restored"]
+    suggestion_id: Id
+    tag: Tag
+
+
+class Posted(EventBase):
+    """The question was posted with these tags. A post that is no question yet (staging) has no number."""
+
+    kind: Literal["posted"]
+    tags: Annotated[list[Tag], Field(max_length=20)]
+    question_id: QuestionId | None
+    site: Site
+
+
+AnyEvent = Annotated[Viewed | Acted | Posted, Field(discriminator="kind")]
+
+
+class EventBatch(Message):
+    """Up to 100 events of one install. A resend of any of them changes nothing."""
+
+    install_id: Id
+    sent_at: Timestamp
+    events: Annotated[list[AnyEvent], Field(max_length=MAX_EVENTS)]
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not taken, and why. Sending it again is no use."""
+
+    id: UUID
+    reason: str
+
+
+class Receipt(BaseModel):
+    """What became of a batch: every event is now stored (new or known already) or refused."""
+
+    new: int
+    known: int
+    refused: list[RefusedEvent]

@@ -1,0 +1,154 @@
+"""Taking events in: judged, stored once, and projected to items in the same transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.feedback.projection import project_items, project_posts
+from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
+from backend.feedback.tables import Event, Refused
+from backend.observability import EVENTS
+from backend.suggestions.service import KnownDraft, KnownSuggestion, find_suggestions, lock_drafts
+
+UNKNOWN_DRAFT = "unknown_draft"
+UNKNOWN_SUGGESTION = "unknown_suggestion"
+UNKNOWN_TAG = "unknown_tag"
+
+
+async def take(session: AsyncSession, batch: EventBatch) -> Receipt:
+    """Store a batch of events, and bring the items and posts that they speak of up to date."""
+    received_at = datetime.now(UTC)
+    drafts = await lock_drafts(session, [event.draft_id for event in batch.events])
+    named = {event.suggestion_id for event in batch.events if not isinstance(event, Posted)}
+    suggestions = await find_suggestions(session, list(named))
+
+    rows: dict[UUID, dict[str, Any]] = {}
+    refused: dict[UUID, dict[str, Any]] = {}
+    for event in batch.events:
+        reason = why_refused(event, batch.install_id, drafts, suggestions)
+        if reason:
+            refused[event.id] = refused_row(event, batch.install_id, reason, received_at)
+        else:
+            rows.setdefault(event.id, event_row(event, batch, received_at, drafts, suggestions))
+    new = await insert_events(session, list(rows.values()))
+    await insert_refused(session, list(refused.values()))
+
+    if acted := {rows[each]["draft_id"] for each in new if rows[each]["kind"] != "posted"}:
+        await project_items(session, acted)
+    if posted := {rows[each]["draft_id"] for each in new if rows[each]["kind"] == "posted"}:
+        await project_posts(session, posted)
+
+    known = sum(event.id not in refused for event in batch.events) - len(new)
+    for outcome, n in (("new", len(new)), ("known", known), ("refused", len(refused))):
+        EVENTS.labels(outcome).inc(n)
+    return Receipt(
+        new=len(new),
+        known=known,
+        refused=[RefusedEvent(id=each, reason=row["reason"]) for each, row in refused.items()],
+    )
+
+
+def why_refused(
+    event: AnyEvent,
+    install_id: UUID,
+    drafts: Mapping[UUID, KnownDraft],
+    suggestions: Mapping[UUID, KnownSuggestion],
+) -> str | None:
+    """Why an event can't be true: it names a draft, suggestion or tag that we never gave this install."""
+    draft = drafts.get(event.draft_id)
+    if draft is None or draft.install_id != install_id:
+        return UNKNOWN_DRAFT
+    if isinstance(event, Posted):
+        return None
+    suggestion = suggestions.get(event.suggestion_id)
+    if suggestion is None or suggestion.draft_id != event.draft_id:
+        return UNKNOWN_SUGGESTION
+    if event.tag not in suggestion.tags:
+        return UNKNOWN_TAG
+    return None
+
+
+def corrected(occurred_at: datetime, sent_at: datetime, received_at: datetime, earliest: datetime) -> datetime:
+    """When an event happened by the server's clock.
+
+    The client's clock may be wrong, but it was as wrong when it sent: the event is as old as the client
+    says. It is neither older than what it speaks of (``earliest``) nor younger than its receipt.
+    """
+    return max(earliest, min(received_at, received_at + (occurred_at - sent_at)))
+
+
+def event_row(
+    event: AnyEvent,
+    batch: EventBatch,
+    received_at: datetime,
+    drafts: Mapping[UUID, KnownDraft],
+    suggestions: Mapping[UUID, KnownSuggestion],
+) -> dict[str, Any]:
+    """An event as a row; what its kind does not have is null."""
+    row: dict[str, Any] = dict.fromkeys(("suggestion_id", "tag", "position", "tags", "question_id", "site"))
+    if isinstance(event, Posted):
+        earliest = drafts[event.draft_id].started_at
+        row |= {"tags": event.tags, "question_id": event.question_id, "site": event.site}
+    else:
+        earliest = suggestions[event.suggestion_id].created_at
+        row |= {"suggestion_id": event.suggestion_id, "tag": event.tag}
+    if isinstance(event, Viewed):
+        row["position"] = event.position
+    return row | {
+        "id": event.id,
+        "install_id": batch.install_id,
+        "sequence": event.sequence,
+        "kind": event.kind,
+        "draft_id": event.draft_id,
+        "occurred_at": event.occurred_at,
+        "sent_at": batch.sent_at,
+        "received_at": received_at,
+        "at": corrected(event.occurred_at, batch.sent_at, received_at, earliest),
+    }
+
+
+def refused_row(event: AnyEvent, install_id: UUID, reason: str, received_at: datetime) -> dict[str, Any]:
+    """A refused event as a row: that there was one, not what it said."""
+    return {
+        "id": event.id,
+        "install_id": install_id,
+        "sequence": event.sequence,
+        "reason": reason,
+        "received_at": received_at,
+    }
+
+
+async def insert_events(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[UUID]:
+    """Store the events that are not yet known; return the ids of those."""
+    if not rows:
+        return []
+    statement = insert(Event).values(rows).on_conflict_do_nothing(index_elements=["id"]).returning(Event.id)
+    return list(await session.scalars(statement))
+
+
+async def insert_refused(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Note refused events, each once however often it is sent."""
+    if rows:
+        ordered = sorted(rows, key=lambda row: row["id"])
+        await session.execute(insert(Refused).values(ordered).on_conflict_do_nothing(index_elements=["id"]))
+
+
+async def export_events(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
+    """All events of an install, in their order."""
+    events = await session.scalars(
+        select(Event).where(Event.install_id == install_id).order_by(Event.sequence, Event.id)
+    )
+    return [{column.key: getattr(event, column.key) for column in Event.__table__.columns} for event in events]
+
+
+async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -> None:
+    """Give an install's events to ``nobody``, and drop the questions' numbers in them."""
+    await session.execute(
+        update(Event).where(Event.install_id == install_id).values(install_id=nobody, question_id=None)
+    )
+    await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))

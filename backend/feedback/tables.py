@@ -1,0 +1,92 @@
+"""Tables of events as they came, of the items they project to, and of what settled drafts leave behind."""
+
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.tables import Moment, Table
+
+
+class Event(Table):
+    """One thing a writer did, as the extension told it; append-only.
+
+    ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at`` and kept between
+    the start of what it speaks of and its receipt.
+    """
+
+    __tablename__ = "event"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    install_id: Mapped[UUID]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"))
+    suggestion_id: Mapped[UUID | None] = mapped_column(ForeignKey("suggestion.id"))
+    tag: Mapped[str | None] = mapped_column(Text)
+    position: Mapped[int | None] = mapped_column(SmallInteger)
+    tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    question_id: Mapped[int | None] = mapped_column(BigInteger)
+    site: Mapped[str | None] = mapped_column(Text)
+    occurred_at: Mapped[Moment]
+    sent_at: Mapped[Moment]
+    received_at: Mapped[Moment]
+    at: Mapped[Moment]
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('viewed', 'accepted', 'removed', 'dismissed', 'restored', 'posted')", name="kind"),
+        Index("ix_event_draft_id_tag", "draft_id", "tag"),
+        Index("ix_event_install_id_sequence", "install_id", "sequence"),
+    )
+
+
+class Refused(Table):
+    """An event that was refused, by its id, so that a resend neither counts twice nor looks like a loss."""
+
+    __tablename__ = "refused"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    install_id: Mapped[UUID]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[Moment]
+
+    __table_args__ = (Index("ix_refused_install_id_sequence", "install_id", "sequence"),)
+
+
+class Item(Table):
+    """One offered tag in one draft: the projection of its events, written in the same transaction.
+
+    ``suggestion_id``, ``rank`` (from 1, by score), ``score`` and ``position`` (from 1, on screen) are of the
+    first view. ``removed_at`` and ``dismissed_at`` are set while removal or dismissal is the last word.
+    ``impossible`` marks an order of events that no writer can produce, such as accepted but never viewed.
+    """
+
+    __tablename__ = "item"
+
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(Text, primary_key=True)
+    suggestion_id: Mapped[UUID] = mapped_column(ForeignKey("suggestion.id"))
+    rank: Mapped[int] = mapped_column(SmallInteger)
+    score: Mapped[float] = mapped_column(REAL)
+    position: Mapped[int | None] = mapped_column(SmallInteger)
+    viewed_at: Mapped[Moment | None]
+    accepted_at: Mapped[Moment | None]
+    removed_at: Mapped[Moment | None]
+    dismissed_at: Mapped[Moment | None]
+    impossible: Mapped[bool]
+
+    __table_args__ = (Index("ix_item_viewed_at", "viewed_at"),)
+
+
+class Feedback(Table):
+    """What a settled draft leaves: a posted question's tags beside the offered ones; no draft, no install."""
+
+    __tablename__ = "feedback"
+
+    site: Mapped[str] = mapped_column(Text, primary_key=True)
+    question_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    posted_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    offered_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    model_version: Mapped[str] = mapped_column(Text)

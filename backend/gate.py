@@ -1,0 +1,181 @@
+"""The gate: what every request must pass before any route sees it.
+
+A service on a person's own machine can be reached by any web page that the person opens: by a form or a
+fetch to 127.0.0.1, or by a host name that was rebound to it. So a foreign Host is refused, and so is a write
+that a web page sends which is not ours. An extension's requests carry its own origin and pass.
+"""
+
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.problems import Problem
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension"})
+
+# A draft of 50,000 characters, each escaped in JSON as two \\uXXXX, and room to spare. Bytes.
+BODY_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the gate asks for.
+
+    Attributes:
+        allowed_hosts: names that the Host header may hold; ``*`` allows any.
+        rate_limit: requests to /api a minute and client; 0 is no limit.
+        api_key: what requests to /api must bring as a bearer token; empty is open to all.
+        body_limits: largest body in bytes, by path, where it is not ``BODY_LIMIT``.
+    """
+
+    allowed_hosts: frozenset[str]
+    rate_limit: int
+    api_key: str
+    body_limits: Mapping[str, int]
+
+
+class Gate:
+    """ASGI middleware that refuses what no route should see, each refusal a problem."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app = app
+        self.rules = rules
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._limit = RateLimitItemPerMinute(max(rules.rate_limit, 1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with the problem."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        largest = self.rules.body_limits.get(scope["path"], BODY_LIMIT)
+        try:
+            self._check_host(headers)
+            if scope["method"] in WRITES:
+                check_origin(headers)
+                check_content_type(scope, headers)
+                check_content_length(headers, largest)
+            if scope["path"].startswith("/api/"):
+                self._check_key(headers)
+                await self._check_rate(scope)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        await self.app(scope, limited(receive, largest), send)
+
+    def _check_host(self, headers: Headers) -> None:
+        host = hostname(headers.get("host", ""))
+        if "*" not in self.rules.allowed_hosts and host not in self.rules.allowed_hosts:
+            raise Problem(
+                400,
+                "Foreign host",
+                "This service does not answer under that host name. Whoever runs it can add the name to "
+                "TAGALONG_ALLOWED_HOSTS.",
+            )
+
+    def _check_key(self, headers: Headers) -> None:
+        if not self.rules.api_key:
+            return
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = token.strip().encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self.rules.api_key.encode()):
+            raise Problem(
+                401,
+                "API key needed",
+                "This service is closed: send its key as 'Authorization: Bearer KEY'. The extension takes "
+                "the key in its options.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    async def _check_rate(self, scope: Scope) -> None:
+        if not self.rules.rate_limit:
+            return
+        client = (scope.get("client") or ("unknown",))[0]
+        if await self._limiter.hit(self._limit, client):
+            return
+        stats = await self._limiter.get_window_stats(self._limit, client)
+        wait = max(1, round(stats.reset_time - time.time()))
+        raise Problem(
+            429,
+            "Too many requests",
+            f"More than {self.rules.rate_limit} requests in a minute. Try again in {wait} s.",
+            headers={"Retry-After": str(wait)},
+        )
+
+
+def hostname(host: str) -> str:
+    """The name in a Host header, without port and brackets; empty if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def check_origin(headers: Headers) -> None:
+    """Refuse a write that a web page of another origin sends."""
+    origin = headers.get("origin")
+    if origin is None:
+        # Browsers that leave Origin out still say whether the request crosses sites.
+        foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    else:
+        parts = urlsplit(origin) if "://" in origin else None
+        own = parts is not None and parts.netloc.lower() == headers.get("host", "").lower()
+        foreign = not own and (parts is None or parts.scheme not in EXTENSION_SCHEMES)
+    if foreign:
+        raise Problem(
+            403,
+            "Foreign origin",
+            "A web page may not write here. The extension and this service's own pages may.",
+        )
+
+
+def check_content_type(scope: Scope, headers: Headers) -> None:
+    """Refuse a body that is not JSON: a form of another site could send those without asking first."""
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if not has_body and scope["method"] == "DELETE":
+        return
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(415, "JSON only", "Send the body as JSON, with 'Content-Type: application/json'.")
+
+
+def check_content_length(headers: Headers, largest: int) -> None:
+    """Refuse a body that says itself that it is too large, before reading it."""
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > largest:
+        raise too_large(largest)
+
+
+def too_large(largest: int) -> Problem:
+    """The answer to a body of more than ``largest`` bytes."""
+    return Problem(
+        413,
+        "Body too large",
+        f"The body may have {largest:,} bytes at most.",
+        headers={"Connection": "close"},
+    )
+
+
+def limited(receive: Receive, largest: int) -> Receive:
+    """Count a body while it is read, since one that is sent in chunks does not say its size."""
+    size = 0
+
+    async def counting() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > largest:
+            raise too_large(largest)
+        return message
+
+    return counting

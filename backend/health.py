@@ -1,0 +1,45 @@
+"""Health: whether the process lives, and whether it can do its work."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from backend.problems import Problem
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class Ready(BaseModel):
+    """The service answers drafts. Without its database it still does, but nothing is recorded."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    database: Literal["present", "away"]
+
+
+@router.get("/live")
+async def live() -> Live:
+    """Whether the process answers at all."""
+    return Live()
+
+
+@router.get("/ready")
+async def ready(request: Request) -> Ready:
+    """Whether the model is loaded and the database's schema was current at start."""
+    state = request.app.state
+    if not state.migrated:
+        raise Problem(
+            503,
+            "Not ready",
+            state.not_migrated_because or "The database has not been reached yet; trying again.",
+            headers={"Retry-After": "5"},
+        )
+    present = await state.database.ping()
+    return Ready(model=state.suggester.classifier.version, database="present" if present else "away")

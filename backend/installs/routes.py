@@ -1,0 +1,37 @@
+"""Routes to export and to erase what is stored of an install. Its random id is the only key to it."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from backend.installs.service import erase_install, export_install
+from backend.problems import Problem
+
+router = APIRouter(prefix="/api/v1/installs", tags=["installs"])
+
+
+class InstallExport(BaseModel):
+    """All that is stored of an install. There is no draft's text in it, since none is ever stored."""
+
+    install_id: UUID
+    drafts: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+@router.get("/{install_id}")
+async def export(install_id: UUID, request: Request) -> InstallExport:
+    """Everything that is stored of an install."""
+    async with request.app.state.database.session() as session:
+        drafts, events = await export_install(session, install_id)
+    if not drafts and not events:
+        raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
+    return InstallExport(install_id=install_id, drafts=drafts, events=events)
+
+
+@router.delete("/{install_id}", status_code=204)
+async def erase(install_id: UUID, request: Request) -> None:
+    """Forget whose the drafts and events were; the counts stay. Erasing twice is as good as once."""
+    async with request.app.state.database.session() as session:
+        await erase_install(session, install_id)

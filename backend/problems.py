@@ -1,0 +1,114 @@
+"""Every error the service answers with, as application/problem+json (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from backend.database import DatabaseAway
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# What HTTP calls a status is no help to the person who gets it; these are the ones our framework raises.
+ADVICE = {
+    404: "There is nothing at this address. /openapi.json lists what there is.",
+    405: "This address does not take this method. /openapi.json lists what it takes.",
+}
+
+
+class Problem(HTTPException):
+    """An error to be told to the client: ``title`` names the kind, ``detail`` says what to do about it."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail=detail, headers=dict(headers or {}))
+        self.title = title
+        self.more = more
+
+    def response(self) -> JSONResponse:
+        """The problem as a response, for code that runs before any route, such as middleware."""
+        return JSONResponse(
+            {"type": "about:blank", "title": self.title, "status": self.status_code, "detail": self.detail} | self.more,
+            status_code=self.status_code,
+            headers=self.headers,
+            media_type=MEDIA_TYPE,
+        )
+
+
+def database_away() -> Problem:
+    """The answer while the database can't be reached: nothing was stored, and the client keeps its data."""
+    return Problem(
+        503,
+        "Database away",
+        "The database can't be reached, and nothing was stored. Send the same request again later.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def invalid(errors: list[dict[str, Any]]) -> Problem:
+    """The answer to a request that does not fit its schema: one entry a fault, with its place."""
+    faults = [{"at": list(error["loc"]), "message": error["msg"]} for error in errors]
+    first = faults[0]
+    place = ".".join(str(part) for part in first["at"])
+    return Problem(
+        422,
+        "Invalid request",
+        f"{place}: {first['message']}. Nothing was stored; /openapi.json holds the schema.",
+        errors=faults,
+    )
+
+
+async def on_problem(request: Request, problem: Exception) -> JSONResponse:
+    """Answer with a problem raised anywhere below."""
+    assert isinstance(problem, HTTPException)
+    if isinstance(problem, Problem):
+        return problem.response()
+    advice = ADVICE.get(problem.status_code, problem.detail)
+    title = str(problem.detail)
+    return Problem(problem.status_code, title, advice, headers=problem.headers).response()
+
+
+async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that does not fit its schema; JSON that is no JSON at all gets 400."""
+    assert isinstance(error, RequestValidationError)
+    errors = list(error.errors())
+    if errors and errors[0]["type"] == "json_invalid":
+        position = errors[0]["loc"][-1]
+        reason = errors[0].get("ctx", {}).get("error", "unreadable")
+        return Problem(400, "Malformed JSON", f"The body is not JSON: {reason} at character {position}.").response()
+    return invalid(errors).response()
+
+
+async def on_database_away(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that needs the database while it is away."""
+    return database_away().response()
+
+
+async def on_fault(request: Request, error: Exception) -> JSONResponse:
+    """Answer after an error of our own: the log has it, the client learns nothing of the inside."""
+    return Problem(
+        500,
+        "Internal error",
+        "The service made an error and has logged it. The same request may succeed later.",
+    ).response()
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every error as a problem."""
+    app.add_exception_handler(HTTPException, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(DatabaseAway, on_database_away)
+    app.add_exception_handler(Exception, on_fault)

@@ -1,0 +1,1 @@
+"""Suggestions: the answer to one state of a draft, and its record."""

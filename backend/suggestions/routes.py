@@ -1,0 +1,31 @@
+"""Routes of the suggestions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from backend.suggestions.schemas import Batch, BatchAnswer, DraftState, RecordedAnswer
+from backend.suggestions.service import Suggester
+
+router = APIRouter(prefix="/api/v1/suggestions", tags=["suggestions"])
+
+
+def suggester(request: Request) -> Suggester:
+    """The service's suggester."""
+    found: Suggester = request.app.state.suggester
+    return found
+
+
+Suggesting = Annotated[Suggester, Depends(suggester)]
+
+
+@router.post("")
+async def suggest(draft: DraftState, suggester: Suggesting) -> RecordedAnswer:
+    """Suggest tags for one state of a draft."""
+    return await suggester.answer(draft)
+
+
+@router.post("/batch")
+async def suggest_batch(batch: Batch, suggester: Suggesting) -> BatchAnswer:
+    """Suggest tags for up to 100 drafts; nothing is recorded."""
+    return BatchAnswer(model_version=suggester.classifier.version, answers=await suggester.answer_batch(batch.drafts))

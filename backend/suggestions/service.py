@@ -1,0 +1,257 @@
+"""Answering a draft: inference off the event loop, and the record of the answer, which may fail alone."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from sqlalchemy import exists, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.database import Database, DatabaseAway
+from backend.observability import INFERENCE, SUGGESTIONS
+from backend.problems import Problem
+from backend.suggestions.schemas import Answer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
+from backend.suggestions.tables import Draft, Suggestion
+from backend.totals import Totals
+from model.classifier import Classifier, Suggested
+
+# Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
+RECORD_WITHIN = 1.0
+
+
+class Suggester:
+    """Answers drafts with one model version.
+
+    Inference runs in threads, as many at once as there are cores: more would only wait for each other, and
+    on the event loop it would hold up every other request.
+    """
+
+    def __init__(self, classifier: Classifier, database: Database, totals: Totals) -> None:
+        self.classifier = classifier
+        self._database = database
+        self._totals = totals
+        self._cores = CapacityLimiter(os.cpu_count() or 1)
+        # The event loop itself holds tasks but weakly.
+        self._recordings: set[asyncio.Task[UUID | None]] = set()
+
+    async def answer(self, draft: DraftState) -> RecordedAnswer:
+        """Answer one state of a draft, and record the answer if the writer agreed.
+
+        Raises:
+            Problem: 409, the draft belongs to another install.
+        """
+        version = self.classifier.version
+        if draft.site not in self.classifier.sites:
+            self._count("unknown_site")
+            return RecordedAnswer(suggestion_id=None, model_version=version, items=[], notice=self._unknown(draft.site))
+        started = time.perf_counter()
+        suggested = await self._infer(draft, draft.chosen_tags)
+        latency_ms = (time.perf_counter() - started) * 1000
+        suggestion_id = None
+        if draft.record:
+            suggestion_id = await self._record_in_time(draft, suggested, latency_ms)
+            if suggestion_id is None:
+                self._count("unrecorded")
+            else:
+                SUGGESTIONS.labels("recorded").inc()
+        else:
+            self._count("without_consent")
+        return RecordedAnswer(
+            suggestion_id=suggestion_id, model_version=version, items=[as_item(each) for each in suggested]
+        )
+
+    async def answer_batch(self, drafts: Sequence[BatchDraft]) -> list[Answer]:
+        """Answer many drafts, in their order; nothing is recorded."""
+        answers = []
+        for draft in drafts:
+            if draft.site in self.classifier.sites:
+                suggested = await self._infer(draft, ())
+                answers.append(Answer(items=[as_item(each) for each in suggested]))
+            else:
+                answers.append(Answer(items=[], notice=self._unknown(draft.site)))
+        return answers
+
+    async def _infer(self, draft: DraftState | BatchDraft, chosen_tags: Sequence[str]) -> list[Suggested]:
+        def infer() -> list[Suggested]:
+            return self.classifier.suggest(
+                draft.title,
+                draft.body,
+                body_format=draft.body_format,
+                chosen_tags=chosen_tags,
+                limit=draft.limit,
+            )
+
+        with INFERENCE.time():
+            return await anyio.to_thread.run_sync(infer, limiter=self._cores)
+
+    async def _record_in_time(
+        self, draft: DraftState, suggested: Sequence[Suggested], latency_ms: float
+    ) -> UUID | None:
+        """Record an answer; None if the database is away or slow.
+
+        It is a task of its own, since even giving up on a stalled connection takes seconds.
+        """
+
+        async def attempt() -> UUID | None:
+            try:
+                async with self._database.session(within=RECORD_WITHIN) as session:
+                    return await record(session, draft, suggested, self.classifier.version, latency_ms)
+            except DatabaseAway:
+                return None
+
+        recording = asyncio.create_task(attempt())
+        self._recordings.add(recording)
+        recording.add_done_callback(self._recordings.discard)
+        done, _ = await asyncio.wait({recording}, timeout=RECORD_WITHIN)
+        return recording.result() if done else None
+
+    def _count(self, outcome: str) -> None:
+        """Count an answer that leaves no row."""
+        SUGGESTIONS.labels(outcome).inc()
+        self._totals.count(f"suggestions {outcome}")
+
+    def _unknown(self, site: str) -> str:
+        return f"The model does not know {site}. It knows {', '.join(sorted(self.classifier.sites))}."
+
+
+def as_item(suggested: Suggested) -> SuggestedTag:
+    """A suggested tag as a message."""
+    return SuggestedTag(
+        tag=suggested.tag,
+        score=round(suggested.score, 4),
+        confident=suggested.confident,
+        uses=suggested.uses,
+        because=list(suggested.because),
+    )
+
+
+async def record(
+    session: AsyncSession,
+    draft: DraftState,
+    suggested: Sequence[Suggested],
+    version: str,
+    latency_ms: float,
+) -> UUID:
+    """Record one answer, and the draft with its first one; return the suggestion's id.
+
+    Raises:
+        Problem: 409, the draft belongs to another install.
+    """
+    now = datetime.now(UTC)
+    await session.execute(
+        upsert(Draft)
+        .values(
+            id=draft.draft_id,
+            install_id=draft.install_id,
+            kind=draft.kind,
+            site=draft.site,
+            page=draft.page,
+            extension_version=draft.extension_version,
+            model_version=version,
+            started_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    suggestion_id = uuid4()
+    row = {
+        "id": suggestion_id,
+        "draft_id": draft.draft_id,
+        "model_version": version,
+        "created_at": now,
+        "latency_ms": latency_ms,
+        "title_chars": len(draft.title),
+        "body_chars": len(draft.body),
+        "chosen_tags": draft.chosen_tags,
+        "tags": [each.tag for each in suggested],
+        "scores": [each.score for each in suggested],
+        "confident": sum(each.confident for each in suggested),
+    }
+    table = Suggestion.__table__
+    own = exists().where(Draft.id == draft.draft_id, Draft.install_id == draft.install_id)
+    values = select(*(literal(value, table.c[name].type) for name, value in row.items())).where(own)
+    recorded = await session.execute(insert(Suggestion).from_select(list(row), values).returning(Suggestion.id))
+    if recorded.scalar() is None:
+        raise Problem(
+            409,
+            "Another install's draft",
+            "This draft_id was begun by another install. Begin a new draft with an id of its own.",
+        )
+    return suggestion_id
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDraft:
+    """What feedback needs to know of a draft."""
+
+    install_id: UUID
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSuggestion:
+    """What feedback needs to know of a suggestion."""
+
+    draft_id: UUID
+    created_at: datetime
+    tags: frozenset[str]
+
+
+async def lock_drafts(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, KnownDraft]:
+    """The drafts among ``ids``, locked until the transaction ends.
+
+    Whoever projects a draft's events holds its lock, so two batches for one draft can't miss each other's
+    events. The order by id keeps two batches from waiting for each other.
+    """
+    rows = await session.execute(
+        select(Draft.id, Draft.install_id, Draft.started_at)
+        .where(Draft.id.in_(ids))
+        .order_by(Draft.id)
+        .with_for_update()
+    )
+    return {row.id: KnownDraft(row.install_id, row.started_at) for row in rows}
+
+
+async def find_suggestions(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, KnownSuggestion]:
+    """The suggestions among ``ids``."""
+    rows = await session.execute(
+        select(Suggestion.id, Suggestion.draft_id, Suggestion.created_at, Suggestion.tags).where(Suggestion.id.in_(ids))
+    )
+    return {row.id: KnownSuggestion(row.draft_id, row.created_at, frozenset(row.tags)) for row in rows}
+
+
+async def export_drafts(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
+    """All that is stored of an install's drafts, each with its suggestions, oldest first."""
+    drafts = await session.scalars(
+        select(Draft).where(Draft.install_id == install_id).order_by(Draft.started_at, Draft.id)
+    )
+    exported = {draft.id: as_dict(draft) | {"suggestions": []} for draft in drafts}
+    suggestions = await session.scalars(
+        select(Suggestion)
+        .join(Draft, Draft.id == Suggestion.draft_id)
+        .where(Draft.install_id == install_id)
+        .order_by(Suggestion.created_at, Suggestion.id)
+    )
+    for suggestion in suggestions:
+        exported[suggestion.draft_id]["suggestions"].append(as_dict(suggestion))
+    return list(exported.values())
+
+
+def as_dict(row: Draft | Suggestion) -> dict[str, Any]:
+    """A row's columns by name."""
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+
+
+async def disown_drafts(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
+    """Give an install's drafts to ``nobody``, and drop the numbers of questions that have not settled."""
+    result = await session.execute(
+        update(Draft).where(Draft.install_id == install_id).values(install_id=nobody, question_id=None)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,59 @@
+"""Tables of a draft and of the suggestions given for it. The draft's text is never stored, only lengths."""
+
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.tables import Moment, Table
+
+
+class Draft(Table):
+    """One question being written in one tab of one install."""
+
+    __tablename__ = "draft"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    install_id: Mapped[UUID] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    site: Mapped[str] = mapped_column(Text)
+    page: Mapped[str | None] = mapped_column(Text)
+    extension_version: Mapped[str | None] = mapped_column(Text)
+    model_version: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[Moment]
+    posted_at: Mapped[Moment | None]
+    posted_tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    question_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('ask', 'edit', 'try', 'demo')", name="kind"),
+        CheckConstraint("(posted_at IS NULL) = (posted_tags IS NULL)", name="posted"),
+        Index("ix_draft_posted_at", "posted_at", postgresql_where=text("posted_at IS NOT NULL")),
+    )
+
+
+class Suggestion(Table):
+    """One answer of the service to one state of a draft: the tags given, best first.
+
+    The first ``confident`` of ``tags`` were offered, that is, shown as chips.
+    """
+
+    __tablename__ = "suggestion"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"), index=True)
+    model_version: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Moment]
+    latency_ms: Mapped[float] = mapped_column(REAL)
+    title_chars: Mapped[int]
+    body_chars: Mapped[int]
+    chosen_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    scores: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    confident: Mapped[int] = mapped_column(SmallInteger)
+
+    __table_args__ = (
+        CheckConstraint("cardinality(tags) = cardinality(scores)", name="one_score_a_tag"),
+        CheckConstraint("confident BETWEEN 0 AND cardinality(tags)", name="confident"),
+    )

@@ -1,0 +1,25 @@
+"""What all tables share: one metadata with named constraints, and the type of a moment."""
+
+from datetime import datetime
+from typing import Annotated
+
+from sqlalchemy import DateTime, MetaData
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+# Alembic can only drop or compare a constraint that has a name.
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+"""A moment in time; stored as UTC, always aware."""
+
+
+class Table(DeclarativeBase):
+    """Base of every table of the service."""
+
+    metadata = MetaData(naming_convention=NAMES)

@@ -1,0 +1,38 @@
+"""How Alembic reaches the database: on the connection that `backend.database` hands over.
+
+Run by hand (`alembic check`, `alembic revision --autogenerate`), it connects to TAGALONG_DATABASE_URL.
+"""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from backend.schema import METADATA
+from backend.settings import Settings
+
+
+def run(connection: Connection) -> None:
+    """Run what Alembic was asked for on an open connection."""
+    context.configure(connection=connection, target_metadata=METADATA, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def connect_and_run() -> None:
+    """Connect by the settings, for Alembic's own command line."""
+    url = Settings().database_url
+    if not url:
+        raise SystemExit("Set TAGALONG_DATABASE_URL: Alembic's own commands need a running database.")
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+
+handed_over = context.config.attributes.get("connection")
+if handed_over is not None:
+    run(handed_over)
+else:
+    asyncio.run(connect_and_run())
