@@ -27,9 +27,9 @@ MIGRATION_LOCK = 8600_0001
 # of its own. Seconds.
 PAUSE_AFTER_FAILURE = 1.0
 
-# Classes of SQLSTATE that speak of the server, not of our statement: connection lost, out of resources
+# Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, out of resources
 # (disk full, too many connections), shutting down or starting up, its own disk failing.
-SERVER_FAULTS = ("08", "53", "57", "58")
+SERVER_FAULTS = ("08", "53", "57P", "58")
 
 
 class DatabaseAway(Exception):
@@ -111,7 +111,7 @@ def speaks_of_server(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state[:2] in SERVER_FAULTS or not state
+        return error.connection_invalidated or state.startswith(SERVER_FAULTS) or not state
     return isinstance(error, OSError | TimeoutError)
 
 
@@ -146,7 +146,7 @@ async def migrate(url: str) -> None:
         DatabaseAway: it can't be reached.
         NewerSchema: a newer version of Tagalong has been here.
     """
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 3})
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
     try:
         async with engine.begin() as connection:
             # A table that somebody holds locked must not hang the start for ever.

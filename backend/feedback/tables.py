@@ -37,7 +37,7 @@ class Event(Table):
     __table_args__ = (
         CheckConstraint("kind IN ('viewed', 'accepted', 'removed', 'dismissed', 'restored', 'posted')", name="kind"),
         Index("ix_event_draft_id_tag", "draft_id", "tag"),
-        Index("ix_event_install_id_sequence", "install_id", "sequence"),
+        Index("ix_event_install_id_sequence", "install_id", "sequence", "received_at"),
     )
 
 
@@ -52,7 +52,7 @@ class Refused(Table):
     reason: Mapped[str] = mapped_column(Text)
     received_at: Mapped[Moment]
 
-    __table_args__ = (Index("ix_refused_install_id_sequence", "install_id", "sequence"),)
+    __table_args__ = (Index("ix_refused_install_id_sequence", "install_id", "sequence", "received_at"),)
 
 
 class Item(Table):

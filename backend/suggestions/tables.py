@@ -17,11 +17,11 @@ class Draft(Table):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     install_id: Mapped[UUID] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(Text)
-    site: Mapped[str] = mapped_column(Text)
+    site: Mapped[str] = mapped_column(Text, index=True)
     page: Mapped[str | None] = mapped_column(Text)
     extension_version: Mapped[str | None] = mapped_column(Text)
     model_version: Mapped[str] = mapped_column(Text)
-    started_at: Mapped[Moment]
+    started_at: Mapped[Moment] = mapped_column(index=True)
     posted_at: Mapped[Moment | None]
     posted_tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     question_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -43,7 +43,7 @@ class Suggestion(Table):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"), index=True)
-    model_version: Mapped[str] = mapped_column(Text)
+    model_version: Mapped[str] = mapped_column(Text, index=True)
     created_at: Mapped[Moment]
     latency_ms: Mapped[float] = mapped_column(REAL)
     title_chars: Mapped[int]

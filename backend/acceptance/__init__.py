@@ -1,0 +1,1 @@
+"""Acceptance: every rate the product is judged by, worked out from the recorded items and drafts."""

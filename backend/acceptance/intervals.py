@@ -1,0 +1,84 @@
+"""Intervals of 95 % for shares and for means, so that no figure stands without its uncertainty."""
+
+import math
+from statistics import NormalDist
+
+CONFIDENCE = 0.95
+
+# Two-sided: half of what is left out lies on each side.
+QUANTILE = (1 + CONFIDENCE) / 2
+Z = NormalDist().inv_cdf(QUANTILE)
+
+
+def wilson(k: float, n: int) -> tuple[float, float] | None:
+    """The score interval of a share of ``k`` in ``n``; None where nothing was counted.
+
+    Unlike the textbook's p ± z·s it stays within 0..1 and does not collapse at 0 or ``n`` hits.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    JASA 22 (1927), 209-212; recommended by Brown, Cai, DasGupta, Statistical Science 16 (2001), 101-133.
+
+    Args:
+        k: hits, 0 ≤ k ≤ n.
+        n: trials, at least 0.
+
+    Raises:
+        ValueError: more hits than trials, or negative ones.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is not a share")
+    if n == 0:
+        return None
+    share = k / n
+    scale = 1 + Z**2 / n
+    centre = (share + Z**2 / (2 * n)) / scale
+    half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
+    # At the ends one bound is exact; rounding must not move it off.
+    low = 0.0 if k == 0 else max(0.0, centre - half)
+    high = 1.0 if k == n else min(1.0, centre + half)
+    return low, high
+
+
+def student_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t; exact for 1 and 2 degrees of freedom, else within 0.2 %.
+
+    Source: Cornish-Fisher expansion in 1/freedom, Abramowitz and Stegun, Handbook of Mathematical
+    Functions (1964), 26.7.5; the closed forms for 1 and 2 are textbook.
+
+    Args:
+        freedom: degrees of freedom, at least 1.
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (QUANTILE - 0.5))
+    if freedom == 2:
+        return (2 * QUANTILE - 1) * math.sqrt(2 / (4 * QUANTILE * (1 - QUANTILE)))
+    terms = (
+        (Z**3 + Z) / 4,
+        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
+        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
+        (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
+    )
+    return Z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+
+def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float] | None:
+    """Student's interval of the mean of ``n`` values in 0..1, cut to 0..1; None where there is no value.
+
+    Where the values show no spread (one value, or all alike) Student's interval would claim certainty;
+    then it is Wilson's with the mean as the share, which is never too narrow, since a value in 0..1 with
+    mean m has at most the variance m·(1 - m) of a yes or no with that mean.
+
+    Args:
+        n: number of values.
+        total: their sum.
+        squares: the sum of their squares.
+    """
+    if n == 0:
+        return None
+    mean = min(1.0, max(0.0, total / n))
+    spread = max(0.0, squares - n * mean**2)
+    # Rounding leaves a trace of spread where there is none.
+    if n == 1 or spread < 1e-9:
+        return wilson(mean * n, n)
+    half = student_quantile(n - 1) * math.sqrt(spread / (n - 1) / n)
+    return max(0.0, mean - half), min(1.0, mean + half)

@@ -1,0 +1,223 @@
+"""The panels as tables: one set of rows for the page, its JSON and its CSV, so that all three agree."""
+
+import csv
+import io
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.acceptance import service
+from backend.acceptance.figures import FIGURES, ITEM_FIGURES, MISSED, Counts, Figure, Mean, Rate
+from backend.acceptance.filters import Filters
+
+Cell = str | int | date | Rate | Mean | None
+Row = dict[str, Cell]
+
+# Digits after the point of a share; more would show the noise of adding up in another order.
+DIGITS = 6
+
+PARTS_OF_FIGURE = ("numerator", "denominator", "n", "value", "low", "high", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question to the database: what every panel is worked out of."""
+
+    session: AsyncSession
+    filters: Filters
+    vocabulary: Collection[str]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a panel; every row has all columns, in this order."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+def figures_of(counts: Counts, figures: Sequence[Figure] = FIGURES) -> Row:
+    """Figures by name."""
+    return {figure.name: figure.of(counts) for figure in figures}
+
+
+def overview_table(counts: Counts) -> Table:
+    """One row a figure."""
+    return Table(
+        ("figure", "unit", "result"),
+        [{"figure": figure.name, "unit": figure.unit, "result": figure.of(counts)} for figure in FIGURES],
+    )
+
+
+def breakdown_table(key: str, rows: dict[date, Counts] | dict[str, Counts]) -> Table:
+    """One row a key, all figures."""
+    names = tuple(figure.name for figure in FIGURES)
+    return Table((key, *names), [{key: value, **figures_of(counts)} for value, counts in rows.items()])
+
+
+def positions_table(rows: dict[int | None, Counts]) -> Table:
+    """One row a position, the figures of items."""
+    names = tuple(figure.name for figure in ITEM_FIGURES)
+    return Table(
+        ("position", *names),
+        [{"position": position, **_of_items(counts, ITEM_FIGURES)} for position, counts in rows.items()],
+    )
+
+
+def tags_table(rows: dict[str, Counts]) -> Table:
+    """One row a tag: the figures of its items, and how often it was posted and not offered."""
+    figures = (*ITEM_FIGURES, MISSED)
+    names = tuple(figure.name for figure in figures)
+    return Table(("tag", *names), [{"tag": tag, **_of_items(counts, figures)} for tag, counts in rows.items()])
+
+
+def _of_items(counts: Counts, figures: Sequence[Figure]) -> Row:
+    """Figures of a tag or a position: a draft has many of them, so open drafts are not counted by them."""
+    return {
+        figure.name: figure.of(counts) if figure.open_unit == "items" else replace(figure.of(counts), open=None)
+        for figure in figures
+    }
+
+
+def missed_table(rows: dict[str, Counts], vocabulary: Collection[str]) -> Table:
+    """Tags that were posted without having been offered, the most often missed first.
+
+    ``known`` says whether the model loaded now has the tag: yes, no, or empty while none is loaded.
+    """
+    missed = sorted(
+        ((tag, counts) for tag, counts in rows.items() if counts.missed_tags),
+        key=lambda row: (-row[1].missed_tags, row[0]),
+    )
+    return Table(
+        ("tag", "known", "missed"),
+        [
+            {
+                "tag": tag,
+                "known": ("no" if counts.unknown_tags else "yes") if vocabulary else None,
+                "missed": Rate(counts.missed_tags, counts.posted_tags),
+            }
+            for tag, counts in missed
+        ],
+    )
+
+
+def bookkeeping_table(found: service.Bookkeeping) -> Table:
+    """One row a count."""
+    counts = [
+        ("events", "received", found.received),
+        ("events", "lost", found.lost),
+        *(("refused", reason, n) for reason, n in found.refused.items()),
+        ("items", "impossible", found.impossible),
+        *(("total", name, n) for name, n in found.totals.items()),
+    ]
+    return Table(("group", "name", "n"), [{"group": group, "name": name, "n": n} for group, name, n in counts])
+
+
+async def _overview(asked: Asked) -> Table:
+    return overview_table((await _grid(asked)).overview())
+
+
+async def _days(asked: Asked) -> Table:
+    return breakdown_table("day", (await _grid(asked)).by_day(asked.filters))
+
+
+async def _models(asked: Asked) -> Table:
+    return breakdown_table("model_version", (await _grid(asked)).by_model_version())
+
+
+async def _positions(asked: Asked) -> Table:
+    return positions_table((await _grid(asked)).by_position())
+
+
+async def _tags(asked: Asked) -> Table:
+    return tags_table(await _count_tags(asked))
+
+
+async def _missed(asked: Asked) -> Table:
+    return missed_table(await _count_tags(asked), asked.vocabulary)
+
+
+async def _bookkeeping(asked: Asked) -> Table:
+    return bookkeeping_table(await service.bookkeeping(asked.session, asked.filters))
+
+
+async def _grid(asked: Asked) -> service.Grid:
+    return await service.count_grid(asked.session, asked.filters, asked.vocabulary, asked.now)
+
+
+async def _count_tags(asked: Asked) -> dict[str, Counts]:
+    return await service.count_tags(asked.session, asked.filters, asked.vocabulary, asked.now)
+
+
+PANELS: dict[str, Callable[[Asked], Awaitable[Table]]] = {
+    "overview": _overview,
+    "days": _days,
+    "tags": _tags,
+    "positions": _positions,
+    "models": _models,
+    "missed": _missed,
+    "bookkeeping": _bookkeeping,
+}
+
+
+def parts(figure: Rate | Mean) -> dict[str, int | float | None]:
+    """A figure as plain numbers: fraction, n, value and bounds (0..1, or None for n/a), and what is open."""
+    low, high = figure.interval or (None, None)
+    numbers = (figure.numerator, figure.denominator, figure.n, figure.value, low, high, figure.open)
+    return {
+        name: round(value, DIGITS) if isinstance(value, float) else value
+        for name, value in zip(PARTS_OF_FIGURE, numbers, strict=True)
+    }
+
+
+def to_json(table: Table) -> list[dict[str, object]]:
+    """The rows for JSON: a figure is an object, a day a string, n/a is null."""
+    return [{name: _json_cell(row[name]) for name in table.columns} for row in table.rows]
+
+
+def _json_cell(cell: Cell) -> object:
+    if isinstance(cell, Rate | Mean):
+        return parts(cell)
+    return cell.isoformat() if isinstance(cell, date) else cell
+
+
+def to_csv(table: Table) -> str:
+    """The rows as CSV (RFC 4180): a figure is spread over columns, n/a is an empty cell.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises.
+    """
+    # Which columns hold figures does not depend on there being a row.
+    spread = {name for name in table.columns if name in FIGURE_COLUMNS}
+    header = [
+        column
+        for name in table.columns
+        for column in ([_column(name, part) for part in PARTS_OF_FIGURE] if name in spread else [name])
+    ]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(header)
+    for row in table.rows:
+        cells: list[object] = []
+        for name in table.columns:
+            cell = row[name]
+            if isinstance(cell, Rate | Mean):
+                cells.extend(parts(cell).values())
+            else:
+                cells.append(harmless(cell) if isinstance(cell, str) else cell)
+        writer.writerow(cells)
+    return file.getvalue()
+
+
+FIGURE_COLUMNS = frozenset({"result", *(figure.name for figure in FIGURES)})
+
+
+def _column(name: str, part: str) -> str:
+    return part if name == "result" else f"{name}_{part}"
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

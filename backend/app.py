@@ -1,0 +1,143 @@
+"""The application: its parts put together, started in order, and stopped in the reverse order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from backend import health, problems
+from backend.admin.routes import admin_router
+from backend.database import Database, DatabaseAway, NewerSchema, migrate
+from backend.embedded import EmbeddedFailure, EmbeddedPostgres
+from backend.feedback import routes as feedback_routes
+from backend.feedback.settling import settle_regularly
+from backend.gate import Gate, Rules
+from backend.installs import routes as install_routes
+from backend.observability import MODEL, RequestTimer
+from backend.settings import Settings
+from backend.suggestions import routes as suggestion_routes
+from backend.suggestions.service import Suggester
+from backend.totals import Totals
+from backend.trial import routes as trial_routes
+from model.classifier import Classifier, ReleaseError
+
+log = logging.getLogger(__name__)
+
+# How often the database is looked after: reached for, if it was away at start, and started again, if it is
+# the embedded one and has died. Seconds.
+WATCH_EVERY = 2.0
+
+# The batch route takes many drafts, so its body may be larger. Bytes.
+BATCH_BODY_LIMIT = 8 << 20
+
+
+def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lambda app: None) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        settings: see `backend.settings`.
+        on_ready: called once everything has started, before the first request.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                await start(app, settings, stack)
+            except (EmbeddedFailure, ReleaseError) as error:
+                app.state.failure = error
+                raise
+            on_ready(app)
+            yield
+
+    app = FastAPI(
+        title="Tagalong",
+        summary="Tags for a draft while it is written, and what its writer did with them.",
+        version=version("tagalong"),
+        lifespan=lifespan,
+        # FastAPI's pages for it load scripts from elsewhere, which could then read what the admin may read here.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.failure = None
+    app.include_router(suggestion_routes.router)
+    app.include_router(feedback_routes.router)
+    app.include_router(install_routes.router)
+    app.include_router(health.router)
+    app.include_router(trial_routes.router)
+    problems.install(app)
+    app.include_router(
+        admin_router(
+            password=settings.resolve_admin_password(),
+            sessions=lambda: app.state.database.session(),
+            vocabulary=lambda: app.state.suggester.classifier.tags,
+        )
+    )
+    rules = Rules(
+        allowed_hosts=frozenset(settings.allowed_hosts),
+        rate_limit=settings.rate_limit,
+        api_key=settings.api_key,
+        body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
+    )
+    app.add_middleware(Gate, rules=rules)
+    app.add_middleware(RequestTimer)
+    return app
+
+
+async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+    """Start every part, and leave in ``stack`` how to stop it."""
+    classifier = await asyncio.to_thread(Classifier.load, settings.model_dir)
+    MODEL.info({"version": classifier.version})
+    embedded = None
+    url = settings.database_url
+    if not url:
+        embedded = EmbeddedPostgres(settings.data_dir, port=settings.port)
+        stack.push_async_callback(asyncio.to_thread, embedded.stop)
+        url = await asyncio.to_thread(embedded.start)
+    database = Database(url)
+    stack.push_async_callback(database.close)
+    totals = Totals(database)
+    app.state.database = database
+    app.state.totals = totals
+    app.state.suggester = Suggester(classifier, database, totals)
+    app.state.migrated = False
+    app.state.not_migrated_because = ""
+    await bring_up_to_date(app, url)
+    stack.push_async_callback(totals.flush)
+    for task in (watch(app, url, embedded), totals.flush_regularly(), settle_regularly(database)):
+        stack.push_async_callback(cancel, asyncio.create_task(task))
+
+
+async def cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def bring_up_to_date(app: FastAPI, url: str) -> None:
+    """Migrate the database, or note why that must wait."""
+    try:
+        await migrate(url)
+    except DatabaseAway:
+        app.state.not_migrated_because = "The database has not been reached yet; trying again."
+        log.error("the database can't be reached: suggestions go on, and nothing is recorded until it is back")
+    except NewerSchema as error:
+        app.state.not_migrated_because = str(error)
+        log.error("%s", error)
+    else:
+        app.state.migrated = True
+
+
+async def watch(app: FastAPI, url: str, embedded: EmbeddedPostgres | None) -> None:
+    """Look after the database, until cancelled."""
+    while True:
+        await asyncio.sleep(WATCH_EVERY)
+        if embedded is not None and not await app.state.database.ping():
+            with suppress(EmbeddedFailure):
+                await asyncio.to_thread(embedded.ensure_running)
+        if not app.state.migrated:
+            await bring_up_to_date(app, url)

@@ -1,0 +1,182 @@
+"""The command `tagalong-server`: run the service, and whatever writes its tables."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.app import create_app
+from backend.database import Database, DatabaseAway, NewerSchema
+from backend.database import migrate as migrate_database
+from backend.embedded import EmbeddedFailure, EmbeddedPostgres
+from backend.feedback.projection import recount as recount_items
+from backend.installs.service import erase_install
+from backend.settings import Settings
+
+T = TypeVar("T")
+
+EXTENSION = Path(__file__).parent.parent / "extension"
+
+
+def read_settings() -> Settings:
+    """The settings, or an error that names the variable which is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"TAGALONG_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise click.ClickException("wrong settings:\n  " + "\n  ".join(faults)) from None
+
+
+@click.group()
+@click.version_option(package_name="tagalong")
+def main() -> None:
+    """Tagalong's service: suggestions, events, and the admin's /metrics.
+
+    Settings are environment variables that begin with TAGALONG_; the README lists them.
+    """
+
+
+@main.command()
+def serve() -> None:
+    """Run the service until it is stopped (SIGTERM or SIGINT)."""
+    settings = read_settings()
+    listening = listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
+
+    def announce(app: FastAPI) -> None:
+        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"\n{greeting(f'http://{shown}:{port}', settings)}\n")
+
+    try:
+        app = create_app(settings.model_copy(update={"port": port}), on_ready=announce)
+    except OSError as error:
+        raise click.ClickException(
+            f"can't use the data folder {settings.data_dir}: {error.strerror}. TAGALONG_DATA_DIR names another."
+        ) from None
+    # uvicorn would log a failed start as a traceback; the person at the terminal gets its message instead.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: app.state.failure is None)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    )
+    try:
+        server.run(sockets=[listening])
+    except SystemExit:
+        if app.state.failure is None:
+            raise
+        raise click.ClickException(str(app.state.failure)) from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound before anything is started, so that a taken port is known at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        # Whoever connects from now on waits until the service has started, rather than being turned away.
+        listening.listen(1024)
+    except OSError as error:
+        raise click.ClickException(
+            f"can't listen on {host}:{port} ({error.strerror}). Is the service already running on {port}? "
+            "Another port is set by TAGALONG_PORT."
+        ) from None
+    return listening
+
+
+def greeting(address: str, settings: Settings) -> str:
+    """What to do now that the service runs, in three lines."""
+    password = settings.resolve_admin_password()
+    where = "as set" if settings.admin_password else f"kept in {settings.data_dir / 'admin-password'}"
+    return (
+        f"Extension  Chrome: chrome://extensions, Developer mode, Load unpacked, {EXTENSION}\n"
+        f"           Firefox: about:debugging#/runtime/this-firefox, Load Temporary Add-on, its manifest.json\n"
+        f"Try it     {address}/\n"
+        f"Admin      {address}/metrics, user admin, password {password} ({where})"
+    )
+
+
+def with_session(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run ``work`` in one transaction of the migrated database, the embedded one started where none is set."""
+
+    async def connect_and_work(url: str) -> T:
+        await migrate_database(url)
+        database = Database(url)
+        try:
+            async with database.session(within=3600) as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    return with_url(connect_and_work)
+
+
+def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work`` with the database's URL, and tell what went wrong without a traceback."""
+    settings = read_settings()
+    try:
+        with database_url(settings) as url:
+            return asyncio.run(work(url))
+    except DatabaseAway as error:
+        raise click.ClickException(f"the database can't be reached: {error}") from None
+    except (NewerSchema, EmbeddedFailure) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The database's URL; an embedded one is started for the block, unless a service already runs it."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    if running := embedded.running_url():
+        yield running
+        return
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. `serve` does so too; this is for a deployment's own step."""
+    with_url(migrate_database)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.argument("install_id", type=click.UUID)
+def erase(install_id: UUID) -> None:
+    """Forget whose drafts and events those of INSTALL_ID were. The counts stay as they are."""
+    drafts = with_session(lambda session: erase_install(session, install_id))
+    click.echo(f"Erased: {drafts} drafts are now nobody's." if drafts else "Nothing was stored of this install.")
+
+
+@main.command()
+def recount() -> None:
+    """Recount every item from its events, and print how many differ from what is kept."""
+    difference = with_session(recount_items)
+    click.echo(
+        f"{difference.items} items recounted: {difference.missing} differ or are missing, "
+        f"{difference.surplus} differ or are surplus."
+    )
+    if difference.missing or difference.surplus:
+        raise click.ClickException("the items kept are not those that the events make")

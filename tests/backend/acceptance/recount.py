@@ -1,0 +1,266 @@
+"""The rates counted again from the same rows, one by one in plain Python, by the words of the definitions.
+
+Nothing here is shared with the code under test, not even a formula.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from tests.backend.acceptance.traffic import Rows
+
+HALF_AN_HOUR = timedelta(minutes=30)
+A_DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, as the definitions name it."""
+
+    since: date
+    until: date
+    now: datetime
+    vocabulary: Collection[str]
+    kind: str = "ask"
+    site: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A figure: a fraction, n, the exact mean or share, and what is open."""
+
+    numerator: int
+    denominator: int
+    n: int
+    value: Fraction | None
+    open: int | None
+
+
+def day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def share(hits: int, of: int, still_open: int | None) -> Answer:
+    return Answer(hits, of, of, Fraction(hits, of) if of else None, still_open)
+
+
+def mean(values: Iterable[tuple[int, int]], pooled: tuple[int, int], still_open: int | None) -> Answer:
+    fractions = [Fraction(part, whole) for part, whole in values if whole]
+    average = sum(fractions, Fraction(0)) / len(fractions) if fractions else None
+    return Answer(*pooled, len(fractions), average, still_open)
+
+
+class Recount:
+    """The rows, looked up by draft and suggestion."""
+
+    def __init__(self, rows: Rows, asked: Question) -> None:
+        self.rows = rows
+        self.asked = asked
+        self.suggestions: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        self.by_suggestion = {row["id"]: row for row in rows.suggestion}
+        self.items: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows.suggestion:
+            self.suggestions[row["draft_id"]].append(row)
+        for row in rows.item:
+            self.items[row["draft_id"]].append(row)
+        self.drafts = [
+            draft for draft in rows.draft if draft["kind"] == asked.kind and asked.site in (None, draft["site"])
+        ]
+        self.of_model = [draft for draft in self.drafts if asked.model in (None, draft["model_version"])]
+
+    def in_span(self, moment: datetime | None) -> bool:
+        return moment is not None and self.asked.since <= day(moment) <= self.asked.until
+
+    def version(self, item: dict[str, Any]) -> str:
+        return self.by_suggestion[item["suggestion_id"]]["model_version"]
+
+    def viewed_items(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        return [
+            (draft, item)
+            for draft in self.drafts
+            for item in self.items[draft["id"]]
+            if item["viewed_at"] is not None and self.asked.model in (None, self.version(item))
+        ]
+
+    def offered(self, draft: dict[str, Any]) -> set[str]:
+        return {tag for row in self.suggestions[draft["id"]] for tag in row["tags"][: row["confident"]]}
+
+    def first_view(self, draft: dict[str, Any]) -> datetime | None:
+        return min((i["viewed_at"] for i in self.items[draft["id"]] if i["viewed_at"]), default=None)
+
+    def figures(
+        self,
+        keep_item: Callable[[dict[str, Any], datetime], bool] = lambda item, moment: True,
+        keep_draft: Callable[[dict[str, Any], datetime], bool] = lambda draft, moment: True,
+        *,
+        open_counts: bool = True,
+    ) -> dict[str, Answer]:
+        """Every figure, of the items and drafts that are kept; told the moment by which each is counted."""
+        asked, now = self.asked, self.asked.now
+        seen = [
+            (draft, item)
+            for draft, item in self.viewed_items()
+            if self.in_span(item["viewed_at"]) and keep_item(item, item["viewed_at"])
+        ]
+        seen_posted = [
+            (draft, item)
+            for draft, item in self.viewed_items()
+            if self.in_span(draft["posted_at"]) and keep_item(item, draft["posted_at"])
+        ]
+        first_views = [
+            (draft, view)
+            for draft in self.of_model
+            if (view := self.first_view(draft)) and self.in_span(view) and keep_draft(draft, view)
+        ]
+        answered = [
+            draft
+            for draft in self.of_model
+            if self.suggestions[draft["id"]]
+            and self.in_span(draft["started_at"])
+            and keep_draft(draft, draft["started_at"])
+        ]
+        posted = [
+            draft
+            for draft in self.of_model
+            if self.suggestions[draft["id"]]
+            and self.in_span(draft["posted_at"])
+            and keep_draft(draft, draft["posted_at"])
+        ]
+
+        def is_open(draft: dict[str, Any]) -> bool:
+            return draft["posted_at"] is None and now - draft["started_at"] < A_DAY
+
+        waiting: int | None = sum(
+            is_open(draft) and bool(self.suggestions[draft["id"]]) and keep_draft(draft, now) for draft in self.of_model
+        )
+        if not asked.since <= day(now) <= asked.until:
+            waiting = 0
+        if not open_counts:
+            waiting = None
+        fresh = sum(now - item["viewed_at"] < HALF_AN_HOUR for _, item in seen)
+        accepted = sum(item["accepted_at"] is not None for _, item in seen)
+        dismissed = sum(item["dismissed_at"] is not None and item["accepted_at"] is None for _, item in seen)
+        agreed = [item for draft, item in seen_posted if item["tag"] in draft["posted_tags"]]
+        helped = sum(
+            any(i["accepted_at"] and i["viewed_at"] for i in self.items[draft["id"]]) for draft, _ in first_views
+        )
+        sets = [(self.offered(draft), set(draft["posted_tags"])) for draft in posted]
+        hits, offers = sum(len(o & p) for o, p in sets), sum(len(o) for o, _ in sets)
+        posts, unions = sum(len(p) for _, p in sets), sum(len(o | p) for o, p in sets)
+        missed = [tag for o, p in sets for tag in p - o]
+        judged = missed if asked.vocabulary else []
+        asking = [(o, p) for o, p in sets if p]
+        return {
+            "acceptance": share(accepted, len(seen), fresh),
+            "kept": share(sum(item["accepted_at"] is not None for item in agreed), len(seen_posted), waiting),
+            "agreement": share(len(agreed), len(seen_posted), waiting),
+            "dismissal": share(dismissed, len(seen), fresh),
+            "help": share(helped, len(first_views), sum(now - view < HALF_AN_HOUR for _, view in first_views)),
+            "coverage": share(
+                sum(bool(self.offered(draft)) for draft in answered), len(answered), sum(map(is_open, answered))
+            ),
+            "precision": mean([(len(o & p), len(o)) for o, p in sets], (hits, offers), waiting),
+            "recall": mean([(len(o & p), len(p)) for o, p in sets], (hits, posts), waiting),
+            "f1": mean([(2 * len(o & p), len(o) + len(p)) for o, p in sets], (2 * hits, offers + posts), waiting),
+            "jaccard": mean([(len(o & p), len(o | p)) for o, p in sets], (hits, unions), waiting),
+            "exact": share(sum(o == p for o, p in sets if o | p), sum(bool(o | p) for o, p in sets), waiting),
+            "one_found": share(sum(bool(o & p) for o, p in asking), len(asking), waiting),
+            "all_found": share(sum(p <= o for o, p in asking), len(asking), waiting),
+            "missed": share(len(missed), posts, waiting),
+            "unknown": share(sum(tag not in asked.vocabulary for tag in judged), len(judged), waiting),
+        }
+
+    def by_day(self) -> dict[date, dict[str, Answer]]:
+        days = (self.asked.until - self.asked.since).days + 1
+        return {
+            one: self.figures(lambda _, moment, d=one: day(moment) == d, lambda _, moment, d=one: day(moment) == d)
+            for one in (self.asked.since + timedelta(n) for n in range(days))
+        }
+
+    def by_model(self) -> dict[str, dict[str, Answer]]:
+        """Only versions that something is counted for."""
+        versions = {row["model_version"] for row in self.rows.suggestion + self.rows.draft}
+        found = {
+            one: self.figures(
+                lambda item, _, v=one: self.version(item) == v, lambda draft, _, v=one: draft["model_version"] == v
+            )
+            for one in sorted(versions)
+        }
+        return {one: row for one, row in found.items() if any(a.n or a.open for a in row.values())}
+
+    def by_position(self) -> dict[int | None, dict[str, Answer]]:
+        positions = {item["position"] for _, item in self.viewed_items()}
+        return self._of_items({one: (lambda item, _, p=one: item["position"] == p) for one in positions})
+
+    def by_tag(self) -> dict[str, dict[str, Answer]]:
+        tags = {item["tag"] for _, item in self.viewed_items()} | {
+            tag for draft in self.of_model for tag in self.offered(draft) | set(draft["posted_tags"] or [])
+        }
+        found = self._of_items({one: (lambda item, _, t=one: item["tag"] == t) for one in tags})
+        missed = self.missed()
+        for tag in tags:
+            row = found.setdefault(tag, self.figures(lambda *_: False, lambda *_: False, open_counts=False))
+            row["missed"] = share(*missed.get(tag, (0, 0)), None)
+        return found
+
+    def _of_items(self, keeps: dict[Any, Any]) -> dict[Any, dict[str, Answer]]:
+        rows = {key: self.figures(keep, lambda *_: False, open_counts=False) for key, keep in keeps.items()}
+        return {key: row for key, row in rows.items() if row["acceptance"].n or row["kept"].n}
+
+    def missed(self) -> dict[str, tuple[int, int]]:
+        """By tag: drafts that posted it without being offered it, and drafts that posted it."""
+        missed: Counter[str] = Counter()
+        posted: Counter[str] = Counter()
+        for draft in self.of_model:
+            if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"]):
+                for tag in set(draft["posted_tags"]):
+                    posted[tag] += 1
+                    missed[tag] += tag not in self.offered(draft)
+        return {tag: (missed[tag], n) for tag, n in posted.items()}
+
+    def offered_in_posted(self) -> set[str]:
+        """Tags offered in a posted draft of the span."""
+        return {
+            tag
+            for draft in self.of_model
+            if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"])
+            for tag in self.offered(draft)
+        }
+
+    def impossible(self) -> int:
+        return sum(
+            item["impossible"] and self.asked.model in (None, self.version(item))
+            for draft in self.drafts
+            if self.in_span(draft["started_at"])
+            for item in self.items[draft["id"]]
+        )
+
+    def refused(self) -> dict[str, int]:
+        return dict(Counter(row["reason"] for row in self.rows.refused if self.in_span(row["received_at"])))
+
+    def received_and_lost(self) -> tuple[int, int]:
+        """Distinct numbers received in the span, and the numbers missing just before one of them."""
+        numbers: dict[Any, dict[int, datetime]] = defaultdict(dict)
+        for row in self.rows.event + self.rows.refused:
+            first = numbers[row["install_id"]].get(row["sequence"], row["received_at"])
+            numbers[row["install_id"]][row["sequence"]] = min(first, row["received_at"])
+        received = lost = 0
+        for known in numbers.values():
+            for number in range(1, max(known) + 1):
+                if number not in known:
+                    following = min(later for later in known if later > number)
+                    lost += self.in_span(known[following])
+                else:
+                    received += self.in_span(known[number])
+        return received, lost
+
+    def totals(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for row in self.rows.total:
+            if self.asked.since <= row["day"] <= self.asked.until:
+                found[row["name"]] += row["n"]
+        return dict(found)

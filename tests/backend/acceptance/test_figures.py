@@ -1,0 +1,103 @@
+"""Intervals and figures, by values that others have published or that one can count by hand."""
+
+import math
+
+import pytest
+
+from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, total
+from backend.acceptance.intervals import interval_of_mean, student_quantile, wilson
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [
+        # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_agrees_with_published_values(k: int, n: int, low: float, high: float) -> None:
+    assert wilson(k, n) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_wilson_solves_the_equation_it_comes_from() -> None:
+    for k, n in ((1, 7), (3, 29), (50, 1000), (999, 1000)):
+        for bound in wilson(k, n):
+            assert abs(k / n - bound) == pytest.approx(1.959964 * math.sqrt(bound * (1 - bound) / n), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 10_000_000])
+def test_wilson_stays_within_and_touches_the_ends(n: int) -> None:
+    low, high = wilson(0, n)
+    assert low == 0 < high < 1
+    low, high = wilson(n, n)
+    assert 0 < low < high == 1
+
+
+def test_an_interval_of_nothing_is_none() -> None:
+    assert wilson(0, 0) is None
+    assert interval_of_mean(0, 0.0, 0.0) is None
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (1, 0)])
+def test_more_hits_than_trials_are_an_error(k: int, n: int) -> None:
+    with pytest.raises(ValueError, match="not a share"):
+        wilson(k, n)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    # Any table of Student's t, two-sided 95 %.
+    [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (5, 2.5706), (10, 2.2281), (30, 2.0423), (1000, 1.9623)],
+)
+def test_student_quantile_agrees_with_the_tables(freedom: int, quantile: float) -> None:
+    assert student_quantile(freedom) == pytest.approx(quantile, rel=2e-3)
+
+
+def test_interval_of_mean_is_students() -> None:
+    values = [0.2, 0.4, 0.4, 0.6, 0.9]
+    # By hand: mean 0.5, variance 0.28 / 4, t = 2.7764 with 4 degrees of freedom.
+    half = 2.7764 * math.sqrt(0.07 / 5)
+    bounds = interval_of_mean(5, sum(values), sum(value**2 for value in values))
+    assert bounds == pytest.approx((0.5 - half, 0.5 + half), abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 50])
+def test_values_without_spread_do_not_claim_certainty(n: int) -> None:
+    low, high = interval_of_mean(n, 0.4 * n, 0.16 * n)
+    assert low < 0.4 < high
+    assert interval_of_mean(n, 1.0 * n, 1.0 * n)[0] < 1
+
+
+def test_an_empty_denominator_is_not_zero_per_cent() -> None:
+    for figure in FIGURES:
+        result = figure.of(Counts())
+        assert result.value is None
+        assert result.interval is None
+        assert result.n == 0
+
+
+def test_zero_of_something_is_zero_per_cent() -> None:
+    assert ACCEPTANCE.of(Counts(viewed=1)).value == 0
+    assert ACCEPTANCE.of(Counts(viewed=1)).interval == (0, pytest.approx(0.793, abs=1e-3))
+
+
+def test_counts_add_up_field_by_field() -> None:
+    assert total([Counts(viewed=2, accepted=1), Counts(viewed=3, f1_sum=0.5)]) == Counts(
+        viewed=5, accepted=1, f1_sum=0.5
+    )
+    assert total([]) == Counts()
+
+
+def test_a_mean_weighs_every_draft_the_same() -> None:
+    # One draft with 1 of 1, one with 0 of 9: half, where all tags together would be a tenth.
+    counts = Counts(union_n=2, jaccard_sum=1.0, jaccard_squares=1.0, matched_tags=1, offered_tags=5, posted_tags=6)
+    assert JACCARD.of(counts) == Mean(2, 1.0, 1.0, 1, 10, 0)
+    assert JACCARD.of(counts).value == 0.5
+
+
+def test_a_rate_is_its_fraction() -> None:
+    assert Rate(2, 4).value == 0.5
+    assert Rate(2, 4).n == 4

@@ -1,0 +1,141 @@
+"""Who may see the admin's pages."""
+
+import asyncio
+import base64
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute
+from limits import parse
+from starlette.requests import Request
+
+from backend.admin.access import Guard, read_basic
+from backend.admin.panels import PANELS
+from backend.admin.routes import HEADERS, admin_router
+from backend.problems import Problem
+from tests.backend.admin.conftest import AUTH, HTML, PASSWORD, Admin
+
+pytestmark = pytest.mark.anyio
+
+PATHS = [
+    "/metrics",
+    "/metrics/style.css",
+    "/metrics/icon.svg",
+    *(f"/metrics/{panel}.{form}" for panel in PANELS for form in ("json", "csv")),
+    "/metrics/nothing.json",
+]
+
+
+async def test_without_a_password_there_is_nothing_to_see(admin: Admin) -> None:
+    for path in PATHS:
+        for headers in ({}, HTML):
+            response = await admin.get(path, auth=None, headers=headers)
+            assert response.status_code == 401, path
+            assert response.headers["www-authenticate"] == 'Basic realm="Tagalong", charset="UTF-8"'
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.json()["status"] == 401
+            assert {name: response.headers[name] for name in HEADERS} == HEADERS
+
+
+def test_every_route_is_one_of_those_paths() -> None:
+    router = admin_router(password="x", sessions=lambda: None, vocabulary=tuple)  # type: ignore[arg-type,return-value]
+    paths = {route.path for route in router.routes if isinstance(route, APIRoute)}
+    assert len(paths) == len(router.routes)
+    assert paths == {"/metrics", "/metrics/style.css", "/metrics/icon.svg", "/metrics/{panel}.{form}"}
+
+
+WRONG = [
+    "",
+    "Basic",
+    "Basic ",
+    "Basic %%%",
+    "Basic " + base64.b64encode(b"admin").decode(),
+    "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
+    "Basic " + base64.b64encode(b"admin:").decode(),
+    "Basic " + base64.b64encode(f"admin:{PASSWORD} ".encode()).decode(),
+    "Basic " + base64.b64encode(f"admin:{PASSWORD[:-1]}".encode()).decode(),
+    "Basic " + base64.b64encode(f"Admin:{PASSWORD}".encode()).decode(),
+    "Basic " + base64.b64encode(f":{PASSWORD}".encode()).decode(),
+    "Basic " + base64.b64encode(f"admin::{PASSWORD}".encode()).decode(),
+    "Bearer " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode(),
+]
+
+
+async def test_wrong_credentials_are_refused(admin: Admin) -> None:
+    for number, header in enumerate(WRONG):
+        # Each from an address of its own, or the attempts would be used up.
+        async with client_at(admin, f"192.0.2.{number}") as client:
+            response = await client.get("/metrics", headers={"Authorization": header})
+            assert response.status_code == 401, header
+
+
+def client_at(admin: Admin, address: str) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=admin.app, client=(address, 1234))
+    return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600")
+
+
+async def test_the_right_password_is_let_in(admin: Admin) -> None:
+    for path in PATHS[:-1]:
+        assert (await admin.get(path)).status_code == 200, path
+    credentials = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    response = await admin.get("/metrics", auth=None, headers={"Authorization": f"basic  {credentials} "})
+    assert response.status_code == 200
+
+
+def test_a_password_beyond_ascii_is_read_as_utf8() -> None:
+    header = "Basic " + base64.b64encode("admin:pässwörd:1".encode()).decode()
+    assert read_basic(header) == ("admin", "pässwörd:1")
+
+
+def test_an_empty_password_is_an_error_at_start() -> None:
+    with pytest.raises(ValueError, match="needs a password"):
+        Guard("")
+
+
+async def test_ten_wrong_attempts_a_minute_are_enough(admin: Admin) -> None:
+    for _ in range(10):
+        assert (await admin.get("/metrics", auth=("admin", "guess"))).status_code == 401
+    blocked = await admin.get("/metrics", auth=("admin", "guess"))
+    assert blocked.status_code == 429
+    assert blocked.headers["content-type"] == "application/problem+json"
+    assert 1 <= int(blocked.headers["retry-after"]) <= 60
+    # Else the guesser would learn that the eleventh guess was right.
+    assert (await admin.get("/metrics", auth=AUTH)).status_code == 429
+    # A browser is told in words; a first request without a password is no attempt, and is asked for one.
+    page = await admin.get("/metrics", headers=HTML)
+    assert page.status_code == 429
+    assert "Too many attempts" in page.text
+    assert int(page.headers["retry-after"]) >= 1
+    assert (await admin.get("/metrics", auth=None)).status_code == 401
+    # Another client is not held back.
+    async with client_at(admin, "192.0.2.7") as other:
+        assert (await other.get("/metrics", auth=AUTH)).status_code == 200
+
+
+async def test_right_passwords_and_missing_ones_use_up_no_attempt(admin: Admin) -> None:
+    for _ in range(12):
+        assert (await admin.get("/metrics/style.css")).status_code == 200
+        assert (await admin.get("/metrics/style.css", auth=None)).status_code == 401
+    assert (await admin.get("/metrics/style.css")).status_code == 200
+
+
+async def test_many_guesses_at_once_are_no_way_round(admin: Admin) -> None:
+    guesses = [admin.get("/metrics/style.css", auth=("admin", str(n))) for n in range(30)]
+    statuses = [response.status_code for response in await asyncio.gather(*guesses)]
+    assert (statuses.count(401), statuses.count(429)) == (10, 20)
+
+
+async def test_attempts_come_back_with_time() -> None:
+    guard = Guard("right", parse("2/second"))
+
+    header = b"Basic " + base64.b64encode(b"admin:wrong")
+    request = Request({"type": "http", "headers": [(b"authorization", header)], "client": ("192.0.2.7", 1234)})
+
+    async def status() -> int:
+        with pytest.raises(Problem) as caught:
+            await guard(request)
+        return caught.value.status_code
+
+    assert [await status() for _ in range(3)] == [401, 401, 429]
+    await asyncio.sleep(1.1)
+    assert await status() == 401

@@ -1,0 +1,171 @@
+"""The page: its figures are those of the twins, and nothing that came from outside becomes markup."""
+
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.acceptance.figures import FIGURES
+from tests.backend.acceptance.traffic import SITES, UNKNOWN, VERSIONS, Writer, first_day, mixed_traffic, store
+from tests.backend.admin.conftest import HTML, NOW, Admin
+
+pytestmark = pytest.mark.anyio
+
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class Outline(HTMLParser):
+    """Elements with their attributes, and the text of those that a test asks about."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert not self._open, self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            name = (dict(attrs).get("class") or tag).split()[0]
+            self._open.append((tag, name))
+            self.texts.setdefault(name, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        # Lists and table cells are all closed in our templates.
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts[self._open[-1][1]][-1] += data
+
+
+def per_cent(value: float | None) -> str:
+    return "n/a" if value is None else f"{value * 100:.1f} %"
+
+
+async def test_the_big_figures_are_those_of_the_json(admin: Admin, engine: AsyncEngine) -> None:
+    rows = mixed_traffic(31, 150, NOW)
+    await store(engine, rows)
+    for filters in ({"since": first_day(rows).isoformat()}, {"period": "7d", "kind": "edit"}, {"site": SITES[1]}):
+        overview = {row["figure"]: row["result"] for row in await admin.rows("overview", **filters)}
+        texts = Outline(await admin.page(**filters)).texts
+        figures = [overview[figure.name] for figure in FIGURES]
+        assert texts["value"] == [per_cent(figure["value"]) for figure in figures]
+        for shown, figure in zip(texts["interval"], figures, strict=True):
+            if figure["value"] is not None:
+                # Rounded twice, once for JSON: a tenth of a per cent at most.
+                bounds = [float(bound) for bound in re.findall(r"[\d.]+", shown)]
+                assert bounds == pytest.approx([figure["low"] * 100, figure["high"] * 100], abs=0.051)
+            else:
+                assert shown.startswith("no ")
+        for shown, figure in zip(texts["n"], figures, strict=True):
+            assert re.search(rf"\b{figure['n']:,} ", shown), (shown, figure)
+            still_open = re.search(r"([\d,]+) \w+ still open", shown)
+            assert (int(still_open[1]) if still_open else 0) == figure["open"]
+
+
+async def test_of_nothing_the_page_says_so(admin: Admin) -> None:
+    page = await admin.page()
+    outline = Outline(page)
+    assert set(outline.texts["value"]) == {"n/a"}
+    assert "0.0 %" not in page
+    assert "No chip was seen in this period." in page
+
+
+async def test_below_thirty_a_figure_is_grey(admin: Admin, engine: AsyncEngine) -> None:
+    writer = Writer()
+    for number in range(30):
+        draft = writer.draft(
+            NOW - timedelta(days=2), posted_at=NOW if number else None, posted_tags=["a"] if number else None
+        )
+        writer.item(writer.suggestion(draft, ["a"]), "a", NOW - timedelta(days=1))
+    await store(engine, writer.rows)
+    classes = [
+        (attributes.get("class") or "").split()
+        for tag, attributes in Outline(await admin.page()).elements
+        if tag == "div"
+    ]
+    grey = {
+        figure.name: "few" in names
+        for figure, names in zip(FIGURES, (names for names in classes if "figure" in names), strict=True)
+    }
+    # 30 viewed items, 29 of posted drafts.
+    assert grey["acceptance"] is False
+    assert grey["kept"] is True
+    assert grey["jaccard"] is True
+
+
+async def test_markup_from_outside_stays_text(admin: Admin, engine: AsyncEngine) -> None:
+    rows = mixed_traffic(32, 150, NOW)
+    await store(engine, rows)
+    filters = {"since": first_day(rows).isoformat()}
+    page = await admin.page(**filters)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    for outside in (UNKNOWN[2], SITES[2], VERSIONS[2], "<b>bold</b>"):
+        assert outside not in page
+    outline = Outline(page)
+    assert {tag for tag, _ in outline.elements}.isdisjoint({"script", "b", "i", "style", "iframe", "object", "img"})
+    # What it was is still to be read, and can be chosen.
+    assert UNKNOWN[2] in outline.texts["tag"]
+    assert (
+        await admin.get("/metrics", params={"site": SITES[2], "model": VERSIONS[2]}, headers=HTML)
+    ).status_code == 200
+
+
+async def test_the_page_needs_no_script_no_style_and_nobody_else(admin: Admin, engine: AsyncEngine) -> None:
+    await store(engine, mixed_traffic(33, 60, NOW))
+    response = await admin.get("/metrics", headers=HTML)
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    for tag, attributes in Outline(response.text).elements:
+        assert "style" not in attributes, tag
+        assert not any(name.startswith("on") for name in attributes), tag
+        for name in ("href", "src", "action"):
+            assert (attributes.get(name) or "/").startswith("/"), (tag, attributes)
+    sheet = await admin.get("/metrics/style.css")
+    assert sheet.headers["content-type"] == "text/css; charset=utf-8"
+    assert "prefers-color-scheme: dark" in sheet.text
+    assert "url(" not in sheet.text
+    assert "@import" not in sheet.text
+
+
+async def test_every_picture_has_its_numbers_beside_it(admin: Admin, engine: AsyncEngine) -> None:
+    await store(engine, mixed_traffic(34, 60, NOW))
+    outline = Outline(await admin.page(period="7d"))
+    pictures = [attributes for tag, attributes in outline.elements if tag == "svg"]
+    assert pictures
+    for picture in pictures:
+        # A chart is named, and its table follows; a bar stands in a row that has its numbers.
+        assert (picture.get("role") == "img" and picture.get("aria-label")) or picture.get("aria-hidden") == "true"
+    headers = [attributes for tag, attributes in outline.elements if tag == "th"]
+    assert all(attributes.get("scope") in ("col", "row") for attributes in headers)
+    days = [text for text in outline.texts["th"] if re.fullmatch(r"\d+ \w{3} 2026", text)]
+    assert len(days) == 7
+
+
+async def test_links_and_form_keep_the_view(admin: Admin, engine: AsyncEngine) -> None:
+    rows = mixed_traffic(35, 60, NOW)
+    await store(engine, rows)
+    outline = Outline(await admin.page(kind="edit", site=SITES[1], period="7d"))
+    links = [attributes["href"] or "" for tag, attributes in outline.elements if tag == "a"]
+    assert links
+    for link in links:
+        response = await admin.get(link, headers=HTML)
+        assert response.status_code == 200, link
+        if link.endswith("kind=edit&site=superuser.com"):
+            continue
+        pytest.fail(f"{link} loses a filter")
+    chosen = [
+        attributes["value"] for tag, attributes in outline.elements if tag == "option" and "selected" in attributes
+    ]
+    assert chosen == ["edit", SITES[1]]
+    dates: list[Any] = [attributes["value"] for tag, attributes in outline.elements if attributes.get("type") == "date"]
+    assert dates == ["2026-11-14", "2026-11-20"]

@@ -1,0 +1,228 @@
+"""The twins: every panel as JSON and CSV, counted again in plain Python from the same rows."""
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.admin.panels import PANELS, PARTS_OF_FIGURE, harmless
+from tests.backend.acceptance.recount import Answer, Question, Recount
+from tests.backend.acceptance.traffic import (
+    KNOWN,
+    SITES,
+    UNKNOWN,
+    VERSIONS,
+    Writer,
+    first_day,
+    mixed_traffic,
+    store,
+    worked_example,
+)
+from tests.backend.admin.conftest import NOW, Admin
+
+pytestmark = pytest.mark.anyio
+
+TODAY = NOW.date()
+ITEM_FIGURES = ("acceptance", "kept", "agreement", "dismissal")
+
+
+def assert_figure(found: dict[str, Any], expected: Answer, where: Any) -> None:
+    assert (found["numerator"], found["denominator"]) == (expected.numerator, expected.denominator), where
+    assert (found["n"], found["open"]) == (expected.n, expected.open), where
+    if expected.value is None:
+        assert (found["value"], found["low"], found["high"]) == (None, None, None), where
+    else:
+        assert found["value"] == pytest.approx(float(expected.value), abs=1e-6), where
+        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1, where
+
+
+async def read_csv(admin: Admin, panel: str, **filters: Any) -> list[dict[str, str]]:
+    response = await admin.get(f"/metrics/{panel}.csv", params=filters)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(response.text, newline=""), strict=True))
+
+
+def flat(row: dict[str, Any]) -> dict[str, str]:
+    """A row of JSON as CSV writes it."""
+    cells: dict[str, str] = {}
+    for name, cell in row.items():
+        if isinstance(cell, dict):
+            for part in PARTS_OF_FIGURE:
+                cells[part if name == "result" else f"{name}_{part}"] = written(cell[part])
+        else:
+            cells[name] = harmless(written(cell)) if isinstance(cell, str) else written(cell)
+    return cells
+
+
+def written(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"kind": "edit"}, {"site": SITES[2]}, {"model": VERSIONS[1]}, {"until": TODAY - timedelta(days=2)}],
+    ids=str,
+)
+async def test_json_and_csv_equal_the_recount(admin: Admin, engine: AsyncEngine, change: dict) -> None:
+    rows = mixed_traffic(11, 120, NOW)
+    await store(engine, rows)
+    span = {"since": first_day(rows), "until": TODAY} | change
+    recount = Recount(rows, Question(**span, now=NOW, vocabulary=KNOWN))
+    filters = {name: str(value) for name, value in span.items()}
+    found = {panel: await admin.rows(panel, **filters) for panel in PANELS}
+
+    for row in found["overview"]:
+        assert_figure(row["result"], recount.figures()[row["figure"]], row["figure"])
+    assert [row["figure"] for row in found["overview"]] == list(recount.figures())
+
+    for panel, key, expected in (
+        ("days", "day", {day.isoformat(): row for day, row in recount.by_day().items()}),
+        ("models", "model_version", recount.by_model()),
+        ("positions", "position", recount.by_position()),
+        ("tags", "tag", recount.by_tag()),
+    ):
+        assert {row[key] for row in found[panel]} <= set(expected)
+        for row in found[panel]:
+            names = set(row) - {key}
+            assert names >= set(ITEM_FIGURES)
+            for name in names:
+                assert_figure(row[name], expected[row[key]][name], (panel, row[key], name))
+    assert [row["day"] for row in found["days"]] == sorted(day.isoformat() for day in recount.by_day())
+    viewed = [row["acceptance"]["n"] for row in found["tags"]]
+    assert viewed == sorted(viewed, reverse=True)
+
+    assert {row["tag"]: (row["missed"]["numerator"], row["missed"]["denominator"]) for row in found["missed"]} == {
+        tag: (missed, posted) for tag, (missed, posted) in recount.missed().items() if missed
+    }
+    assert all(row["known"] == ("yes" if row["tag"] in KNOWN else "no") for row in found["missed"])
+
+    books = {(row["group"], row["name"]): row["n"] for row in found["bookkeeping"]}
+    received, lost = recount.received_and_lost()
+    assert books == {
+        ("events", "received"): received,
+        ("events", "lost"): lost,
+        ("items", "impossible"): recount.impossible(),
+        **{("refused", reason): n for reason, n in recount.refused().items()},
+        **{("total", name): n for name, n in recount.totals().items()},
+    }
+
+    for panel, rows_of_json in found.items():
+        assert await read_csv(admin, panel, **filters) == [flat(row) for row in rows_of_json], panel
+
+
+async def test_the_worked_example_in_json(admin: Admin, engine: AsyncEngine) -> None:
+    await store(engine, worked_example(NOW - timedelta(hours=2)))
+    response = await admin.get("/metrics/overview.json")
+    document = response.json()
+    assert document["panel"] == "overview"
+    assert document["counted_at"] == "2026-11-20T14:30:00+00:00"
+    assert document["filters"] == {
+        "since": "2026-10-24",
+        "until": "2026-11-20",
+        "kind": "ask",
+        "site": None,
+        "model": None,
+    }
+    fractions = {
+        row["figure"]: f"{row['result']['numerator']}/{row['result']['denominator']}" for row in document["rows"]
+    }
+    assert fractions == {
+        "acceptance": "2/4",
+        "kept": "1/4",
+        "agreement": "2/4",
+        "dismissal": "0/4",
+        "help": "1/1",
+        "coverage": "1/1",
+        "precision": "2/4",
+        "recall": "2/3",
+        "f1": "4/7",
+        "jaccard": "2/5",
+        "exact": "0/1",
+        "one_found": "1/1",
+        "all_found": "0/1",
+        "missed": "1/3",
+        "unknown": "1/1",
+    }
+    acceptance = document["rows"][0]["result"]
+    assert acceptance == {
+        "numerator": 2,
+        "denominator": 4,
+        "n": 4,
+        "value": 0.5,
+        "low": 0.150039,
+        "high": 0.849961,
+        "open": 0,
+    }
+
+
+async def test_of_nothing_every_figure_is_null_and_every_cell_empty(admin: Admin) -> None:
+    for row in await admin.rows("overview"):
+        assert row["result"] == {
+            "numerator": 0,
+            "denominator": 0,
+            "n": 0,
+            "value": None,
+            "low": None,
+            "high": None,
+            "open": 0,
+        }
+    for row in await read_csv(admin, "overview"):
+        assert (row["value"], row["low"], row["high"]) == ("", "", "")
+    for panel in PANELS:
+        # The header does not depend on there being rows.
+        response = await admin.get(f"/metrics/{panel}.csv")
+        assert response.text.count("\r\n") == len(await admin.rows(panel)) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@sum", "'@sum"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("c++", "c++"),
+        (".net", ".net"),
+        ("", ""),
+    ],
+)
+def test_text_that_looks_like_a_formula_is_made_harmless(text: str, written: str) -> None:
+    assert harmless(text) == written
+
+
+async def test_a_csv_quotes_what_needs_it_and_runs_nothing(admin: Admin, engine: AsyncEngine) -> None:
+    tags = [*UNKNOWN, 'a"b', "a,b", "a\r\nb", "\t=x"]
+    writer = Writer()
+    draft = writer.draft(NOW, posted_at=NOW, posted_tags=tags)
+    writer.suggestion(draft, [])
+    await store(engine, writer.rows)
+    rows = await read_csv(admin, "missed")
+    assert {row["tag"] for row in rows} == {harmless(tag) for tag in tags}
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row.values())
+
+
+async def test_a_csv_is_a_file_with_a_name_of_its_own(admin: Admin) -> None:
+    response = await admin.get("/metrics/tags.csv", params={"since": "2026-11-01", "until": "2026-11-02"})
+    assert response.headers["content-disposition"] == ('attachment; filename="tagalong-tags-2026-11-01-2026-11-02.csv"')
+
+
+async def test_a_panel_that_is_not_there_says_which_are(admin: Admin) -> None:
+    for path in ("nothing.json", "tags.xml", "tags.html"):
+        response = await admin.get(f"/metrics/{path}")
+        assert response.status_code == 404
+        assert response.headers["content-type"] == "application/problem+json"
+        assert all(panel in response.json()["detail"] for panel in PANELS)
+
+
+async def test_no_vocabulary_says_nothing_about_what_is_known(make_admin: Any, engine: AsyncEngine) -> None:
+    await store(engine, worked_example(NOW - timedelta(hours=2)))
+    async with make_admin(vocabulary=()) as admin:
+        (row,) = await admin.rows("missed")
+        assert (row["tag"], row["known"]) == ("join", None)
+        assert "No model is loaded" in await admin.page()

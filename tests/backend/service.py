@@ -1,0 +1,122 @@
+"""A real service for tests: the application with the shipped model on a database of the test's own."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from backend.app import create_app
+from backend.database import Database
+from backend.schema import METADATA
+from backend.settings import Settings
+from backend.suggestions.schemas import DraftState
+from backend.suggestions.service import record
+from model.classifier import Suggested
+
+ADDRESS = "http://127.0.0.1:8600"
+ADMIN = ("admin", "correct horse")
+
+
+@dataclass
+class Service:
+    """A running application, a client of it, and its database."""
+
+    app: FastAPI
+    client: httpx2.AsyncClient
+
+    @property
+    def database(self) -> Database:
+        return self.app.state.database
+
+    async def empty(self) -> None:
+        """Remove every row, and every count that waits for the database."""
+        await self.app.state.totals.flush()
+        # Drafts first, as the service's own statements lock them: another order could meet one in a deadlock.
+        tables = ", ".join(sorted(METADATA.tables, key=lambda name: name != "draft"))
+        async with self.database.session() as session:
+            await session.execute(text(f"TRUNCATE {tables}"))
+
+    async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """What the database answers to a statement."""
+        async with self.database.session() as session:
+            return [dict(row._mapping) for row in await session.execute(text(statement), values)]
+
+    async def suggest(self, **changes: Any) -> dict[str, Any]:
+        response = await self.client.post("/api/v1/suggestions", json=a_draft(**changes))
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def send(self, install_id: str, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        response = await self.client.post("/api/v1/events", json=a_batch(install_id, events))
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def metrics(self, panel: str, **filters: Any) -> Any:
+        """A panel's figures, as the admin's JSON gives them."""
+        response = await self.client.get(f"/metrics/{panel}.json", params=filters, auth=ADMIN)
+        assert response.status_code == 200, response.text
+        return response.json()["rows"]
+
+    async def offer(
+        self, draft: dict[str, Any], tags: Sequence[str], *, confident: int | None = None, version: str = "light-test"
+    ) -> str:
+        """Record an answer with just these tags, as if the model had given them."""
+        count = len(tags) if confident is None else confident
+        suggested = [
+            Suggested(tag=tag, score=0.9 - rank / 100, confident=rank < count, uses=1, because=())
+            for rank, tag in enumerate(tags)
+        ]
+        async with self.database.session() as session:
+            return str(await record(session, DraftState.model_validate(draft), suggested, version, 1.0))
+
+
+@asynccontextmanager
+async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
+    """The application, started and stopped around the block."""
+    values = {"admin_password": ADMIN[1], "rate_limit": 0} | settings
+    app = create_app(Settings(database_url=database_url, **values))
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as client:
+            yield Service(app, client)
+
+
+def a_draft(**changes: Any) -> dict[str, Any]:
+    """A message with one state of a draft."""
+    return {
+        "draft_id": str(uuid4()),
+        "install_id": str(uuid4()),
+        "extension_version": "0.1.0",
+        "page": "classic",
+        "site": "stackoverflow.com",
+        "title": "How do I merge two pandas DataFrames on a date column in Python?",
+        "body": "I have two frames:\n\n```python\nimport pandas as pd\na = pd.DataFrame()\n```\n",
+        "body_format": "markdown",
+    } | changes
+
+
+def an_event(kind: str, sequence: int, draft: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A message with one event of a draft, that happened just now."""
+    return {
+        "id": str(uuid4()),
+        "sequence": sequence,
+        "occurred_at": now(),
+        "kind": kind,
+        "draft_id": draft["draft_id"],
+    } | more
+
+
+def a_batch(install_id: str | UUID, events: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """A message with a batch of events."""
+    return {"install_id": str(install_id), "sent_at": now(), "events": list(events)} | changes
+
+
+def now(seconds: float = 0) -> str:
+    """A moment from now, as messages write it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

@@ -1,0 +1,132 @@
+"""A database that is cut off, stalls, restarts or was never there: suggestions go on, nothing acknowledged is lost."""
+
+import asyncio
+import time
+
+import pytest
+
+from backend import app as application
+from backend.database import NewerSchema, migrate
+from tests.backend.service import Service, a_batch, a_draft, an_event, running
+from tests.backend.severable import SeverableProxy
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_without_its_database_the_service_still_suggests(database_url: str) -> None:
+    async with SeverableProxy(database_url) as proxy, running(proxy.url) as service:
+        draft = a_draft()
+        suggestion = await service.offer(draft, ["python"])
+        event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
+
+        await proxy.cut()
+        answer = await service.suggest()
+        assert answer["items"]
+        assert answer["suggestion_id"] is None
+        response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [event]))
+        assert response.status_code == 503
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) > 0
+        for path in (f"/api/v1/installs/{draft['install_id']}",):
+            assert (await service.client.get(path)).status_code == 503
+        ready = await service.client.get("/health/ready")
+        assert (ready.status_code, ready.json()["database"]) == (200, "away")
+
+        await proxy.restore()
+        assert await eventually(lambda: send(service, draft, event))
+        assert (await service.suggest())["suggestion_id"]
+        assert (await service.client.get("/health/ready")).json()["database"] == "present"
+        await service.app.state.totals.flush()
+        (row,) = await service.rows("SELECT n FROM total WHERE name = 'suggestions unrecorded'")
+        assert row["n"] >= 1
+
+
+async def send(service: Service, draft: dict, event: dict) -> bool:
+    response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [event]))
+    return response.status_code == 200 and response.json()["new"] == 1
+
+
+async def eventually(attempt, *, within: float = 10) -> bool:
+    """Whether an attempt succeeds before the time is up."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if await attempt():
+            return True
+        await asyncio.sleep(0.2)
+    return False
+
+
+async def test_a_stalled_database_holds_up_one_suggestion_and_not_the_next(database_url: str) -> None:
+    async with SeverableProxy(database_url) as proxy, running(proxy.url) as service:
+        await service.suggest()
+        proxy.stall()
+        started = time.monotonic()
+        assert (await service.suggest())["suggestion_id"] is None
+        first = time.monotonic() - started
+        assert first < 3
+        started = time.monotonic()
+        for _ in range(5):
+            assert (await service.suggest())["suggestion_id"] is None
+        assert time.monotonic() - started < first
+        await proxy.restore()
+
+        async def recorded() -> bool:
+            return (await service.suggest())["suggestion_id"] is not None
+
+        assert await eventually(recorded)
+
+
+async def test_a_service_starts_without_its_database_and_finds_it_later(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "WATCH_EVERY", 0.2)
+    async with SeverableProxy(database_url) as proxy:
+        await proxy.cut()
+        async with running(proxy.url) as service:
+            ready = await service.client.get("/health/ready")
+            assert ready.status_code == 503
+            assert ready.headers["content-type"] == "application/problem+json"
+            assert (await service.client.get("/health/live")).status_code == 200
+            assert (await service.suggest())["items"]
+            await proxy.restore()
+
+            async def is_ready() -> bool:
+                return (await service.client.get("/health/ready")).status_code == 200
+
+            assert await eventually(is_ready)
+
+
+async def test_the_answer_was_lost_but_not_the_event(service: Service) -> None:
+    draft = a_draft()
+    suggestion = await service.offer(draft, ["python"])
+    event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
+    assert (await service.send(draft["install_id"], [event]))["new"] == 1
+    assert await service.send(draft["install_id"], [event]) == {"new": 0, "known": 1, "refused": []}
+
+
+async def test_batches_of_one_draft_at_once_lose_nothing(service: Service) -> None:
+    draft = a_draft()
+    suggestion = await service.offer(draft, ["python", "pandas"])
+    events = [
+        an_event(kind, n * 10 + m, draft, suggestion_id=suggestion, tag=tag, **more)
+        for n, tag in enumerate(("python", "pandas"))
+        for m, (kind, more) in enumerate(
+            [("viewed", {"position": 1}), ("accepted", {}), ("removed", {}), ("accepted", {})], start=1
+        )
+    ]
+    receipts = await asyncio.gather(*(service.send(draft["install_id"], [event]) for event in events * 2))
+    assert sum(receipt["new"] for receipt in receipts) == len(events)
+    items = await service.rows("SELECT accepted_at, removed_at, impossible FROM item")
+    assert len(items) == 2
+    assert all(item["accepted_at"] and not item["removed_at"] and not item["impossible"] for item in items)
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(make_service, database_url: str) -> None:
+    async with make_service() as service:
+        await service.rows("UPDATE alembic_version SET version_num = '9999' RETURNING version_num")
+    with pytest.raises(NewerSchema, match="9999"):
+        await migrate(database_url)
+    async with make_service() as service:
+        ready = await service.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert "9999" in ready.json()["detail"]

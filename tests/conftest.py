@@ -1,0 +1,123 @@
+"""Fixtures that all rooms share: a real PostgreSQL, a running service, and a folder that Unix sockets fit in."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from backend.database import migrate
+from backend.embedded import PORT, ROLE, SUPERUSER, EmbeddedPostgres
+from tests.backend.service import Service, running
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Path:
+    """Where the data folders are made, each some 40 MB: in memory, where there is room.
+
+    Not among pytest's own folders: too deep for a socket, and closed again whenever another run of pytest starts.
+    """
+    memory = Path("/dev/shm")
+    if "TMPDIR" not in os.environ and memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30:
+        return memory
+    return Path(tempfile.gettempdir())
+
+
+@pytest.fixture(scope="session")
+def postgres_server(clusters: Path) -> Iterator[URL]:
+    """The URL of an embedded server, as the service would get it; not durable, gone after the run."""
+    folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
+    server = EmbeddedPostgres(folder, durable=False)
+    try:
+        yield make_url(server.start())
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: URL) -> str:
+    """The name of a database that the real migrations have made, to copy from."""
+    administer(postgres_server, f"CREATE DATABASE {TEMPLATE} OWNER {ROLE}")
+    asyncio.run(migrate(postgres_server.set(database=TEMPLATE).render_as_string(hide_password=False)))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: URL, migrated_template: str) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template} OWNER {ROLE}")
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(postgres_server: URL) -> str:
+    """The URL of an empty database that the whole run shares."""
+    administer(postgres_server, f"CREATE DATABASE shared OWNER {ROLE}")
+    return postgres_server.set(database="shared").render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def make_service(database_url: str) -> Callable[..., AbstractAsyncContextManager[Service]]:
+    """Starts the application with other settings than the usual ones, on a database of its own."""
+    return partial(running, database_url)
+
+
+@pytest.fixture(scope="session")
+async def shared_service(shared_database_url: str) -> AsyncIterator[Service]:
+    """One application for the whole run: loading the model and migrating takes longer than most tests."""
+    async with running(shared_database_url) as started:
+        yield started
+
+
+@pytest.fixture
+async def service(shared_service: Service) -> Service:
+    """The running application, its database empty."""
+    await shared_service.empty()
+    return shared_service
+
+
+@pytest.fixture
+def short_folder(clusters: Path) -> Iterator[Path]:
+    """A folder with a short path, for what makes Unix sockets in it: pytest's own may be too deep for that."""
+    folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def administer(server: URL, statement: str) -> None:
+    """Run one statement as the superuser, outside a transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(host=server.query["host"], port=PORT, user=SUPERUSER, database="postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())

@@ -1,0 +1,290 @@
+"""From a keystroke to an acceptance rate: real browser, extension, service, model and database together.
+
+A person writes a question, and counts along with pencil and paper; the admin's page must say the same.
+"""
+
+import csv
+import io
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.end_to_end.process import as_admin, free_port, get, serving
+from tests.extension.browser import (
+    ask_page,
+    chip,
+    chips,
+    chosen,
+    consent,
+    kill_worker,
+    launch,
+    side,
+    store,
+    stored,
+)
+
+TITLE = "How do I merge two pandas DataFrames on the nearest date?"
+BODY = """I have two frames in Python, one with trades and one with quotes:
+
+    import pandas as pd
+    trades = pd.DataFrame({"time": times, "price": prices})
+
+`pd.merge` only joins dates that are equal. How do I join each row to the last one before it?
+"""
+OWN_TAG = "join"
+
+# Longer than any pause between two keys here, so that no answer is to a half-typed line. Milliseconds.
+DEBOUNCE_MS = 400
+
+# Longer than the 750 ms after which a chip counts as viewed. Milliseconds.
+LOOK_MS = 900
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@dataclass
+class Tally:
+    """What the person noted down: the chips she saw, and what she did with them."""
+
+    seen: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
+    dismissed: set[str] = field(default_factory=set)
+    posted: set[str] = field(default_factory=set)
+
+
+def until(look: Callable[[], T], *, within: float = 30) -> T:
+    """What ``look`` returns, as soon as it is something."""
+    end = time.monotonic() + within
+    while not (found := look()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def shown(page: Page) -> set[str]:
+    """The tags of the chips on screen."""
+    return {each.get_attribute("data-tag") or "" for each in chips(page).all()}
+
+
+def note(page: Page, tally: Tally) -> None:
+    """Look at the chips until nothing changes any more, and note what there is to see."""
+    before = None
+    while before != (now := shown(page)):
+        before = now
+        page.wait_for_timeout(2 * DEBOUNCE_MS + LOOK_MS)
+    tally.seen |= now
+
+
+def write_question(page: Page, tally: Tally) -> None:
+    """Type title and body, and look at the chips."""
+    page.locator("#title").press_sequentially(TITLE, delay=5)
+    expect(chips(page)).not_to_have_count(0)
+    note(page, tally)
+    page.locator("#wmd-input").press_sequentially(BODY, delay=1)
+    note(page, tally)
+    assert len(tally.seen) >= 3, "the question is meant to have more tags than the person takes"
+
+
+def choose_tags(page: Page, tally: Tally) -> None:
+    """Accept two chips, take one of them out again, dismiss a third, restore it, and type it by hand."""
+    first, second, third = [each.get_attribute("data-tag") or "" for each in chips(page).all()][:3]
+    for tag in (first, second):
+        chip(page, tag).click()
+        expect(chosen(page).filter(has_text=re.compile(f"^{re.escape(tag)}"))).to_have_count(1)
+        tally.accepted.add(tag)
+        note(page, tally)
+    chosen(page).filter(has_text=re.compile(f"^{re.escape(second)}")).locator(".js-delete-tag").click()
+    note(page, tally)
+    side(page, third).click()
+    page.wait_for_timeout(LOOK_MS)
+    side(page, third).click()
+    note(page, tally)
+    page.locator("#tageditor-replacing-tagnames--input").press_sequentially(f"{third} {OWN_TAG} ")
+    note(page, tally)
+    tally.posted |= {first, third, OWN_TAG}
+
+
+def post_question(page: Page) -> None:
+    """Review, post, and arrive at the question."""
+    page.locator(".js-begin-review-button").click()
+    page.locator("#submit-button").click()
+    page.wait_for_url(re.compile(r"/questions/\d+"))
+
+
+def events_of(address: str, install_id: str) -> list[dict]:
+    """The events that the service has of an install."""
+    try:
+        return get(f"{address}/api/v1/installs/{install_id}")["events"]
+    except (urllib.error.URLError, ConnectionError):
+        return []
+
+
+def assert_the_admin_sees(data_dir: Path, address: str, install_id: str, tally: Tally) -> None:
+    """Page, JSON and CSV show the fractions that the person counted."""
+    exported = get(f"{address}/api/v1/installs/{install_id}")
+    (draft,) = exported["drafts"]
+    assert draft["posted_tags"] is not None
+    offered = {tag for given in draft["suggestions"] for tag in given["tags"][: given["confident"]]}
+    assert tally.seen <= offered
+    kept = tally.accepted & tally.posted
+    agreed = tally.seen & tally.posted
+    fractions = {
+        "acceptance": (len(tally.accepted), len(tally.seen)),
+        "kept": (len(kept), len(tally.seen)),
+        "agreement": (len(agreed), len(tally.seen)),
+        "dismissal": (len(tally.dismissed), len(tally.seen)),
+        "help": (1, 1),
+        "coverage": (1, 1),
+        "jaccard": (len(offered & tally.posted), len(offered | tally.posted)),
+        "missed": (len(tally.posted - offered), len(tally.posted)),
+    }
+    rows = json.loads(as_admin(data_dir, f"{address}/metrics/overview.json"))["rows"]
+    told = {row["figure"]: (row["result"]["numerator"], row["result"]["denominator"]) for row in rows}
+    assert {name: told[name] for name in fractions} == fractions
+
+    table = csv.DictReader(io.StringIO(as_admin(data_dir, f"{address}/metrics/overview.csv")))
+    told = {row["figure"]: (int(row["numerator"]), int(row["denominator"])) for row in table}
+    assert {name: told[name] for name in fractions} == fractions
+
+    page = as_admin(data_dir, f"{address}/metrics", accept="text/html")
+    for name in ("acceptance", "kept", "agreement", "dismissal"):
+        assert f"{fractions[name][0]} of {fractions[name][1]}" in page
+
+    tags = {row["tag"]: row for row in json.loads(as_admin(data_dir, f"{address}/metrics/tags.json"))["rows"]}
+    assert {tag for tag, row in tags.items() if row["acceptance"]["n"]} == tally.seen
+    assert {tag for tag, row in tags.items() if row["acceptance"]["numerator"]} == tally.accepted
+    books = json.loads(as_admin(data_dir, f"{address}/metrics/bookkeeping.json"))["rows"]
+    faults = {row["name"]: row["n"] for row in books if row["name"] in ("lost", "impossible")}
+    assert faults == {"lost": 0, "impossible": 0}
+
+
+@contextmanager
+def writing(playwright: Playwright, folder: Path, address: str) -> Iterator[tuple[BrowserContext, str]]:
+    """A browser whose writer has agreed to everything, and her install's id."""
+    with launch(playwright, folder / "profile") as context:
+        store(context, settings={"server": address, "debounce_ms": DEBOUNCE_MS})
+        consent(context)
+        yield context, stored(context, "settings")["install_id"]
+
+
+def complete(address: str, install_id: str) -> bool:
+    """Whether the service has heard everything up to the post, without a gap."""
+    events = events_of(address, install_id)
+    sequences = sorted(event["sequence"] for event in events)
+    return any(event["kind"] == "posted" for event in events) and sequences == list(range(1, len(sequences) + 1))
+
+
+def test_what_a_writer_does_is_what_the_admin_reads(playwright: Playwright, short_folder: Path) -> None:
+    data_dir = short_folder / "data"
+    with (
+        serving(data_dir) as (_, address, _),
+        writing(playwright, short_folder, address) as (context, install_id),
+    ):
+        page, tally = ask_page(context), Tally()
+        write_question(page, tally)
+        choose_tags(page, tally)
+        post_question(page)
+        until(lambda: complete(address, install_id))
+        assert_the_admin_sees(data_dir, address, install_id, tally)
+
+
+def test_nothing_is_lost_while_the_service_is_away(playwright: Playwright, short_folder: Path) -> None:
+    data_dir, port = short_folder / "data", free_port()
+    address = f"http://127.0.0.1:{port}"
+    with writing(playwright, short_folder, address) as (context, install_id):
+        with serving(data_dir, TAGALONG_PORT=port):
+            page, tally = ask_page(context), Tally()
+            write_question(page, tally)
+        # What she does now with the chips that she has waits on her disk.
+        choose_tags(page, tally)
+        post_question(page)
+        with serving(data_dir, TAGALONG_PORT=port):
+            ask_page(context)
+            until(lambda: complete(address, install_id), within=90)
+            assert_the_admin_sees(data_dir, address, install_id, tally)
+
+
+def test_nothing_is_lost_when_the_worker_is_killed(playwright: Playwright, short_folder: Path) -> None:
+    data_dir = short_folder / "data"
+    with (
+        serving(data_dir) as (_, address, _),
+        writing(playwright, short_folder, address) as (context, install_id),
+    ):
+        page, tally = ask_page(context), Tally()
+        write_question(page, tally)
+        kill_worker(context)
+        page.bring_to_front()
+        choose_tags(page, tally)
+        kill_worker(context)
+        page.bring_to_front()
+        post_question(page)
+        kill_worker(context)
+        ask_page(context)
+        until(lambda: complete(address, install_id), within=90)
+        assert_the_admin_sees(data_dir, address, install_id, tally)
+
+
+def test_every_event_sent_three_times_counts_once(playwright: Playwright, short_folder: Path) -> None:
+    data_dir = short_folder / "data"
+    with (
+        serving(data_dir) as (_, address, _),
+        repeating(address) as (repeated, receipts),
+        writing(playwright, short_folder, repeated) as (context, install_id),
+    ):
+        page, tally = ask_page(context), Tally()
+        write_question(page, tally)
+        choose_tags(page, tally)
+        post_question(page)
+        until(lambda: complete(address, install_id))
+        assert_the_admin_sees(data_dir, address, install_id, tally)
+        assert sum(receipt["known"] for receipt in receipts) == 2 * sum(receipt["new"] for receipt in receipts)
+
+
+@contextmanager
+def repeating(address: str) -> Iterator[tuple[str, list[dict]]]:
+    """A way to the service on which every batch of events arrives three times; and all receipts."""
+    receipts: list[dict] = []
+
+    class Repeater(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            for _ in range(3 if self.path == "/api/v1/events" else 1):
+                request = urllib.request.Request(address + self.path, body, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    answer = response.read()
+                if self.path == "/api/v1/events":
+                    receipts.append(json.loads(answer))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Repeater)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", receipts
+    finally:
+        server.shutdown()
+        server.server_close()
