@@ -105,8 +105,8 @@ def greeting(address: str, settings: Settings) -> str:
     password = settings.resolve_admin_password()
     where = "as set" if settings.admin_password else f"kept in {settings.data_dir / 'admin-password'}"
     return (
-        f"Extension  Chrome: chrome://extensions, Developer mode, Load unpacked, {EXTENSION}\n"
-        f"           Firefox: about:debugging#/runtime/this-firefox, Load Temporary Add-on, its manifest.json\n"
+        f"Extension  load {EXTENSION} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "
+        "(about:debugging#/runtime/this-firefox, Load Temporary Add-on)\n"
         f"Try it     {address}/\n"
         f"Admin      {address}/metrics, user admin, password {password} ({where})"
     )

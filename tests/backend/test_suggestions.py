@@ -1,5 +1,6 @@
 """The answer to a draft, and its record."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -82,6 +83,14 @@ async def test_a_site_unknown_to_the_model_gets_no_tags_and_is_told_so(service: 
     assert answer["suggestion_id"] is None
     assert "superuser.com" in answer["notice"]
     assert "stackoverflow.com" in answer["notice"]
+
+
+async def test_answers_to_a_new_draft_at_once_are_all_recorded(service: Service) -> None:
+    for _ in range(20):
+        draft = a_draft()
+        answers = await asyncio.gather(*(service.client.post(PATH, json=draft) for _ in range(4)))
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert len({answer.json()["suggestion_id"] for answer in answers} - {None}) == 4
 
 
 async def test_a_draft_of_another_install_is_not_touched(service: Service) -> None:

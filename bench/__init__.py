@@ -1,0 +1,1 @@
+"""What things cost: figures of one run on one machine, to be compared with each other."""
