@@ -16,7 +16,6 @@ from backend.admin import charts
 from backend.admin.address import PERIODS, View
 
 FOLDER = Path(__file__).parent
-ICON = (FOLDER / "static" / "icon.svg").read_text(encoding="utf-8")
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
 
 # The page shows this many rows of its long tables; their JSON and CSV have all.

@@ -155,10 +155,6 @@ def admin_router(
     async def style() -> Response:
         return Response(page.STYLE, media_type="text/css")
 
-    @router.get("/icon.svg")
-    async def icon() -> Response:
-        return Response(page.ICON, media_type="image/svg+xml")
-
     @router.get("/{panel}.{form}")
     async def twin(request: Request, panel: str, form: str) -> Response:
         if panel not in panels.PANELS or form not in ("json", "csv"):

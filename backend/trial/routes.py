@@ -37,3 +37,9 @@ async def style() -> FileResponse:
 async def script() -> FileResponse:
     """The page's script."""
     return FileResponse(HERE / "trial.js", headers=HEADERS, media_type="text/javascript")
+
+
+@router.get("/icon.svg")
+async def icon() -> FileResponse:
+    """The icon of this page and of the admin's."""
+    return FileResponse(HERE / "icon.svg", headers=HEADERS)
