@@ -1,0 +1,53 @@
+"""Questions with their tags, from wherever they come: every source gives the same ``Question``."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+TUNE_SHARE: Final = 0.05
+"""Share of the train rows that is kept apart for every choice: calibration, thresholds, parameters."""
+
+
+class QuestionsError(Exception):
+    """The questions cannot be read or used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A posted question. ``title`` and ``body`` are ready for the model (see ``model.text.ready``).
+
+    With ``tags_complete`` false, the source kept only some frequent tags: a missing tag is unknown.
+    ``split`` is ``train``, ``tune`` or ``dev``.
+    """
+
+    title: str
+    body: str
+    tags: tuple[str, ...]
+    tags_complete: bool
+    year: int | None
+    question_id: int | None
+    source: str
+    split: str
+
+
+def split_of(title: str, published: str) -> str:
+    """Give a row's split: ``dev`` as published, and 5 % of the rest, by hash of the title, as ``tune``."""
+    if published == "dev":
+        return "dev"
+    digest = hashlib.sha256(title.encode("utf-8", "replace")).digest()
+    return "tune" if int.from_bytes(digest[:8], "big") < TUNE_SHARE * 2**64 else "train"
+
+
+def once_each(questions: Iterable[Question]) -> list[Question]:
+    """Drop questions whose title, without case and outer spaces, was there before.
+
+    A title of the dev part wins over the same title elsewhere, so that nothing reported was trained on.
+    """
+    kept: dict[str, Question] = {}
+    for question in questions:
+        key = question.title.casefold().strip()
+        known = kept.get(key)
+        if known is None or (question.split == "dev" and known.split != "dev"):
+            kept[key] = question
+    return list(kept.values())

@@ -1,0 +1,144 @@
+"""A draft's or a post's text made ready for the model: the same code for training and for serving.
+
+Only the standard library is used, and every step is linear in the length of the text, whatever the text is:
+searches that fail end the loop, and no pattern can start again inside what it has read.
+"""
+
+import re
+from html import unescape
+from typing import Final, Literal, get_args
+
+BodyFormat = Literal["markdown", "html", "text"]
+BODY_FORMATS: Final[tuple[str, ...]] = get_args(BodyFormat)
+
+TITLE_CHARS: Final = 300
+"""Characters of a title that are read; Stack Overflow allows 150."""
+BODY_CHARS: Final = 50_000
+"""Characters of a body that are read, before its markup is taken away; Stack Overflow allows 30,000."""
+FEATURE_CHARS: Final = 3_000
+"""Characters of a body's text that the model sees; more of it did not make its suggestions better."""
+
+# Tags that stand inside a line: all others end a word.
+_INLINE: Final = frozenset(
+    ["a", "abbr", "b", "big", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "s", "samp", "small", "span"]
+).union(["strike", "strong", "sub", "sup", "tt", "u", "var"])
+_TAG_NAME: Final = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]{0,15})")
+# Bounded on purpose: html.unescape() alone fails on a number of more than 4,300 digits.
+_ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+# No part may read past the character it begins with, so each character is read a fixed number of times.
+_LINK: Final = re.compile(r"(!?)\[([^\[\]\n]{0,500})\](?:\([^()\n]{0,2000}\)|\[[^\[\]\n]{0,100}\])")
+_REFERENCE: Final = re.compile(r"^ {0,3}\[[^\[\]\n]{1,100}\]: ?\S[^\n]*$", re.MULTILINE)
+
+WORD: Final = r"\.?[a-zA-Z0-9_#+]+(?:[.\-][a-zA-Z0-9_#+]+)*"
+"""A word: dots and dashes only inside, or a dot before it: ``C#``, ``.NET``, ``node.js``, ``asp.net-mvc``."""
+PART: Final = r"[A-Z]?[a-z0-9#+]+|[A-Z]+"
+"""A part of a word: ``DataFrame.read_csv`` is ``Data``, ``Frame``, ``read`` and ``csv``, beside itself.
+
+Both are plain ASCII, and nothing in them looks ahead or behind, so that Python's ``re`` and ONNX Runtime's RE2 agree.
+"""
+APART: Final = "\n"
+"""Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
+_word, _part, _part_or_apart = re.compile(WORD), re.compile(PART), re.compile(f"{PART}|{APART}")
+
+
+def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
+    """Make a title and a body ready: plain text, cut to the length that the model reads.
+
+    Args:
+        title: the title as typed; HTML entities are not expected in it.
+        body: the body as typed or as published.
+        body_format: one of ``BODY_FORMATS``.
+
+    Raises:
+        ValueError: ``body_format`` is none of ``BODY_FORMATS``.
+    """
+    return _encodable(title[:TITLE_CHARS]), plain_text(body, body_format)
+
+
+def plain_text(body: str, body_format: str) -> str:
+    """Take the markup of a body away; code stays, links' and pictures' addresses go.
+
+    Raises:
+        ValueError: ``body_format`` is none of ``BODY_FORMATS``.
+    """
+    body = _encodable(body[:BODY_CHARS])
+    if body_format == "html":
+        body = _without_entities(_without_tags(body))
+    elif body_format == "markdown":
+        body = _without_entities(_without_links(body))
+    elif body_format != "text":
+        raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
+    return _encodable(body[:FEATURE_CHARS])
+
+
+def words(text: str) -> list[str]:
+    """Split a text into its words, ``APART``, and the parts of its words, in lower case.
+
+    A word that is its own only part comes twice.
+    """
+    return [word.lower() for word in [*_word.findall(text), APART, *_part.findall(text)]]
+
+
+def names_of_words(text: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """Give each word of a text once, as it is spelled, and what ``words`` makes of them: (number of word, name).
+
+    A word's names are its own and its parts', in lower case. All words are searched in one go: this is in the way of
+    every answer.
+    """
+    spelled = list(dict.fromkeys(_word.findall(text)))
+    joined = APART.join(spelled)
+    own = joined.lower().split(APART)
+    names = list(enumerate(own))
+    number = 0
+    for part in " ".join(_part_or_apart.findall(joined)).lower().split(" "):
+        if part == APART:
+            number += 1
+        elif part != own[number]:
+            names.append((number, part))
+    return spelled, names
+
+
+def _encodable(text: str) -> str:
+    """Replace what cannot travel as UTF-8 in a C string: NUL by a space, a lone surrogate by a question mark."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
+def _without_entities(text: str) -> str:
+    return _ENTITY.sub(lambda entity: unescape(entity[0]), text)
+
+
+def _without_tags(html: str) -> str:
+    """Take HTML's tags and comments away, and stop when enough text is there; ``a < b`` stays."""
+    pieces: list[str] = []
+    chars = position = 0
+    # Entities become shorter when they are decoded, at most from 33 characters to 1 and mostly from 5 to 1.
+    while position < len(html) and chars < 2 * FEATURE_CHARS:
+        opening = html.find("<", position)
+        if opening < 0:
+            pieces.append(html[position:])
+            break
+        pieces.append(html[position:opening])
+        chars += opening - position
+        if html.startswith("<!--", opening):
+            closing = html.find("-->", opening + 4)
+            if closing < 0:
+                break
+            position = closing + 3
+            continue
+        name = _TAG_NAME.match(html, opening + 1)
+        closing = html.find(">", opening + 1) if name else opening
+        if closing < 0:
+            pieces.append(html[opening:])
+            break
+        position = closing + 1
+        if name is None:
+            pieces.append("<")
+        elif name[1].lower() not in _INLINE:
+            pieces.append("\n")
+    return "".join(pieces)
+
+
+def _without_links(markdown: str) -> str:
+    """Keep the words of links, not their addresses, and nothing of pictures, as HTML's text has it."""
+    markdown = _LINK.sub(lambda link: "" if link[1] else link[2], markdown)
+    return _REFERENCE.sub("", markdown)

@@ -1,0 +1,97 @@
+"""A small set of questions, written by templates, and a model trained on it in seconds."""
+
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from model import release as release_module
+from model.classifier import Classifier
+from model.features import FeatureLimits
+from model.questions import Question
+from model.questions.parquet import read
+from model.release import Data, Progress, release
+from model.train import Parameters
+
+TOPICS = {
+    ("python", "pandas"): ["pandas", "DataFrame", "groupby", "merge two frames", "read_csv", "Series index"],
+    ("c#", ".net"): ["C#", ".NET", "LINQ query", "Task.Run", "NuGet package", "IEnumerable"],
+    ("c++", "templates"): ["C++", "std::vector", "template class", "shared_ptr", "g++ linker", "constexpr"],
+    ("f#",): ["F#", "discriminated union", "computation expression", "fsharp pipe operator"],
+    ("javascript", "reactjs"): ["React", "useState hook", "JSX component", "props", "npm start", "Redux store"],
+    ("git",): ["git rebase", "merge conflict in git", "git stash", "detached HEAD", "remote branch"],
+    ("sql", "postgresql"): ["PostgreSQL", "LEFT JOIN", "GROUP BY clause", "psql", "index on a table", "jsonb column"],
+    ("android", "kotlin"): ["Android Activity", "Kotlin coroutine", "RecyclerView", "Gradle build", "Fragment"],
+}
+ASKS = ["How do I use {} with {}?", "{} does not work after {}", "Why is {} slower than {}?", "Error with {} and {}"]
+BODIES = [
+    ("<p>I have <code>{a}</code> and want {b}.</p>\n<pre><code>x = {a}(1) &lt; 2;\n</code></pre>", "html"),
+    ("I tried `{a}` with **{b}**.\n\n    run {a} --verbose\n\nSee [the docs](https://example.org/{a}).", "markdown"),
+    ("Using {a} I get nothing from {b}", "text"),
+    ("", "none"),
+]
+
+
+def synthetic(n: int, seed: int = 7) -> pl.DataFrame:
+    """Write n questions: a topic's words in title and body, its tags, in all formats; some with incomplete tags."""
+    chance = random.Random(seed)
+    topics = list(TOPICS.items())
+    rows = []
+    for i in range(n):
+        tags, phrases = topics[i % len(topics)]
+        a, b = chance.sample(phrases, 2)
+        body, body_format = BODIES[chance.randrange(len(BODIES))]
+        incomplete = i % 10 == 9
+        rows.append(
+            {
+                "title": f"{chance.choice(ASKS).format(a, b)} (case {i})",
+                "body": body.format(a=a, b=b),
+                "body_format": body_format,
+                "tags": list(tags[:1] if incomplete else tags),
+                "tags_complete": not incomplete,
+                "year": 2010 + i % 10,
+                "question_id": i + 1,
+                "source": "first-only" if incomplete else f"written-{i % 2}",
+                "split": "dev" if i % 12 == 5 else "train",
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def questions_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("questions") / "written.parquet"
+    synthetic(3_000).write_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def questions(questions_file: Path) -> list[Question]:
+    return read(questions_file)
+
+
+def silent() -> Progress:
+    return Progress(lambda line: None, lambda label, length: lambda: None)
+
+
+SMALL = Parameters(epochs=4, rank=16, wide=4, least_uses=5, batch=64)
+
+
+@pytest.fixture(scope="session")
+def small_release(questions_file: Path, questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A released folder, trained on the written questions."""
+    out = tmp_path_factory.mktemp("small") / "released"
+    release(questions, Data.of(questions_file, questions), out, SMALL, FeatureLimits(), silent())
+    return out
+
+
+@pytest.fixture(scope="session")
+def small(small_release: Path) -> Classifier:
+    return Classifier.load(small_release)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Classifier:
+    """The model that ships."""
+    return Classifier.load(Path(release_module.__file__).parent / "released")

@@ -1,0 +1,243 @@
+"""What serving relies on: a release that is whole, and suggestions a writer can trust."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from model.classifier import FORMAT, Classifier, ReleaseError
+from model.synonyms import same_tags
+from model.text import WORD
+
+# Title, body, and tags of which each must be suggested; with the body and, mostly, without it.
+DRAFTS = [
+    ("How do I merge two pandas DataFrames on the index?", "I have `df1` and `df2` in Python.", {"python", "pandas"}),
+    ("Segmentation fault when I free a pointer twice in C", "`free(p); free(p);` crashes with gcc", {"c"}),
+    ("LINQ GroupBy with multiple columns in C#", "I use .NET and Entity Framework", {"c#", "linq", ".net"}),
+    ("std::vector push_back invalidates my iterator in C++", "The iterator crashes", {"c++"}),
+    ("How to undo the last commit in git without losing changes", "I ran `git reset`", {"git"}),
+    ("React useEffect runs twice on mount", "My component calls `useEffect(() => {})`", {"reactjs"}),
+    ("Center a div vertically with CSS flexbox", "`display: flex; align-items: center`", {"css"}),
+    ("Spring Boot cannot autowire my JPA repository", "`@Autowired` fails in Java", {"spring-boot", "java"}),
+    ("MySQL query to get the latest row of each group", "`SELECT * FROM t GROUP BY id`", {"mysql", "sql"}),
+    ("How to write a regex that matches balanced quotes", "JavaScript `/\"[^\"]*\"/`", {"regex", "javascript"}),
+    ("ggplot2 legend order in R", "`ggplot(df, aes(x, y)) + geom_line()`", {"r", "ggplot2"}),
+    ("Docker container cannot reach localhost of the host", "`docker run -p 80:80 nginx`", {"docker"}),
+    ("Laravel eloquent relationship returns null", "My `hasMany` in PHP", {"laravel", "php"}),
+    ("UITableView cell reuse shows wrong image in Swift", "`dequeueReusableCell` in iOS", {"ios", "swift"}),
+    ("VBA macro in Excel to copy a range to another sheet", "`Range(\"A1\").Copy`", {"excel", "vba"}),
+    ("Powershell script to list files recursively", "`Get-ChildItem -Recurse`", {"powershell"}),
+]  # fmt: skip
+
+
+def tags_of(classifier: Classifier, title: str, body: str = "", **more: object) -> list[str]:
+    return [item.tag for item in classifier.suggest(title, body, **more)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("title", "body", "expected"), DRAFTS)
+def test_the_shipped_model_suggests_what_a_person_would(
+    shipped: Classifier, title: str, body: str, expected: set[str]
+) -> None:
+    assert expected <= set(tags_of(shipped, title, body))
+    assert expected & set(tags_of(shipped, title))
+    assert shipped.suggest(title, body)[0].tag in expected
+
+
+def test_the_shipped_release_is_what_it_says(shipped: Classifier) -> None:
+    manifest = shipped.manifest
+    assert shipped.version == f"{manifest['tier']}-{manifest['sha256'][:8]}"
+    assert shipped.sites == {"stackoverflow.com"}
+    assert len(shipped.tags) == len(set(shipped.tags)) == manifest["tags"] >= 2_500
+    assert manifest["bytes"] <= 40e6
+    dev = manifest["metrics"]["dev"]["metrics"]
+    assert dev["P@1"]["value"] >= 0.70
+    assert dev["R@5"]["value"] >= 0.57
+    assert dev["hit@5"]["value"] >= 0.88
+    assert manifest["data"]["licence"].startswith("CC BY-SA")
+
+
+def test_scores_fall_from_1_to_0_and_the_confident_ones_come_first(shipped: Classifier) -> None:
+    for title, body, _ in DRAFTS:
+        items = shipped.suggest(title, body, limit=20)
+        assert len(items) == 20
+        scores = [item.score for item in items]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
+        marks = [item.confident for item in items]
+        assert marks == sorted(marks, reverse=True)
+        assert 1 <= sum(marks) <= 5
+        assert all(item.uses >= 1 for item in items)
+
+
+def test_uses_is_how_often_the_training_questions_have_the_tag(shipped: Classifier) -> None:
+    uses = {item.tag: item.uses for item in shipped.suggest("python", limit=len(shipped.tags))}
+    assert list(uses.values()) != sorted(uses.values(), reverse=True)
+    assert [uses[tag] for tag in shipped.tags] == sorted(uses.values(), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("title", "chosen", "gone"),
+    [
+        ("read a csv file in python", ["python"], {"python"}),
+        ("merge pandas data frames in python", ["Python", "pandas"], {"python", "pandas"}),
+        ("PostgreSQL jsonb index", ["postgres"], {"postgresql"}),
+        ("golang goroutine and channel", ["golang"], {"go"}),
+        ("macos osx menu bar application", ["macos"], {"macos", "osx"}),
+        ("express server in node.js", ["node"], {"node.js"}),
+    ],
+)
+def test_a_chosen_tag_is_never_offered_nor_another_name_of_it(
+    shipped: Classifier, title: str, chosen: list[str], gone: set[str]
+) -> None:
+    without = tags_of(shipped, title, limit=20)
+    assert gone <= set(without)
+    left = tags_of(shipped, title, chosen_tags=chosen, limit=20)
+    assert len(left) == 20
+    assert left[: 20 - len(gone)] == [tag for tag in without if tag not in gone]
+    assert not gone & set(left)
+
+
+def test_names_of_one_tag_are_the_same_in_both_directions() -> None:
+    assert same_tags(["js"]) == same_tags(["JavaScript"]) >= {"js", "javascript"}
+    assert same_tags(["unheard-of"]) == {"unheard-of"}
+    assert same_tags([]) == frozenset()
+
+
+@pytest.mark.parametrize("title", ["", "   ", "\n\t", "日本語だけの質問です", "zzqqx wvvkj", "\0\0", "?!"])
+def test_a_draft_without_a_known_word_gets_nothing(shipped: Classifier, title: str) -> None:
+    assert shipped.suggest(title) == []
+
+
+@pytest.mark.parametrize("title", ["the of and", "it is what it is", "help please", "hello world how are you today"])
+def test_a_draft_that_says_nothing_gets_no_confident_tag(shipped: Classifier, title: str) -> None:
+    assert not any(item.confident for item in shipped.suggest(title))
+
+
+@pytest.mark.parametrize(
+    ("title", "body", "body_format"),
+    [
+        ("Как объединить два DataFrame в pandas?", "Есть два", "markdown"),
+        ("", "<pre><code>import pandas as pd\ndf = pd.read_csv('a')</code></pre>", "html"),
+        ("", "import pandas as pd\ndf = pd.DataFrame()\n" * 1_500, "text"),
+        ("pandas" + "\ud800" + " merge\0", "\udfff" * 100, "markdown"),
+        ("Pandas " * 5_000, "x" * 50_000, "text"),
+    ],
+)
+def test_unusual_drafts_do_not_break_it(shipped: Classifier, title: str, body: str, body_format: str) -> None:
+    assert "pandas" in tags_of(shipped, title, body, body_format=body_format)
+
+
+def test_reasons_are_words_of_the_draft_and_taking_them_out_lowers_the_score(shipped: Classifier) -> None:
+    for title, body, _ in DRAFTS:
+        best = shipped.suggest(title, body, body_format="text")[0]
+        assert 1 <= len(best.because) <= 3
+        for word in best.because:
+            assert word in f"{title} {body}"
+            bare = [without(word.lower(), text) for text in (title, body)]
+            after = shipped.suggest(*bare, body_format="text", limit=len(shipped.tags))
+            score = next(item.score for item in after if item.tag == best.tag)
+            # Near 1 a float has no room left to show the difference.
+            assert score < best.score or best.score > 0.9999
+
+
+def without(word: str, text: str) -> str:
+    """Take a word out of a text, wherever it stands by itself."""
+    return re.sub(WORD, lambda found: "" if found[0].lower() == word else found[0], text)
+
+
+def test_reasons_keep_the_spelling_of_the_draft(shipped: Classifier) -> None:
+    assert "Pandas" in shipped.suggest("Pandas merge")[0].because
+
+
+def test_limits_and_formats_out_of_range_are_refused(shipped: Classifier) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        shipped.suggest("x", limit=0)
+    with pytest.raises(ValueError, match="body_format"):
+        shipped.suggest("x", body_format="rtf")
+    assert len(shipped.suggest("python", limit=10**6)) == len(shipped.tags)
+
+
+def test_threads_get_the_answers_that_one_gets(shipped: Classifier) -> None:
+    drafts = [(title, body) for title, body, _ in DRAFTS] * 10
+    alone = [shipped.suggest(title, body) for title, body in drafts]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda draft: shipped.suggest(*draft), drafts))
+    assert together == alone
+
+
+def test_serving_imports_nothing_of_training() -> None:
+    code = (
+        "import sys, pathlib, model.classifier as c;"
+        "c.Classifier.load(pathlib.Path(c.__file__).parent / 'released').suggest('python');"
+        "print(sorted({'scipy', 'sklearn', 'onnx', 'polars', 'model.train', 'model.features'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def copied(folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(folder, to / "copy"))
+
+
+def test_a_release_with_a_changed_graph_is_refused(small_release: Path, tmp_path: Path) -> None:
+    folder = copied(small_release, tmp_path)
+    graph = bytearray((folder / "model.onnx").read_bytes())
+    graph[len(graph) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(graph)
+    with pytest.raises(ReleaseError, match="sha256 differs"):
+        Classifier.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_a_release_without_a_file_is_refused(small_release: Path, tmp_path: Path, name: str) -> None:
+    folder = copied(small_release, tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(ReleaseError, match=f"{name} cannot be read"):
+        Classifier.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"format": FORMAT + 1}, "not of format"),
+        ({"decision": None}, "lacks decision"),
+        ({"sites": None}, "lacks sites"),
+    ],
+)
+def test_a_manifest_of_another_format_is_refused(
+    small_release: Path, tmp_path: Path, changed: dict[str, object], says: str
+) -> None:
+    folder = copied(small_release, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text()) | changed
+    (folder / "manifest.json").write_text(
+        json.dumps({name: value for name, value in manifest.items() if value is not None})
+    )
+    with pytest.raises(ReleaseError, match=says):
+        Classifier.load(folder)
+
+
+def test_a_manifest_that_is_no_json_and_a_graph_that_is_no_graph_are_refused(
+    small_release: Path, tmp_path: Path
+) -> None:
+    folder = copied(small_release, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "model.onnx").write_bytes(b"")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"sha256": empty}))
+    with pytest.raises(ReleaseError, match="cannot be loaded"):
+        Classifier.load(folder)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(ReleaseError, match="not JSON"):
+        Classifier.load(folder)
+
+
+def test_a_suggestion_cannot_be_changed(small: Classifier) -> None:
+    item = small.suggest("How do I use pandas")[0]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        item.tag = "other"  # type: ignore[misc]

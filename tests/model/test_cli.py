@@ -1,0 +1,128 @@
+"""The command does the whole way, and says what to do when it cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from model.cli import main
+from tests.model.conftest import synthetic
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+
+
+def test_train_writes_a_release_that_evaluate_and_suggest_can_use(tmp_path: Path, questions_file: Path) -> None:
+    out = tmp_path / "made"
+    trained = run("train", "--questions", questions_file, "--out", out, "--epochs", 2, "--rank", 8, "--least-uses", 5)
+    assert trained.exit_code == 0, trained.output
+    assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "manifest.json", "model.onnx"]
+    assert "largest difference" in trained.output
+    card = (out / "MODEL_CARD.md").read_text()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["version"] in card
+    assert "CC BY-SA" in card
+    assert f"{manifest['metrics']['dev']['metrics']['Jaccard']['value']:.3f}" in card
+
+    numbers = tmp_path / "numbers.json"
+    measured = run("evaluate", "--questions", questions_file, "--model", out, "--json", numbers)
+    assert measured.exit_code == 0, measured.output
+    written = json.loads(numbers.read_text())
+    told = manifest["metrics"]["dev"]["metrics"]
+    assert {name: of["value"] for name, of in written["metrics"].items()} == pytest.approx(
+        {name: of["value"] for name, of in told.items()}, abs=1e-4
+    )
+    assert f"{written['metrics']['R@5']['value']:.3f}" in measured.output
+    assert written["latency_ms"]["p50"] > 0
+
+    drafts = '{"title": "git rebase and git stash"}\n\n{"title": "Kotlin coroutine", "chosen_tags": ["kotlin"]}\n'
+    answered = run("suggest", "--model", out, "--drafts", "-", stdin=drafts)
+    assert answered.exit_code == 0, answered.output
+    first, second = (json.loads(line)["items"] for line in answered.output.splitlines())
+    assert first[0]["tag"] == "git"
+    assert "kotlin" not in [item["tag"] for item in second]
+
+
+def test_questions_without_any_body_make_a_model_too(tmp_path: Path) -> None:
+    titles_only = synthetic(600).with_columns(body=pl.lit(""), body_format=pl.lit("none"), split=pl.lit("train"))
+    out = tmp_path / "made"
+    trained = run("train", "--questions", spoiled(tmp_path, titles_only), "--out", out, "--rank", 8, "--epochs", 9)
+    assert trained.exit_code == 0, trained.output
+    assert json.loads((out / "manifest.json").read_text())["features"]["body"] == 0
+    answered = run("suggest", "--model", out, "--title", "git stash", "--body", "words that no title had")
+    assert answered.output.split()[:2] == ["*", "git"]
+
+
+def test_suggest_answers_a_title_with_the_shipped_model_and_reads_a_body_from_standard_input() -> None:
+    assert "pandas" in run("suggest", "--title", "merge two pandas DataFrames").output
+    assert "pandas" in run("suggest", "--body", "-", stdin="import pandas as pd").output
+    assert "no word that the model knows" in run("suggest", "--title", "zzqqx").output
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("{", "line 1 is not JSON"), ("[]", "not an object"), ('{"title": 3}', "must be strings"),
+     ('{"title": "x", "body_format": "rtf"}', "body_format"), ('{"chosen_tags": "c"}', "list of strings")],
+)  # fmt: skip
+def test_a_draft_that_is_none_is_refused_with_its_line(line: str, says: str) -> None:
+    result = run("suggest", "--drafts", "-", stdin=line + "\n")
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def spoiled(tmp_path: Path, frame: pl.DataFrame) -> Path:
+    path = tmp_path / "spoiled.parquet"
+    frame.write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_file_that_cannot_be_used_is_refused_without_a_traceback(tmp_path: Path, command: str) -> None:
+    good = synthetic(40)
+    out = ["--out", tmp_path / "out"] if command == "train" else []
+    nowhere = run(command, "--questions", tmp_path / "nowhere.parquet", *out)
+    wrong = run(command, "--questions", spoiled(tmp_path, good.drop("tags")), *out)
+    empty = run(command, "--questions", spoiled(tmp_path, good.clear()), *out)
+    assert [r.exit_code for r in (nowhere, wrong, empty)] == [1, 1, 1]
+    assert "There is no file" in nowhere.output
+    assert "lacks the columns tags" in wrong.output
+    assert "has no questions" in empty.output
+    assert not any("Traceback" in r.output for r in (nowhere, wrong, empty))
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_questions_to_learn_from_are_refused(tmp_path: Path) -> None:
+    result = run("train", "--questions", spoiled(tmp_path, synthetic(30)), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "too little to learn from" in result.output
+
+
+def test_no_dev_questions_are_said(tmp_path: Path) -> None:
+    only_train = synthetic(40).with_columns(split=pl.lit("train"))
+    result = run("evaluate", "--questions", spoiled(tmp_path, only_train))
+    assert result.exit_code == 1
+    assert "no dev questions" in result.output
+
+
+def test_no_draft_at_all_is_a_wrong_use_and_a_missing_model_says_so(tmp_path: Path) -> None:
+    assert run("suggest").exit_code == 2
+    missing = run("suggest", "--title", "x", "--model", tmp_path)
+    assert missing.exit_code == 1
+    assert "manifest.json cannot be read" in missing.output
+
+
+def test_a_missing_extra_is_named_with_what_to_install(questions_file: Path) -> None:
+    code = (
+        "import sys; sys.modules['polars'] = None\n"
+        "from model.cli import main; main(['evaluate', '--questions', sys.argv[1]])"
+    )
+    result = subprocess.run([sys.executable, "-c", code, questions_file], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "pip install 'tagalong[train]'" in result.stderr
+    assert "Traceback" not in result.stderr

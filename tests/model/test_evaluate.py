@@ -1,0 +1,91 @@
+"""The metrics are those that a person counts by hand."""
+
+from collections import Counter
+
+import pytest
+
+from model.evaluate import Answer, commonest, metrics, report, table
+from model.questions import Question
+
+POSTED = [("a", "b"), ("c",), ("a", "d", "e", "f", "g", "h"), ("z",)]
+GIVEN = [
+    Answer(("a", "x", "b", "y", "w"), (0.9, 0.6, 0.5, 0.1, 0.1), 3),
+    Answer(("c", "a", "x", "y", "w"), (0.8, 0.2, 0.1, 0.1, 0.1), 1),
+    Answer(("x", "d", "e", "f", "g"), (0.3, 0.2, 0.2, 0.2, 0.1), 0),
+    Answer((), (), 0),
+]
+
+
+def value(name: str) -> float:
+    return metrics(POSTED, GIVEN)[name]["value"]
+
+
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [
+        ("P@1", (1 + 1 + 0 + 0) / 4),
+        ("P@3", (2 / 3 + 1 / 3 + 2 / 3 + 0) / 4),
+        ("P@5", (2 / 5 + 1 / 5 + 4 / 5 + 0) / 4),
+        ("R@5", (2 / 2 + 1 / 1 + 4 / 5 + 0) / 4),
+        ("R@5 of all", (2 / 2 + 1 / 1 + 4 / 6 + 0) / 4),
+        ("F1@5", (4 / 7 + 2 / 6 + 8 / 11 + 0) / 4),
+        ("hit@1", 2 / 4),
+        ("hit@3", 3 / 4),
+        ("hit@5", 3 / 4),
+        ("all@5", 2 / 4),
+        ("Jaccard", (2 / 3 + 1 + 0 + 0) / 4),
+        ("F1 samples", (4 / 5 + 1 + 0 + 0) / 4),
+        ("F1 micro", 2 * 3 / (4 + 10)),
+        ("Jaccard micro", 3 / (4 + 10 - 3)),
+        ("precision", 3 / 4),
+        ("recall", 3 / 10),
+        ("exact match", 1 / 4),
+        ("coverage", 2 / 4),
+        # Of a, b, c, d, e, f, g, h, z, x: a shown 1, posted 2, right 1; b and c are right; seven others are not.
+        ("F1 macro", (2 / 3 + 1 + 1) / 10),
+        ("Jaccard macro", (1 / 2 + 1 + 1) / 10),
+    ],
+)
+def test_each_metric_is_the_one_counted_by_hand(name: str, counted: float) -> None:
+    assert value(name) == pytest.approx(counted)
+
+
+def test_intervals_hold_the_value_and_the_same_seed_gives_the_same() -> None:
+    posted, given = POSTED * 25, GIVEN * 25
+    first, again, other = (metrics(posted, given, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first["R@5"] != other["R@5"]
+    for of in first.values():
+        assert of["low"] <= of["value"] <= of["high"] or of["value"] == pytest.approx(of["low"], abs=0.1)
+    # P@1 is a mean of 100 answers of 0 or 1, half of each: the normal interval is .5 ± 1.96 · .05.
+    assert first["P@1"]["low"] == pytest.approx(0.402, abs=0.03)
+    assert first["P@1"]["high"] == pytest.approx(0.598, abs=0.03)
+
+
+def test_a_score_that_means_what_it_says_has_no_calibration_error() -> None:
+    right, wrong = Answer(("a",), (0.75,), 1), Answer(("x",), (0.75,), 1)
+    assert metrics([("a",)] * 4, [right, right, right, wrong])["ECE"]["value"] == pytest.approx(0)
+    assert metrics([("a",)] * 4, [right, wrong, wrong, wrong])["ECE"]["value"] == pytest.approx(0.5)
+
+
+def test_nothing_to_measure_on_is_said() -> None:
+    with pytest.raises(ValueError, match="no question"):
+        metrics([], [])
+
+
+def question(tags: tuple[str, ...], *, complete: bool = True, body: str = "", source: str = "s") -> Question:
+    return Question("t", body, tags, complete, 2020, None, source, "dev")
+
+
+def test_only_complete_questions_count_and_parts_are_measured_apart() -> None:
+    asked = [question(("a",), body="b")] * 60 + [question(("a",))] * 70 + [question(("q",), complete=False)] * 50
+    given = [Answer(("a",), (0.9,), 1)] * 60 + [Answer(("x",), (0.9,), 1)] * 70 + [Answer(("x",), (0.9,), 1)] * 50
+    result = report(asked, given, commonest(asked, Counter("aab")))
+    assert result["n"] == 130
+    assert result["parts"]["kind"]["with a body"]["metrics"]["P@1"]["value"] == 1
+    assert result["parts"]["kind"]["title only"]["metrics"]["P@1"]["value"] == 0
+    assert result["parts"]["kind"]["title only"]["n"] == 70
+    assert result["baseline"]["P@1"]["value"] == 1
+    printed = table(result | {"split": "dev", "vocabulary": 2, "version": "light-0"})
+    assert "n = 130 questions" in printed
+    assert "by kind" in printed

@@ -1,0 +1,76 @@
+"""Questions are read with care: each title once, dev apart, and a file that is wrong is refused with what to do."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from model.questions import Question, QuestionsError, once_each, split_of
+from model.questions.parquet import read
+
+ROW = {"title": "T", "body": "<b>x</b> &lt;", "body_format": "html", "tags": ["a", "B "], "split": "train"}
+
+
+def written(tmp_path: Path, *rows: dict[str, object]) -> Path:
+    path = tmp_path / "q.parquet"
+    pl.DataFrame(list(rows)).write_parquet(path)
+    return path
+
+
+def test_a_row_becomes_a_question_with_plain_text_and_lower_case_tags(tmp_path: Path) -> None:
+    (question,) = read(written(tmp_path, ROW))
+    assert question.body == "x <"
+    assert question.tags == ("a", "b")
+    assert question.tags_complete
+    assert question.year is None
+    assert question.source == "q"
+
+
+def test_each_title_is_kept_once_and_dev_wins(tmp_path: Path) -> None:
+    rows = [ROW | {"title": "Same"}, ROW | {"title": " same ", "split": "dev"}, ROW | {"title": "Other"}]
+    questions = read(written(tmp_path, *rows))
+    assert sorted((q.title.strip().lower(), q.split == "dev") for q in questions) == [("other", False), ("same", True)]
+
+
+def test_rows_without_title_or_tags_are_left_out(tmp_path: Path) -> None:
+    rows = [ROW, ROW | {"title": None}, ROW | {"title": "no tags", "tags": []}]
+    assert [q.title for q in read(written(tmp_path, *rows))] == ["T"]
+
+
+def test_five_in_a_hundred_train_titles_are_for_tuning_and_always_the_same_ones() -> None:
+    splits = [split_of(f"title {i}", "train") for i in range(20_000)]
+    assert splits.count("tune") / 20_000 == pytest.approx(0.05, abs=0.005)
+    assert set(splits) == {"train", "tune"}
+    assert splits == [split_of(f"title {i}", "train") for i in range(20_000)]
+    assert split_of("title 1", "dev") == "dev"
+
+
+def test_dev_wins_in_any_order() -> None:
+    dev, train = (Question("t", "", ("a",), True, None, None, "s", split) for split in ("dev", "train"))
+    assert once_each([dev, train]) == once_each([train, dev]) == [dev]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda f: f.drop("tags", "body"), "lacks the columns body, tags"),
+        (lambda f: f.with_columns(tags=pl.lit("python")), "tags is String and must be List"),
+        (lambda f: f.with_columns(title=pl.lit(3)), "title is Int32 and must be String"),
+        (lambda f: f.with_columns(body_format=pl.lit("rtf")), "rtf"),
+        (lambda f: f.clear(), "has no questions"),
+        (lambda f: f.with_columns(year=pl.lit("soon")), "another type"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, spoil: object, says: str) -> None:
+    path = tmp_path / "wrong.parquet"
+    spoil(pl.DataFrame([ROW])).write_parquet(path)  # type: ignore[operator]
+    with pytest.raises(QuestionsError, match=says):
+        read(path)
+
+
+def test_no_file_and_no_parquet_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(QuestionsError, match="There is no file"):
+        read(tmp_path / "nowhere.parquet")
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    with pytest.raises(QuestionsError, match="cannot be read as Parquet"):
+        read(tmp_path / "empty.parquet")

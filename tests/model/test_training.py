@@ -1,0 +1,243 @@
+"""Training learns what the questions say, no more, and ONNX Runtime computes the same as the trainer."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from model import calibration, export, features, train
+from model.classifier import Classifier
+from model.questions import Question
+from model.release import HARD_TEXTS, LARGEST_DIFFERENCE, release
+from model.text import APART, words
+from tests.model.conftest import SMALL, TOPICS, Data, FeatureLimits, silent
+
+
+def question(title: str, *tags: str, complete: bool = True, source: str = "s", body: str = "") -> Question:
+    return Question(title, body, tags, complete, None, None, source, "train")
+
+
+def test_words_keep_the_names_of_languages_and_drop_closing_dots() -> None:
+    found = words("C# and C++ on .NET, Node.js. F#! asp.net-mvc -- --flag x_y")
+    assert found[: found.index(APART)] == [
+        "c#", "and", "c++", "on", ".net", "node.js", "f#", "asp.net-mvc", "flag", "x_y",
+    ]  # fmt: skip
+
+
+def test_words_come_with_their_parts() -> None:
+    found = words("DataFrame.read_csv(C#) useEffect PYTHON")
+    assert found[found.index(APART) + 1 :] == [
+        "data", "frame", "read", "csv", "c#", "use", "effect", "python",
+    ]  # fmt: skip
+
+
+def test_words_are_of_ascii_only() -> None:
+    assert words("ÀBC \u212a İstanbul Привет") == ["bc", "stanbul", APART, "bc", "stanbul"]
+
+
+def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
+    titles, bodies = ["red red blue", "blue", "green"], ["sun sun sun moon", "", "sun"]
+    limits = features.FeatureLimits(title_least=(1, 1, 1), body_least=1)
+    vocabulary = features.choose(titles, bodies, limits)
+    weighed = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
+    names = vocabulary.names
+    red, blue = names.index("red"), names.index("blue")
+    # Each word comes as a word and as its own part: red 4 times, blue twice.
+    expected = (1 + np.log(4)) * vocabulary.idf[red] / ((1 + np.log(2)) * vocabulary.idf[blue])
+    assert weighed[0, red] / weighed[0, blue] == pytest.approx(expected, rel=1e-5)
+    in_title = weighed[:, : vocabulary.of_title]
+    assert np.asarray(in_title.multiply(in_title).sum(axis=1)).ravel() == pytest.approx([1, 1, 1])
+    assert {"red red", "red blue", "red red blue"} == set(vocabulary.runs)
+    assert vocabulary.idf[blue] == pytest.approx(np.log(4 / 3) + 1)
+
+
+def test_rows_with_incomplete_tags_are_no_negatives_for_what_their_source_did_not_keep() -> None:
+    """``rare`` is always there when a complete row says ``word``; the incomplete source kept ``kept`` alone."""
+    complete = [question(f"word {i}", "kept", "rare") for i in range(60)]
+    complete += [question(f"other {i}", "something") for i in range(240)]
+    silent_rows = [question(f"word {i + 60}", "kept", complete=False, source="kept-only") for i in range(240)]
+
+    def score_of_rare(rows: list[Question]) -> float:
+        tags = train.choose_tags(rows, 5)
+        limits = features.FeatureLimits(title_least=(5, 5, 5), body_least=5)
+        vocabulary = features.choose([q.title for q in rows], [q.body for q in rows], limits)
+        x = features.weigh(features.count(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary)
+        weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL)
+        asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+        return float(1 / (1 + np.exp(-train.logits(weights, asked)[0, tags.index("rare")])))
+
+    assert score_of_rare(complete + silent_rows) > 0.6
+    as_if_complete = [question(q.title, *q.tags) for q in silent_rows]
+    assert score_of_rare(complete + as_if_complete) < 0.4
+
+
+def test_what_bodies_teach_holds_for_a_title() -> None:
+    """``word`` is in the titles of a few questions without its tag, and in the bodies of many with it."""
+    rows = [question(f"word {i}", "other") for i in range(5)]
+    rows += [question(f"thing {i}", "tagged", body="word here") for i in range(200)]
+    rows += [question(f"thing {i}", "plain", body="nothing here") for i in range(200)]
+    tags = train.choose_tags(rows, 5)
+    titles, bodies = [q.title for q in rows], [q.body for q in rows]
+    vocabulary = features.choose(titles, bodies, features.FeatureLimits(title_least=(5, 5, 5), body_least=5))
+    x = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
+    asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+
+    # In titles alone, ``word`` says as much for ``tagged`` as for ``plain``.
+    weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL)
+    found = dict(zip(tags, train.logits(weights, asked)[0], strict=True))
+    assert found["tagged"] > found["plain"] + 0.5
+
+
+def test_an_incomplete_source_knows_the_tags_that_it_kept() -> None:
+    rows = [question(f"t {i}", "kept", complete=False, source="part") for i in range(train.INCOMPLETE_LEAST)]
+    goal = train.targets([*rows, question("u", "rare")], ["kept", "rare"])
+    assert goal.known.tolist() == [[1, 0]]
+    assert goal.incomplete.tolist() == [0] * train.INCOMPLETE_LEAST + [-1]
+
+
+def test_the_wide_part_joins_a_word_with_the_tags_it_goes_with() -> None:
+    x = sparse.csr_matrix(np.array([[1, 0]] * 10 + [[0, 1]] * 10, np.float32))
+    rows = [question("a", "left", "both")] * 10 + [question("b", "right", "both")] * 10
+    goal = train.targets(rows, ["both", "left", "right"])
+    assert train.wide_pairs(x, goal, 1).tolist() == [[1], [2]]
+
+
+def test_the_same_questions_and_seed_give_the_same_file_and_another_seed_another(
+    questions: list[Question], questions_file: Path, small_release: Path, tmp_path: Path
+) -> None:
+    data = Data.of(questions_file, questions)
+    release(questions, data, tmp_path / "again", SMALL, FeatureLimits(), silent())
+    release(questions, data, tmp_path / "other", replace(SMALL, seed=2), FeatureLimits(), silent())
+    folders = (small_release, tmp_path / "again", tmp_path / "other")
+    first, again, other = ((folder / "model.onnx").read_bytes() for folder in folders)
+    assert first == again != other
+
+
+def test_a_trained_model_finds_the_tags_of_its_questions(small_release: Path) -> None:
+    manifest = json.loads((small_release / "manifest.json").read_text())
+    assert manifest["metrics"]["dev"]["metrics"]["P@1"]["value"] > 0.9
+    assert manifest["metrics"]["dev"]["baseline"]["P@1"]["value"] < 0.4
+
+
+@pytest.mark.parametrize(("tags", "phrases"), TOPICS.items())
+def test_each_topic_is_recognised_by_its_name(small: Classifier, tags: tuple[str, ...], phrases: list[str]) -> None:
+    assert small.suggest(f"Why does {phrases[0]} not work")[0].tag in tags
+
+
+@pytest.fixture(scope="session")
+def exported(questions: list[Question]) -> tuple[bytes, features.Vocabulary, tuple[str, ...], export.Quantised]:
+    """A graph of random weights: nothing may agree by chance of being small."""
+    titles, bodies = [q.title for q in questions], [q.body for q in questions]
+    tags = train.choose_tags(questions, 5)
+    vocabulary = features.choose(titles, bodies, features.FeatureLimits(body_least=3))
+    random = np.random.default_rng(3)
+    weights = train.Weights(
+        embedding=random.standard_normal((len(vocabulary) - len(vocabulary.runs), 24), np.float32),
+        output=random.standard_normal((24, len(tags)), np.float32),
+        bias=random.standard_normal(len(tags), np.float32),
+        wide=random.standard_normal((len(vocabulary), 3), np.float32),
+        wide_tags=random.permuted(np.tile(np.arange(len(tags), dtype=np.int32), (len(vocabulary), 1)), axis=1)[:, :3],
+    )
+    model = export.quantise(weights)
+    graph = export.build(vocabulary, tags, [1] * len(tags), model, scale_of(tags))
+    return graph, vocabulary, tags, model
+
+
+def scale_of(tags: tuple[str, ...]) -> calibration.Calibration:
+    random = np.random.default_rng(4)
+    shape, pieces = (2, len(tags)), (2, len(calibration.KNOTS) + 1)
+    return calibration.Calibration(
+        slope=random.uniform(0.2, 0.4, shape).astype(np.float32),
+        offset=random.normal(0, 1, shape).astype(np.float32),
+        rise=random.uniform(0.2, 1.5, pieces).astype(np.float32),
+        start=np.array([-2, -3], np.float32),
+    )
+
+
+TEXTS = [
+    *HARD_TEXTS,
+    ("C#", "C++ .NET F# c++11 node.js"),
+    ("C++ std::vector and g++ linker", "std::vector std::vector std::vector"),
+    ("パンダスで pandas を使う", "как merge two frames"),
+    ("React React React useState hook", ""),
+    ("", "only code { return props; } // JSX component"),
+    ("a" * 300, "x." * 25_000),
+    ("merge two frames merge two frames", "\n\t\r pandas\u2028DataFrame\u00a0merge"),
+]
+
+
+def test_onnx_runtime_and_the_trainer_agree_on_every_tag_of_hard_texts(
+    exported: tuple[bytes, features.Vocabulary, tuple[str, ...], export.Quantised],
+    questions: list[Question],
+) -> None:
+    graph, vocabulary, tags, model = exported
+    texts = TEXTS + [(q.title, q.body) for q in questions[:100]]
+    difference = export.largest_difference(graph, vocabulary, tags, model.weights(), scale_of(tags), texts)
+    assert difference < LARGEST_DIFFERENCE / 10
+
+
+def test_a_graph_of_other_weights_is_found_out(
+    exported: tuple[bytes, features.Vocabulary, tuple[str, ...], export.Quantised],
+) -> None:
+    graph, vocabulary, tags, model = exported
+    weights = model.weights()
+    weights.wide[:, 0] += 0.05
+    difference = export.largest_difference(graph, vocabulary, tags, weights, scale_of(tags), TEXTS)
+    assert difference > LARGEST_DIFFERENCE
+
+
+def test_eight_bits_keep_a_number_within_half_a_step_of_its_row() -> None:
+    random = np.random.default_rng(5)
+    matrix = random.standard_normal((50, 8)).astype(np.float32)
+    matrix[3] = 0
+    weights = train.Weights(matrix, matrix.T.copy(), matrix[:, 0], matrix, np.zeros((50, 8), np.int32))
+    rounded = export.quantise(weights).weights()
+    step = np.abs(matrix).max(axis=1, keepdims=True) / 127
+    assert (np.abs(rounded.embedding - matrix) <= step / 2 + 1e-6).all()
+    assert (np.abs(rounded.output.T - matrix) <= step / 2 + 1e-6).all()
+
+
+def test_calibrated_scores_are_the_share_of_right_answers_for_each_kind_of_draft() -> None:
+    """What is true: a bent curve for titles alone, another for drafts with a body."""
+    random = np.random.default_rng(11)
+    logits = random.normal(0, 3, (20_000, 5)).astype(np.float32)
+    kind = np.arange(20_000) % 2
+    true = np.where(kind[:, None] == 0, np.minimum(logits, 1) * 0.8 - 1, 0.4 * logits + 0.5)
+    chance = 1 / (1 + np.exp(-true))
+    right = random.random(logits.shape) < chance
+    tags, uses = np.tile(np.arange(5), (20_000, 1)), np.array([10, 20, 500, 5_000, 5_000])
+    fitted = calibration.fit_order(logits, right, tags, kind, uses)
+    ordering = fitted.order(logits, kind)
+    straight = np.abs(fitted.scores(ordering, kind) - chance).mean()
+    fitted = calibration.fit_curve(fitted, ordering, right, kind)
+    bent = np.abs(fitted.scores(ordering, kind) - chance).mean()
+    assert bent < 0.02 < straight
+
+
+def test_a_curve_never_turns_the_order_around() -> None:
+    random = np.random.default_rng(12)
+    ordering = random.normal(0, 3, (2_000, 5)).astype(np.float32)
+    right = random.random(ordering.shape) < 1 / (1 + np.exp(ordering))
+    start = calibration.fit_order(ordering, right, np.zeros_like(ordering, int), np.zeros(2_000, int), np.array([9]))
+    fitted = calibration.fit_curve(start, ordering, right, np.zeros(2_000, int))
+    line = np.linspace(-9, 9, 200, dtype=np.float32)[None]
+    assert (np.diff(fitted.scores(fitted.order(line, np.array([0])), np.array([0]))) > 0).all()
+
+
+def test_the_decision_shows_a_prefix_five_at_most_and_nothing_below_the_first_mark() -> None:
+    decision = calibration.Decision(threshold=0.4, first=0.25)
+    assert decision.confident([0.9, 0.5, 0.4, 0.39]) == 3
+    assert decision.confident([0.9] * 7) == 5
+    assert decision.confident([0.3, 0.2]) == 1
+    assert decision.confident([0.24, 0.2]) == 0
+    assert decision.confident([]) == 0
+
+
+def test_the_threshold_is_where_jaccard_is_best() -> None:
+    scores = np.tile(np.array([0.9, 0.55, 0.45, 0.3, 0.28], np.float32), (100, 1))
+    right = np.tile(np.array([True, True, False, False, False]), (100, 1))
+    decision = calibration.choose_decision(scores, right, np.full(100, 2))
+    assert decision.confident([0.9, 0.55, 0.44]) == 2
