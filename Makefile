@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench check format lock browser clean
+.PHONY: help run tools test test-slow bench check format lock browser clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -17,6 +17,8 @@ test: .venv/.test browser ## every test, the browser's included
 
 test-slow: .venv/.test browser ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow
+
+tools: .venv/.test ## what training, testing and measuring need, into .venv
 
 bench: .venv/.test ## what a start, an answer and an event cost on this machine
 	@$(BIN)/python -m bench.report

@@ -92,8 +92,7 @@ class Gate:
             raise Problem(
                 401,
                 "API key needed",
-                "This service is closed: send its key as 'Authorization: Bearer KEY'. The extension takes "
-                "the key in its options.",
+                "This service is closed: send its key as 'Authorization: Bearer KEY'.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 

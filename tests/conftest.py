@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -20,6 +21,13 @@ from backend.embedded import PORT, ROLE, SUPERUSER, EmbeddedPostgres
 from tests.backend.service import Service, running
 
 TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """Drives Chromium; stopped at a module's end, since while it runs no test can have an event loop of its own."""
+    with sync_playwright() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

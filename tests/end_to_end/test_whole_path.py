@@ -8,18 +8,15 @@ import io
 import json
 import re
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TypeVar
 
-import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.end_to_end.process import as_admin, free_port, get, serving
 from tests.extension.browser import (
@@ -28,6 +25,7 @@ from tests.extension.browser import (
     chips,
     chosen,
     consent,
+    eventually,
     kill_worker,
     launch,
     side,
@@ -51,14 +49,6 @@ DEBOUNCE_MS = 400
 # Longer than the 750 ms after which a chip counts as viewed. Milliseconds.
 LOOK_MS = 900
 
-T = TypeVar("T")
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
 
 @dataclass
 class Tally:
@@ -68,15 +58,6 @@ class Tally:
     accepted: set[str] = field(default_factory=set)
     dismissed: set[str] = field(default_factory=set)
     posted: set[str] = field(default_factory=set)
-
-
-def until(look: Callable[[], T], *, within: float = 30) -> T:
-    """What ``look`` returns, as soon as it is something."""
-    end = time.monotonic() + within
-    while not (found := look()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 def shown(page: Page) -> set[str]:
@@ -202,7 +183,7 @@ def test_what_a_writer_does_is_what_the_admin_reads(playwright: Playwright, shor
         write_question(page, tally)
         choose_tags(page, tally)
         post_question(page)
-        until(lambda: complete(address, install_id))
+        assert eventually(lambda: complete(address, install_id), 30)
         assert_the_admin_sees(data_dir, address, install_id, tally)
 
 
@@ -218,7 +199,7 @@ def test_nothing_is_lost_while_the_service_is_away(playwright: Playwright, short
         post_question(page)
         with serving(data_dir, TAGALONG_PORT=port):
             ask_page(context)
-            until(lambda: complete(address, install_id), within=90)
+            assert eventually(lambda: complete(address, install_id), 90)
             assert_the_admin_sees(data_dir, address, install_id, tally)
 
 
@@ -238,7 +219,7 @@ def test_nothing_is_lost_when_the_worker_is_killed(playwright: Playwright, short
         post_question(page)
         kill_worker(context)
         ask_page(context)
-        until(lambda: complete(address, install_id), within=90)
+        assert eventually(lambda: complete(address, install_id), 90)
         assert_the_admin_sees(data_dir, address, install_id, tally)
 
 
@@ -253,7 +234,7 @@ def test_every_event_sent_three_times_counts_once(playwright: Playwright, short_
         write_question(page, tally)
         choose_tags(page, tally)
         post_question(page)
-        until(lambda: complete(address, install_id))
+        assert eventually(lambda: complete(address, install_id), 30)
         assert_the_admin_sees(data_dir, address, install_id, tally)
         assert sum(receipt["known"] for receipt in receipts) == 2 * sum(receipt["new"] for receipt in receipts)
 

@@ -1,0 +1,150 @@
+/** Talks to the service: the only place of the extension that fetches. */
+
+import { browser, words } from "../browser.js";
+
+/** @typedef {import("../messages.js").Settings} Settings */
+/** @typedef {import("../messages.js").Draft} Draft */
+/** @typedef {import("../messages.js").Offer} Offer */
+
+const SUGGEST_TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 15_000;
+
+/** The service did not do what was asked; `message` is for people. */
+export class ServiceError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status  HTTP status; 0 where there was no answer, or none that makes sense
+   * @param {number | null} retryAfterMs  how long the service asked to be left alone
+   */
+  constructor(message, status = 0, retryAfterMs = null) {
+    super(message);
+    this.name = "ServiceError";
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * @param {Settings} settings
+ * @param {string} draftId
+ * @param {Draft} draft
+ * @param {AbortSignal} signal  aborts when a newer state of the draft is asked for
+ * @returns {Promise<{suggestion_id: string | null, items: Offer[]}>}
+ */
+export async function suggest(settings, draftId, draft, signal) {
+  const answer = await call(settings, "POST", "/api/v1/suggestions", {
+    timeout: SUGGEST_TIMEOUT_MS,
+    signal,
+    body: {
+      draft_id: draftId,
+      install_id: settings.install_id,
+      extension_version: browser.runtime.getManifest().version,
+      ...draft,
+      record: settings.counts,
+    },
+  });
+  const { suggestion_id, items } = answer ?? {};
+  if (!Array.isArray(items) || !items.every(isOffer) || !(suggestion_id === null || isText(suggestion_id))) {
+    throw new ServiceError(words("serviceNonsense"));
+  }
+  return { suggestion_id, items };
+}
+
+/**
+ * @param {Settings} settings
+ * @param {object[]} events
+ * @returns {Promise<void>} when the service has answered for every one: new, known already, or refused for good
+ */
+export async function sendEvents(settings, events) {
+  const answer = await call(settings, "POST", "/api/v1/events", {
+    body: { install_id: settings.install_id, sent_at: new Date().toISOString(), events },
+  });
+  const { new: taken, known, refused } = answer ?? {};
+  // An answer that does not account for every event is not an answer for them.
+  if (!Array.isArray(refused) || taken + known + refused.length !== events.length) {
+    throw new ServiceError(words("serviceNonsense"));
+  }
+}
+
+/** Whether the service can answer; throws ServiceError if not. @param {Settings} settings */
+export const ready = (settings) => call(settings, "GET", "/health/ready", { timeout: SUGGEST_TIMEOUT_MS });
+
+/** Everything the service holds of this install. @param {Settings} settings */
+export const exportInstall = (settings) => call(settings, "GET", installPath(settings));
+
+/** Makes the service forget this install; one it never knew is forgotten already. @param {Settings} settings */
+export async function eraseInstall(settings) {
+  try {
+    await call(settings, "DELETE", installPath(settings));
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.status !== 404) throw error;
+  }
+}
+
+/** @param {Settings} settings */
+const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
+
+/**
+ * @param {Settings} settings
+ * @param {string} method
+ * @param {string} path
+ * @param {{body?: object, timeout?: number, signal?: AbortSignal}} options
+ * @returns {Promise<any>} the answer's JSON; null where it has none
+ */
+async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal } = {}) {
+  const limit = AbortSignal.timeout(timeout);
+  try {
+    const response = await fetch(settings.server + path, {
+      method,
+      headers: body ? { "Content-Type": "application/json" } : {},
+      ...(body && { body: JSON.stringify(body) }),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    });
+    const text = await response.text();
+    if (!response.ok) throw problem(response, text);
+    return text === "" ? null : JSON.parse(text);
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (error instanceof ServiceError) throw error;
+    if (error instanceof SyntaxError) throw new ServiceError(words("serviceNonsense"));
+    throw new ServiceError(words(limit.aborted ? "serviceSlow" : "serviceUnreachable", settings.server));
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string} text  an `application/problem+json`, if the service itself answered
+ */
+function problem(response, text) {
+  let message = words("serviceStatus", response.status);
+  if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
+    try {
+      const { title, detail } = JSON.parse(text);
+      message = [title, detail].filter(isText).join(": ") || message;
+    } catch {
+      // A broken problem document says no more than its status.
+    }
+  }
+  return new ServiceError(message, response.status, retryAfterMs(response.headers.get("Retry-After")));
+}
+
+/**
+ * @param {string | null} header  seconds or an HTTP date (RFC 9110, 10.2.3)
+ * @returns {number | null}
+ */
+function retryAfterMs(header) {
+  if (!header) return null;
+  const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}
+
+/** @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === "string" && value !== "";
+
+/** @param {any} item */
+const isOffer = (item) =>
+  isText(item?.tag) && typeof item.score === "number" && typeof item.confident === "boolean";

@@ -1,0 +1,117 @@
+/** Follows the draft: waits for a pause in the typing, asks for tags, lets only the newest answer through. */
+
+import { say } from "../say.js";
+
+/** @typedef {import("./pages/contract.js").Page} Page */
+/** @typedef {import("../messages.js").Draft} Draft */
+/** @typedef {import("../messages.js").Answer} Answer */
+/** @typedef {import("../messages.js").ItemLife} ItemLife */
+
+const SHORTEST_TITLE = 15;
+const LONGEST_TITLE = 300;
+const LONGEST_BODY = 50_000;
+
+/** Whether this page has opened a draft: then, for the background, it is come back to. */
+let opened = false;
+
+/**
+ * @typedef {object} Follower
+ * @property {(draft: {draft_id: string, items: Record<string, ItemLife>}) => void} opened  the draft is known
+ * @property {() => void} tooShort  nothing to ask yet
+ * @property {() => void} asking
+ * @property {(answer: Exclude<Answer, {state: "overtaken"}>) => void} answered  to the newest state asked for
+ */
+
+/**
+ * @param {Page} page
+ * @param {number} debounceMs
+ * @param {Follower} follower
+ * @param {AbortSignal} signal
+ * @returns {{changed: () => void, retry: () => void}}
+ */
+export function followDraft(page, debounceMs, follower, signal) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Promise<string> | undefined} */
+  let draftId;
+  let asked = "";
+  let newest = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+
+  /** @returns {Draft} */
+  const read = () => {
+    const { title, body, body_format } = page.readDraft();
+    return {
+      kind: page.kind,
+      page: page.generation,
+      site: location.hostname.replace(/^www\./, ""),
+      // A pair cut in half is no text that JSON could carry.
+      title: title.slice(0, LONGEST_TITLE).toWellFormed(),
+      body: body.slice(0, LONGEST_BODY).toWellFormed(),
+      body_format,
+      chosen_tags: page.readTags(),
+    };
+  };
+
+  /** @param {string} title */
+  const open = async (title) => {
+    const [navigation] = performance.getEntriesByType("navigation");
+    const reloaded = /** @type {PerformanceNavigationTiming} */ (navigation)?.type !== "navigate";
+    const draft = await say("open", { title, reloaded: reloaded || opened });
+    opened = true;
+    follower.opened(draft);
+    return draft.draft_id;
+  };
+
+  const ask = async () => {
+    // Read now, not at the keystroke: the page's toolbar changes the body without telling.
+    const draft = read();
+    const state = JSON.stringify(draft);
+    if (signal.aborted || state === asked || draft.title.trim().length < SHORTEST_TITLE) return;
+    asked = state;
+    const number = ++newest;
+    follower.asking();
+    /** @type {Answer} */
+    let answer;
+    try {
+      draftId ??= open(draft.title).catch((error) => {
+        draftId = undefined;
+        throw error;
+      });
+      answer = await say("suggest", { draft_id: await draftId, draft });
+    } catch (error) {
+      answer = { state: "away", message: error instanceof Error ? error.message : String(error) };
+    }
+    if (number !== newest || signal.aborted || answer.state === "overtaken") return;
+    if (answer.state === "away") asked = "";
+    follower.answered(answer);
+  };
+
+  const forget = () => {
+    asked = "";
+    newest += 1;
+    clearTimeout(timer);
+  };
+
+  return {
+    changed() {
+      const draft = read();
+      if (draft.title.trim().length < SHORTEST_TITLE) {
+        forget();
+        follower.tooShort();
+        if (draftId && draft.title === "" && draft.body === "" && draft.chosen_tags.length === 0) {
+          // Everything is gone: the writer threw this draft away, and the next one is another.
+          draftId = undefined;
+          say("discarded", {}).catch(() => {});
+        }
+      } else if (JSON.stringify(draft) !== asked) {
+        clearTimeout(timer);
+        timer = setTimeout(ask, debounceMs);
+      }
+    },
+    retry() {
+      forget();
+      void ask();
+    },
+  };
+}

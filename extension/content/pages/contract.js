@@ -1,0 +1,33 @@
+/** What an adapter of a page must offer; everything else of the content script knows this contract only. */
+
+/**
+ * @typedef {object} Listener  told by a page until the signal aborts
+ * @property {() => void} changed  title, body or tags may have changed; often, cheap to hear
+ * @property {() => void} posting  the writer submitted; the tags are final as read now
+ * @property {() => void} withdrawn  the page kept the writer, who goes on
+ */
+
+/**
+ * @typedef {object} Page  one form to ask on, found in the document
+ * @property {string} generation  "classic"; goes to the service as `page`
+ * @property {"ask" | "edit"} kind
+ * @property {HTMLElement} root  gone from the document: so is the page
+ * @property {number} mostTags  that the page takes
+ * @property {() => {title: string, body: string, body_format: "markdown" | "html" | "text"}} readDraft
+ * @property {() => string[]} readTags  as the page shows them, in order
+ * @property {(tag: string) => Promise<boolean>} addTag  true once the page shows the tag as its own; false,
+ *   with all as it was, if the page does not take it. Half-typed text and focus stay with the writer.
+ * @property {(tag: string) => Promise<boolean>} removeTag  by the page's own means; true once it is gone
+ * @property {(host: HTMLElement) => void} place  puts our element under the tag field, outside every editor;
+ *   again at no cost while it is there
+ * @property {() => void} focusTags  leads the keyboard back to the tag field
+ * @property {(listener: Listener, signal: AbortSignal) => void} observe
+ */
+
+/**
+ * @typedef {object} Adapter
+ * @property {(document: Document) => Page | null} find  null where the markup is not of this generation;
+ *   never throws, changes nothing
+ */
+
+export {};

@@ -1,0 +1,249 @@
+"""A real Chromium with the extension in it, and the ask page it works on: what tests of the whole share."""
+
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright, Route, expect
+
+EXTENSION = Path(__file__).resolve().parents[2] / "extension"
+PAGES = Path(__file__).resolve().parent / "pages"
+ASK = "https://stackoverflow.com/questions/ask"
+QUESTION_ID = 79_000_001
+TITLE = "Merge two pandas DataFrames on index?"
+BODY = "I have two frames with the same index and want the columns of both, side by side.\n"
+
+T = TypeVar("T")
+_open: list[BrowserContext] = []
+_rooms: dict[BrowserContext, Page] = {}
+
+
+def find_chromium() -> str:
+    """The browser's path; fails with the line that installs it."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.fail("no Chromium here; install it with: sudo apt-get install --yes chromium", pytrace=False)
+
+
+@contextmanager
+def launch(
+    playwright: Playwright, profile: Path, *, extension: Path = EXTENSION, **options: Any
+) -> Iterator[BrowserContext]:
+    """A Chromium with the extension, on the folder ``profile``; the ask page is at its real address."""
+    options.setdefault("viewport", {"width": 1280, "height": 1000})
+    context = playwright.chromium.launch_persistent_context(
+        profile,
+        executable_path=find_chromium(),
+        headless=False,
+        args=[
+            "--headless=new",
+            "--no-sandbox",
+            f"--disable-extensions-except={extension}",
+            f"--load-extension={extension}",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+        ],
+        **options,
+    )
+    context.set_default_timeout(10_000)
+    _open.append(context)
+    context.route(re.compile("^https?://(?!127\\.0\\.0\\.1|localhost)"), serve_stack_overflow)
+    try:
+        yield context
+    finally:
+        _open.remove(context)
+        _rooms.pop(context, None)
+        context.close()
+
+
+def serve_stack_overflow(route: Route) -> None:
+    """Serves the fixture as stackoverflow.com, and nothing else of the world."""
+    request = route.request
+    found = re.match(r"https://stackoverflow\.com(/[^?#]*)", request.url)
+    path = found[1] if found else ""
+    if path == "/questions/ask":
+        route.fulfill(path=PAGES / "classic.html", content_type="text/html; charset=utf-8")
+    elif path.startswith("/fixture/"):
+        route.fulfill(path=PAGES / path.removeprefix("/fixture/"))
+    elif path == "/questions/ask/submit" and request.method == "POST":
+        route.fulfill(status=204)
+    elif re.match(r"/(questions|staging-ground)/\d+", path):
+        route.fulfill(body="<!doctype html><title>A question</title><h1>A question</h1>", content_type="text/html")
+    else:
+        route.abort()
+
+
+def extension_id(context: BrowserContext) -> str:
+    """The id that Chromium gave the extension."""
+    workers = context.service_workers or [context.wait_for_event("serviceworker")]
+    return workers[0].url.split("/")[2]
+
+
+def own_page(context: BrowserContext, path: str) -> Page:
+    """One of the extension's own pages, such as ``popup/popup.html``."""
+    page = context.new_page()
+    page.goto(f"chrome-extension://{extension_id(context)}/{path}")
+    return page
+
+
+def back_room(context: BrowserContext) -> Page:
+    """A page of the extension for looking into its storage; open as long as the browser."""
+    if context not in _rooms:
+        _rooms[context] = own_page(context, "icons/icon.svg")
+    return _rooms[context]
+
+
+def stored(context: BrowserContext, key: str, area: str = "local") -> Any:
+    """What the extension keeps under a key; None if nothing."""
+    find = "async ([area, key]) => (await chrome.storage[area].get(key))[key]"
+    return back_room(context).evaluate(find, [area, key])
+
+
+def store(context: BrowserContext, **values: Any) -> None:
+    """Puts values into the extension's ``storage.local``."""
+    back_room(context).evaluate("values => chrome.storage.local.set(values)", values)
+
+
+def use_server(context: BrowserContext, url: str) -> None:
+    """Makes the extension ask the service at ``url``; before any consent."""
+    store(context, settings={"server": url})
+
+
+def consented_settings(url: str, **changes: Any) -> dict[str, Any]:
+    """The settings after ``use_server`` and ``consent``, without the clicks."""
+    yes = {"server": url, "drafts": True, "counts": True, "install_id": str(uuid.uuid4())}
+    return {**yes, **changes}
+
+
+def consent(context: BrowserContext, *, counts: bool = True) -> None:
+    """Says yes on the welcome page, as a person does."""
+    page = own_page(context, "welcome/welcome.html")
+    page.get_by_role("switch").nth(0).check()
+    if counts:
+        page.get_by_role("switch").nth(1).check()
+    page.locator("button.primary").click()
+    expect(page.get_by_role("status")).to_have_class("good")
+    page.close()
+
+
+def renew(context: BrowserContext, settings: dict[str, Any]) -> None:
+    """Makes the extension as new but for its settings, forgets the ask page's draft, closes every page."""
+    room = back_room(context)
+    for page in context.pages:
+        if page != room:
+            page.close()
+    # What a closed page has just told the worker must not fall into the next test: without consent the worker
+    # drops it, and what it has at hand it finishes before it answers and gives its lock away.
+    room.evaluate(
+        """async (settings) => {
+            await chrome.storage.local.set({ settings: {} });
+            await chrome.runtime.sendMessage({ type: "hello" });
+            await navigator.locks.request("tagalong.storage", async () => {
+                await Promise.all([
+                    chrome.storage.local.clear(), chrome.storage.session.clear(), chrome.alarms.clearAll(),
+                ]);
+                await chrome.storage.local.set({ settings });
+            });
+        }""",
+        settings,
+    )
+    session = context.new_cdp_session(room)
+    site = {"origin": "https://stackoverflow.com", "storageTypes": "local_storage"}
+    session.send("Storage.clearDataForOrigin", site)
+    session.detach()
+
+
+def kill_worker(context: BrowserContext) -> None:
+    """Stops the extension's service worker, as the browser does after a while."""
+    session = context.new_cdp_session(back_room(context))
+    session.send("ServiceWorker.enable")
+    session.send("ServiceWorker.stopAllWorkers")
+    session.detach()
+
+
+def ask_page(context: BrowserContext, query: str = "") -> Page:
+    """A new tab on the ask page."""
+    page = context.new_page()
+    page.goto(ASK + query)
+    return page
+
+
+def write(page: Page, title: str = TITLE, body: str = "", delay: float = 0) -> None:
+    """Types on at the title's end, and at the body's if given: key by key, ``delay`` ms between two."""
+    page.locator("#title").press("End")
+    page.locator("#title").press_sequentially(title, delay=delay)
+    if body:
+        page.locator("#wmd-input").press_sequentially(body, delay=delay)
+
+
+def chips(page: Page) -> Locator:
+    """All chips, in their order on screen."""
+    return page.locator("[data-tagalong] .chip")
+
+
+def expect_chips(page: Page, count: int = 3) -> None:
+    """Waits until there are so many chips, and no more."""
+    chips(page).nth(count - 1).wait_for()
+    expect(chips(page)).to_have_count(count)
+
+
+def chip(page: Page, tag: str) -> Locator:
+    """The button of one chip."""
+    return page.locator(f'[data-tagalong] .chip[data-tag="{tag}"] .tag')
+
+
+def side(page: Page, tag: str) -> Locator:
+    """The second button of one chip: "not this", or undo."""
+    return page.locator(f'[data-tagalong] .chip[data-tag="{tag}"] .side')
+
+
+def chosen(page: Page) -> Locator:
+    """The tags that the page itself shows as chosen."""
+    return page.locator("#tag-editor .s-tag.rendered-element")
+
+
+def look(page: Page, tag: str) -> Locator:
+    """One chip as a whole; its ``data-look`` says how it stands."""
+    return page.locator(f'[data-tagalong] .chip[data-tag="{tag}"]')
+
+
+def isolated(page: Page, expression: str) -> Any:
+    """Evaluates where the content script lives: it shares the page's DOM, not its JavaScript."""
+    session = page.context.new_cdp_session(page)
+    worlds: list[int] = []
+
+    def created(event: dict[str, Any]) -> None:
+        if event["context"]["name"] == "Tagalong":
+            worlds.append(event["context"]["id"])
+
+    session.on("Runtime.executionContextCreated", created)
+    session.send("Runtime.enable")
+    assert eventually(lambda: worlds)
+    evaluate = {"expression": expression, "contextId": worlds[-1], "awaitPromise": True}
+    result = session.send("Runtime.evaluate", evaluate)["result"]
+    session.detach()
+    return result.get("value")
+
+
+def eventually(condition: Callable[[], T], seconds: float = 10.0) -> T:
+    """Waits until ``condition`` gives something true, and gives it; the last value when time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        pages = [page for context in _open for page in context.pages]
+        if pages:
+            # Not a plain sleep: in it, nobody would answer the browser's requests for the ask page.
+            pages[0].wait_for_timeout(20)
+        else:
+            time.sleep(0.02)

@@ -1,0 +1,37 @@
+"""One Chromium for all tests of a module; each finds it as new."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Playwright
+
+from tests.extension import browser
+from tests.extension.recording_server import RecordingServer
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with browser.launch(playwright, tmp_path_factory.mktemp("profile")) as context:
+        yield context
+
+
+@pytest.fixture
+def service() -> Iterator[RecordingServer]:
+    server = RecordingServer(offers=[("pandas", 0.92), ("python", 0.81), ("dataframe", 0.55), ("csv", 0.12)])
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_install(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
+    """The extension just installed: its server set, no consent given."""
+    browser.renew(chromium, {"server": service.url})
+    return chromium
+
+
+@pytest.fixture
+def consented(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
+    """The same after a yes to drafts and one to counts, with a short pause before it asks."""
+    browser.renew(chromium, browser.consented_settings(service.url, debounce_ms=60))
+    return chromium

@@ -1,0 +1,235 @@
+"""A service for tests of the extension: keeps the contract, remembers every request, fails on demand."""
+
+import json
+import re
+import socket
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+ITEM_EVENTS = {"viewed", "accepted", "removed", "dismissed", "restored"}
+SUGGESTION_FIELDS = {
+    "draft_id", "install_id", "extension_version", "kind", "page", "site", "title", "body", "body_format",
+    "chosen_tags", "limit", "record",
+}  # fmt: skip
+
+
+@dataclass
+class Request:
+    """One request as it came; ``body`` is its JSON."""
+
+    method: str
+    path: str
+    origin: str | None
+    body: Any
+    at: float
+
+
+@dataclass
+class Failure:
+    """One answer other than the right one.
+
+    ``lost``: the request is obeyed, then the connection ends without an answer.
+    """
+
+    status: int = 500
+    retry_after: str | None = None
+    text: str | None = None
+    lost: bool = False
+    delay: float = 0.0
+
+
+Offers = list[tuple[str, float]]
+
+
+@dataclass
+class RecordingServer:
+    """Answers suggestions with ``offers`` (or what ``decide`` says), and keeps events by their ids.
+
+    ``recording`` off: the database is away. ``heeds_record`` off: a service that records against the writer's
+    will. ``failures`` holds, by path, what the next requests there get instead; ``poison`` names tags whose events
+    make their whole batch malformed.
+    """
+
+    offers: Offers = field(default_factory=list)
+    decide: Callable[[dict[str, Any]], Offers] | None = None
+    delay: Callable[[dict[str, Any]], float] | None = None
+    recording: bool = True
+    heeds_record: bool = True
+    poison: set[str] = field(default_factory=set)
+    most_events: int = 100
+    requests: list[Request] = field(default_factory=list)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, deque[Failure]] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def start(self, port: int = 0) -> None:
+        """Listens on loopback; the port stays the same after a stop."""
+        recorder = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                recorder._handle(self)
+
+            def do_POST(self) -> None:
+                recorder._handle(self)
+
+            def do_DELETE(self) -> None:
+                recorder._handle(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                pass  # A browser that aborts a request is not a fault.
+
+        self._http = Server(("127.0.0.1", port or self.port), Handler)
+        self.port = self._http.server_address[1]
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def fail(self, path: str, *failures: Failure) -> None:
+        self.failures.setdefault(path, deque()).extend(failures)
+
+    def sent(self, path: str) -> list[Request]:
+        return [request for request in list(self.requests) if request.path == path]
+
+    @property
+    def drafts(self) -> list[dict[str, Any]]:
+        """Bodies of the requests for suggestions."""
+        return [request.body for request in self.sent("/api/v1/suggestions")]
+
+    def told(self) -> list[tuple[str, str | None]]:
+        """Kind and tag of every event taken, in the order of ``sequence``."""
+        ordered = sorted(self.events.values(), key=lambda event: event["sequence"])
+        return [(event["kind"], event.get("tag")) for event in ordered]
+
+    def _handle(self, http: BaseHTTPRequestHandler) -> None:
+        length = int(http.headers.get("Content-Length") or 0)
+        raw = http.rfile.read(length)
+        body = json.loads(raw) if raw else None
+        self.requests.append(Request(http.command, http.path, http.headers.get("Origin"), body, time.time()))
+        waiting = self.failures.get(http.path)
+        failure = waiting.popleft() if waiting else None
+        if failure and failure.delay:
+            time.sleep(failure.delay)
+        if failure and not failure.lost and not (failure.delay and failure.status == 200):
+            content_type = "text/html" if failure.text else "application/problem+json"
+            text = failure.text if failure.text is not None else json.dumps({"title": f"fails {failure.status}"})
+            headers = {"Retry-After": failure.retry_after} if failure.retry_after else {}
+            self._answer(http, failure.status, text, content_type, headers)
+            return
+        status, answer = self._obey(http.command, http.path, body)
+        if failure and failure.lost:
+            http.connection.shutdown(socket.SHUT_RDWR)
+            return
+        content_type = "application/json" if status < 400 else "application/problem+json"
+        self._answer(http, status, json.dumps(answer), content_type, {})
+
+    @staticmethod
+    def _answer(
+        http: BaseHTTPRequestHandler, status: int, text: str, content_type: str, headers: dict[str, str]
+    ) -> None:
+        http.send_response(status)
+        payload = text.encode() if status != 204 else b""
+        for name, value in {**headers, "Content-Type": content_type, "Content-Length": len(payload)}.items():
+            http.send_header(name, str(value))
+        http.end_headers()
+        http.wfile.write(payload)
+
+    def _obey(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if (method, path) == ("POST", "/api/v1/suggestions"):
+            return self._suggest(body)
+        if (method, path) == ("POST", "/api/v1/events"):
+            return self._take(body)
+        if path == "/health/ready":
+            return 200, {"status": "ready", "database": "here"}
+        if found := re.fullmatch(r"/api/v1/installs/([0-9a-f-]{36})", path):
+            if method == "DELETE":
+                self.erased.append(found[1])
+                return 204, None
+            return 200, {"install_id": found[1], "events": list(self.events.values())}
+        return 404, {"title": "not found"}
+
+    def _suggest(self, body: dict[str, Any]) -> tuple[int, Any]:
+        faults = [name for name in ("draft_id", "install_id") if not _is_uuid(body.get(name))]
+        faults += sorted(set(body) - SUGGESTION_FIELDS)
+        if body.get("kind") not in {"ask", "edit"} or not isinstance(body.get("record"), bool):
+            faults.append("kind or record")
+        if not isinstance(body.get("title"), str) or len(body["title"]) > 300 or len(body["body"]) > 50_000:
+            faults.append("title or body")
+        if faults:
+            return 422, {"title": "malformed", "detail": ", ".join(faults)}
+        if self.delay:
+            time.sleep(self.delay(body))
+        offers = self.decide(body) if self.decide else self.offers
+        items = [
+            {"tag": tag, "score": score, "confident": score >= 0.3, "uses": 1000, "because": []}
+            for tag, score in offers
+            if tag not in body["chosen_tags"]
+        ]
+        recorded = self.recording and (body["record"] or not self.heeds_record)
+        return 200, {
+            "suggestion_id": str(uuid.uuid4()) if recorded else None,
+            "model_version": "light-00000000",
+            "items": items,
+        }
+
+    def _take(self, body: dict[str, Any]) -> tuple[int, Any]:
+        events = body["events"]
+        if len(events) > self.most_events:
+            return 413, {"title": "too many events"}
+        if not events or any(self._fault(event) for event in events):
+            return 422, {"title": "malformed", "detail": "; ".join(filter(None, map(self._fault, events)))}
+        known = sum(event["id"] in self.events for event in events)
+        for event in events:
+            self.events.setdefault(event["id"], {**event, "install_id": body["install_id"]})
+        return 200, {"new": len(events) - known, "known": known, "refused": []}
+
+    def _fault(self, event: dict[str, Any]) -> str:
+        """Why an event is malformed; empty if it is not."""
+        common = {"id", "sequence", "occurred_at", "kind", "draft_id"}
+        if event.get("tag") in self.poison:
+            return "poison"
+        if event.get("kind") == "posted":
+            fields = common | {"tags", "question_id", "site"}
+        elif event.get("kind") in ITEM_EVENTS:
+            fields = common | {"suggestion_id", "tag"} | ({"position"} if event["kind"] == "viewed" else set())
+        else:
+            return "kind"
+        if set(event) != fields:
+            return f"fields {sorted(set(event) ^ fields)}"
+        if not all(_is_uuid(event[name]) for name in {"id", "draft_id", "suggestion_id"} & fields):
+            return "an id"
+        if type(event["sequence"]) is not int or event["sequence"] < 1:
+            return "sequence"
+        if "position" in fields and (type(event["position"]) is not int or event["position"] < 1):
+            return "position"
+        if not event["occurred_at"].endswith("Z") or not datetime.fromisoformat(event["occurred_at"]):
+            return "occurred_at"
+        return ""
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        return isinstance(value, str) and str(uuid.UUID(value)) == value
+    except ValueError:
+        return False

@@ -1,0 +1,274 @@
+"""Typing brings chips; a chip adds its tag as the page itself would, or says that the page did not take it."""
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.extension.browser import (
+    TITLE,
+    ask_page,
+    chip,
+    chips,
+    chosen,
+    eventually,
+    expect_chips,
+    look,
+    side,
+    store,
+    stored,
+    write,
+)
+from tests.extension.recording_server import Failure, RecordingServer
+
+NOTE = "[data-tagalong] .note span"
+INPUT = "#tageditor-replacing-tagnames--input"
+
+
+@pytest.fixture
+def page(consented: BrowserContext) -> Page:
+    return ask_page(consented)
+
+
+@pytest.fixture
+def written(page: Page) -> Page:
+    """An ask page with a title and its chips."""
+    write(page)
+    expect_chips(page)
+    return page
+
+
+def test_typing_brings_confident_tags_best_first(written: Page, service: RecordingServer) -> None:
+    assert chips(written).all_inner_texts() == ["pandas", "python", "dataframe"]
+    expect(chip(written, "pandas")).to_have_accessible_name("Add pandas, 92 percent sure")
+    draft = service.drafts[-1]
+    assert (draft["title"], draft["site"], draft["page"], draft["kind"]) == (
+        TITLE, "stackoverflow.com", "classic", "ask",
+    )  # fmt: skip
+    assert (draft["body_format"], draft["record"]) == ("markdown", True)
+
+
+def test_a_pause_is_waited_for_not_every_key_asked(consented: BrowserContext, service: RecordingServer) -> None:
+    store(consented, settings={**stored(consented, "settings"), "debounce_ms": 400})
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    assert [draft["title"] for draft in service.drafts] == [TITLE]
+
+
+def test_a_title_under_15_characters_asks_nothing(page: Page, service: RecordingServer) -> None:
+    write(page, "Fourteen chars")
+    page.wait_for_timeout(500)
+    assert service.drafts == []
+    write(page, "!")
+    expect_chips(page)
+    page.locator("#title").fill("short")
+    expect(chips(page)).to_have_count(0)
+
+
+def test_an_overtaken_answer_is_never_painted(page: Page, service: RecordingServer) -> None:
+    slow, quick = "An older draft of the title", "An older draft of the title, now about SQL"
+    service.delay = lambda body: 1.0 if body["title"] == slow else 0.0
+    service.decide = lambda body: [("old-tag" if body["title"] == slow else "postgresql", 0.9)]
+    expect(page.locator("[data-tagalong]")).to_be_attached()
+    page.evaluate(
+        """() => {
+            window.painted = new Set();
+            const root = document.querySelector("[data-tagalong]").shadowRoot;
+            new MutationObserver(() => root.querySelectorAll(".chip").forEach((c) => painted.add(c.dataset.tag)))
+                .observe(root, {childList: true, subtree: true});
+        }"""
+    )
+    write(page, slow)
+    assert eventually(lambda: service.drafts)
+    write(page, quick.removeprefix(slow))
+    expect(chip(page, "postgresql")).to_be_visible()
+    page.wait_for_timeout(1200)
+    assert [draft["title"] for draft in service.drafts] == [slow, quick]
+    assert page.evaluate("[...painted]") == ["postgresql"]
+
+
+def test_toolbar_edits_of_the_body_reach_the_service(written: Page, service: RecordingServer) -> None:
+    """They fire no input event; only the preview changes."""
+    written.locator("#wmd-bold-button").click()
+    assert eventually(lambda: service.drafts[-1]["body"] == "****")
+
+
+def test_accepting_adds_the_tag_as_the_page_does(written: Page, service: RecordingServer) -> None:
+    chip(written, "pandas").click()
+    expect(chosen(written)).to_have_text(["pandas"])
+    expect(written.locator("#tagnames")).to_have_value("pandas")
+    expect(look(written, "pandas")).to_have_attribute("data-look", "chosen")
+    # It stays while the next answer comes, which does not hold it any more: so it can be taken back.
+    assert eventually(lambda: service.drafts[-1]["chosen_tags"] == ["pandas"])
+    written.wait_for_timeout(200)
+    assert chips(written).all_inner_texts() == ["pandas", "python", "dataframe"]
+
+
+@pytest.mark.parametrize("query", ["?keys-only", "?slowly=600"])
+def test_a_page_that_wants_keys_or_time_still_takes_the_tag(consented: BrowserContext, query: str) -> None:
+    page = ask_page(consented, query)
+    write(page)
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    expect(chosen(page)).to_have_text(["pandas"])
+    expect(page.locator(INPUT)).to_have_value("")
+
+
+def test_half_typed_text_and_focus_stay_with_the_writer(written: Page) -> None:
+    written.locator(INPUT).press_sequentially("nump")
+    chip(written, "pandas").click()
+    expect(chosen(written)).to_have_text(["pandas"])
+    expect(written.locator(INPUT)).to_have_value("nump")
+    expect(written.locator(INPUT)).to_be_focused()
+
+
+def test_accepting_leaves_the_writer_in_the_body(written: Page) -> None:
+    written.locator("#wmd-input").click()
+    chip(written, "pandas").click()
+    expect(chosen(written)).to_have_text(["pandas"])
+    expect(written.locator("#wmd-input")).to_be_focused()
+
+
+def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented, "?unknown=dataframe")
+    write(page)
+    page.locator(INPUT).press_sequentially("nump")
+    chip(page, "dataframe").click()
+    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.", timeout=6000)
+    expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
+    expect(chosen(page)).to_have_count(0)
+    expect(page.locator(INPUT)).to_have_value("nump")
+    consented.grant_permissions(["clipboard-read", "clipboard-write"], origin="https://stackoverflow.com")
+    page.get_by_role("button", name="Copy it").click()
+    expect(page.locator(NOTE)).to_have_text("“dataframe” is copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "dataframe"
+    eventually(lambda: service.events)
+    assert "accepted" not in {kind for kind, _ in service.told()}
+
+
+def test_a_sixth_tag_is_not_tried(written: Page) -> None:
+    written.locator(INPUT).press_sequentially("a b c d e ")
+    chip(written, "pandas").click()
+    expect(written.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(chosen(written)).to_have_text(["a", "b", "c", "d", "e"])
+
+
+def test_a_tag_typed_by_hand_shows_as_chosen(written: Page, service: RecordingServer) -> None:
+    written.locator(INPUT).press_sequentially("python ")
+    assert eventually(lambda: service.drafts[-1]["chosen_tags"] == ["python"])
+    written.wait_for_timeout(200)
+    expect(look(written, "python")).to_have_attribute("data-look", "chosen")
+
+
+def test_undo_takes_the_tag_out_by_the_page_itself(written: Page) -> None:
+    chip(written, "pandas").click()
+    expect(look(written, "pandas")).to_have_attribute("data-look", "chosen")
+    side(written, "pandas").click()
+    expect(chosen(written)).to_have_count(0)
+    expect(written.locator("#tagnames")).to_have_value("")
+    expect(look(written, "pandas")).to_have_attribute("data-look", "offered")
+
+
+def test_keyboard_alone_does_it_all(written: Page) -> None:
+    written.locator(INPUT).click()
+    written.keyboard.press("Tab")
+    expect(chip(written, "pandas")).to_be_focused()
+    written.keyboard.press("ArrowRight")
+    expect(chip(written, "python")).to_be_focused()
+    written.keyboard.press("Enter")
+    expect(chosen(written)).to_have_text(["python"])
+    expect(chip(written, "python")).to_be_focused()
+    written.keyboard.press("End")
+    expect(chip(written, "dataframe")).to_be_focused()
+    written.keyboard.press("Delete")
+    expect(look(written, "dataframe")).to_have_attribute("data-look", "dismissed")
+    written.keyboard.press("Space")
+    expect(look(written, "dataframe")).to_have_attribute("data-look", "offered")
+    written.keyboard.press("Home")
+    written.keyboard.press("Space")
+    expect(chosen(written)).to_have_text(["python", "pandas"])
+    written.keyboard.press("Delete")
+    expect(chosen(written)).to_have_text(["python"])
+    written.keyboard.press("Escape")
+    expect(written.locator(INPUT)).to_be_focused()
+
+
+def test_chips_that_stay_keep_their_place_and_element(written: Page, service: RecordingServer) -> None:
+    chip(written, "python").evaluate("(element) => (window.kept = element)")
+    service.offers = [("merge", 0.95), ("python", 0.9), ("pandas", 0.5)]
+    write(written, " Now with more words")
+    expect(chips(written)).to_have_text(["pandas", "python", "merge"])
+    assert chip(written, "python").evaluate("(element) => element === window.kept")
+
+
+def test_a_dismissed_tag_stays_away_for_this_draft(written: Page, service: RecordingServer) -> None:
+    side(written, "python").click()
+    written.reload()
+    expect(chips(written)).to_have_text(["pandas", "dataframe"])
+    expect(written.locator(NOTE)).to_have_text("1 dismissed")
+    written.get_by_role("button", name="Show").click()
+    chip(written, "python").click()
+    expect(look(written, "python")).to_have_attribute("data-look", "offered")
+
+
+def test_no_confident_tag_is_said(page: Page, service: RecordingServer) -> None:
+    service.offers = [("csv", 0.1)]
+    write(page)
+    expect(page.locator(NOTE)).to_have_text("No confident tag yet.")
+    expect(chips(page)).to_have_count(0)
+
+
+def test_a_service_that_fails_is_said_and_tried_again(page: Page, service: RecordingServer) -> None:
+    write(page, TITLE[:-1])
+    expect_chips(page)
+    for failure in (
+        Failure(500),
+        Failure(503, retry_after="5"),
+        Failure(429, retry_after="5"),
+        Failure(200, text="<p>hello"),
+        Failure(200, text='{"items": 7}'),
+        Failure(lost=True),
+    ):
+        # A connection that ends without an answer is tried a second time by the browser itself.
+        service.fail("/api/v1/suggestions", *[failure] * (2 if failure.lost else 1))
+        write(page, "?")
+        expect(page.locator(NOTE)).to_have_text("Tag suggestions are away.")
+        service.failures.clear()
+        page.get_by_role("button", name="Try again").click()
+        expect_chips(page)
+
+
+def test_nothing_moves_while_one_types_and_accepts(page: Page) -> None:
+    expect(page.locator("[data-tagalong]")).to_be_visible()
+    page.evaluate(
+        """() => {
+            window.shift = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((entry) => (shift += entry.value)))
+                .observe({type: "layout-shift"});
+        }"""
+    )
+    write(page)
+    expect_chips(page)
+    # The browser's own measure, without its mercy for what follows a keystroke closely.
+    assert page.evaluate("shift") == 0
+    places = [chips(page).nth(index).bounding_box() for index in range(3)]
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    side(page, "python").click()
+    expect(look(page, "python")).to_have_attribute("data-look", "dismissed")
+    assert [chips(page).nth(index).bounding_box() for index in range(3)] == places
+
+
+def test_an_unknown_page_gets_nothing(consented: BrowserContext, service: RecordingServer) -> None:
+    page = consented.new_page()
+    errors: list[object] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(error))
+    unknown = """<!doctype html><form id="question-form"><input id="post-title-input"><input id="title">
+        <div id="editor-container-question"><div role="textbox" contenteditable="true"></div></div>"""
+    page.route("**/questions/ask", lambda route: route.fulfill(body=unknown, content_type="text/html"))
+    page.goto("https://stackoverflow.com/questions/ask")
+    page.locator("#title").press_sequentially("A title that is long enough to ask with")
+    page.wait_for_timeout(500)
+    expect(page.locator("[data-tagalong]")).to_have_count(0)
+    assert service.requests == []
+    assert errors == []

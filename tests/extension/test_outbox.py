@@ -1,0 +1,291 @@
+"""No event is lost, none is sent as another, whatever dies meanwhile: worker, browser, service or answer."""
+
+import time
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
+
+from tests.extension import browser
+from tests.extension.browser import (
+    ask_page,
+    back_room,
+    chip,
+    eventually,
+    expect_chips,
+    kill_worker,
+    look,
+    side,
+    store,
+    stored,
+    write,
+)
+from tests.extension.recording_server import Failure, RecordingServer
+
+EVENTS = "/api/v1/events"
+DONE = [
+    ("viewed", "pandas"), ("viewed", "python"), ("viewed", "dataframe"),
+    ("accepted", "pandas"), ("dismissed", "python"),
+]  # fmt: skip
+
+
+def write_and_act(page: Page) -> None:
+    """Does ``DONE``."""
+    write(page)
+    expect_chips(page)
+    act(page)
+
+
+def act(page: Page) -> None:
+    """Looks at the three chips, accepts one, dismisses one."""
+    page.wait_for_timeout(900)
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    side(page, "python").click()
+
+
+def waiting(context: BrowserContext) -> list[str]:
+    return [event["kind"] for event in (stored(context, "outbox") or {}).get("events", [])]
+
+
+def assert_all_arrived(service: RecordingServer) -> None:
+    eventually(lambda: len(service.events) >= len(DONE))
+    assert service.told() == DONE
+    assert sorted(event["sequence"] for event in service.events.values()) == [1, 2, 3, 4, 5]
+
+
+def ids_sent(service: RecordingServer) -> set[str]:
+    return {event["id"] for request in service.sent(EVENTS) for event in request.body["events"]}
+
+
+def send_now(context: BrowserContext) -> None:
+    """As the popup's button does."""
+    room = back_room(context)
+    room.evaluate("chrome.runtime.sendMessage({type: 'flush'})")
+
+
+def test_events_go_out_as_the_contract_says(consented: BrowserContext, service: RecordingServer) -> None:
+    write_and_act(ask_page(consented))
+    assert_all_arrived(service)
+    for request in service.sent(EVENTS):
+        assert request.origin is not None
+        assert request.origin.startswith("chrome-extension://")
+        assert set(request.body) == {"install_id", "sent_at", "events"}
+        assert request.body["install_id"] == stored(consented, "settings")["install_id"]
+    assert waiting(consented) == []
+    assert len(ids_sent(service)) == len(DONE)
+
+
+def test_a_service_that_is_down_gets_all_once_it_is_up(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    service.stop()
+    act(page)
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    service.start()
+    # An answer to the next keystrokes shows that it is back.
+    write(page, " More")
+    assert_all_arrived(service)
+    assert eventually(lambda: waiting(consented) == [])
+
+
+def test_the_alarm_sends_what_waits(consented: BrowserContext, service: RecordingServer) -> None:
+    service.fail(EVENTS, *[Failure(500)] * 9)
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    room = back_room(consented)
+    alarm = room.evaluate("chrome.alarms.get('outbox')")
+    assert 10 < alarm["scheduledTime"] / 1000 - time.time() < 31
+    # Half a minute later:
+    kill_worker(consented)
+    service.failures.clear()
+    store(consented, outbox={**stored(consented, "outbox"), "not_before": 0})
+    room = back_room(consented)
+    room.evaluate("chrome.alarms.create('outbox', {when: Date.now() + 100})")
+    assert_all_arrived(service)
+
+
+def test_a_killed_worker_loses_nothing(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    kill_worker(consented)
+    page.bring_to_front()
+    page.wait_for_timeout(900)
+    kill_worker(consented)
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    kill_worker(consented)
+    side(page, "python").click()
+    assert_all_arrived(service)
+
+
+def test_a_worker_killed_while_sending_sends_the_same_again(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    service.fail(EVENTS, *[Failure(200, delay=1.5)] * 2)
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: service.sent(EVENTS))
+    kill_worker(consented)
+    send_now(consented)
+    assert_all_arrived(service)
+    assert eventually(lambda: waiting(consented) == [])
+    assert len(ids_sent(service)) == len(DONE)
+
+
+def test_a_posting_survives_a_killed_worker(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write_and_act(page)
+    page.locator("#wmd-input").fill("A body that is long enough for the page to post it.")
+    page.wait_for_timeout(500)
+    kill_worker(consented)
+    page.locator("#submit-button").click()
+    page.wait_for_url("**/questions/79000001/**")
+    assert eventually(lambda: ("posted", None) in service.told())
+
+
+def test_a_closed_browser_sends_when_it_opens_again(
+    playwright: Playwright, service: RecordingServer, tmp_path: Path
+) -> None:
+    with browser.launch(playwright, tmp_path) as context:
+        store(context, settings=browser.consented_settings(service.url))
+        page = ask_page(context)
+        write(page)
+        expect_chips(page)
+        service.stop()
+        act(page)
+        assert eventually(lambda: len(waiting(context)) == len(DONE))
+    service.start()
+    assert service.events == {}
+    with browser.launch(playwright, tmp_path) as context:
+        assert_all_arrived(service)
+        assert eventually(lambda: waiting(context) == [])
+
+
+def test_lost_answers_make_no_event_twice(consented: BrowserContext, service: RecordingServer) -> None:
+    service.fail(EVENTS, *[Failure(lost=True)] * 6)
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: service.sent(EVENTS))
+    eventually(lambda: len(waiting(consented)) == len(DONE))
+    for _ in range(6):
+        if not waiting(consented):
+            break
+        send_now(consented)
+    assert_all_arrived(service)
+    assert waiting(consented) == []
+    assert len(ids_sent(service)) == len(DONE)
+
+
+def test_what_is_not_answered_for_is_kept(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    service.fail(EVENTS, *[Failure(500)] * 99)
+    act(page)
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    # Any answer of the service makes the outbox try again: let the one to the accepted tag pass first.
+    assert eventually(lambda: service.drafts[-1]["chosen_tags"] == ["pandas"])
+    page.wait_for_timeout(300)
+    for failure in (
+        Failure(200, text="<p>hello"),
+        Failure(200, text="{}"),
+        Failure(200, text='{"new": 0, "known": 0, "refused": []}'),
+        Failure(200, text='{"new": "5", "known": 0, "refused": []}'),
+        Failure(401),
+        Failure(500),
+    ):
+        service.failures.clear()
+        service.fail(EVENTS, failure)
+        send_now(consented)
+        assert len(waiting(consented)) == len(DONE), failure
+    send_now(consented)
+    assert_all_arrived(service)
+
+
+def test_a_named_time_is_kept_to(consented: BrowserContext, service: RecordingServer) -> None:
+    service.fail(EVENTS, Failure(429, retry_after="2"))
+    page = ask_page(consented)
+    write_and_act(page)
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    first = service.sent(EVENTS)[0].at
+    send_now(consented)
+    write(page, " More")
+    page.wait_for_timeout(300)
+    assert len(service.sent(EVENTS)) == 1
+    assert_all_arrived(service)
+    assert service.sent(EVENTS)[1].at - first > 1.9
+
+
+def test_a_malformed_event_is_isolated_and_counted(consented: BrowserContext, service: RecordingServer) -> None:
+    service.fail(EVENTS, *[Failure(500)] * 9)
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    service.failures.clear()
+    service.poison = {"dataframe"}
+    send_now(consented)
+    eventually(lambda: len(service.events) >= len(DONE) - 1)
+    assert service.told() == [event for event in DONE if event[1] != "dataframe"]
+    assert eventually(lambda: waiting(consented) == [])
+    assert stored(consented, "outbox")["lost"] == 1
+
+
+def test_a_service_that_refuses_everything_does_not_empty_the_outbox(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    service.poison = {"pandas", "python", "dataframe"}
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: service.sent(EVENTS))
+    eventually(lambda: len(waiting(consented)) == len(DONE))
+    send_now(consented)
+    assert len(waiting(consented)) == len(DONE)
+    service.poison = set()
+    send_now(consented)
+    eventually(lambda: len(service.events) == len(DONE))
+    assert stored(consented, "outbox")["lost"] == 0
+    assert service.told() == DONE
+
+
+def test_batches_too_large_are_split(consented: BrowserContext, service: RecordingServer) -> None:
+    service.fail(EVENTS, *[Failure(500)] * 9)
+    write_and_act(ask_page(consented))
+    assert eventually(lambda: len(waiting(consented)) == len(DONE))
+    service.failures.clear()
+    service.most_events = 2
+    send_now(consented)
+    assert_all_arrived(service)
+
+
+def test_an_old_backlog_goes_out_in_hundreds(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    service.fail(EVENTS, *[Failure(500)] * 99)
+    page.wait_for_timeout(900)
+    side(page, "python").evaluate("(button) => { for (let i = 0; i < 120; i++) button.click(); }")
+    assert eventually(lambda: len(waiting(consented)) == 123)
+    service.failures.clear()
+    service.requests.clear()
+    send_now(consented)
+    assert eventually(lambda: len(service.events) == 123)
+    assert [len(request.body["events"]) for request in service.sent(EVENTS)] == [100, 23]
+    assert sorted(event["sequence"] for event in service.events.values()) == list(range(1, 124))
+
+
+def test_messages_at_once_get_numbers_without_gaps_or_doubles(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    """Three tabs tell at the same moment; what was sent before is not numbered again."""
+    write_and_act(ask_page(consented, "?fresh"))
+    assert_all_arrived(service)
+    sent = service.sent(EVENTS)[0].body["events"][0]
+    sent.pop("sequence")
+    fresh = [{**sent, "id": f"00000000-0000-4000-8000-{number:012d}"} for number in range(60)]
+    room = back_room(consented)
+    room.evaluate(
+        """([repeated, fresh]) => Promise.all([repeated, ...fresh].map(
+            (event) => chrome.runtime.sendMessage({type: "record", events: [event]})))""",
+        [sent, fresh],
+    )
+    assert eventually(lambda: len(service.events) == 65)
+    assert sorted(event["sequence"] for event in service.events.values()) == list(range(1, 66))
+    assert stored(consented, "outbox")["sequence"] == 65
