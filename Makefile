@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools test test-slow bench check format lock browser clean
+.PHONY: help run tools test test-slow bench pictures check format lock browser clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ tools: .venv/.test ## what training, testing and measuring need, into .venv
 
 bench: .venv/.test ## what a start, an answer and an event cost on this machine
 	@$(BIN)/python -m bench.report
+
+pictures: .venv/.test browser ## the README's pictures, from the running product
+	@$(BIN)/python -m docs.pictures
 
 check: .venv/.test ## style, types, schema against migrations
 	$(BIN)/ruff format --check .
