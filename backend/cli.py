@@ -50,6 +50,11 @@ def main() -> None:
 def serve() -> None:
     """Run the service until it is stopped (SIGTERM or SIGINT)."""
     settings = read_settings()
+    if not settings.database_url:
+        try:
+            EmbeddedPostgres(settings.data_dir).ensure_free()
+        except EmbeddedFailure as error:
+            raise click.ClickException(str(error)) from None
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
 
@@ -94,8 +99,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(1024)
     except OSError as error:
         raise click.ClickException(
-            f"can't listen on {host}:{port} ({error.strerror}). Is the service already running on {port}? "
-            "Another port is set by TAGALONG_PORT."
+            f"can't listen on {host}:{port} ({error.strerror}). Another port is set by TAGALONG_PORT."
         ) from None
     return listening
 

@@ -446,6 +446,17 @@ class EmbeddedPostgres:
                         self._lock.release()
             return url_at(self._cluster.socket_folder)
 
+    def ensure_free(self) -> None:
+        """Make sure that no other process owns the data folder, before anything else is tried.
+
+        Raises:
+            AlreadyRunning: one does.
+        """
+        with suppress(OSError):  # a folder that cannot be used: `start` says more
+            if self._lock.is_held():
+                self._lock.acquire()  # names the owner, or finds it gone just now
+                self._lock.release()
+
     def running_url(self) -> str | None:
         """The URL of the database if another process, such as the service, runs it on this folder now; else None."""
         with suppress(OSError):
