@@ -6,14 +6,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from sqlalchemy import exists, insert, literal, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    TableClause,
+    bindparam,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from backend.database import Database, DatabaseAway
 from backend.observability import INFERENCE, SUGGESTIONS
@@ -133,6 +144,58 @@ def as_item(suggested: Suggested) -> SuggestedTag:
     )
 
 
+# Which parameter of the statement goes into which column.
+DRAFT_PARAMETERS = {"id": "draft_id", "started_at": "now"} | {
+    name: name for name in ("install_id", "kind", "site", "page", "extension_version", "model_version")
+}
+SUGGESTION_PARAMETERS = {"id": "suggestion_id", "created_at": "now"} | {
+    name: name
+    for name in (
+        "draft_id",
+        "model_version",
+        "latency_ms",
+        "title_chars",
+        "body_chars",
+        "chosen_tags",
+        "tags",
+        "scores",
+        "confident",
+    )
+}
+
+
+def _recording() -> ReturningInsert[tuple[UUID]]:
+    """The statement that records an answer, and the draft with its first one.
+
+    One statement for both rows, since each more is a way to the database and back; put together once, since
+    that takes longer than running it. It gives no row if the draft is another install's.
+    """
+    drafts, suggestions = cast(TableClause, Draft.__table__), cast(TableClause, Suggestion.__table__)
+
+    def given(column: ColumnElement[Any], name: str) -> BindParameter[Any]:
+        return bindparam(name, type_=column.type)
+
+    begun = (
+        upsert(drafts)
+        .values({name: given(drafts.c[name], parameter) for name, parameter in DRAFT_PARAMETERS.items()})
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(drafts.c.id)
+        .cte("begun")
+    )
+    own = or_(
+        exists(select(begun.c.id)),
+        exists().where(
+            drafts.c.id == given(drafts.c.id, "draft_id"),
+            drafts.c.install_id == given(drafts.c.install_id, "install_id"),
+        ),
+    )
+    row = select(*(given(suggestions.c[name], parameter) for name, parameter in SUGGESTION_PARAMETERS.items()))
+    return insert(suggestions).from_select(list(SUGGESTION_PARAMETERS), row.where(own)).returning(suggestions.c.id)
+
+
+RECORDING = _recording()
+
+
 async def record(
     session: AsyncSession,
     draft: DraftState,
@@ -145,32 +208,16 @@ async def record(
     Raises:
         Problem: 409, the draft belongs to another install.
     """
-    now = datetime.now(UTC)
-    begun = (
-        upsert(Draft)
-        .values(
-            id=draft.draft_id,
-            install_id=draft.install_id,
-            kind=draft.kind,
-            site=draft.site,
-            page=draft.page,
-            extension_version=draft.extension_version,
-            model_version=version,
-            started_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(Draft.id)
-        .cte("begun")
-    )
-    own = or_(
-        exists(select(begun.c.id)),
-        exists().where(Draft.id == draft.draft_id, Draft.install_id == draft.install_id),
-    )
-    row = {
-        "id": uuid4(),
+    values = {
+        "suggestion_id": uuid4(),
         "draft_id": draft.draft_id,
+        "install_id": draft.install_id,
+        "kind": draft.kind,
+        "site": draft.site,
+        "page": draft.page,
+        "extension_version": draft.extension_version,
         "model_version": version,
-        "created_at": now,
+        "now": datetime.now(UTC),
         "latency_ms": latency_ms,
         "title_chars": len(draft.title),
         "body_chars": len(draft.body),
@@ -179,13 +226,9 @@ async def record(
         "scores": [each.score for each in suggested],
         "confident": sum(each.confident for each in suggested),
     }
-    columns = Suggestion.__table__.c
-    values = select(*(literal(value, columns[name].type) for name, value in row.items())).where(own)
-    # One statement for both rows: each more is a way to the database and back, which costs more than the work.
-    statement = insert(Suggestion).from_select(list(row), values).returning(Suggestion.id)
     # Twice, since a draft that another request has just begun is in the way of the first, but not in its sight.
     for _ in range(2):
-        recorded: UUID | None = await session.scalar(statement)
+        recorded: UUID | None = await session.scalar(RECORDING, values)
         if recorded is not None:
             return recorded
     raise Problem(
