@@ -322,6 +322,10 @@ def test_recovery_that_takes_too_long_goes_on_and_is_taken_over_by_the_next_star
         with pytest.raises(EmbeddedFailure, match="start again in a while"):
             server.start()
     (recovering,) = [process for process in processes_in(server.pgdata) if process.ppid() == os.getpid()]
+    # Without any patience, `start` may have given up before the process had written its name.
+    while not (server.pgdata / "postmaster.pid").exists():
+        assert recovering.is_running()
+        time.sleep(0.01)
     with running(made_dir) as url:
         assert main_process(made_dir) == recovering
         assert query(url, "SELECT 1") == 1
