@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 # the embedded one and has died. Seconds.
 WATCH_EVERY = 2.0
 
-# The batch route takes many drafts, so its body may be larger. Bytes.
-BATCH_BODY_LIMIT = 8 << 20
+# The batch route takes 100 drafts of 50,000 characters, which may take three bytes each. Bytes.
+BATCH_BODY_LIMIT = 16 << 20
 
 
 def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lambda app: None) -> FastAPI:
@@ -61,6 +61,8 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         # FastAPI's pages for it load scripts from elsewhere, which could then read what the admin may read here.
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        responses=problems.RESPONSES,
     )
     app.state.failure = None
     app.include_router(suggestion_routes.router)

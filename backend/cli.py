@@ -75,7 +75,9 @@ def serve() -> None:
         uvicorn.Config(
             app,
             log_level="warning",
+            proxy_headers=bool(settings.forwarded_allow_ips),
             forwarded_allow_ips=settings.forwarded_allow_ips,
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=10,
         )
@@ -99,7 +101,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(1024)
     except OSError as error:
         raise click.ClickException(
-            f"can't listen on {host}:{port} ({error.strerror}). Another port is set by TAGALONG_PORT."
+            f"can't listen on {host}:{port} ({error.strerror}). TAGALONG_HOST and TAGALONG_PORT name another place."
         ) from None
     return listening
 
@@ -170,8 +172,8 @@ def migrate() -> None:
 @click.argument("install_id", type=click.UUID)
 def erase(install_id: UUID) -> None:
     """Forget whose drafts and events those of INSTALL_ID were. The counts stay as they are."""
-    drafts = with_session(lambda session: erase_install(session, install_id))
-    click.echo(f"Erased: {drafts} drafts are now nobody's." if drafts else "Nothing was stored of this install.")
+    rows = with_session(lambda session: erase_install(session, install_id))
+    click.echo(f"Erased: {rows} drafts and events are now nobody's." if rows else "Nothing was stored of this install.")
 
 
 @main.command()

@@ -27,9 +27,9 @@ MIGRATION_LOCK = 8600_0001
 # of its own. Seconds.
 PAUSE_AFTER_FAILURE = 1.0
 
-# Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, out of resources
-# (disk full, too many connections), shutting down or starting up, its own disk failing.
-SERVER_FAULTS = ("08", "53", "57P", "58")
+# Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, login refused, no such
+# database, out of resources (disk full, too many connections), shutting down or starting up, its disk failing.
+SERVER_FAULTS = ("08", "28", "3D", "53", "57P", "58")
 
 
 class DatabaseAway(Exception):

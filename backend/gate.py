@@ -127,9 +127,9 @@ def check_origin(headers: Headers) -> None:
         # Browsers that leave Origin out still say whether the request crosses sites.
         foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
     else:
-        parts = urlsplit(origin) if "://" in origin else None
-        own = parts is not None and parts.netloc.lower() == headers.get("host", "").lower()
-        foreign = not own and (parts is None or parts.scheme not in EXTENSION_SCHEMES)
+        scheme, separator, place = origin.lower().partition("://")
+        own = bool(separator) and place == headers.get("host", "").lower()
+        foreign = not own and not (separator and scheme in EXTENSION_SCHEMES)
     if foreign:
         raise Problem(
             403,

@@ -24,12 +24,14 @@ class Ready(BaseModel):
     database: Literal["present", "away"]
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
     """Whether the process answers at all."""
     return Live()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(request: Request) -> Ready:
     """Whether the model is loaded and the database's schema was current at start."""

@@ -15,6 +15,43 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "The kind of problem"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it"},
+        "errors": {
+            "type": "array",
+            "description": "Of a 422: each fault with its place",
+            "items": {
+                "type": "object",
+                "properties": {"at": {"type": "array", "items": {}}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": meaning, "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+    for status, meaning in {
+        400: "Foreign host, or malformed JSON",
+        401: "An API key is needed",
+        403: "A web page of another origin may not write here",
+        404: "Unknown",
+        409: "The draft belongs to another install",
+        413: "The body is too large",
+        415: "The body is not JSON",
+        422: "The request does not fit its schema",
+        429: "Too many requests; Retry-After says when to come back",
+        503: "The database is away; Retry-After says when to come back",
+    }.items()
+}
+"""For the OpenAPI document: the problems that any route may answer with."""
+
 # What HTTP calls a status is no help to the person who gets it; these are the ones our framework raises.
 ADVICE = {
     404: "There is nothing at this address. /openapi.json lists what there is.",
@@ -76,6 +113,11 @@ async def on_problem(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, HTTPException)
     if isinstance(problem, Problem):
         return problem.response()
+    if problem.status_code == 400:
+        # What our framework raises for a body it can't parse, for whatever reason.
+        return Problem(
+            400, "Malformed JSON", "The body can't be read as JSON: send UTF-8, without endless depth or digits."
+        ).response()
     advice = ADVICE.get(problem.status_code, problem.detail)
     title = str(problem.detail)
     return Problem(problem.status_code, title, advice, headers=problem.headers).response()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 
@@ -25,7 +27,7 @@ class Settings(BaseSettings):
         description="Values of the Host header that are served, comma-separated; '*' serves all",
     )
     forwarded_allow_ips: str = Field(
-        "127.0.0.1", description="Proxies whose X-Forwarded-For is believed, comma-separated"
+        "", description="Proxies whose X-Forwarded-For is believed, comma-separated; empty: nobody's"
     )
     admin_password: str = Field("", description="Empty: made once and kept in data_dir")
     model_dir: Path = Field(RELEASED, description="The folder of the model that is served")
@@ -44,12 +46,19 @@ class Settings(BaseSettings):
     @classmethod
     def name_driver(cls, url: str) -> str:
         """Take the URL as PostgreSQL's own tools write it, and name the driver for SQLAlchemy."""
-        scheme, separator, rest = url.partition("://")
-        if not url or scheme == "postgresql+asyncpg":
+        if not url:
             return url
-        if scheme in ("postgres", "postgresql") and separator:
-            return f"postgresql+asyncpg://{rest}"
-        raise ValueError("must begin with postgresql://, as in postgresql://user:password@host/database")
+        try:
+            parts = make_url(url)
+        except (ArgumentError, ValueError):
+            parts = None
+        if parts is None or parts.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
+            raise ValueError("must be like postgresql://user:password@host:5432/database")
+        if parts.port is not None and not 0 < parts.port < 65536:
+            raise ValueError(f"{parts.port} is no port")
+        # asyncpg knows what PostgreSQL's own tools call sslmode by another name.
+        query = {("ssl" if name == "sslmode" else name): value for name, value in parts.query.items()}
+        return parts.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)
 
     def prepare_data_dir(self) -> Path:
         """Make the data folder, readable to its owner only, and return its absolute path."""

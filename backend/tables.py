@@ -1,7 +1,7 @@
 """What all tables share: one metadata with named constraints, and the type of a moment."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -23,3 +23,8 @@ class Table(DeclarativeBase):
     """Base of every table of the service."""
 
     metadata = MetaData(naming_convention=NAMES)
+
+
+def as_dict(row: Table) -> dict[str, Any]:
+    """A row's columns by name, as an export gives them."""
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}

@@ -135,10 +135,13 @@ def suggest(
         raise click.UsageError("Give --title or --body, or --drafts with a file of many.")
     classifier = _load(model)
     if drafts is not None:
-        for number, line in enumerate(drafts, start=1):
-            if line.strip():
-                items = _suggest_line(classifier, line, f"{drafts.name}, line {number}", limit)
-                click.echo(json.dumps({"items": [asdict(item) for item in items]}, ensure_ascii=False))
+        try:
+            for number, line in enumerate(drafts, start=1):
+                if line.strip():
+                    items = _suggest_line(classifier, line, f"{drafts.name}, line {number}", limit)
+                    click.echo(json.dumps({"items": [asdict(item) for item in items]}, ensure_ascii=False))
+        except UnicodeDecodeError as error:
+            raise click.ClickException(f"{drafts.name} is not UTF-8: {error.reason}.") from error
         return
     text = sys.stdin.read() if body == "-" else body or ""
     items = classifier.suggest(title or "", text, body_format=body_format, chosen_tags=chosen, limit=limit)
@@ -153,7 +156,7 @@ def _suggest_line(classifier: Classifier, line: str, place: str, limit: int) -> 
     """Answer one JSON line; say where the line is if it is not a draft."""
     try:
         draft = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{place} is not JSON: {error}.") from error
     if not isinstance(draft, dict):
         raise click.ClickException(f"{place} is not an object with title and body.")
@@ -185,7 +188,8 @@ def _train_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise click.ClickException(
-            f"{error.name} is not installed. Training and measuring need it: pip install 'tagalong[train]'"
+            f"{error.name} is not installed. Training and measuring need it: run `make tools`, "
+            "or install tagalong with its extra 'train'."
         ) from error
 
 

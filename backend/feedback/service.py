@@ -14,10 +14,13 @@ from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, Refu
 from backend.feedback.tables import Event, Refused
 from backend.observability import EVENTS
 from backend.suggestions.service import KnownDraft, KnownSuggestion, find_suggestions, lock_drafts
+from backend.tables import as_dict
 
 UNKNOWN_DRAFT = "unknown_draft"
 UNKNOWN_SUGGESTION = "unknown_suggestion"
 UNKNOWN_TAG = "unknown_tag"
+NOT_OFFERED = "not_offered"
+WRONG_SITE = "wrong_site"
 
 
 async def take(session: AsyncSession, batch: EventBatch) -> Receipt:
@@ -30,11 +33,13 @@ async def take(session: AsyncSession, batch: EventBatch) -> Receipt:
     rows: dict[UUID, dict[str, Any]] = {}
     refused: dict[UUID, dict[str, Any]] = {}
     for event in batch.events:
+        if event.id in rows or event.id in refused:
+            continue  # the same id once more in one batch, whatever it says
         reason = why_refused(event, batch.install_id, drafts, suggestions)
         if reason:
             refused[event.id] = refused_row(event, batch.install_id, reason, received_at)
         else:
-            rows.setdefault(event.id, event_row(event, batch, received_at, drafts, suggestions))
+            rows[event.id] = event_row(event, batch, received_at, drafts, suggestions)
     new = await insert_events(session, list(rows.values()))
     await insert_refused(session, list(refused.values()))
 
@@ -64,13 +69,14 @@ def why_refused(
     if draft is None or draft.install_id != install_id:
         return UNKNOWN_DRAFT
     if isinstance(event, Posted):
-        return None
+        return None if event.site == draft.site else WRONG_SITE
     suggestion = suggestions.get(event.suggestion_id)
     if suggestion is None or suggestion.draft_id != event.draft_id:
         return UNKNOWN_SUGGESTION
     if event.tag not in suggestion.tags:
         return UNKNOWN_TAG
-    return None
+    # A tag that was given but never confident was never shown: nobody can have acted on it.
+    return None if event.tag in draft.offered else NOT_OFFERED
 
 
 def corrected(occurred_at: datetime, sent_at: datetime, received_at: datetime, earliest: datetime) -> datetime:
@@ -143,12 +149,21 @@ async def export_events(session: AsyncSession, install_id: UUID) -> list[dict[st
     events = await session.scalars(
         select(Event).where(Event.install_id == install_id).order_by(Event.sequence, Event.id)
     )
-    return [{column.key: getattr(event, column.key) for column in Event.__table__.columns} for event in events]
+    return [as_dict(event) for event in events]
 
 
-async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -> None:
-    """Give an install's events to ``nobody``, and drop the questions' numbers in them."""
-    await session.execute(
+async def export_refused(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
+    """Which events of an install were refused, in their order."""
+    refused = await session.scalars(
+        select(Refused).where(Refused.install_id == install_id).order_by(Refused.sequence, Refused.id)
+    )
+    return [as_dict(event) for event in refused]
+
+
+async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
+    """Give an install's events to ``nobody``, drop the questions' numbers in them, and return how many there were."""
+    events = await session.execute(
         update(Event).where(Event.install_id == install_id).values(install_id=nobody, question_id=None)
     )
-    await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))
+    refused = await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))
+    return int(events.rowcount + refused.rowcount)  # type: ignore[attr-defined]

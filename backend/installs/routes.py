@@ -18,16 +18,17 @@ class InstallExport(BaseModel):
     install_id: UUID
     drafts: list[dict[str, Any]]
     events: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
 
 
 @router.get("/{install_id}")
 async def export(install_id: UUID, request: Request) -> InstallExport:
     """Everything that is stored of an install."""
     async with request.app.state.database.session() as session:
-        drafts, events = await export_install(session, install_id)
-    if not drafts and not events:
+        found = await export_install(session, install_id)
+    if not any(found.values()):
         raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
-    return InstallExport(install_id=install_id, drafts=drafts, events=events)
+    return InstallExport(install_id=install_id, **found)
 
 
 @router.delete("/{install_id}", status_code=204)

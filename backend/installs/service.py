@@ -5,21 +5,26 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.feedback.service import disown_events, export_events
+from backend.feedback.service import disown_events, export_events, export_refused
 from backend.suggestions.service import disown_drafts, export_drafts
 
 
-async def export_install(session: AsyncSession, install_id: UUID) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The install's drafts with their suggestions, and its events."""
-    return await export_drafts(session, install_id), await export_events(session, install_id)
+async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
+    """The install's drafts with their suggestions, its events, and which of its events were refused.
+
+    Items are worked out of the events and add nothing to them.
+    """
+    return {
+        "drafts": await export_drafts(session, install_id),
+        "events": await export_events(session, install_id),
+        "refused": await export_refused(session, install_id),
+    }
 
 
 async def erase_install(session: AsyncSession, install_id: UUID) -> int:
-    """Put a fresh random id in the install's place everywhere; return how many drafts it had.
+    """Put a fresh random id in the install's place everywhere; return how many rows named it.
 
     The drafts stay together under the new id, so that the counts stay as they were; nobody holds that id.
     """
     nobody = uuid4()
-    drafts = await disown_drafts(session, install_id, nobody)
-    await disown_events(session, install_id, nobody)
-    return drafts
+    return await disown_drafts(session, install_id, nobody) + await disown_events(session, install_id, nobody)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     TableClause,
     bindparam,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -31,6 +32,7 @@ from backend.observability import INFERENCE, SUGGESTIONS
 from backend.problems import Problem
 from backend.suggestions.schemas import Answer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
 from backend.suggestions.tables import Draft, Suggestion
+from backend.tables import as_dict
 from backend.totals import Totals
 from model.classifier import Classifier, Suggested
 
@@ -240,10 +242,12 @@ async def record(
 
 @dataclass(frozen=True, slots=True)
 class KnownDraft:
-    """What feedback needs to know of a draft."""
+    """What feedback needs to know of a draft; ``offered`` are the tags confident in any answer to it."""
 
     install_id: UUID
+    site: str
     started_at: datetime
+    offered: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +265,21 @@ async def lock_drafts(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, 
     Whoever projects a draft's events holds its lock, so two batches for one draft can't miss each other's
     events. The order by id keeps two batches from waiting for each other.
     """
-    rows = await session.execute(
-        select(Draft.id, Draft.install_id, Draft.started_at)
+    drafts = await session.execute(
+        select(Draft.id, Draft.install_id, Draft.site, Draft.started_at)
         .where(Draft.id.in_(ids))
         .order_by(Draft.id)
         .with_for_update()
     )
-    return {row.id: KnownDraft(row.install_id, row.started_at) for row in rows}
+    tag = func.unnest(Suggestion.tags[1 : Suggestion.confident]).label("tag")
+    rows = await session.execute(select(Suggestion.draft_id, tag).distinct().where(Suggestion.draft_id.in_(ids)))
+    offered: dict[UUID, set[str]] = {}
+    for row in rows:
+        offered.setdefault(row.draft_id, set()).add(row.tag)
+    return {
+        draft.id: KnownDraft(draft.install_id, draft.site, draft.started_at, frozenset(offered.get(draft.id, ())))
+        for draft in drafts
+    }
 
 
 async def find_suggestions(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, KnownSuggestion]:
@@ -293,11 +305,6 @@ async def export_drafts(session: AsyncSession, install_id: UUID) -> list[dict[st
     for suggestion in suggestions:
         exported[suggestion.draft_id]["suggestions"].append(as_dict(suggestion))
     return list(exported.values())
-
-
-def as_dict(row: Draft | Suggestion) -> dict[str, Any]:
-    """A row's columns by name."""
-    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
 
 
 async def disown_drafts(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:

@@ -135,6 +135,51 @@ async def test_what_we_never_gave_is_refused_and_counted_once(service: Service) 
     ]
 
 
+async def test_a_tag_that_was_given_but_never_confident_was_not_offered(service: Service) -> None:
+    draft = a_draft()
+    first = await service.offer(draft, ["python", "pandas", "merge"], confident=1)
+    await service.offer(draft, ["pandas"])
+
+    def viewed(sequence: int, tag: str) -> dict:
+        return an_event("viewed", sequence, draft, suggestion_id=first, tag=tag, position=1)
+
+    receipt = await service.send(draft["install_id"], [viewed(1, "python"), viewed(2, "pandas"), viewed(3, "merge")])
+    # pandas was confident in another answer to the same draft: it was offered.
+    assert receipt["new"] == 2
+    assert [each["reason"] for each in receipt["refused"]] == ["not_offered"]
+    assert {row["tag"] for row in await service.rows("SELECT tag FROM item")} == {"python", "pandas"}
+
+
+async def test_one_id_with_two_meanings_in_a_batch_is_taken_at_its_first_word(service: Service) -> None:
+    draft, _, events = await a_life(service, ["viewed"])
+    false = events[0] | {"tag": "cobol", "sequence": 2}
+    assert await service.send(draft["install_id"], [events[0], false]) == {"new": 1, "known": 1, "refused": []}
+    other, _, events = await a_life(service, ["viewed"])
+    false = events[0] | {"tag": "cobol", "sequence": 2}
+    receipt = await service.send(other["install_id"], [false, events[0]])
+    assert (receipt["new"], receipt["known"], len(receipt["refused"])) == (0, 0, 1)
+
+
+async def test_a_post_on_another_site_is_refused(service: Service) -> None:
+    draft = a_draft()
+    await service.offer(draft, TAGS)
+    event = an_event("posted", 1, draft, tags=["python"], question_id=7, site="superuser.com")
+    receipt = await service.send(draft["install_id"], [event])
+    assert [each["reason"] for each in receipt["refused"]] == ["wrong_site"]
+    assert await service.rows("SELECT posted_at FROM draft") == [{"posted_at": None}]
+
+
+async def test_an_install_of_which_only_a_refusal_is_stored_is_told_and_can_be_erased(service: Service) -> None:
+    install = str(uuid4())
+    event = an_event("posted", 1, a_draft(), tags=[], question_id=1, site="stackoverflow.com")
+    await service.send(install, [event])
+    address = f"/api/v1/installs/{install}"
+    exported = (await service.client.get(address)).json()
+    assert [each["id"] for each in exported["refused"]] == [event["id"]]
+    assert (await service.client.delete(address)).status_code == 204
+    assert (await service.client.get(address)).status_code == 404
+
+
 async def test_posting_notes_the_last_tags_posted(service: Service) -> None:
     draft = a_draft()
     await service.offer(draft, TAGS)

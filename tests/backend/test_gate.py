@@ -37,6 +37,7 @@ async def test_our_own_hosts_are_served(service: Service, host: str) -> None:
         "null",
         "http://127.0.0.1:9999",
         "file://",
+        "http://[",
         "chrome-extension",
     ],
 )
@@ -89,6 +90,8 @@ async def test_a_body_of_10_mb_is_refused_whether_it_says_so_or_not(service: Ser
         (b"[]", 422),
         (b'"text"', 422),
         (b"[" * 100_000, 400),
+        (b"bad \xff", 400),
+        (b'{"title": ' + b"9" * 5_000 + b"}", 400),
     ],
 )
 async def test_what_is_no_message_gets_a_clear_error(service: Service, content: bytes, status: int) -> None:
@@ -99,7 +102,15 @@ async def test_what_is_no_message_gets_a_clear_error(service: Service, content: 
 
 async def test_an_unknown_address_and_a_wrong_method_are_problems_too(service: Service) -> None:
     assert_problem(await service.client.get("/api/v1/nothing"), 404)
+    assert_problem(await service.client.post(f"{DRAFT}/", json=a_draft()), 404)
     assert_problem(await service.client.get(DRAFT), 405)
+
+
+async def test_the_openapi_document_names_the_problems(service: Service) -> None:
+    paths = (await service.client.get("/openapi.json")).json()["paths"]
+    answers = paths[DRAFT]["post"]["responses"]
+    for status in ("400", "403", "409", "413", "415", "422", "429"):
+        assert list(answers[status]["content"]) == ["application/problem+json"]
 
 
 async def test_too_many_requests_are_told_when_to_come_back(make_service) -> None:

@@ -19,7 +19,8 @@ SERVER = str(Path(sys.executable).with_name("tagalong-server"))
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TAGALONG_")}
-    return clean | {"TAGALONG_DATA_DIR": str(data_dir), "TAGALONG_PORT": "0"} | settings
+    ours = {"TAGALONG_DATA_DIR": str(data_dir), "TAGALONG_PORT": "0", "TAGALONG_RATE_LIMIT": "0"}
+    return clean | ours | settings
 
 
 @contextmanager

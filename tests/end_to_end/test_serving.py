@@ -95,7 +95,7 @@ def test_commands_work_beside_a_running_service_and_without_one(data_dir: Path) 
         draft = a_draft()
         post(f"{address}/api/v1/suggestions", draft)
         assert "0 items recounted: 0 differ" in run(data_dir, "recount").stdout
-        assert "1 drafts" in run(data_dir, "erase", draft["install_id"]).stdout
+        assert "1 drafts and events" in run(data_dir, "erase", draft["install_id"]).stdout
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get(f"{address}/api/v1/installs/{draft['install_id']}")
     assert "Nothing was stored" in run(data_dir, "erase", draft["install_id"]).stdout
@@ -120,9 +120,13 @@ def test_a_taken_port_is_told_before_anything_starts(data_dir: Path) -> None:
         ({"TAGALONG_MODEL_DIR": "/nonexistent"}, ["model"]),
         ({"TAGALONG_PORT": "http"}, ["TAGALONG_PORT"]),
         ({"TAGALONG_DATABASE_URL": "mysql://localhost/x"}, ["TAGALONG_DATABASE_URL", "postgresql://"]),
+        ({"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:port/x"}, ["TAGALONG_DATABASE_URL", "postgresql://"]),
+        ({"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:70000/x"}, ["TAGALONG_DATABASE_URL", "70000"]),
         ({"TAGALONG_RATE_LIMIT": "-1"}, ["TAGALONG_RATE_LIMIT"]),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda value: (
+        "".join(f"{name}={setting}" for name, setting in value.items()) if isinstance(value, dict) else ""
+    ),
 )
 def test_a_wrong_setting_is_named_without_a_traceback(data_dir: Path, settings: dict, words: list[str]) -> None:
     failed = run(data_dir, "serve", **settings)
@@ -130,6 +134,18 @@ def test_a_wrong_setting_is_named_without_a_traceback(data_dir: Path, settings: 
     for word in words:
         assert word in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_a_database_that_cannot_be_used_is_told_without_a_traceback(data_dir: Path, database_url: str) -> None:
+    for wrong in (
+        database_url.replace("/test_", "/no_such_"),
+        database_url.replace("tagalong@", "nobody@"),
+        "postgresql://u:p@127.0.0.1:1/x?sslmode=require",
+    ):
+        failed = run(data_dir, "migrate", TAGALONG_DATABASE_URL=wrong)
+        assert failed.returncode == 1
+        assert "the database can't be reached" in failed.stderr
+        assert "Traceback" not in failed.stderr
 
 
 def test_a_file_in_the_place_of_the_data_folder_is_told(data_dir: Path) -> None:

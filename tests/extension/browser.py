@@ -32,13 +32,9 @@ def find_chromium() -> str:
     pytest.fail("no Chromium here; install it with: sudo apt-get install --yes chromium", pytrace=False)
 
 
-@contextmanager
-def launch(
-    playwright: Playwright, profile: Path, *, extension: Path = EXTENSION, **options: Any
-) -> Iterator[BrowserContext]:
-    """A Chromium with the extension, on the folder ``profile``; the ask page is at its real address."""
-    options.setdefault("viewport", {"width": 1280, "height": 1000})
-    context = playwright.chromium.launch_persistent_context(
+def start(playwright: Playwright, profile: Path, extension: Path, options: dict[str, Any]) -> BrowserContext:
+    """A Chromium with the extension, just started."""
+    return playwright.chromium.launch_persistent_context(
         profile,
         executable_path=find_chromium(),
         headless=False,
@@ -52,8 +48,30 @@ def launch(
             "--disable-sync",
             "--no-first-run",
         ],
-        **options,
+        **{"viewport": {"width": 1280, "height": 1000}, **options},
     )
+
+
+def has_texts(context: BrowserContext) -> bool:
+    """Whether the extension has its texts: on a busy machine, Chromium now and then starts one without them."""
+    page = own_page(context, "icons/icon.svg")
+    name = page.evaluate("chrome.i18n.getMessage('name')")
+    page.close()
+    return bool(name)
+
+
+@contextmanager
+def launch(
+    playwright: Playwright, profile: Path, *, extension: Path = EXTENSION, **options: Any
+) -> Iterator[BrowserContext]:
+    """A Chromium with the extension, on the folder ``profile``; the ask page is at its real address."""
+    for _ in range(5):
+        context = start(playwright, profile, extension, options)
+        if has_texts(context):
+            break
+        context.close()
+    else:
+        pytest.fail("Chromium shows the extension without its texts: is _locales/en/messages.json whole?")
     context.set_default_timeout(10_000)
     _open.append(context)
     context.route(re.compile("^https?://(?!127\\.0\\.0\\.1|localhost)"), serve_stack_overflow)

@@ -48,6 +48,7 @@ WRONG = [
     "Basic",
     "Basic ",
     "Basic %%%",
+    "Basic é".encode(),
     "Basic " + base64.b64encode(b"admin").decode(),
     "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
     "Basic " + base64.b64encode(b"admin:").decode(),
