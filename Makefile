@@ -26,7 +26,7 @@ bench: .venv/.test ## what a start, an answer and an event cost on this machine
 pictures: .venv/.test browser ## the README's pictures, from the running product
 	@$(BIN)/python -m docs.pictures
 
-check: .venv/.test ## style, types, schema against migrations
+check: .venv/.test ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,13 +43,13 @@ format: .venv/.test ## put the code into its form
 	@touch $@
 
 .venv/.serve: .venv/.python requirements/serve.txt pyproject.toml
-	@echo "Installing what serving needs (about 90 MB once) …"
+	@echo "Installing what serving needs, once …"
 	@$(PIP) --require-hashes -r requirements/serve.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.test: .venv/.serve requirements/test.txt
-	@echo "Installing what training and testing need (about 250 MB once) …"
+	@echo "Installing what training and testing need, once …"
 	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 

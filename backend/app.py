@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -13,14 +14,14 @@ from backend.admin.routes import admin_router
 from backend.database import Database, DatabaseAway, NewerSchema, migrate
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.feedback import routes as feedback_routes
-from backend.feedback.settling import settle_regularly
+from backend.feedback.settling import SETTLE_EVERY, settle
 from backend.gate import Gate, Rules
 from backend.installs import routes as install_routes
 from backend.observability import MODEL, RequestTimer
 from backend.settings import Settings
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.service import Suggester
-from backend.totals import Totals
+from backend.totals import FLUSH_EVERY, Totals
 from backend.trial import routes as trial_routes
 from model.classifier import Classifier, ReleaseError
 
@@ -109,8 +110,24 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     app.state.not_migrated_because = ""
     await bring_up_to_date(app, url)
     stack.push_async_callback(totals.flush)
-    for task in (watch(app, url, embedded), totals.flush_regularly(), settle_regularly(database)):
-        stack.push_async_callback(cancel, asyncio.create_task(task))
+    for work, every in (
+        (partial(watch, app, url, embedded), WATCH_EVERY),
+        (totals.flush, FLUSH_EVERY),
+        (partial(settle, database), SETTLE_EVERY),
+    ):
+        stack.push_async_callback(cancel, asyncio.create_task(regularly(work, every)))
+
+
+async def regularly(work: Callable[[], Awaitable[object]], every: float) -> None:
+    """Do some work at once and then every so many seconds, until cancelled; a failure of it is not its end."""
+    while True:
+        try:
+            await work()
+        except DatabaseAway:
+            pass  # logged where it was noticed
+        except Exception:
+            log.exception("work in the background failed; it is tried again in %g s", every)
+        await asyncio.sleep(every)
 
 
 async def cancel(task: asyncio.Task[None]) -> None:
@@ -135,11 +152,8 @@ async def bring_up_to_date(app: FastAPI, url: str) -> None:
 
 
 async def watch(app: FastAPI, url: str, embedded: EmbeddedPostgres | None) -> None:
-    """Look after the database, until cancelled."""
-    while True:
-        await asyncio.sleep(WATCH_EVERY)
-        if embedded is not None and not await app.state.database.ping():
-            with suppress(EmbeddedFailure):
-                await asyncio.to_thread(embedded.ensure_running)
-        if not app.state.migrated:
-            await bring_up_to_date(app, url)
+    """Start the embedded database again if it has died, and migrate what could not be reached before."""
+    if embedded is not None and not await app.state.database.ping():
+        await asyncio.to_thread(embedded.ensure_running)
+    if not app.state.migrated:
+        await bring_up_to_date(app, url)

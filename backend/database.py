@@ -28,8 +28,9 @@ MIGRATION_LOCK = 8600_0001
 PAUSE_AFTER_FAILURE = 1.0
 
 # Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, login refused, no such
-# database, out of resources (disk full, too many connections), shutting down or starting up, its disk failing.
-SERVER_FAULTS = ("08", "28", "3D", "53", "57P", "58")
+# database, out of resources (disk full, too many connections), shutting down or starting up, its disk failing. A
+# table or column of ours that is missing speaks of it too: it has not been migrated yet, or by another version.
+SERVER_FAULTS = ("08", "28", "3D", "42P01", "42703", "53", "57P", "58")
 
 
 class DatabaseAway(Exception):

@@ -6,7 +6,6 @@ that a web page sends which is not ours. An extension's requests carry its own o
 """
 
 import hmac
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.problems import Problem
+from backend.problems import Problem, too_many
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension"})
@@ -103,13 +102,7 @@ class Gate:
         if await self._limiter.hit(self._limit, client):
             return
         stats = await self._limiter.get_window_stats(self._limit, client)
-        wait = max(1, round(stats.reset_time - time.time()))
-        raise Problem(
-            429,
-            "Too many requests",
-            f"More than {self.rules.rate_limit} requests in a minute. Try again in {wait} s.",
-            headers={"Retry-After": str(wait)},
-        )
+        raise too_many("requests", f"More than {self.rules.rate_limit} requests in a minute.", stats.reset_time)
 
 
 def hostname(host: str) -> str:
@@ -151,7 +144,7 @@ def check_content_type(scope: Scope, headers: Headers) -> None:
 def check_content_length(headers: Headers, largest: int) -> None:
     """Refuse a body that says itself that it is too large, before reading it."""
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > largest:
+    if not length.isdecimal() or int(length) > largest:
         raise too_large(largest)
 
 

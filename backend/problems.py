@@ -1,6 +1,7 @@
 """Every error the service answers with, as application/problem+json (RFC 9457)."""
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,6 +94,12 @@ def database_away() -> Problem:
         "The database can't be reached, and nothing was stored. Send the same request again later.",
         headers={"Retry-After": "5"},
     )
+
+
+def too_many(what: str, detail: str, until: float) -> Problem:
+    """The answer to a client that comes too often; ``until`` is when it may come again, in Unix seconds."""
+    wait = max(1, round(until - time.time()))
+    return Problem(429, f"Too many {what}", f"{detail} Try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
 def invalid(errors: list[dict[str, Any]]) -> Problem:

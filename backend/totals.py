@@ -1,7 +1,5 @@
 """Totals: daily counts of what leaves no row of its own, kept in memory until the database takes them."""
 
-import asyncio
-import logging
 from collections import Counter
 from datetime import UTC, date, datetime
 
@@ -11,8 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Database, DatabaseAway
 from backend.tables import Table
-
-log = logging.getLogger(__name__)
 
 # How long a count may wait in memory; what a crash loses at most. Seconds.
 FLUSH_EVERY = 5.0
@@ -55,9 +51,3 @@ class Totals:
                 await session.execute(statement)
         except DatabaseAway:
             self._waiting += taken
-
-    async def flush_regularly(self) -> None:
-        """Flush every few seconds, until cancelled; whoever cancels it flushes once more."""
-        while True:
-            await asyncio.sleep(FLUSH_EVERY)
-            await self.flush()

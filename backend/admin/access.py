@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import hmac
-import time
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from backend.problems import Problem
+from backend.problems import Problem, too_many
 
 USER = "admin"
 ATTEMPTS = parse("10/minute")
@@ -48,13 +47,7 @@ class Guard:
         allowed = await (self._limiter.test if right else self._limiter.hit)(self._attempts, client)
         if not allowed:
             stats = await self._limiter.get_window_stats(self._attempts, client)
-            wait = max(1, round(stats.reset_time - time.time()))
-            raise Problem(
-                429,
-                "Too many attempts",
-                f"Too many wrong passwords came from this address. Try again in {wait} s.",
-                headers={"Retry-After": str(wait)},
-            )
+            raise too_many("attempts", "Too many wrong passwords came from this address.", stats.reset_time)
         if not right:
             raise _unauthorized("Wrong user or password. The user is 'admin'.")
 

@@ -4,14 +4,9 @@ The number names its author. What training needs of it, number, posted and offer
 ``feedback``, where neither draft nor install stands beside it.
 """
 
-import asyncio
-import logging
-
 from sqlalchemy import text
 
-from backend.database import Database, DatabaseAway
-
-log = logging.getLogger(__name__)
+from backend.database import Database
 
 SETTLE_EVERY = 3600.0
 
@@ -52,14 +47,3 @@ async def settle(database: Database) -> int:
             return 0
         settled = await session.execute(SETTLE)
         return int(settled.rowcount)  # type: ignore[attr-defined]
-
-
-async def settle_regularly(database: Database) -> None:
-    """Settle every hour, until cancelled."""
-    while True:
-        try:
-            if settled := await settle(database):
-                log.info("settled %d drafts", settled)
-        except DatabaseAway:
-            log.warning("settling waits: the database is away")
-        await asyncio.sleep(SETTLE_EVERY)

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from sqlalchemy import text
 
 from backend import app as application
 from backend.database import NewerSchema, migrate
@@ -94,6 +95,32 @@ async def test_a_service_starts_without_its_database_and_finds_it_later(
                 return (await service.client.get("/health/ready")).status_code == 200
 
             assert await eventually(is_ready)
+
+
+async def test_a_database_without_its_schema_is_as_good_as_away_until_it_has_it(make_service) -> None:
+    async with make_service() as service:
+        async with service.database.session() as session:
+            await session.execute(text("ALTER TABLE suggestion RENAME TO elsewhere"))
+        answer = await service.suggest()
+        assert answer["items"]
+        assert answer["suggestion_id"] is None
+
+
+async def test_work_in_the_background_goes_on_after_a_failure() -> None:
+    done = []
+
+    async def work() -> None:
+        done.append(len(done))
+        if len(done) == 1:
+            raise RuntimeError("once")
+
+    task = asyncio.create_task(application.regularly(work, 0.01))
+
+    async def twice() -> bool:
+        return len(done) > 1
+
+    assert await eventually(twice)
+    await application.cancel(task)
 
 
 async def test_the_answer_was_lost_but_not_the_event(service: Service) -> None:
