@@ -53,7 +53,13 @@ format: .venv/.test ## put the code into its form
 	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
-browser: ## find the browsers that the tests drive, or install them
+# Types, lint, and the ask page's own styles and editor, for the extension's checks and tests.
+.venv/.node: .venv/.test tests/extension/package-lock.json
+	@echo "Installing what the extension is checked and tried with, once …"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/extension --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+browser: .venv/.node ## find the browsers that the tests drive, or install them
 	@sh tests/install_browsers.sh
 
 lock: ## pin the dependencies again (needs uv)
