@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,10 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.app import create_app
 from backend.database import Database, DatabaseAway, NewerSchema
 from backend.database import migrate as migrate_database
+from backend.demo.service import AlreadyPlayed, Played, play
+from backend.demo.service import remove as remove_demo
+from backend.demo.writers import read_questions, sittings
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.feedback.projection import recount as recount_items
 from backend.installs.service import erase_install
 from backend.settings import Settings
+from model.classifier import Classifier, ReleaseError
 
 T = TypeVar("T")
 
@@ -174,6 +180,46 @@ def erase(install_id: UUID) -> None:
     """Forget whose drafts and events those of INSTALL_ID were. The counts stay as they are."""
     rows = with_session(lambda session: erase_install(session, install_id))
     click.echo(f"Erased: {rows} drafts and events are now nobody's." if rows else "Nothing was stored of this install.")
+
+
+@main.command()
+@click.option("--days", type=click.IntRange(1, 3660), default=28, show_default=True, help="How many, up to now.")
+@click.option("--drafts", type=click.IntRange(1, 10_000), default=40, show_default=True, help="Begun on a day.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same one, the same traffic.")
+@click.option("--remove", is_flag=True, help="Take all demo traffic out again.")
+def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
+    """Write traffic of simulated writers, answered by the shipped model; see it at /metrics?kind=demo.
+
+    Its drafts are of kind demo, which no figure of real drafts counts.
+    """
+    if remove:
+        removed = with_session(remove_demo)
+        click.echo(f"{removed:,} demo drafts removed.")
+        return
+    now = datetime.now(UTC)
+    settings = read_settings()
+    try:
+        classifier = Classifier.load(settings.model_dir)
+    except ReleaseError as error:
+        raise click.ClickException(str(error)) from None
+    traffic = list(sittings(read_questions(), seed=seed, days=days, drafts=drafts, until=now))
+
+    async def write(url: str) -> Played:
+        await migrate_database(url)
+        database = Database(url)
+        try:
+            with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
+                return await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+        finally:
+            await database.close()
+
+    try:
+        played = with_url(write)
+    except AlreadyPlayed:
+        raise click.ClickException(
+            f"the traffic of seed {seed} is there already. Give another --seed, or --remove it first."
+        ) from None
+    click.echo(f"{played.drafts:,} drafts, {played.suggestions:,} suggestions, {played.events:,} events written.")
 
 
 @main.command()

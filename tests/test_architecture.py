@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
-FEATURES = ("suggestions", "feedback", "installs", "acceptance", "admin", "trial")
+FEATURES = ("suggestions", "feedback", "installs", "acceptance", "admin", "trial", "demo")
 
 # Who may import whom among the service's features: admin → acceptance → tables, and no feature reaches into
 # another's tables except by a function of that feature. What is missing here may import no other feature.
@@ -19,6 +19,12 @@ MAY_IMPORT = {
     "installs": {"backend.suggestions.service", "backend.feedback.service"},
     "acceptance": {"backend.suggestions.tables", "backend.feedback.tables"},
     "admin": {"backend.acceptance"},
+    "demo": {
+        "backend.suggestions.service",
+        "backend.suggestions.schemas",
+        "backend.feedback.service",
+        "backend.feedback.schemas",
+    },
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from backend.acceptance.intervals import interval_of_mean, wilson
+from backend.acceptance.intervals import interval_of_difference, interval_of_mean, wilson
 
 # Below this many, a figure says little, and is shown in grey.
 ENOUGH = 30
@@ -146,6 +146,28 @@ class Mean:
     def interval(self) -> tuple[float, float] | None:
         """Bounds at 95 %."""
         return interval_of_mean(self.n, self.sum, self.squares)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """By how much a figure differs from another time's: ``value`` in -1..1, with its bounds at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is more than chance explains."""
+        return self.low > 0 or self.high < 0
+
+
+def change(now: Rate | Mean, before: Rate | Mean) -> Change | None:
+    """The change from one time to another; None where either time has nothing to count."""
+    if now.value is None or before.value is None or now.interval is None or before.interval is None:
+        return None
+    low, high = interval_of_difference(now.value, now.interval, before.value, before.interval)
+    return Change(now.value - before.value, low, high)
 
 
 @dataclass(frozen=True, slots=True)

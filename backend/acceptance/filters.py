@@ -1,6 +1,6 @@
 """What a rate is asked for: a span of days, one kind of draft, perhaps one site and one model version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
@@ -36,6 +36,12 @@ class Filters:
     def end(self) -> datetime:
         """The first moment after the span."""
         return datetime.combine(self.until + timedelta(days=1), time.min, UTC)
+
+    @property
+    def before(self) -> "Filters":
+        """The same selection over as many days right before."""
+        until = self.since - timedelta(days=1)
+        return replace(self, since=until - (self.until - self.since), until=until)
 
     @property
     def days(self) -> list[date]:

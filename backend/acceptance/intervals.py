@@ -82,3 +82,23 @@ def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float
         return wilson(mean * n, n)
     half = student_quantile(n - 1) * math.sqrt(spread / (n - 1) / n)
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+Bounds = tuple[float, float]
+
+
+def interval_of_difference(one: float, its: Bounds, other: float, others: Bounds) -> Bounds:
+    """The interval of ``one - other``, two independent estimates, from the interval of each; within -1..1.
+
+    Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics in
+    Medicine 27 (2008), 1693-1702; with Wilson's intervals it is method 10 of R. G. Newcombe, Statistics in
+    Medicine 17 (1998), 873-890.
+
+    Args:
+        one, other: the estimates, 0..1.
+        its, others: their bounds, each around its estimate.
+    """
+    difference = one - other
+    below = math.hypot(one - its[0], others[1] - other)
+    above = math.hypot(its[1] - one, other - others[0])
+    return difference - below, difference + above

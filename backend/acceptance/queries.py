@@ -29,6 +29,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     select,
     true,
     union_all,
@@ -376,17 +377,23 @@ def lost_events(filters: Filters) -> Rows:
     """Events received in the span, and events lost: gaps in the numbers that installs give, from 1 on.
 
     A gap belongs to the day on which the event after it came. Over all days the gaps of an install add up
-    to its highest number less the distinct numbers known. An event that is late fills its gap.
+    to its highest number less the distinct numbers known. An event that is late fills its gap. Installs of
+    demo traffic are counted by themselves; all other kinds share their install's numbers.
     """
     known = union_all(
         select(Event.install_id, Event.sequence, Event.received_at),
         select(Refused.install_id, Refused.sequence, Refused.received_at),
     ).subquery("known")
+    demo = known.c.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
     # In this order an index serves without sorting, and of a number used twice the first receipt counts.
     before = func.lag(known.c.sequence, 1, 0).over(
         partition_by=known.c.install_id, order_by=(known.c.sequence, known.c.received_at)
     )
-    steps = select(known.c.received_at, (known.c.sequence - before).label("step")).subquery("steps")
+    steps = (
+        select(known.c.received_at, (known.c.sequence - before).label("step"))
+        .where(demo if filters.kind == "demo" else not_(demo))
+        .subquery("steps")
+    )
     return select(
         func.count().label("received"),
         cast(func.coalesce(func.sum(steps.c.step - 1), 0), BigInteger).label("lost"),

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import figures, service
-from backend.acceptance.figures import ENOUGH, Counts, Figure, Mean, Rate
+from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
 from backend.acceptance.filters import KINDS
 from backend.acceptance.service import Bookkeeping, Choices
 from backend.admin import charts
@@ -36,9 +36,10 @@ SIDE_CHARTS = (figures.KEPT, figures.HELP, figures.DISMISSAL, figures.COVERAGE, 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Everything one page shows, from one state of the database."""
+    """Everything one page shows, from one state of the database; ``before`` is the period before."""
 
     overview: Counts
+    before: Counts
     days: dict[date, Counts]
     models: dict[str, Counts]
     positions: dict[int | None, Counts]
@@ -49,8 +50,10 @@ class Measured:
 async def measure(session: AsyncSession, view: View, vocabulary: Collection[str], now: datetime) -> Measured:
     """Ask the database for everything that the page shows."""
     grid = await service.count_grid(session, view.filters, vocabulary, now)
+    before = await service.count_grid(session, view.filters.before, vocabulary, now)
     return Measured(
         overview=grid.overview(),
+        before=before.overview(),
         days=grid.by_day(view.filters),
         models=grid.by_model_version(),
         positions=grid.by_position(),
@@ -82,6 +85,12 @@ def fraction(figure: Rate | Mean, unit: str) -> str:
 def plural(n: int, unit: str) -> str:
     """A number with its unit, given in the plural: ``1 draft``, ``2 drafts``."""
     return f"{thousands(n)} {unit[:-1] if n == 1 else unit}"
+
+
+def points(change: Change) -> str:
+    """A change in points of per cent with its sign: ``+1.8``, ``\N{MINUS SIGN}0.4``."""
+    value = round(change.value * 100, 1)
+    return f"{'+' if value >= 0 else chr(0x2212)}{abs(value):.1f}"
 
 
 def thousands(n: int) -> str:
@@ -139,6 +148,7 @@ def _environment() -> Environment:
         plural=plural,
         thousands=thousands,
         long_day=long_day,
+        points=points,
         figure_of=figure_of,
     )
     environment.globals.update(

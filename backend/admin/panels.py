@@ -9,10 +9,20 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import service
-from backend.acceptance.figures import FIGURES, ITEM_FIGURES, MISSED, Counts, Figure, Mean, Rate
+from backend.acceptance.figures import (
+    FIGURES,
+    ITEM_FIGURES,
+    MISSED,
+    Change,
+    Counts,
+    Figure,
+    Mean,
+    Rate,
+    change,
+)
 from backend.acceptance.filters import Filters
 
-Cell = str | int | date | Rate | Mean | None
+Cell = str | int | float | date | Rate | Mean | None
 Row = dict[str, Cell]
 
 # Digits after the point of a share; more would show the noise of adding up in another order.
@@ -44,12 +54,28 @@ def figures_of(counts: Counts, figures: Sequence[Figure] = FIGURES) -> Row:
     return {figure.name: figure.of(counts) for figure in figures}
 
 
-def overview_table(counts: Counts) -> Table:
-    """One row a figure."""
+def overview_table(counts: Counts, before: Counts) -> Table:
+    """One row a figure, with its change from the period before."""
     return Table(
-        ("figure", "unit", "result"),
-        [{"figure": figure.name, "unit": figure.unit, "result": figure.of(counts)} for figure in FIGURES],
+        ("figure", "unit", "result", "before", "change", "change_low", "change_high"),
+        [
+            {
+                "figure": figure.name,
+                "unit": figure.unit,
+                "result": figure.of(counts),
+                "before": figure.of(before),
+                **_of_change(change(figure.of(counts), figure.of(before))),
+            }
+            for figure in FIGURES
+        ],
     )
+
+
+def _of_change(change: Change | None) -> Row:
+    names = ("change", "change_low", "change_high")
+    if change is None:
+        return dict.fromkeys(names)
+    return dict(zip(names, (round(each, DIGITS) for each in (change.value, change.low, change.high)), strict=True))
 
 
 def breakdown_table(key: str, rows: dict[date, Counts] | dict[str, Counts]) -> Table:
@@ -117,7 +143,8 @@ def bookkeeping_table(found: service.Bookkeeping) -> Table:
 
 
 async def _overview(asked: Asked) -> Table:
-    return overview_table((await _grid(asked)).overview())
+    before = await service.count_grid(asked.session, asked.filters.before, asked.vocabulary, asked.now)
+    return overview_table((await _grid(asked)).overview(), before.overview())
 
 
 async def _days(asked: Asked) -> Table:
@@ -211,7 +238,7 @@ def to_csv(table: Table) -> str:
     return file.getvalue()
 
 
-FIGURE_COLUMNS = frozenset({"result", *(figure.name for figure in FIGURES)})
+FIGURE_COLUMNS = frozenset({"result", "before", *(figure.name for figure in FIGURES)})
 
 
 def _column(name: str, part: str) -> str:

@@ -1,19 +1,19 @@
 """Taking events in: judged, stored once, and projected to items in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
-from backend.feedback.tables import Event, Refused
+from backend.feedback.tables import Event, Item, Refused
 from backend.observability import EVENTS
-from backend.suggestions.service import KnownDraft, KnownSuggestion, find_suggestions, lock_drafts
+from backend.suggestions.service import KnownDraft, KnownSuggestion, drafts_of, find_suggestions, lock_drafts
 from backend.tables import as_dict
 
 UNKNOWN_DRAFT = "unknown_draft"
@@ -23,9 +23,8 @@ NOT_OFFERED = "not_offered"
 WRONG_SITE = "wrong_site"
 
 
-async def take(session: AsyncSession, batch: EventBatch) -> Receipt:
+async def take(session: AsyncSession, batch: EventBatch, received_at: datetime) -> Receipt:
     """Store a batch of events, and bring the items and posts that they speak of up to date."""
-    received_at = datetime.now(UTC)
     drafts = await lock_drafts(session, [event.draft_id for event in batch.events])
     named = {event.suggestion_id for event in batch.events if not isinstance(event, Posted)}
     suggestions = await find_suggestions(session, list(named))
@@ -167,3 +166,9 @@ async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -
     )
     refused = await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))
     return int(events.rowcount + refused.rowcount)  # type: ignore[attr-defined]
+
+
+async def forget_events(session: AsyncSession, kind: str) -> None:
+    """Delete the events and items of all drafts of a kind."""
+    for table in (Item, Event):
+        await session.execute(delete(table).where(table.draft_id.in_(drafts_of(kind))))

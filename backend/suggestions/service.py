@@ -14,8 +14,10 @@ from anyio import CapacityLimiter
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Select,
     TableClause,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -116,7 +118,9 @@ class Suggester:
         async def attempt() -> UUID | None:
             try:
                 async with self._database.session(within=RECORD_WITHIN) as session:
-                    return await record(session, draft, suggested, self.classifier.version, latency_ms)
+                    return await record(
+                        session, draft, suggested, self.classifier.version, latency_ms, datetime.now(UTC)
+                    )
             except DatabaseAway:
                 return None
 
@@ -204,8 +208,9 @@ async def record(
     suggested: Sequence[Suggested],
     version: str,
     latency_ms: float,
+    now: datetime,
 ) -> UUID:
-    """Record one answer, and the draft with its first one; return the suggestion's id.
+    """Record one answer given ``now``, and the draft with its first one; return the suggestion's id.
 
     Raises:
         Problem: 409, the draft belongs to another install.
@@ -219,7 +224,7 @@ async def record(
         "page": draft.page,
         "extension_version": draft.extension_version,
         "model_version": version,
-        "now": datetime.now(UTC),
+        "now": now,
         "latency_ms": latency_ms,
         "title_chars": len(draft.title),
         "body_chars": len(draft.body),
@@ -312,4 +317,16 @@ async def disown_drafts(session: AsyncSession, install_id: UUID, nobody: UUID) -
     result = await session.execute(
         update(Draft).where(Draft.install_id == install_id).values(install_id=nobody, question_id=None)
     )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def drafts_of(kind: str) -> Select[UUID]:
+    """The ids of all drafts of a kind."""
+    return select(Draft.id).where(Draft.kind == kind)
+
+
+async def forget_drafts(session: AsyncSession, kind: str) -> int:
+    """Delete all drafts of a kind, of which no event speaks any more, with their suggestions; return how many."""
+    await session.execute(delete(Suggestion).where(Suggestion.draft_id.in_(drafts_of(kind))))
+    result = await session.execute(delete(Draft).where(Draft.kind == kind))
     return int(result.rowcount)  # type: ignore[attr-defined]

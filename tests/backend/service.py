@@ -73,7 +73,8 @@ class Service:
             for rank, tag in enumerate(tags)
         ]
         async with self.database.session() as session:
-            return str(await record(session, DraftState.model_validate(draft), suggested, version, 1.0))
+            state = DraftState.model_validate(draft)
+            return str(await record(session, state, suggested, version, 1.0, datetime.now(UTC)))
 
 
 @asynccontextmanager

@@ -245,7 +245,10 @@ class Recount:
     def received_and_lost(self) -> tuple[int, int]:
         """Distinct numbers received in the span, and the numbers missing just before one of them."""
         numbers: dict[Any, dict[int, datetime]] = defaultdict(dict)
+        demo = {row["install_id"] for row in self.rows.draft if row["kind"] == "demo"}
         for row in self.rows.event + self.rows.refused:
+            if (row["install_id"] in demo) != (self.asked.kind == "demo"):
+                continue
             first = numbers[row["install_id"]].get(row["sequence"], row["received_at"])
             numbers[row["install_id"]][row["sequence"]] = min(first, row["received_at"])
         received = lost = 0

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, total
-from backend.acceptance.intervals import interval_of_mean, student_quantile, wilson
+from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, change, total
+from backend.acceptance.intervals import interval_of_difference, interval_of_mean, student_quantile, wilson
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,23 @@ def test_a_mean_weighs_every_draft_the_same() -> None:
 def test_a_rate_is_its_fraction() -> None:
     assert Rate(2, 4).value == 0.5
     assert Rate(2, 4).n == 4
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    # Newcombe 1998, table II, method 10: 56/70 against 48/80, and 10/10 against 0/10.
+    low, high = interval_of_difference(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
+    low, high = interval_of_difference(1.0, wilson(10, 10), 0.0, wilson(0, 10))
+    assert (round(low, 4), round(high, 4)) == (0.6075, 1.0)
+
+
+def test_a_change_is_told_only_between_two_counted_times() -> None:
+    assert change(Rate(1, 2), Rate(0, 0)) is None
+    assert change(Rate(0, 0), Rate(1, 2)) is None
+    grown = change(Rate(600, 1000), Rate(400, 1000))
+    assert grown is not None
+    assert grown.sure
+    assert grown.value == pytest.approx(0.2)
+    chance = change(Rate(6, 10), Rate(4, 10))
+    assert chance is not None
+    assert not chance.sure

@@ -173,11 +173,13 @@ def mixed_traffic(seed: int, drafts: int, now: datetime, days: int = 12) -> Rows
     writer = Writer(seed)
     pick = writer.random
     installs = [writer.id() for _ in range(max(2, drafts // 5))]
+    demo_installs = [writer.id() for _ in range(2)]
     for number in range(drafts):
+        kind = pick.choices(("ask", "edit", "try", "demo"), (6, 2, 1, 1))[0]
         draft = writer.draft(
             some_moment(pick, now, days, number),
-            install_id=pick.choice(installs),
-            kind=pick.choices(("ask", "edit", "try", "demo"), (6, 2, 1, 1))[0],
+            install_id=pick.choice(demo_installs if kind == "demo" else installs),
+            kind=kind,
             site=pick.choices(SITES, (6, 2, 1))[0],
             model_version=pick.choices(VERSIONS, (5, 4, 1))[0],
         )

@@ -64,7 +64,15 @@ def written(value: Any) -> str:
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"kind": "edit"}, {"site": SITES[2]}, {"model": VERSIONS[1]}, {"until": TODAY - timedelta(days=2)}],
+    [
+        {},
+        {"kind": "edit"},
+        {"site": SITES[2]},
+        {"model": VERSIONS[1]},
+        {"until": TODAY - timedelta(days=2)},
+        {"since": TODAY - timedelta(days=4)},
+        {"kind": "demo"},
+    ],
     ids=str,
 )
 async def test_json_and_csv_equal_the_recount(admin: Admin, engine: AsyncEngine, change: dict) -> None:
@@ -75,8 +83,20 @@ async def test_json_and_csv_equal_the_recount(admin: Admin, engine: AsyncEngine,
     filters = {name: str(value) for name, value in span.items()}
     found = {panel: await admin.rows(panel, **filters) for panel in PANELS}
 
+    length = span["until"] - span["since"] + timedelta(days=1)
+    earlier = Question(
+        **span | {"since": span["since"] - length, "until": span["until"] - length}, now=NOW, vocabulary=KNOWN
+    )
+    before = Recount(rows, earlier)
     for row in found["overview"]:
-        assert_figure(row["result"], recount.figures()[row["figure"]], row["figure"])
+        now, then = recount.figures()[row["figure"]], before.figures()[row["figure"]]
+        assert_figure(row["result"], now, row["figure"])
+        assert_figure(row["before"], then, row["figure"])
+        if now.value is None or then.value is None:
+            assert (row["change"], row["change_low"], row["change_high"]) == (None, None, None)
+        else:
+            assert row["change"] == pytest.approx(float(now.value - then.value), abs=2e-6)
+            assert row["change_low"] <= row["change"] <= row["change_high"]
     assert [row["figure"] for row in found["overview"]] == list(recount.figures())
 
     for panel, key, expected in (

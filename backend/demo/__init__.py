@@ -1,0 +1,1 @@
+"""Demo traffic: simulated writers with a known taste, answered by the real model, kept apart as kind ``demo``."""
