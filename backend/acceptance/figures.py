@@ -22,6 +22,7 @@ class Counts:
         accepted: of them, ever accepted.
         dismissed: of them, dismissed as the last word and never accepted.
         open_items: of them, first viewed less than 30 minutes ago.
+        score_sum: their scores added up.
         posted_viewed: viewed items of posted drafts, by the moment of posting.
         kept: of them, accepted and among the posted tags.
         agreed: of them, among the posted tags, clicked or typed.
@@ -49,6 +50,7 @@ class Counts:
     accepted: int = 0
     dismissed: int = 0
     open_items: int = 0
+    score_sum: float = 0.0
     posted_viewed: int = 0
     kept: int = 0
     agreed: int = 0

@@ -21,6 +21,8 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     Float,
+    Integer,
+    Numeric,
     Select,
     Text,
     and_,
@@ -32,8 +34,10 @@ from sqlalchemy import (
     not_,
     select,
     true,
+    tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Filters
@@ -41,8 +45,14 @@ from backend.feedback.tables import Event, Item, Refused
 from backend.suggestions.tables import Draft, Suggestion
 from backend.totals import Total
 
-Key = Literal["day", "model_version", "position", "tag"]
-"""What items can be grouped by; drafts always are by day and model version."""
+Key = Literal["day", "model_version", "site", "position", "tag", "length", "score"]
+"""What items can be grouped by; drafts always are by day, model version and site."""
+
+LENGTHS = (1, 250, 1_000, 3_000)
+"""Where the bands of a body's length begin, in characters; before the first there is no body."""
+
+SCORE_BANDS = 10
+"""Bands of equal width that scores 0..1 are put into."""
 
 ITEM_OPEN = timedelta(minutes=30)
 """How long after its first view an item or a draft's help may still change."""
@@ -87,8 +97,12 @@ def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute
     columns: dict[Key, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
         "day": day_of(moment),
         "model_version": Suggestion.model_version,
+        "site": Draft.site,
         "position": Item.position,
         "tag": Item.tag,
+        "length": func.width_bucket(Suggestion.body_chars, array(LENGTHS)),
+        # As a decimal number: .7 is not quite .7 in binary, and would fall into the band below.
+        "score": func.least(cast(func.floor(cast(Item.score, Numeric) * SCORE_BANDS), Integer), SCORE_BANDS - 1),
     }
     keys = [columns[name].label(name) for name in by]
     statement = (
@@ -98,8 +112,8 @@ def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute
         .where(Item.viewed_at.is_not(None), within(moment, filters), of_draft(filters))
         .group_by(*keys)
     )
-    # The largest join of all: only where an item's version is asked for.
-    if "model_version" in by or filters.model_version is not None:
+    # The largest join of all: only where it is asked what the item's answer was like.
+    if {"model_version", "length"} & {*by} or filters.model_version is not None:
         statement = statement.join(Suggestion, Suggestion.id == Item.suggestion_id)
     if filters.model_version is not None:
         statement = statement.where(Suggestion.model_version == filters.model_version)
@@ -113,6 +127,7 @@ def viewed_items(by: Sequence[Key], filters: Filters, now: datetime) -> Rows:
         number(Item.accepted_at.is_not(None)).label("accepted"),
         number(and_(Item.dismissed_at.is_not(None), Item.accepted_at.is_(None))).label("dismissed"),
         number(Item.viewed_at > now - ITEM_OPEN).label("open_items"),
+        func.sum(cast(Item.score, Float(53))).label("score_sum"),
     )
 
 
@@ -127,13 +142,13 @@ def posted_items(by: Sequence[Key], filters: Filters) -> Rows:
 
 
 def _draft_keys(drafts: CTE, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    return [day_of(moment).label("day"), drafts.c.model_version.label("model_version")]
+    return [day_of(moment).label("day"), drafts.c.model_version.label("model_version"), drafts.c.site.label("site")]
 
 
 def viewed_drafts(filters: Filters, now: datetime) -> Rows:
     """Drafts by their first view: all, with an accepted item, open."""
     seen = (
-        select(Item.draft_id, Draft.model_version)
+        select(Item.draft_id, Draft.model_version, Draft.site)
         .join(Draft, Draft.id == Item.draft_id)
         .where(within(Item.viewed_at, filters), of_draft_and_model(filters))
         .distinct()
@@ -144,12 +159,13 @@ def viewed_drafts(filters: Filters, now: datetime) -> Rows:
     drafts = (
         select(
             seen.c.model_version,
+            seen.c.site,
             func.min(Item.viewed_at).label("first_view"),
             func.bool_or(Item.accepted_at.is_not(None)).label("helped"),
         )
         .join(Item, Item.draft_id == seen.c.draft_id)
         .where(Item.viewed_at.is_not(None))
-        .group_by(seen.c.draft_id, seen.c.model_version)
+        .group_by(seen.c.draft_id, seen.c.model_version, seen.c.site)
         .having(func.min(Item.viewed_at) >= filters.start)
         .cte("drafts")
     )
@@ -169,6 +185,7 @@ def answered_drafts(filters: Filters, now: datetime) -> Rows:
             Draft.started_at,
             Draft.posted_at,
             Draft.model_version,
+            Draft.site,
             func.bool_or(Suggestion.confident > 0).label("covered"),
         )
         .join(Suggestion, Suggestion.draft_id == Draft.id)
@@ -193,6 +210,7 @@ def open_drafts(filters: Filters, now: datetime) -> Rows:
         select(
             literal(now.astimezone(UTC).date(), Date).label("day"),
             Draft.model_version.label("model_version"),
+            Draft.site.label("site"),
             func.count().label("open_drafts"),
         )
         .where(
@@ -202,7 +220,7 @@ def open_drafts(filters: Filters, now: datetime) -> Rows:
             of_draft_and_model(filters),
             within(literal(now), filters),
         )
-        .group_by(Draft.model_version)
+        .group_by(Draft.model_version, Draft.site)
     )
 
 
@@ -210,7 +228,7 @@ def _posted(filters: Filters) -> CTE:
     """Posted drafts with an answer, by the moment of posting: one row a draft."""
     has_answer = select(Suggestion.id).where(Suggestion.draft_id == Draft.id).exists()
     return (
-        select(Draft.id, Draft.posted_at, Draft.model_version, Draft.posted_tags)
+        select(Draft.id, Draft.posted_at, Draft.model_version, Draft.site, Draft.posted_tags)
         .where(within(Draft.posted_at, filters), of_draft_and_model(filters), has_answer)
         .cte("posted")
     )
@@ -271,6 +289,7 @@ def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
         select(
             posted.c.posted_at,
             posted.c.model_version,
+            posted.c.site,
             func.coalesce(func.sum(tags.c.offered), 0).label("offered"),
             func.coalesce(func.sum(tags.c.posted), 0).label("posted"),
             number(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched"),
@@ -278,7 +297,7 @@ def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
         )
         .select_from(posted)
         .outerjoin(tags, tags.c.draft_id == posted.c.id)
-        .group_by(posted.c.id, posted.c.posted_at, posted.c.model_version)
+        .group_by(posted.c.id, posted.c.posted_at, posted.c.model_version, posted.c.site)
         .cte("drafts")
     )
     offered, asked, matched = drafts.c.offered, drafts.c.posted, drafts.c.matched
@@ -346,6 +365,33 @@ def posted_tags(filters: Filters, vocabulary: Collection[str]) -> Rows:
             else ()
         ),
     ).group_by(tags.c.tag)
+
+
+def latencies(filters: Filters) -> Rows:
+    """Milliseconds that the model took for answers to drafts begun in the span: n, p50, p95, p99, by model version.
+
+    The row without a version is of all.
+    """
+
+    def percentile(share: float) -> ColumnElement[Any]:
+        return func.percentile_cont(share).within_group(cast(Suggestion.latency_ms, Float(53)))
+
+    statement = (
+        select(
+            Suggestion.model_version,
+            func.count().label("n"),
+            percentile(0.5).label("p50"),
+            percentile(0.95).label("p95"),
+            percentile(0.99).label("p99"),
+        )
+        .join(Draft, Draft.id == Suggestion.draft_id)
+        .where(within(Draft.started_at, filters), of_draft(filters))
+        .group_by(func.grouping_sets(tuple_(Suggestion.model_version), tuple_()))
+        .order_by(Suggestion.model_version.nulls_first())
+    )
+    if filters.model_version is None:
+        return statement
+    return statement.where(Suggestion.model_version == filters.model_version)
 
 
 def impossible_items(filters: Filters) -> Rows:

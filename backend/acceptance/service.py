@@ -62,8 +62,19 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds that the model took for ``n`` answers; ``model_version`` None: whichever it was."""
+
+    model_version: str | None
+    n: int
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
-    """Counts by day, model version and, for items, position: rows of columns as the queries give them."""
+    """Counts by day, model version, site and, for items, position: rows of columns as the queries give them."""
 
     items: Sequence[Mapping[str, Any]]
     drafts: Sequence[Mapping[str, Any]]
@@ -80,6 +91,10 @@ class Grid:
     def by_model_version(self) -> dict[str, Counts]:
         """Every model version met in the span, by name."""
         return dict(sorted(gather([*self.items, *self.drafts], "model_version").items()))
+
+    def by_site(self) -> dict[str, Counts]:
+        """Every site met in the span, by name."""
+        return dict(sorted(gather([*self.items, *self.drafts], "site").items()))
 
     def by_position(self) -> dict[int | None, Counts]:
         """Every position on screen, from 1; None, last, holds items whose position is not known."""
@@ -108,7 +123,7 @@ async def begin_snapshot(session: AsyncSession) -> None:
 
 
 async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collection[str], now: datetime) -> Grid:
-    """Count everything but tags, once; overview, days, model versions and positions are sums of it.
+    """Count everything but tags, once; overview, days, model versions, sites and positions are sums of it.
 
     Args:
         session: in a snapshot, so that the statements agree.
@@ -116,7 +131,7 @@ async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collec
         vocabulary: the tags of the model loaded now; empty if none is.
         now: the moment by which something is still open.
     """
-    by: tuple[queries.Key, ...] = ("day", "model_version", "position")
+    by: tuple[queries.Key, ...] = ("day", "model_version", "site", "position")
     return Grid(
         items=await _rows(session, queries.viewed_items(by, filters, now), queries.posted_items(by, filters)),
         drafts=await _rows(
@@ -127,6 +142,33 @@ async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collec
             queries.posted_drafts(filters, vocabulary),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Counts of viewed items by what the answer that offered them was like."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    def by_length(self) -> dict[int, Counts]:
+        """By the band of the body's length (see ``queries.LENGTHS``): 0 without a body, then from each on."""
+        return dict(sorted(gather(self.rows, "length").items()))
+
+    def by_score(self) -> dict[int, Counts]:
+        """By the band of the score, from 0."""
+        return dict(sorted(gather(self.rows, "score").items()))
+
+
+async def count_offers(session: AsyncSession, filters: Filters, now: datetime) -> Offers:
+    """Count viewed items by length of the draft and by score. See `count_grid` for the arguments."""
+    by: tuple[queries.Key, ...] = ("length", "score")
+    return Offers(await _rows(session, queries.viewed_items(by, filters, now), queries.posted_items(by, filters)))
+
+
+async def latencies(session: AsyncSession, filters: Filters) -> list[Latency]:
+    """How long the model took: of all answers, then by model version; empty if there is none."""
+    found = [Latency(**row) for row in (await session.execute(queries.latencies(filters))).mappings()]
+    return [row for row in found if row.n]
 
 
 async def count_tags(

@@ -16,7 +16,14 @@ DEFAULT_PERIOD = "28d"
 # A page of more days than this is no page, and a span of millennia is a mistake.
 LONGEST = 3660
 
-NAMES = ("period", "since", "until", "kind", "site", "model")
+NAMES = ("period", "month", "since", "until", "kind", "site", "model", "tag", "sort")
+
+# How tags can be put in order, in the words of the page.
+SORTS = {"viewed": "Most viewed", "best": "Best", "worst": "Worst", "dismissed": "Most dismissed"}
+DEFAULT_SORT = "viewed"
+
+# Stack Overflow allows no longer tag. Characters.
+LONGEST_TAG = 35
 
 # A message names this many possible values at most.
 SHOWN = 20
@@ -24,13 +31,26 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an address asks for: the filters, and the preset they came from (None: two dates)."""
+    """What an address asks for.
+
+    Attributes:
+        filters: which items and drafts.
+        period: the preset that the days came from; None: two dates.
+        search: part of the tags' names to list; empty: all.
+        sort: one of ``SORTS``, the order of the tags.
+    """
 
     filters: Filters
     period: str | None
+    search: str = ""
+    sort: str = DEFAULT_SORT
 
     def query(self, **changes: str) -> str:
         """The query string of this view, or of one that differs from it; a preset stays a preset."""
+        return urlencode(self.pairs(**changes))
+
+    def pairs(self, **changes: str) -> dict[str, str]:
+        """What the query string says, by name."""
         filters = self.filters
         values = {
             "period": self.period or "",
@@ -39,10 +59,12 @@ class View:
             "kind": "" if filters.kind == "ask" else filters.kind,
             "site": filters.site or "",
             "model": filters.model_version or "",
+            "tag": self.search,
+            "sort": "" if self.sort == DEFAULT_SORT else self.sort,
         }
         if "period" in changes:
             values |= {"since": "", "until": ""}
-        return urlencode({name: value for name, value in (values | changes).items() if value})
+        return {name: value for name, value in (values | changes).items() if value}
 
 
 def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> View:
@@ -68,6 +90,12 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
     kind = next((kind for kind in KINDS if kind == given.get("kind", "ask")), None)
     if kind is None:
         raise _bad("kind", f"There is no kind '{given['kind']}'", KINDS)
+    sort = given.get("sort", DEFAULT_SORT)
+    if sort not in SORTS:
+        raise _bad("sort", f"There is no order '{sort[:40]}'", SORTS)
+    search = given.get("tag", "").strip().lower()
+    if len(search) > LONGEST_TAG:
+        raise _bad("tag", f"No tag is longer than {LONGEST_TAG} characters", ())
     return View(
         Filters(
             since=since,
@@ -77,11 +105,18 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
             model_version=_one_of("model", given.get("model"), choices.model_versions),
         ),
         period,
+        search,
+        sort,
     )
 
 
 def _span(given: dict[str, str], choices: Choices, today: date) -> tuple[str | None, date, date]:
     dates = [name for name in ("since", "until") if name in given]
+    if "month" in given:
+        if dates or "period" in given:
+            raise _bad("month", "Give a month alone", ())
+        since = _first_of_month(given["month"])
+        return None, since, last_of_month(since)
     if not dates:
         period = given.get("period", DEFAULT_PERIOD)
         if period not in PERIODS:
@@ -108,6 +143,20 @@ def _day(name: str, value: str) -> date:
     except ValueError:
         pass
     raise _bad(name, f"'{value[:40]}' is no day; write one as YYYY-MM-DD", ())
+
+
+def last_of_month(day: date) -> date:
+    """The last day of a day's month."""
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def _first_of_month(value: str) -> date:
+    try:
+        if len(value) == 7 and value[4] == "-" and date.min.year < int(value[:4]) < date.max.year:
+            return date.fromisoformat(f"{value}-01")
+    except ValueError:
+        pass
+    raise _bad("month", f"'{value[:40]}' is no month; write one as YYYY-MM", ())
 
 
 def _one_of(name: str, value: str | None, possible: Sequence[str]) -> str | None:

@@ -160,6 +160,41 @@ def _days(points: Sequence[Point], x: Callable[[int], float], bottom: float, mos
         yield element("text", name, x=x(index), y=bottom, class_="tick", text_anchor="middle")
 
 
+def calibration(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width: float = 340.0) -> Markup:
+    """Scores against what came of them: one dot a band with its interval, beside the line where both are equal.
+
+    Args:
+        rows: mean score 0..1 and share, one a band.
+        label: what the picture shows, for those who do not see it.
+        width: of the drawing, which is about as high, in pixels.
+    """
+    height = width - LEFT + BELOW
+
+    def x(share: float) -> float:
+        return LEFT + (width - LEFT - RIGHT) * share
+
+    def y(share: float) -> float:
+        return height - BELOW - (height - BELOW - TOP) * share
+
+    drawn = [
+        *_scale(1.0, LEFT, width - RIGHT, y),
+        *(
+            element("text", f"{share * 100:g} %", x=x(share), y=height - 6, class_="tick", text_anchor=anchor)
+            for share, anchor in ((0.0, "middle"), (0.5, "middle"), (1.0, "end"))
+        ),
+        element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="equal"),
+    ]
+    for score, figure in rows:
+        if figure.value is not None and figure.interval is not None:
+            low, high = figure.interval
+            drawn.append(element("line", x1=x(score), x2=x(score), y1=y(low), y2=y(high), class_="whisker"))
+            css = "dot few" if figure.n < ENOUGH else "dot"
+            drawn.append(element("circle", cx=x(score), cy=y(figure.value), r=4, class_=css))
+    return element(
+        "svg", *drawn, viewBox=f"0 0 {width:g} {height:g}", class_="chart square", role="img", aria_label=label
+    )
+
+
 def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
     """A horizontal bar with its interval as a whisker, to stand beside its numbers in a table's row.
 

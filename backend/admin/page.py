@@ -1,7 +1,7 @@
 """The page: what the templates are given, and how figures are put into words."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -11,14 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.acceptance import figures, service
 from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
 from backend.acceptance.filters import KINDS
-from backend.acceptance.service import Bookkeeping, Choices
+from backend.acceptance.queries import SCORE_BANDS
+from backend.acceptance.service import Bookkeeping, Choices, Latency
+from backend.acceptance.worth import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
 from backend.admin import charts
-from backend.admin.address import PERIODS, View
+from backend.admin.address import PERIODS, SORTS, View
+from backend.admin.panels import chosen_tags, length_name
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
 
 # The page shows this many rows of its long tables; their JSON and CSV have all.
+REPORT_ROWS = 10
 ROWS_SHOWN = {"DAYS_SHOWN": 400, "TAGS_SHOWN": 25, "MISSED_SHOWN": 20, "UNKNOWN_SHOWN": 10}
 
 PERIOD_TITLES = {"7d": "7 days", "28d": "28 days", "90d": "90 days", "365d": "12 months", "all": "All"}
@@ -43,6 +47,11 @@ class Measured:
     days: dict[date, Counts]
     models: dict[str, Counts]
     positions: dict[int | None, Counts]
+    sites: dict[str, Counts]
+    lengths: dict[int, Counts]
+    scores: dict[int, Counts]
+    latencies: list[Latency]
+    worth: Worth
     tags: dict[str, Counts]
     bookkeeping: Bookkeeping
 
@@ -51,12 +60,20 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
     """Ask the database for everything that the page shows."""
     grid = await service.count_grid(session, view.filters, vocabulary, now)
     before = await service.count_grid(session, view.filters.before, vocabulary, now)
+    offers = await service.count_offers(session, view.filters, now)
+    latencies = await service.latencies(session, view.filters)
+    overview = grid.overview()
     return Measured(
-        overview=grid.overview(),
+        overview=overview,
         before=before.overview(),
         days=grid.by_day(view.filters),
         models=grid.by_model_version(),
         positions=grid.by_position(),
+        sites=grid.by_site(),
+        lengths=offers.by_length(),
+        scores=offers.by_score(),
+        latencies=latencies,
+        worth=worth(overview, latencies[0].p50 if latencies else None),
         tags=await service.count_tags(session, view.filters, vocabulary, now),
         bookkeeping=await service.bookkeeping(session, view.filters),
     )
@@ -96,6 +113,18 @@ def points(change: Change) -> str:
 def thousands(n: int) -> str:
     """A whole number with commas."""
     return f"{n:,}"
+
+
+def position_name(position: int | None) -> str:
+    """A position on screen."""
+    return "unknown" if position is None else str(position)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them: ``48 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
 def long_day(day: date) -> str:
@@ -149,10 +178,23 @@ def _environment() -> Environment:
         thousands=thousands,
         long_day=long_day,
         points=points,
+        duration=duration,
         figure_of=figure_of,
     )
     environment.globals.update(
-        few=few, chart=chart, bar=charts.bar, top_of=top_of, figures=figures, ENOUGH=ENOUGH, **ROWS_SHOWN
+        few=few,
+        chart=chart,
+        calibration=charts.calibration,
+        length_name=length_name,
+        position_name=position_name,
+        bar=charts.bar,
+        top_of=top_of,
+        figures=figures,
+        ENOUGH=ENOUGH,
+        SCORE_BANDS=SCORE_BANDS,
+        SECONDS_A_TAG=SECONDS_A_TAG,
+        PRICE_OF_A_CORE_HOUR=PRICE_OF_A_CORE_HOUR,
+        **ROWS_SHOWN,
     )
     return environment
 
@@ -172,10 +214,43 @@ def render(view: View, choices: Choices, found: Measured, now: datetime, *, has_
         kind_titles=KIND_TITLES,
         periods={period: PERIOD_TITLES[period] for period in PERIODS},
         found=found,
-        viewed_tags=[(tag, counts) for tag, counts in found.tags.items() if counts.viewed],
+        viewed_tags=[(tag, counts) for tag, counts in chosen_tags(found.tags, view).items() if counts.viewed],
+        sorts=SORTS,
+        report_query=view.query(period="", since="", until="", tag="", sort=""),
         missed_tags=missed,
         unknown_tags=[(tag, counts) for tag, counts in missed if counts.unknown_tags],
         has_vocabulary=has_vocabulary,
+        score_points=[
+            (counts.score_sum / counts.viewed, figures.AGREEMENT.of(counts))
+            for counts in found.scores.values()
+            if counts.viewed
+        ],
+        main_chart=MAIN_CHART,
+        side_charts=SIDE_CHARTS,
+        now=now,
+    )
+
+
+def render_report(view: View, found: Measured, now: datetime) -> str:
+    """The report of a month, or of any other span, as HTML to print."""
+    tags = {tag: counts for tag, counts in found.tags.items() if counts.viewed}
+    missed = sorted(
+        ((tag, counts) for tag, counts in found.tags.items() if counts.missed_tags),
+        key=lambda row: (-row[1].missed_tags, row[0]),
+    )
+
+    def ordered(sort: str) -> list[tuple[str, Counts]]:
+        chosen = chosen_tags(tags, replace(view, search="", sort=sort))
+        return [(tag, counts) for tag, counts in chosen.items() if counts.viewed >= ENOUGH][:REPORT_ROWS]
+
+    return TEMPLATES.get_template("report.html").render(
+        view=view,
+        filters=view.filters,
+        kind_titles=KIND_TITLES,
+        found=found,
+        best=ordered("best"),
+        worst=ordered("worst"),
+        missed=missed[:REPORT_ROWS],
         main_chart=MAIN_CHART,
         side_charts=SIDE_CHARTS,
         now=now,

@@ -10,6 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import service
 from backend.acceptance.figures import (
+    ACCEPTANCE,
+    AGREEMENT,
+    DISMISSAL,
+    ENOUGH,
     FIGURES,
     ITEM_FIGURES,
     MISSED,
@@ -21,6 +25,9 @@ from backend.acceptance.figures import (
     change,
 )
 from backend.acceptance.filters import Filters
+from backend.acceptance.queries import LENGTHS, SCORE_BANDS
+from backend.acceptance.worth import Worth, worth
+from backend.admin.address import View
 
 Cell = str | int | float | date | Rate | Mean | None
 Row = dict[str, Cell]
@@ -36,9 +43,14 @@ class Asked:
     """One question to the database: what every panel is worked out of."""
 
     session: AsyncSession
-    filters: Filters
+    view: View
     vocabulary: Collection[str]
     now: datetime
+
+    @property
+    def filters(self) -> Filters:
+        """Which items and drafts."""
+        return self.view.filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,85 @@ def positions_table(rows: dict[int | None, Counts]) -> Table:
         ("position", *names),
         [{"position": position, **_of_items(counts, ITEM_FIGURES)} for position, counts in rows.items()],
     )
+
+
+def length_name(band: int) -> str:
+    """A band of lengths in words: ``no body``, ``250 to 999``, ``3000 and more``."""
+    if band == 0:
+        return "no body"
+    first, following = LENGTHS[band - 1], LENGTHS[band : band + 1]
+    return f"{first} to {following[0] - 1}" if following else f"{first} and more"
+
+
+def lengths_table(rows: dict[int, Counts]) -> Table:
+    """One row a band of the body's length, in characters; the figures of items."""
+    names = tuple(figure.name for figure in ITEM_FIGURES)
+    return Table(
+        ("characters", *names),
+        [{"characters": length_name(band), **_of_items(counts, ITEM_FIGURES)} for band, counts in rows.items()],
+    )
+
+
+def calibration_table(rows: dict[int, Counts]) -> Table:
+    """One row a band of scores: the mean score beside what came of it."""
+    figures = (ACCEPTANCE, AGREEMENT)
+    return Table(
+        ("score_from", "score_to", "mean_score", *(figure.name for figure in figures)),
+        [
+            {
+                "score_from": band / SCORE_BANDS,
+                "score_to": (band + 1) / SCORE_BANDS,
+                "mean_score": round(counts.score_sum / counts.viewed, DIGITS) if counts.viewed else None,
+                **_of_items(counts, figures),
+            }
+            for band, counts in rows.items()
+        ],
+    )
+
+
+def latency_table(found: Sequence[service.Latency]) -> Table:
+    """One row a model version, the first of all; milliseconds."""
+    return Table(
+        ("model_version", "n", "p50_ms", "p95_ms", "p99_ms"),
+        [
+            {
+                "model_version": row.model_version,
+                "n": row.n,
+                "p50_ms": round(row.p50, 3),
+                "p95_ms": round(row.p95, 3),
+                "p99_ms": round(row.p99, 3),
+            }
+            for row in found
+        ],
+    )
+
+
+def worth_table(found: Worth) -> Table:
+    """One row an estimate."""
+    rows: list[tuple[str, int | float | None, str]] = [
+        ("helped_drafts", found.helped_drafts, "drafts"),
+        ("clicked_tags", found.clicked_tags, "tags"),
+        ("saved_seconds", found.saved_seconds, "seconds"),
+        ("cost_of_a_thousand", found.cost_of_a_thousand, "US dollars"),
+    ]
+    return Table(
+        ("name", "value", "unit"), [{"name": name, "value": value, "unit": unit} for name, value, unit in rows]
+    )
+
+
+def chosen_tags(rows: dict[str, Counts], view: View) -> dict[str, Counts]:
+    """The tags that a view lists, in its order; where shares are compared, those seen too seldom come last."""
+    found = [(tag, counts) for tag, counts in rows.items() if view.search in tag]
+    if view.sort == "viewed":
+        return dict(found)
+    sign = 1 if view.sort == "worst" else -1
+    figure = DISMISSAL if view.sort == "dismissed" else ACCEPTANCE
+
+    def place(row: tuple[str, Counts]) -> tuple[bool, float, int, str]:
+        tag, counts = row
+        return counts.viewed < ENOUGH, sign * (figure.of(counts).value or 0.0), -counts.viewed, tag
+
+    return dict(sorted(found, key=place))
 
 
 def tags_table(rows: dict[str, Counts]) -> Table:
@@ -159,8 +250,29 @@ async def _positions(asked: Asked) -> Table:
     return positions_table((await _grid(asked)).by_position())
 
 
+async def _sites(asked: Asked) -> Table:
+    return breakdown_table("site", (await _grid(asked)).by_site())
+
+
+async def _lengths(asked: Asked) -> Table:
+    return lengths_table((await service.count_offers(asked.session, asked.filters, asked.now)).by_length())
+
+
+async def _calibration(asked: Asked) -> Table:
+    return calibration_table((await service.count_offers(asked.session, asked.filters, asked.now)).by_score())
+
+
+async def _latency(asked: Asked) -> Table:
+    return latency_table(await service.latencies(asked.session, asked.filters))
+
+
+async def _worth(asked: Asked) -> Table:
+    latencies = await service.latencies(asked.session, asked.filters)
+    return worth_table(worth((await _grid(asked)).overview(), latencies[0].p50 if latencies else None))
+
+
 async def _tags(asked: Asked) -> Table:
-    return tags_table(await _count_tags(asked))
+    return tags_table(chosen_tags(await _count_tags(asked), asked.view))
 
 
 async def _missed(asked: Asked) -> Table:
@@ -186,6 +298,11 @@ PANELS: dict[str, Callable[[Asked], Awaitable[Table]]] = {
     "positions": _positions,
     "models": _models,
     "missed": _missed,
+    "sites": _sites,
+    "lengths": _lengths,
+    "calibration": _calibration,
+    "latency": _latency,
+    "worth": _worth,
     "bookkeeping": _bookkeeping,
 }
 

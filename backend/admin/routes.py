@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -151,6 +151,19 @@ def admin_router(
             log.warning("this scrape goes without the counts of items: %r", error)
             return None
 
+    @router.get("/report")
+    async def report(request: Request) -> Response:
+        moment = now()
+        async with snapshot() as session:
+            choices = await service.choices(session)
+            given = request.query_params.multi_items()
+            if not any(name in ("period", "month", "since", "until") and value for name, value in given):
+                last_month = moment.date().replace(day=1) - timedelta(days=1)
+                given.append(("month", f"{last_month:%Y-%m}"))
+            view = address.read([pair for pair in given if pair[1]], choices, moment.date())
+            found = await page.measure(session, view, vocabulary(), moment)
+        return HTMLResponse(await asyncio.to_thread(page.render_report, view, found, moment))
+
     @router.get("/style.css")
     async def style() -> Response:
         return Response(page.STYLE, media_type="text/css")
@@ -166,7 +179,7 @@ def admin_router(
         moment = now()
         async with snapshot() as session:
             view, _ = await look(request, session, moment)
-            table = await panels.PANELS[panel](panels.Asked(session, view.filters, vocabulary(), moment))
+            table = await panels.PANELS[panel](panels.Asked(session, view, vocabulary(), moment))
         if form == "json":
             return JSONResponse(await asyncio.to_thread(document, panel, view.filters, moment, table))
         name = f"tagalong-{panel}-{view.filters.since}-{view.filters.until}.csv"

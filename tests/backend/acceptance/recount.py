@@ -196,6 +196,36 @@ class Recount:
         positions = {item["position"] for _, item in self.viewed_items()}
         return self._of_items({one: (lambda item, _, p=one: item["position"] == p) for one in positions})
 
+    def by_site(self) -> dict[str, dict[str, Answer]]:
+        """Only sites that something is counted for."""
+        of_draft = {row["id"]: row["site"] for row in self.rows.draft}
+        found = {
+            one: self.figures(
+                lambda item, _, s=one: of_draft[item["draft_id"]] == s, lambda draft, _, s=one: draft["site"] == s
+            )
+            for one in sorted(set(of_draft.values()))
+        }
+        return {one: row for one, row in found.items() if any(a.n or a.open for a in row.values())}
+
+    def by_length(self) -> dict[str, dict[str, Answer]]:
+        bands = {"no body": (0, 0), "1 to 249": (1, 249), "250 to 999": (250, 999), "1000 to 2999": (1000, 2999)}
+
+        def keep(item: dict[str, Any], least: int, most: int) -> bool:
+            return least <= self.by_suggestion[item["suggestion_id"]]["body_chars"] <= most
+
+        return self._of_items(
+            {
+                name: (lambda item, _, least=least, most=most: keep(item, least, most))
+                for name, (least, most) in (bands | {"3000 and more": (3000, 10**9)}).items()
+            }
+        )
+
+    def by_score(self) -> dict[float, dict[str, Answer]]:
+        """By where the tenth begins that the score lies in."""
+        return self._of_items(
+            {tenth / 10: (lambda item, _, t=tenth: min(int(item["score"] * 10 + 1e-6), 9) == t) for tenth in range(10)}
+        )
+
     def by_tag(self) -> dict[str, dict[str, Answer]]:
         tags = {item["tag"] for _, item in self.viewed_items()} | {
             tag for draft in self.of_model for tag in self.offered(draft) | set(draft["posted_tags"] or [])

@@ -226,6 +226,8 @@ def write_draft(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
                 tags,
                 pick.randint(0, len(tags)),
                 model_version=version,
+                body_chars=pick.choice((0, 1, 249, 250, 999, 1000, 2999, 3000, 20_000)),
+                latency_ms=pick.randint(1, 1000) / 4,
                 created_at=later(draft["started_at"], 600),
             )
         )

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 PATHS = [
     "/metrics",
+    "/metrics/report",
     "/metrics/style.css",
     *(f"/metrics/{panel}.{form}" for panel in PANELS for form in ("json", "csv")),
     "/metrics/nothing.json",
@@ -40,7 +41,7 @@ def test_every_route_is_one_of_those_paths() -> None:
     router = admin_router(password="x", sessions=lambda: None, vocabulary=tuple)  # type: ignore[arg-type,return-value]
     paths = {route.path for route in router.routes if isinstance(route, APIRoute)}
     assert len(paths) == len(router.routes)
-    assert paths == {"/metrics", "/metrics/style.css", "/metrics/{panel}.{form}"}
+    assert paths == {"/metrics", "/metrics/report", "/metrics/style.css", "/metrics/{panel}.{form}"}
 
 
 WRONG = [

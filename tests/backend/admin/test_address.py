@@ -35,6 +35,8 @@ def span(query: str, choices: Choices = CHOICES) -> tuple[str, str]:
         ("since=2026-11-01&until=2026-11-01", "2026-11-01", "2026-11-01"),
         ("since=2026-11-01", "2026-11-01", "2026-11-20"),
         ("until=2026-11-01", "2026-11-01", "2026-11-01"),
+        ("month=2026-10", "2026-10-01", "2026-10-31"),
+        ("month=2028-02", "2028-02-01", "2028-02-29"),
         # As a form sends what was left empty.
         ("period=&since=&until=&kind=&site=&model=", "2026-10-24", "2026-11-20"),
     ],
@@ -58,7 +60,12 @@ def test_other_filters_are_read() -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("color=red", "period, since, until, kind, site, model"),
+        ("color=red", "period, month, since, until, kind, site, model, tag, sort"),
+        ("sort=size", "viewed, best, worst, dismissed"),
+        ("tag=" + "a" * 36, "35 characters"),
+        ("month=2026-13", "YYYY-MM"),
+        ("month=202610", "YYYY-MM"),
+        ("month=2026-10&period=7d", "a month alone"),
         ("kind=question", "ask, edit, try, demo"),
         ("kind=ASK", "ask, edit, try, demo"),
         ("period=30d", "7d, 28d, 90d, 365d, all"),
@@ -118,3 +125,11 @@ async def test_a_bad_filter_is_a_problem_and_to_a_browser_a_page(admin: Admin, e
     assert "<script" not in page.text
     # A scraper's query string is none of our filters.
     assert (await admin.get("/metrics?name[]=up")).status_code == 200
+
+
+def test_search_and_order_of_tags_stay_in_the_address() -> None:
+    asked = view("tag=+Pandas&sort=worst&kind=edit")
+    assert (asked.search, asked.sort) == ("pandas", "worst")
+    assert view(asked.query()) == asked
+    assert view(asked.query(sort="best")).sort == "best"
+    assert "sort" not in view("sort=viewed").query()

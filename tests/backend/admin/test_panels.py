@@ -103,12 +103,15 @@ async def test_json_and_csv_equal_the_recount(admin: Admin, engine: AsyncEngine,
         ("days", "day", {day.isoformat(): row for day, row in recount.by_day().items()}),
         ("models", "model_version", recount.by_model()),
         ("positions", "position", recount.by_position()),
+        ("sites", "site", recount.by_site()),
+        ("lengths", "characters", recount.by_length()),
+        ("calibration", "score_from", recount.by_score()),
         ("tags", "tag", recount.by_tag()),
     ):
         assert {row[key] for row in found[panel]} <= set(expected)
         for row in found[panel]:
-            names = set(row) - {key}
-            assert names >= set(ITEM_FIGURES)
+            names = {name for name, cell in row.items() if isinstance(cell, dict)}
+            assert names >= ({"acceptance", "agreement"} if panel == "calibration" else set(ITEM_FIGURES))
             for name in names:
                 assert_figure(row[name], expected[row[key]][name], (panel, row[key], name))
     assert [row["day"] for row in found["days"]] == sorted(day.isoformat() for day in recount.by_day())
@@ -246,3 +249,67 @@ async def test_no_vocabulary_says_nothing_about_what_is_known(make_admin: Any, e
         (row,) = await admin.rows("missed")
         assert (row["tag"], row["known"]) == ("join", None)
         assert "No model is loaded" in await admin.page()
+
+
+async def test_a_band_of_scores_has_its_mean_score(admin: Admin, engine: AsyncEngine) -> None:
+    writer = Writer()
+    draft = writer.draft(NOW - timedelta(hours=3))
+    suggestion = writer.suggestion(draft, ["a", "b", "c", "d"], scores=[1.0, 0.75, 0.71, 0.7])
+    for tag in "abcd":
+        writer.item(suggestion, tag, NOW - timedelta(hours=2))
+    await store(engine, writer.rows)
+    rows = await admin.rows("calibration")
+    assert [(row["score_from"], row["score_to"], row["mean_score"], row["acceptance"]["n"]) for row in rows] == [
+        (0.7, 0.8, pytest.approx(0.72), 3),
+        (0.9, 1.0, 1.0, 1),
+    ]
+
+
+async def test_latency_is_told_of_all_and_by_version(admin: Admin, engine: AsyncEngine) -> None:
+    writer = Writer()
+    for version, times in ((VERSIONS[0], range(1, 102)), (VERSIONS[1], [500])):
+        draft = writer.draft(NOW - timedelta(hours=3), model_version=version)
+        for milliseconds in times:
+            writer.suggestion(draft, ["a"], latency_ms=milliseconds)
+    writer.suggestion(writer.draft(NOW - timedelta(hours=3), kind="edit"), ["a"], latency_ms=10_000)
+    await store(engine, writer.rows)
+    rows = await admin.rows("latency")
+    assert [(row["model_version"], row["n"]) for row in rows] == [(None, 102), (VERSIONS[0], 101), (VERSIONS[1], 1)]
+    assert (rows[1]["p50_ms"], rows[1]["p95_ms"], rows[1]["p99_ms"]) == (51, 96, 100)
+    assert rows[2]["p99_ms"] == 500
+
+
+async def test_worth_follows_from_its_assumptions(admin: Admin, engine: AsyncEngine) -> None:
+    await store(engine, worked_example(NOW - timedelta(hours=2)))
+    found = {row["name"]: row["value"] for row in await admin.rows("worth")}
+    assert (found["helped_drafts"], found["clicked_tags"], found["saved_seconds"]) == (1, 2, 8)
+    # Half a millisecond an answer: half a second of a core for a thousand.
+    assert found["cost_of_a_thousand"] == pytest.approx(0.5 / 3600 * 0.04)
+
+
+async def test_tags_are_searched_and_put_in_order(admin: Admin, engine: AsyncEngine) -> None:
+    writer = Writer()
+    # Seen, accepted, dismissed.
+    for tag, seen, accepted, dismissed in (("go", 40, 10, 0), ("c++", 30, 20, 5), ("c", 50, 5, 20), ("rare", 3, 3, 3)):
+        for number in range(seen):
+            suggestion = writer.suggestion(writer.draft(NOW - timedelta(hours=3)), [tag])
+            when = NOW - timedelta(hours=2)
+            writer.item(
+                suggestion,
+                tag,
+                when,
+                accepted_at=when if number < accepted else None,
+                dismissed_at=when if accepted <= number < accepted + dismissed else None,
+            )
+    await store(engine, writer.rows)
+
+    async def order(**asked: str) -> list[str]:
+        rows = [row["tag"] for row in await admin.rows("tags", **asked)]
+        assert [row["tag"] for row in await read_csv(admin, "tags", **asked)] == rows
+        return rows
+
+    assert await order() == ["c", "go", "c++", "rare"]
+    assert await order(sort="best") == ["c++", "go", "c", "rare"]
+    assert await order(sort="worst") == ["c", "go", "c++", "rare"]
+    assert await order(sort="dismissed") == ["c", "c++", "go", "rare"]
+    assert await order(sort="best", tag="C") == ["c++", "c"]
