@@ -11,6 +11,9 @@ from fastapi import FastAPI
 
 from backend import health, problems
 from backend.admin.routes import admin_router
+from backend.alerts.channels import channels
+from backend.alerts.rules import read_rules
+from backend.alerts.service import JUDGE_DAILY_EVERY, JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.database import Database, DatabaseAway, NewerSchema, migrate
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.feedback import routes as feedback_routes
@@ -23,6 +26,8 @@ from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.service import Suggester
 from backend.totals import FLUSH_EVERY, Totals
 from backend.trial import routes as trial_routes
+from backend.vitals import FLUSH_EVERY as VITALS_EVERY
+from backend.vitals import Vitals
 from model.classifier import Classifier, ReleaseError
 
 log = logging.getLogger(__name__)
@@ -41,6 +46,9 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     Args:
         settings: see `backend.settings`.
         on_ready: called once everything has started, before the first request.
+
+    Raises:
+        RulesError: the file of alert rules can't be used.
     """
 
     @asynccontextmanager
@@ -66,6 +74,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         responses=problems.RESPONSES,
     )
     app.state.failure = None
+    app.state.alert_rules = read_rules(settings.alert_rules)
     app.include_router(suggestion_routes.router)
     app.include_router(feedback_routes.router)
     app.include_router(install_routes.router)
@@ -77,6 +86,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
             password=settings.resolve_admin_password(),
             sessions=lambda: app.state.database.session(),
             vocabulary=lambda: app.state.suggester.classifier.tags,
+            rules=app.state.alert_rules,
         )
     )
     rules = Rules(
@@ -92,7 +102,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
 
 async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     """Start every part, and leave in ``stack`` how to stop it."""
-    classifier = await asyncio.to_thread(Classifier.load, settings.model_dir)
+    classifier = await asyncio.to_thread(Classifier.load, settings.model_folder)
     MODEL.info({"version": classifier.version})
     embedded = None
     url = settings.database_url
@@ -110,10 +120,21 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     app.state.not_migrated_because = ""
     await bring_up_to_date(app, url)
     stack.push_async_callback(totals.flush)
+    vitals = Vitals(database)
+    alerts = Alerts(
+        database,
+        app.state.alert_rules,
+        channels(settings.smtp_url, settings.webhook_url),
+        vocabulary=lambda: app.state.suggester.classifier.tags,
+    )
     for work, every in (
         (partial(watch, app, url, embedded), WATCH_EVERY),
         (totals.flush, FLUSH_EVERY),
         (partial(settle, database), SETTLE_EVERY),
+        (vitals.flush, VITALS_EVERY),
+        (alerts.judge, JUDGE_EVERY),
+        (alerts.judge_daily, JUDGE_DAILY_EVERY),
+        (alerts.tell, TELL_EVERY),
     ):
         stack.push_async_callback(cancel, asyncio.create_task(regularly(work, every)))
 

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.alerts.rules import RulesError
 from backend.app import create_app
 from backend.database import Database, DatabaseAway, NewerSchema
 from backend.database import migrate as migrate_database
@@ -71,6 +72,8 @@ def serve() -> None:
 
     try:
         app = create_app(settings.model_copy(update={"port": port}), on_ready=announce)
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(
             f"can't use the data folder {settings.data_dir}: {error.strerror}. TAGALONG_DATA_DIR names another."
@@ -199,7 +202,7 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     now = datetime.now(UTC)
     settings = read_settings()
     try:
-        classifier = Classifier.load(settings.model_dir)
+        classifier = Classifier.load(settings.model_folder)
     except ReleaseError as error:
         raise click.ClickException(str(error)) from None
     traffic = list(sittings(read_questions(), seed=seed, days=days, drafts=drafts, until=now))

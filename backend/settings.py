@@ -3,12 +3,15 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from backend.alerts.channels import email, webhook
+from backend.alerts.rules import SHIPPED
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 
@@ -30,9 +33,32 @@ class Settings(BaseSettings):
         "", description="Proxies whose X-Forwarded-For is believed, comma-separated; empty: nobody's"
     )
     admin_password: str = Field("", description="Empty: made once and kept in data_dir")
-    model_dir: Path = Field(RELEASED, description="The folder of the model that is served")
+    model_tier: Literal["full", "light"] = Field(
+        "light", description="Which shipped model is served: with a sentence encoder, or small and fast"
+    )
+    model_dir: Path | None = Field(None, description="The folder of another released model; wins over model_tier")
     rate_limit: int = Field(600, ge=0, description="Requests a minute and client; 0: no limit")
     api_key: str = Field("", description="If set, requests to /api need it as 'Authorization: Bearer …'")
+
+    smtp_url: str = Field("", description="Where alerts are mailed: smtp://user:password@host:587/?from=…&to=…")
+    webhook_url: str = Field("", description="Where alerts are posted as JSON")
+    alert_rules: Path = Field(SHIPPED, description="The file with the rules of alerts")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def check_smtp_url(cls, url: str) -> str:
+        """Refuse an address that no mail could be sent by."""
+        if url:
+            email(url)
+        return url
+
+    @field_validator("webhook_url")
+    @classmethod
+    def check_webhook_url(cls, url: str) -> str:
+        """Refuse an address that nothing could be posted to."""
+        if url:
+            webhook(url)
+        return url
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -59,6 +85,11 @@ class Settings(BaseSettings):
         # asyncpg knows what PostgreSQL's own tools call sslmode by another name.
         query = {("ssl" if name == "sslmode" else name): value for name, value in parts.query.items()}
         return parts.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model that is served."""
+        return self.model_dir or RELEASED / self.model_tier
 
     def prepare_data_dir(self) -> Path:
         """Make the data folder, readable to its owner only, and return its absolute path."""

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
-FEATURES = ("suggestions", "feedback", "installs", "acceptance", "admin", "trial", "demo")
+FEATURES = ("suggestions", "feedback", "installs", "acceptance", "alerts", "admin", "trial", "demo")
 
 # Who may import whom among the service's features: admin → acceptance → tables, and no feature reaches into
 # another's tables except by a function of that feature. What is missing here may import no other feature.
@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "feedback": {"backend.suggestions.service"},
     "installs": {"backend.suggestions.service", "backend.feedback.service"},
     "acceptance": {"backend.suggestions.tables", "backend.feedback.tables"},
-    "admin": {"backend.acceptance"},
+    "alerts": {"backend.acceptance"},
+    "admin": {"backend.acceptance", "backend.alerts"},
     "demo": {
         "backend.suggestions.service",
         "backend.suggestions.schemas",

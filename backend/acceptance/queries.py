@@ -446,6 +446,27 @@ def lost_events(filters: Filters) -> Rows:
     ).where(steps.c.step > 0, within(steps.c.received_at, filters))
 
 
+def dismissed_tags(since: datetime, least: int) -> Rows:
+    """Tags dismissed at least ``least`` times in questions since a moment, with how many installs did so."""
+    return (
+        select(
+            Event.tag,
+            func.count().label("n"),
+            func.count(Event.install_id.distinct()).label("installs"),
+        )
+        .join(Draft, Draft.id == Event.draft_id)
+        .where(Event.received_at >= since, Event.kind == "dismissed", Draft.kind == "ask")
+        .group_by(Event.tag)
+        .having(func.count() >= least)
+        .order_by(func.count().desc(), Event.tag)
+    )
+
+
+def drafts_begun(since: datetime, until: datetime) -> Rows:
+    """How many questions were begun in a span of time."""
+    return select(func.count()).where(Draft.kind == "ask", Draft.started_at >= since, Draft.started_at < until)
+
+
 def totals(filters: Filters) -> Rows:
     """What was counted by day and name only, added up over the span."""
     return (

@@ -62,6 +62,15 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class DismissedTag:
+    """A tag that was dismissed ``n`` times, by how many installs."""
+
+    tag: str
+    n: int
+    installs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """Milliseconds that the model took for ``n`` answers; ``model_version`` None: whichever it was."""
 
@@ -116,6 +125,11 @@ def gather(rows: Iterable[Mapping[str, Any]], key: queries.Key) -> dict[Any, Cou
 async def begin_snapshot(session: AsyncSession) -> None:
     """Let all queries of a transaction that has not begun see the same state, so that figures agree."""
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    await tune_for_counting(session)
+
+
+async def tune_for_counting(session: AsyncSession) -> None:
+    """Set up a transaction for statements that count many rows."""
     # Estimates of a grown table make PostgreSQL compile these statements, which costs more than it saves.
     await session.execute(text("SET LOCAL jit = off"))
     # Tens of thousands of a period's tags are grouped in memory instead of in files.
@@ -204,6 +218,17 @@ async def bookkeeping(session: AsyncSession, filters: Filters) -> Bookkeeping:
         refused={row.name: row.n for row in refused},
         totals={row.name: row.n for row in totals},
     )
+
+
+async def dismissed_tags(session: AsyncSession, since: datetime, least: int) -> list[DismissedTag]:
+    """Tags that writers dismissed at least ``least`` times since a moment, the most often dismissed first."""
+    rows = (await session.execute(queries.dismissed_tags(since, least))).mappings()
+    return [DismissedTag(**row) for row in rows]
+
+
+async def drafts_begun(session: AsyncSession, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """How many questions were begun in each span of time."""
+    return [(await session.execute(queries.drafts_begun(*span))).scalar_one() for span in spans]
 
 
 async def choices(session: AsyncSession) -> Choices:

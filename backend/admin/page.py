@@ -1,6 +1,6 @@
 """The page: what the templates are given, and how figures are put into words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -17,6 +17,9 @@ from backend.acceptance.worth import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth,
 from backend.admin import charts
 from backend.admin.address import PERIODS, SORTS, View
 from backend.admin.panels import chosen_tags, length_name
+from backend.alerts.rules import Rule
+from backend.alerts.service import list_alerts
+from backend.alerts.tables import AlertRow
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
@@ -42,6 +45,7 @@ SIDE_CHARTS = (figures.KEPT, figures.HELP, figures.DISMISSAL, figures.COVERAGE, 
 class Measured:
     """Everything one page shows, from one state of the database; ``before`` is the period before."""
 
+    alerts: list[AlertRow]
     overview: Counts
     before: Counts
     days: dict[date, Counts]
@@ -64,6 +68,7 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
     latencies = await service.latencies(session, view.filters)
     overview = grid.overview()
     return Measured(
+        alerts=await list_alerts(session, now),
         overview=overview,
         before=before.overview(),
         days=grid.by_day(view.filters),
@@ -202,7 +207,15 @@ def _environment() -> Environment:
 TEMPLATES = _environment()
 
 
-def render(view: View, choices: Choices, found: Measured, now: datetime, *, has_vocabulary: bool) -> str:
+def render(
+    view: View,
+    choices: Choices,
+    found: Measured,
+    now: datetime,
+    *,
+    has_vocabulary: bool,
+    rules: Mapping[str, Rule],
+) -> str:
     """The page as HTML."""
     missed = [(tag, counts) for tag, counts in found.tags.items() if counts.missed_tags]
     missed.sort(key=lambda row: (-row[1].missed_tags, row[0]))
@@ -216,6 +229,7 @@ def render(view: View, choices: Choices, found: Measured, now: datetime, *, has_
         found=found,
         viewed_tags=[(tag, counts) for tag, counts in chosen_tags(found.tags, view).items() if counts.viewed],
         sorts=SORTS,
+        rules=rules,
         report_query=view.query(period="", since="", until="", tag="", sort=""),
         missed_tags=missed,
         unknown_tags=[(tag, counts) for tag, counts in missed if counts.unknown_tags],

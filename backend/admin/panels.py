@@ -28,6 +28,8 @@ from backend.acceptance.filters import Filters
 from backend.acceptance.queries import LENGTHS, SCORE_BANDS
 from backend.acceptance.worth import Worth, worth
 from backend.admin.address import View
+from backend.alerts.service import list_alerts
+from backend.alerts.tables import AlertRow
 
 Cell = str | int | float | date | Rate | Mean | None
 Row = dict[str, Cell]
@@ -283,6 +285,20 @@ async def _bookkeeping(asked: Asked) -> Table:
     return bookkeeping_table(await service.bookkeeping(asked.session, asked.filters))
 
 
+def alerts_table(rows: Sequence[AlertRow]) -> Table:
+    """One row an alert, of all kinds of drafts and whatever is filtered: firing, pending, resolved."""
+    columns = ("rule", "subject", "state", "since", "fired_at", "resolved_at", "words")
+    return Table(columns, [{name: _written(getattr(row, name)) for name in columns} for row in rows])
+
+
+def _written(value: str | datetime | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+async def _alerts(asked: Asked) -> Table:
+    return alerts_table(await list_alerts(asked.session, asked.now))
+
+
 async def _grid(asked: Asked) -> service.Grid:
     return await service.count_grid(asked.session, asked.filters, asked.vocabulary, asked.now)
 
@@ -292,6 +308,7 @@ async def _count_tags(asked: Asked) -> dict[str, Counts]:
 
 
 PANELS: dict[str, Callable[[Asked], Awaitable[Table]]] = {
+    "alerts": _alerts,
     "overview": _overview,
     "days": _days,
     "tags": _tags,

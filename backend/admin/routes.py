@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from backend.acceptance.filters import Filters
 from backend.admin import address, exposition, page, panels
 from backend.admin.access import Guard
 from backend.admin.negotiation import form_of
+from backend.alerts.rules import Rule
 from backend.database import DatabaseAway
 from backend.problems import Problem
 
@@ -81,6 +82,7 @@ def admin_router(
     password: str,
     sessions: Sessions,
     vocabulary: Callable[[], Collection[str]],
+    rules: Mapping[str, Rule],
     now: Callable[[], datetime] = utc_now,
 ) -> APIRouter:
     """All the admin's routes, under /metrics, behind one guard that no route can forget.
@@ -89,6 +91,7 @@ def admin_router(
         password: the admin's password.
         sessions: gives a session in a transaction of its own; raises DatabaseAway.
         vocabulary: the tags of the model loaded now; empty if none is.
+        rules: the rules of alerts, by name.
         now: the clock, in UTC.
 
     Raises:
@@ -137,7 +140,9 @@ def admin_router(
                 tags = vocabulary()
                 found = await page.measure(session, view, tags, moment)
             # Hundreds of days take a while to draw, and nobody's suggestion shall wait for that.
-            html = await asyncio.to_thread(page.render, view, choices, found, moment, has_vocabulary=bool(tags))
+            html = await asyncio.to_thread(
+                page.render, view, choices, found, moment, has_vocabulary=bool(tags), rules=rules
+            )
             return HTMLResponse(html)
         content, media_type = exposition.render(await running(), as_openmetrics=form == "openmetrics")
         return Response(content, media_type=media_type)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,6 +38,7 @@ class Event(Table):
         CheckConstraint("kind IN ('viewed', 'accepted', 'removed', 'dismissed', 'restored', 'posted')", name="kind"),
         Index("ix_event_draft_id_tag", "draft_id", "tag"),
         Index("ix_event_install_id_sequence", "install_id", "sequence", "received_at"),
+        Index("ix_event_dismissed_received_at", "received_at", postgresql_where=text("kind = 'dismissed'")),
     )
 
 

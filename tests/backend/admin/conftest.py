@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from backend import problems
 from backend.admin.routes import admin_router
+from backend.alerts.rules import read_rules
 from backend.database import Database
 from tests.backend.acceptance.traffic import KNOWN
 
@@ -53,7 +54,12 @@ async def admin_at(url: str, *, vocabulary: Collection[str] = KNOWN, **more: Any
     problems.install(app)
     app.include_router(
         admin_router(
-            password=PASSWORD, sessions=database.session, vocabulary=lambda: vocabulary, now=lambda: NOW, **more
+            password=PASSWORD,
+            sessions=database.session,
+            vocabulary=lambda: vocabulary,
+            rules=read_rules(),
+            now=lambda: NOW,
+            **more,
         )
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

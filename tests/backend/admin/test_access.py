@@ -38,7 +38,7 @@ async def test_without_a_password_there_is_nothing_to_see(admin: Admin) -> None:
 
 
 def test_every_route_is_one_of_those_paths() -> None:
-    router = admin_router(password="x", sessions=lambda: None, vocabulary=tuple)  # type: ignore[arg-type,return-value]
+    router = admin_router(password="x", sessions=lambda: None, vocabulary=tuple, rules={})  # type: ignore[arg-type,return-value]
     paths = {route.path for route in router.routes if isinstance(route, APIRoute)}
     assert len(paths) == len(router.routes)
     assert paths == {"/metrics", "/metrics/report", "/metrics/style.css", "/metrics/{panel}.{form}"}

@@ -4,11 +4,14 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import FIGURES
+from backend.alerts.tables import AlertRow
 from tests.backend.acceptance.traffic import SITES, UNKNOWN, VERSIONS, Writer, first_day, mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
 
@@ -192,3 +195,47 @@ async def test_the_report_is_of_the_last_whole_month_unless_another_is_named(adm
     assert (await report(month="2026-11", kind="edit")).texts["value"][0] == "n/a"
     assert (await admin.get("/metrics/report", params={"month": "november"}, headers=HTML)).status_code == 422
     assert (await admin.get("/metrics/report", auth=None)).status_code == 401
+
+
+async def test_alerts_stand_at_the_top_with_their_figures_and_what_to_do(admin: Admin, engine: AsyncEngine) -> None:
+    assert "All quiet" in await admin.page()
+    rows = [
+        ("tag_dismissed", "<b>java</b>", "firing", None),
+        ("no_drafts", "", "pending", None),
+        ("gone_rule", "", "firing", None),
+        ("acceptance_fell", "", "resolved", NOW - timedelta(days=1)),
+    ]
+    async with engine.begin() as connection:
+        for rule, subject, state, resolved_at in rows:
+            await connection.execute(
+                insert(AlertRow).values(
+                    id=uuid4(),
+                    rule=rule,
+                    subject=subject,
+                    state=state,
+                    since=NOW - timedelta(days=2),
+                    fired_at=None if state == "pending" else NOW - timedelta(days=2),
+                    resolved_at=resolved_at,
+                    words=f"Figures of {rule}.",
+                )
+            )
+    page = await admin.page()
+    outline = Outline(page)
+    assert [
+        attributes["class"] for _, attributes in outline.elements if "alert" in (attributes.get("class") or "")
+    ] == [
+        "alert firing",
+        "alert firing",
+        "alert pending",
+    ]
+    assert "<b>java</b>" not in page
+    assert "<b>java</b>" in outline.texts["tag"]
+    assert [advice.split()[0] for advice in outline.texts["advice"]] == ["Look", "Did"]
+    assert "1 alert resolved in the last 30 days" in outline.texts["summary"]
+    told = [(row["rule"], row["state"]) for row in await admin.rows("alerts")]
+    assert told == [
+        ("gone_rule", "firing"),
+        ("tag_dismissed", "firing"),
+        ("no_drafts", "pending"),
+        ("acceptance_fell", "resolved"),
+    ]

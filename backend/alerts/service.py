@@ -1,0 +1,204 @@
+"""Judging the rules by one replica at a time, and telling people, each thing once."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import case, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.acceptance import service as acceptance
+from backend.alerts.channels import Send, Telling
+from backend.alerts.readings import Look, Readings, days_needed, read
+from backend.alerts.rules import DAILY, Rule
+from backend.alerts.states import Alert, Reading, advance
+from backend.alerts.tables import AlertRow, Notice
+from backend.database import Database
+
+log = logging.getLogger(__name__)
+
+JUDGE_EVERY = 60.0
+JUDGE_DAILY_EVERY = 3600.0
+TELL_EVERY = 10.0
+
+# Any number that no other user of the database takes as an advisory lock.
+JUDGE_LOCK = 8600_0003
+
+# Telling is tried again after a minute, then after twice as long each time, up to an hour, for two days.
+FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS = timedelta(minutes=1), timedelta(hours=1), 50
+
+# A resolved alert is shown for so long.
+SHOWN = timedelta(days=30)
+
+
+class Alerts:
+    """The rules and channels of this service.
+
+    Args:
+        database: where alerts are kept.
+        rules: by name.
+        channels: by name; without any, alerts are still shown to the admin.
+        vocabulary: the tags of the model loaded now.
+        now: the clock, in UTC.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        rules: Mapping[str, Rule],
+        channels: Mapping[str, Send],
+        vocabulary: Callable[[], Collection[str]],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._rules = rules
+        self._channels = channels
+        self._vocabulary = vocabulary
+        self._now = now
+
+    async def judge_daily(self) -> None:
+        """Judge the rules that look at days, and resolve what stands under a rule that is no more."""
+        await self._forget_rules()
+        await self._judge({name: rule for name, rule in self._rules.items() if isinstance(rule, DAILY)})
+
+    async def judge(self) -> None:
+        """Judge the rules that look at minutes and hours."""
+        await self._judge({name: rule for name, rule in self._rules.items() if not isinstance(rule, DAILY)})
+
+    async def _judge(self, rules: Mapping[str, Rule]) -> None:
+        """Read every rule and write what follows, all in one transaction; of several replicas, one does it."""
+        async with self._database.session(within=60) as session:
+            if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK}):
+                return
+            await acceptance.tune_for_counting(session)
+            look = Look(session, self._now(), frozenset(self._vocabulary()))
+            if days := max(map(days_needed, rules.values()), default=0):
+                await look.prepare(days)
+            for name, rule in rules.items():
+                await self._follow(session, name, rule, await read(rule, look), look.now)
+
+    async def _follow(self, session: AsyncSession, name: str, rule: Rule, readings: Readings, now: datetime) -> None:
+        """Bring the alerts of a rule from what they were to what follows from the readings."""
+        rows = await session.scalars(select(AlertRow).where(AlertRow.rule == name, AlertRow.state != "resolved"))
+        current = {row.subject: row for row in rows}
+        for subject in sorted(readings.keys() | current.keys()):
+            row = current.get(subject)
+            reading = readings.get(subject) or Reading(False, "Not any more.")
+            before = None if row is None else of_row(row)
+            after = advance(
+                before,
+                reading,
+                now,
+                pending=timedelta(minutes=rule.pending),
+                calm=timedelta(minutes=rule.calm),
+            )
+            if after is None:
+                if row is not None:
+                    await session.delete(row)
+                continue
+            if row is None:
+                row = AlertRow(id=uuid4(), rule=name, subject=subject, **asdict(after))
+                session.add(row)
+            else:
+                for field, value in asdict(after).items():
+                    setattr(row, field, value)
+            await session.flush()
+            if after.state != "pending" and (before is None or before.state != after.state):
+                log.warning("alert %s: %s%s: %s", after.state, name, subject and f" ({subject})", after.words)
+                await self._note(session, row, after.state, now)
+
+    async def _note(self, session: AsyncSession, row: AlertRow, occasion: str, now: datetime) -> None:
+        """Note that this must be told on every channel."""
+        values = [
+            {"alert_id": row.id, "occasion": occasion, "channel": channel, "due_at": now, "attempts": 0}
+            for channel in sorted(self._channels)
+        ]
+        if values:
+            await session.execute(insert(Notice).values(values).on_conflict_do_nothing())
+
+    async def tell(self) -> None:
+        """Tell what is due; what fails is tried again later, and what another replica is telling is left to it."""
+        while await self._tell_one():
+            pass
+
+    async def _tell_one(self) -> bool:
+        async with self._database.session(within=30) as session:
+            now = self._now()
+            due = (
+                select(Notice, AlertRow)
+                .join(AlertRow, AlertRow.id == Notice.alert_id)
+                .where(
+                    Notice.sent_at.is_(None),
+                    Notice.due_at <= now,
+                    Notice.attempts < MOST_ATTEMPTS,
+                    Notice.channel.in_(list(self._channels)),
+                )
+                # What was resolved is told after what fired.
+                .order_by(Notice.due_at, case((Notice.occasion == "firing", 0), else_=1))
+                .limit(1)
+                .with_for_update(of=Notice, skip_locked=True)
+            )
+            found = (await session.execute(due)).first()
+            if found is None:
+                return False
+            notice, row = found
+            telling = self._telling(notice, row)
+            try:
+                await asyncio.to_thread(self._channels[notice.channel], telling)
+            except Exception as error:  # each channel has errors of its own; none may stop the others
+                log.warning("alert %s could not be told by %s: %r", row.rule, notice.channel, error)
+                notice.attempts += 1
+                notice.due_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notice.attempts - 1))
+                notice.error = f"{type(error).__name__}: {error}"[:500]
+            else:
+                notice.attempts += 1
+                notice.sent_at, notice.error = now, None
+            return True
+
+    def _telling(self, notice: Notice, row: AlertRow) -> Telling:
+        rule = self._rules.get(row.rule)
+        return Telling(
+            key=f"{row.id}-{notice.occasion}",
+            rule=row.rule,
+            subject=row.subject,
+            occasion=notice.occasion,
+            title=rule.title if rule else row.rule,
+            words=row.words,
+            advice=rule.advice if rule else "The rule is no longer in the file of rules.",
+            since=f"{row.since:%Y-%m-%d %H:%M} UTC",
+        )
+
+    async def _forget_rules(self) -> None:
+        async with self._database.session() as session:
+            await session.execute(
+                update(AlertRow)
+                .where(AlertRow.state != "resolved", AlertRow.rule.not_in(list(self._rules)))
+                .values(state="resolved", resolved_at=self._now(), words="The rule was taken out of the file of rules.")
+            )
+
+
+def of_row(row: AlertRow) -> Alert:
+    """A row as an alert."""
+    return Alert(
+        state=row.state,  # type: ignore[arg-type]  # the table's check says so
+        since=row.since,
+        words=row.words,
+        fired_at=row.fired_at,
+        calm_since=row.calm_since,
+        resolved_at=row.resolved_at,
+    )
+
+
+async def list_alerts(session: AsyncSession, now: datetime) -> list[AlertRow]:
+    """What an admin should see: firing first, then pending, then resolved lately, each the newest first."""
+    order = case((AlertRow.state == "firing", 0), (AlertRow.state == "pending", 1), else_=2)
+    rows = await session.scalars(
+        select(AlertRow)
+        .where((AlertRow.state != "resolved") | (AlertRow.resolved_at > now - SHOWN))
+        .order_by(order, AlertRow.since.desc(), AlertRow.rule, AlertRow.subject)
+    )
+    return list(rows)

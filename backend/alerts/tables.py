@@ -1,0 +1,49 @@
+"""Tables of alerts, and of what must be told about them to whom."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.tables import Moment, Table
+
+
+class AlertRow(Table):
+    """One alert (see `backend.alerts.states`); ``subject`` is what it is about where a rule watches many, as a tag."""
+
+    __tablename__ = "alert"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    since: Mapped[Moment]
+    fired_at: Mapped[Moment | None]
+    calm_since: Mapped[Moment | None]
+    resolved_at: Mapped[Moment | None]
+    words: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'firing', 'resolved')", name="state"),
+        Index("ix_alert_current", "rule", "subject", unique=True, postgresql_where=text("state <> 'resolved'")),
+        Index("ix_alert_resolved_at", "resolved_at"),
+    )
+
+
+class Notice(Table):
+    """Something to be told once, on one channel: that an alert fired, or that it is resolved."""
+
+    __tablename__ = "notice"
+
+    alert_id: Mapped[UUID] = mapped_column(ForeignKey("alert.id"), primary_key=True)
+    occasion: Mapped[str] = mapped_column(Text, primary_key=True)
+    channel: Mapped[str] = mapped_column(Text, primary_key=True)
+    due_at: Mapped[Moment]
+    attempts: Mapped[int] = mapped_column(SmallInteger)
+    sent_at: Mapped[Moment | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        CheckConstraint("occasion IN ('firing', 'resolved')", name="occasion"),
+        Index("ix_notice_due_at", "due_at", postgresql_where=text("sent_at IS NULL")),
+    )

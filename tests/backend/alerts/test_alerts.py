@@ -1,0 +1,325 @@
+"""Alerts on a real database: what is injected fires once, reaches people once, and is resolved."""
+
+import asyncio
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.alerts.channels import Telling, channels
+from backend.alerts.rules import Rule, read_rules
+from backend.alerts.service import Alerts
+from backend.alerts.tables import AlertRow, Notice
+from backend.database import Database
+from backend.vitals import Vital
+from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def database(engine: AsyncEngine) -> Any:
+    database = Database(engine.url.render_as_string(hide_password=False))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def told() -> list[Telling]:
+    return []
+
+
+@pytest.fixture
+def make_alerts(database: Database, clock: Clock, told: list[Telling]) -> Callable[..., Alerts]:
+    def make(*names: str, rules: dict[str, Rule] | None = None, **more: Any) -> Alerts:
+        chosen = {name: rule for name, rule in (rules or read_rules()).items() if not names or name in names}
+        return Alerts(database, chosen, more.get("channels", {"list": told.append}), lambda: KNOWN, clock)
+
+    return make
+
+
+def days_of_traffic(writer: Writer, first: int, last: int, accepted: float, drafts: int = 30) -> Rows:
+    """Drafts on the days from ``first`` to ``last`` days ago, three chips each, a share of them accepted."""
+    for back in range(first, last - 1, -1):
+        for number in range(drafts):
+            begun = NOW - timedelta(days=back, minutes=number)
+            draft = writer.draft(begun, posted_at=begun + timedelta(minutes=5), posted_tags=["python", "pandas"])
+            suggestion = writer.suggestion(draft, ["python", "pandas", "sql"])
+            for tag in suggestion["tags"]:
+                chosen = begun if writer.random.random() < accepted else None
+                writer.item(suggestion, tag, begun, accepted_at=chosen)
+    return writer.rows
+
+
+async def states(engine: AsyncEngine) -> list[tuple[str, str, str]]:
+    async with engine.begin() as connection:
+        rows = await connection.execute(
+            select(AlertRow.rule, AlertRow.subject, AlertRow.state).order_by(AlertRow.since, AlertRow.rule)
+        )
+        return [(row.rule, row.subject, row.state) for row in rows]
+
+
+async def test_a_drop_of_acceptance_fires_once_and_is_resolved(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+) -> None:
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
+    await store(engine, days_of_traffic(Writer(2), 7, 1, 0.25))
+    alerts = make_alerts("acceptance_fell", "jaccard_fell", "coverage_low", "too_much_missed")
+    for _ in range(5):
+        await alerts.judge_daily()
+        await alerts.tell()
+        clock.now += timedelta(hours=1)
+    assert await states(engine) == [("acceptance_fell", "", "firing")]
+    assert [(each.rule, each.occasion) for each in told] == [("acceptance_fell", "firing")]
+    assert "in the last 7 whole days" in told[0].words
+    # Four weeks later it is what is usual.
+    clock.now = NOW + timedelta(days=35)
+    await alerts.judge_daily()
+    assert await states(engine) == [("acceptance_fell", "", "firing")], "nothing to judge by is no recovery"
+    writer = Writer(3)
+    await store(engine, days_of_traffic(writer, -1, -34, 0.25))
+    await alerts.judge_daily()
+    await alerts.tell()
+    assert await states(engine) == [("acceptance_fell", "", "resolved")]
+    assert [each.occasion for each in told] == ["firing", "resolved"]
+
+
+async def test_chance_alone_is_no_drop(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, told: list[Telling]
+) -> None:
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40, drafts=10))
+    # Four points less of 210 chips: surely nothing.
+    await store(engine, days_of_traffic(Writer(4), 7, 1, 0.36, drafts=10))
+    alerts = make_alerts()
+    await alerts.judge_daily()
+    await alerts.tell()
+    assert told == []
+
+
+async def test_bounds_of_coverage_and_missed(make_alerts: Callable[..., Alerts], engine: AsyncEngine) -> None:
+    writer = Writer()
+    for number in range(200):
+        begun = NOW - timedelta(days=1 + number % 7)
+        draft = writer.draft(begun, posted_at=begun, posted_tags=["htmx", "python"])
+        writer.suggestion(draft, ["java"], confident=number % 4 == 0)
+    await store(engine, writer.rows)
+    await make_alerts("coverage_low", "too_much_missed").judge_daily()
+    assert await states(engine) == [("coverage_low", "", "firing"), ("too_much_missed", "", "firing")]
+
+
+async def test_a_burst_of_dismissals_names_the_tag(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+) -> None:
+    writer = Writer()
+    for number, (tag, kind) in enumerate([*[("java", "ask")] * 5, *[("sql", "ask")] * 4, *[("git", "edit")] * 5]):
+        draft = writer.draft(NOW - timedelta(minutes=20), kind=kind)
+        suggestion = writer.suggestion(draft, [tag])
+        writer.event(
+            draft,
+            NOW - timedelta(minutes=4, seconds=-number),
+            kind="dismissed",
+            suggestion_id=suggestion["id"],
+            tag=tag,
+        )
+    await store(engine, writer.rows)
+    alerts = make_alerts("tag_dismissed")
+    for _ in range(40):
+        await alerts.judge()
+        await alerts.tell()
+        clock.now += timedelta(minutes=1)
+    assert await states(engine) == [("tag_dismissed", "java", "resolved")]
+    assert [(each.subject, each.occasion) for each in told] == [("java", "firing"), ("java", "resolved")]
+    assert "5 times" in told[0].words
+
+
+async def test_an_outage_fires_after_its_while(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock
+) -> None:
+    alerts = make_alerts("requests_fail", "suggestions_slow")
+
+    async def minute(failed: int, slow: int) -> list[tuple[str, str, str]]:
+        async with engine.begin() as connection:
+            await connection.execute(
+                insert(Vital).values(minute=clock.now, requests=100, failed=failed, suggestions=50, slow=slow)
+            )
+        await alerts.judge()
+        found = await states(engine)
+        clock.now += timedelta(minutes=1)
+        return found
+
+    assert await minute(0, 0) == []
+    assert await minute(50, 0) == [("requests_fail", "", "pending")]
+    await minute(50, 0)
+    assert await minute(50, 0) == [("requests_fail", "", "firing")]
+    for _ in range(30):
+        found = await minute(0, 0)
+    assert found == [("requests_fail", "", "resolved")]
+    assert ("suggestions_slow", "", "pending") in await minute(0, 50)
+
+
+async def test_silence_is_noticed_where_there_used_to_be_drafts(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock
+) -> None:
+    writer = Writer()
+    for back in range(1, 8):
+        for number in range(12):
+            writer.draft(NOW - timedelta(days=back, minutes=10 * number))
+    await store(engine, writer.rows)
+    alerts = make_alerts("no_drafts")
+    await alerts.judge()
+    clock.now += timedelta(minutes=10)
+    await alerts.judge()
+    assert await states(engine) == [("no_drafts", "", "firing")]
+
+
+async def test_lost_events_fire(make_alerts: Callable[..., Alerts], engine: AsyncEngine) -> None:
+    writer = Writer()
+    draft = writer.draft(NOW - timedelta(days=1))
+    for number in range(1100):
+        writer.event(
+            draft, NOW - timedelta(days=1, seconds=-number), lost=int(number % 50 == 0), kind="posted", tags=[]
+        )
+    await store(engine, writer.rows)
+    await make_alerts("events_lost").judge_daily()
+    assert await states(engine) == [("events_lost", "", "firing")]
+
+
+async def test_of_many_replicas_one_judges_and_each_thing_is_told_once(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, told: list[Telling]
+) -> None:
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
+    await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
+    replicas = [make_alerts("acceptance_fell") for _ in range(4)]
+    await asyncio.gather(*(each.judge_daily() for each in replicas))
+    await asyncio.gather(*(each.tell() for each in replicas))
+    assert len(await states(engine)) == 1
+    assert len(told) == 1
+
+
+async def test_a_rule_taken_out_of_the_file_is_resolved(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(AlertRow).values(id=uuid4(), rule="old", subject="", state="firing", since=NOW, words="It was.")
+        )
+    await make_alerts("acceptance_fell").judge_daily()
+    assert await states(engine) == [("old", "", "resolved")]
+
+
+class Mailbox:
+    """What a mail server got."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
+        return "250 OK"
+
+
+@pytest.fixture
+def mail_server() -> Iterator[tuple[Mailbox, str]]:
+    mailbox = Mailbox()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield mailbox, f"smtp://127.0.0.1:{port}/?from=tagalong@example.org&to=a@example.org,b@example.org"
+    controller.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[list[Any], str]]:
+    """A web server that refuses twice and then takes what is posted."""
+    got: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            got.append((self.headers["Idempotency-Key"], body))
+            self.send_response(500 if len(got) <= 2 else 204)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield got, f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
+    make_alerts: Callable[..., Alerts],
+    engine: AsyncEngine,
+    clock: Clock,
+    mail_server: tuple[Mailbox, str],
+    hook: tuple[list[Any], str],
+) -> None:
+    (mailbox, smtp_url), (posted, webhook_url) = mail_server, hook
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
+    await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
+    alerts = make_alerts("acceptance_fell", channels=channels(smtp_url, webhook_url))
+    await alerts.judge_daily()
+    await alerts.tell()
+    await alerts.tell()
+    assert (len(mailbox.messages), len(posted)) == (1, 1), "what failed waits"
+    for _ in range(3):
+        clock.now += timedelta(minutes=10)
+        await alerts.tell()
+    ((receivers, mail),) = mailbox.messages
+    assert receivers == ["a@example.org", "b@example.org"]
+    assert mail["Subject"] == "[Tagalong] firing: Acceptance fell"
+    assert "What to do:" in mail.get_payload()
+    assert len(posted) == 3
+    assert len({key for key, _ in posted}) == 1
+    assert (posted[2][1]["rule"], posted[2][1]["state"]) == ("acceptance_fell", "firing")
+    async with engine.begin() as connection:
+        rows = await connection.execute(select(Notice.channel, Notice.attempts, Notice.error).order_by(Notice.channel))
+        assert [tuple(row) for row in rows] == [("email", 1, None), ("webhook", 3, None)]
+
+
+@pytest.mark.parametrize(
+    ("smtp_url", "webhook_url"),
+    [
+        ("mail.example.org", ""),
+        ("smtp://mail.example.org/?from=a@example.org", ""),
+        ("smtp://mail.example.org/?from=tagalong&to=a@example.org", ""),
+        ("", "example.org/hook"),
+        ("", "file:///etc/passwd"),
+    ],
+)
+def test_an_address_that_makes_no_sense_is_refused(smtp_url: str, webhook_url: str) -> None:
+    with pytest.raises(ValueError, match="must be like"):
+        channels(smtp_url, webhook_url)
