@@ -11,8 +11,10 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.alerts.service import JUDGE_LOCK
 from backend.app import create_app
 from backend.database import Database
+from backend.feedback.settling import SETTLE_LOCK
 from backend.schema import METADATA
 from backend.settings import Settings
 from backend.suggestions.schemas import DraftState
@@ -40,6 +42,9 @@ class Service:
         # Drafts first, as the service's own statements lock them: another order could meet one in a deadlock.
         tables = ", ".join(sorted(METADATA.tables, key=lambda name: name != "draft"))
         async with self.database.session() as session:
+            # Work in the background that reads many tables must not be half-way.
+            for key in (SETTLE_LOCK, JUDGE_LOCK):
+                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             await session.execute(text(f"TRUNCATE {tables}"))
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
