@@ -4,13 +4,16 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run tools test test-slow bench pictures check format lock browser clean
+.PHONY: help run extension tools test test-slow bench pictures check format lock browser clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 run: .venv/.serve ## the service on http://127.0.0.1:8600, with its own database and the shipped model
 	@$(BIN)/tagalong-server serve
+
+extension: .venv/.serve ## the extension's packages for both stores, into dist/
+	@$(BIN)/python -m store.packages
 
 test: .venv/.test browser ## every test, the browser's included
 	$(BIN)/pytest -m "not slow"
@@ -20,16 +23,22 @@ test-slow: .venv/.test browser ## tests that take minutes or need data that is n
 
 tools: .venv/.test ## what training, testing and measuring need, into .venv
 
-bench: .venv/.test ## what a start, an answer and an event cost on this machine
+bench: .venv/.test browser ## what a start, an answer, an event and a keystroke cost on this machine
 	@$(BIN)/python -m bench.report
+	@$(BIN)/python -m bench.typing
+	@$(BIN)/python -m bench.chips
 
 pictures: .venv/.test browser ## the README's pictures, from the running product
 	@$(BIN)/python -m docs.pictures
+	@$(BIN)/python -m docs.own_pages
+	@$(BIN)/python -m docs.pipeline
 
-check: .venv/.test ## style and types
+check: .venv/.node ## style and types, of Python and of the extension
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/extension/node_modules/.bin/tsc -p tests/extension/tsconfig.json
+	$(BIN)/python -m store.lint
 
 format: .venv/.test ## put the code into its form
 	$(BIN)/ruff format .
@@ -64,10 +73,10 @@ browser: .venv/.node ## find the browsers that the tests drive, or install them
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt
-	uv pip compile pyproject.toml requirements/build.in --extra train --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
+	uv pip compile pyproject.toml requirements/build.in --extra train --extra compare --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--quiet --custom-compile-command "make lock"
 
 clean: ## remove the environment and what tests and builds left; the data stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist artifacts
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist artifacts tests/extension/node_modules

@@ -1,14 +1,17 @@
-/** What the extension's own pages share: their sentences, their switches, their one line of news. */
+/** What the extension's own pages share: their sentences and figures, their lines of news, the consents. */
 
 import { browser, words } from "./browser.js";
 import { say } from "./say.js";
 
 /** @typedef {import("./messages.js").Settings} Settings */
 
+/** The language of the sentences: the browser's, where there are sentences in it. */
+const LANGUAGE = words("language");
+
 /** Fills every `data-words` element with its sentence, and the document with its language. */
 export function localise() {
-  document.documentElement.lang = browser.i18n.getUILanguage();
-  document.documentElement.dir = words("@@bidi_dir");
+  document.documentElement.lang = LANGUAGE;
+  document.documentElement.dir = words("direction");
   for (const element of document.querySelectorAll("[data-words]")) {
     element.textContent = words(/** @type {HTMLElement} */ (element).dataset["words"] ?? "");
   }
@@ -28,15 +31,53 @@ export function part(id, type) {
   return element;
 }
 
-/** @param {string} text @param {"good" | "bad" | ""} [mood] */
-export function news(text, mood = "") {
-  const line = part("news", HTMLElement);
+/**
+ * Shows the page once it knows how things are: no switch is seen in a state that it is not in.
+ *
+ * @param {Promise<void>} known
+ */
+export async function openWhen(known) {
+  try {
+    await known;
+  } finally {
+    part("main", HTMLElement).hidden = false;
+  }
+}
+
+/**
+ * Says what came of the writer's last action, in a line of its own.
+ *
+ * @param {string} id  of the line
+ * @param {string} text
+ * @param {"good" | "bad" | ""} [mood]
+ */
+export function news(id, text, mood = "") {
+  const line = part(id, HTMLElement);
   line.textContent = text;
   line.className = mood;
 }
 
-/** Firefox keeps a consent of its own, by kind of data; Chromium does not know of it. */
+/** @param {number} count */
+export const number = (count) => new Intl.NumberFormat(LANGUAGE).format(count);
+
+/** @param {number} count @param {number} of  not 0 */
+export const percent = (count, of) => new Intl.NumberFormat(LANGUAGE, { style: "percent" }).format(count / of);
+
+/** The time of day. @param {number} when  ms since the epoch */
+export const clock = (when) => new Intl.DateTimeFormat(LANGUAGE, { timeStyle: "short" }).format(when);
+
+/** The permission to reach a server. Match patterns name no port. @param {string} server */
+export function leaveFor(server) {
+  const { protocol, hostname } = new URL(server);
+  return { origins: [`${protocol}//${hostname}/*`] };
+}
+
+/** Kinds of data by consent, as Firefox names them: it keeps a yes of its own for each. Chromium knows none. */
+const KINDS = { drafts: ["websiteContent"], counts: ["websiteActivity", "technicalAndInteraction"] };
 const firefoxAsks = "data_collection" in (await browser.permissions.getAll());
+
+/** @param {string[]} kinds */
+const ofData = (kinds) => /** @type {chrome.permissions.Permissions} */ ({ data_collection: kinds });
 
 /**
  * Keeps the two consents. To be called from the writer's own click: Firefox asks for its consent then.
@@ -46,9 +87,8 @@ const firefoxAsks = "data_collection" in (await browser.permissions.getAll());
  * @returns {Promise<Settings | null>} null if the writer took the yes back at Firefox's question
  */
 export async function consent(drafts, counts) {
-  const [content, activity] = [["websiteContent"], ["websiteActivity", "technicalAndInteraction"]];
-  const wanted = drafts ? [...content, ...(counts ? activity : [])] : [];
-  const unwanted = [...content, ...activity].filter((kind) => !wanted.includes(kind));
+  const wanted = drafts ? [...KINDS.drafts, ...(counts ? KINDS.counts : [])] : [];
+  const unwanted = [...KINDS.drafts, ...KINDS.counts].filter((kind) => !wanted.includes(kind));
   if (firefoxAsks) {
     // Not awaited before the question: that must be asked while the click lasts.
     const answer = wanted.length === 0 || browser.permissions.request(ofData(wanted)).catch(() => false);
@@ -57,6 +97,3 @@ export async function consent(drafts, counts) {
   }
   return say("change", { changes: { drafts, counts } });
 }
-
-/** @param {string[]} kinds  names that only Firefox knows */
-const ofData = (kinds) => /** @type {chrome.permissions.Permissions} */ ({ data_collection: kinds });

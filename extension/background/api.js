@@ -5,6 +5,7 @@ import { browser, words } from "../browser.js";
 /** @typedef {import("../messages.js").Settings} Settings */
 /** @typedef {import("../messages.js").Draft} Draft */
 /** @typedef {import("../messages.js").Offer} Offer */
+/** @typedef {import("../messages.js").Health} Health */
 
 const SUGGEST_TIMEOUT_MS = 5_000;
 const TIMEOUT_MS = 15_000;
@@ -25,39 +26,50 @@ export class ServiceError extends Error {
 }
 
 /**
+ * What is sent to the service for one state of a draft, just as it is sent. The version is a fact about the
+ * writer's machine, and goes with the second consent.
+ *
+ * @param {Settings} settings
+ * @param {string} draftId
+ * @param {Draft} draft
+ */
+export const suggestionRequest = (settings, draftId, draft) => ({
+  draft_id: draftId,
+  install_id: settings.install_id,
+  ...(settings.counts && { extension_version: browser.runtime.getManifest().version }),
+  ...draft,
+  record: settings.counts,
+});
+
+/**
  * @param {Settings} settings
  * @param {string} draftId
  * @param {Draft} draft
  * @param {AbortSignal} signal  aborts when a newer state of the draft is asked for
- * @returns {Promise<{suggestion_id: string | null, items: Offer[]}>}
+ * @returns {Promise<{suggestion_id: string | null, items: Offer[], known: boolean}>}  known: the model knows the site
  */
 export async function suggest(settings, draftId, draft, signal) {
   const answer = await call(settings, "POST", "/api/v1/suggestions", {
     timeout: SUGGEST_TIMEOUT_MS,
     signal,
-    body: {
-      draft_id: draftId,
-      install_id: settings.install_id,
-      extension_version: browser.runtime.getManifest().version,
-      ...draft,
-      record: settings.counts,
-    },
+    body: suggestionRequest(settings, draftId, draft),
   });
-  const { suggestion_id, items } = answer ?? {};
+  const { suggestion_id, items, notice } = answer ?? {};
   if (!Array.isArray(items) || !items.every(isOffer) || !(suggestion_id === null || isText(suggestion_id))) {
     throw new ServiceError(words("serviceNonsense"));
   }
-  return { suggestion_id, items };
+  return { suggestion_id, items, known: !isText(notice) };
 }
 
 /**
  * @param {Settings} settings
- * @param {object[]} events
+ * @param {{occurred_at: string}[]} events
  * @returns {Promise<void>} when the service has answered for every one: new, known already, or refused for good
  */
 export async function sendEvents(settings, events) {
+  const sent_at = new Date().toISOString();
   const answer = await call(settings, "POST", "/api/v1/events", {
-    body: { install_id: settings.install_id, sent_at: new Date().toISOString(), events },
+    body: { install_id: settings.install_id, sent_at, events: events.map((event) => dated(event, sent_at)) },
   });
   const { new: taken, known, refused } = answer ?? {};
   // An answer that does not account for every event is not an answer for them.
@@ -66,8 +78,33 @@ export async function sendEvents(settings, events) {
   }
 }
 
-/** Whether the service can answer; throws ServiceError if not. @param {Settings} settings */
-export const ready = (settings) => call(settings, "GET", "/health/ready", { timeout: SUGGEST_TIMEOUT_MS });
+/**
+ * An event that happened while the machine's clock stood at its beginning, or a lifetime ahead, is dated as
+ * sent: the service refuses such moments, and the event would be lost for its date.
+ *
+ * @param {{occurred_at: string}} event
+ * @param {string} sent_at
+ */
+function dated(event, sent_at) {
+  const year = new Date(event.occurred_at).getUTCFullYear();
+  return year >= 2000 && year < 2100 ? event : { ...event, occurred_at: sent_at };
+}
+
+/**
+ * How the service is; throws ServiceError where it cannot answer drafts.
+ *
+ * @param {Settings} settings
+ * @returns {Promise<{model: string, database: Health["database"]}>}
+ */
+export async function ready(settings) {
+  const answer = await call(settings, "GET", "/health/ready", { timeout: SUGGEST_TIMEOUT_MS });
+  if (!isText(answer?.model)) throw new ServiceError(words("serviceNonsense"));
+  return { model: answer.model, database: answer.database };
+}
+
+/** Whether the service takes the key; throws ServiceError if not. Sends nothing of the writer. @param {Settings} settings */
+export const tryKey = (settings) =>
+  call(settings, "POST", "/api/v1/suggestions/batch", { timeout: SUGGEST_TIMEOUT_MS, body: { drafts: [] } });
 
 /** Everything the service holds of this install. @param {Settings} settings */
 export const exportInstall = (settings) => call(settings, "GET", installPath(settings));
@@ -96,7 +133,10 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal
   try {
     const response = await fetch(settings.server + path, {
       method,
-      headers: body ? { "Content-Type": "application/json" } : {},
+      headers: {
+        ...(body && { "Content-Type": "application/json" }),
+        ...(settings.api_key && { Authorization: `Bearer ${settings.api_key}` }),
+      },
       ...(body && { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       cache: "no-store",
@@ -120,6 +160,7 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal
  * @param {string} text  an `application/problem+json`, if the service itself answered
  */
 function problem(response, text) {
+  if (response.status === 401) return new ServiceError(words("serviceKey"), 401);
   let message = words("serviceStatus", response.status);
   if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     try {
@@ -147,4 +188,9 @@ const isText = (value) => typeof value === "string" && value !== "";
 
 /** @param {any} item */
 const isOffer = (item) =>
-  isText(item?.tag) && typeof item.score === "number" && typeof item.confident === "boolean";
+  isText(item?.tag) &&
+  typeof item.score === "number" &&
+  typeof item.confident === "boolean" &&
+  typeof item.uses === "number" &&
+  Array.isArray(item.because) &&
+  item.because.every(isText);

@@ -1,22 +1,26 @@
 /** Knows which draft is written in which tab, what became of its items, and when it was posted. */
 
 import { browser } from "../browser.js";
+import { POSTING, TOLD } from "../kept.js";
 import * as outbox from "./outbox.js";
 import * as settings from "./settings.js";
 import { alone } from "./storage.js";
+import * as tally from "./tally.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").ItemLife} ItemLife */
+/** @typedef {import("../messages.js").Draft} Draft */
+/** @typedef {import("../kept.js").Posting} Posting */
 
 /**
  * @typedef {object} DraftRecord  what is remembered of a draft; never its text
+ * @property {Draft["kind"]} kind
+ * @property {string} place  site, and the path of the post where one is edited
  * @property {string} title_hash  of its title as last seen: finds a draft that the page restores later
  * @property {number} touched  ms since the epoch
  * @property {boolean} recorded  the service holds at least one suggestion of it
  * @property {Record<string, ItemLife>} items  by tag
  */
-
-/** @typedef {{event: outbox.PostedEvent, submitted: number}} Pending  submitted, not yet seen posted */
 
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000;
 const REMEMBERED = 100;
@@ -27,61 +31,98 @@ const PENDING_MS = 10 * 60_000;
  * new one.
  *
  * @param {number} tab
- * @param {string} title
- * @param {boolean} reloaded  the page was reloaded or come back to, not opened anew
+ * @param {string} place  site, and the path of the post where one is edited
+ * @param {{title: string, kind: Draft["kind"], reloaded: boolean}} page  reloaded: or come back to, not opened anew
  * @returns {Promise<{draft_id: string, items: Record<string, ItemLife>}>}
  */
-export async function open(tab, title, reloaded) {
+export async function open(tab, place, { title, kind, reloaded }) {
   const title_hash = await hash(title);
   return alone(async () => {
-    const [drafts, tabs] = [await remembered(), await ofSession("tabs")];
-    const own = /** @type {string | undefined} */ (tabs[tab]);
+    // What the page told just before it was reloaded belongs to the draft's items.
+    await collect();
+    const [drafts, tabs] = [await remembered(), await tabsDrafts()];
     const held = new Set(Object.entries(tabs).filter(([other]) => Number(other) !== tab).map(([, id]) => id));
-    const same = Object.keys(drafts).find((id) => drafts[id]?.title_hash === title_hash && !held.has(id));
-    const draft_id = (reloaded ? own : undefined) ?? same ?? crypto.randomUUID();
-    const draft = drafts[draft_id] ?? { title_hash, touched: 0, recorded: false, items: {} };
+    const fits = (/** @type {string} */ id) => drafts[id]?.kind === kind && drafts[id]?.place === place;
+    const own = reloaded ? tabs[tab] : undefined;
+    const same = Object.keys(drafts).find((id) => fits(id) && drafts[id]?.title_hash === title_hash && !held.has(id));
+    const draft_id = (own !== undefined && fits(own) ? own : same) ?? crypto.randomUUID();
+    const draft = drafts[draft_id] ?? { kind, place, recorded: false, items: {} };
     drafts[draft_id] = { ...draft, title_hash, touched: Date.now() };
-    await browser.storage.local.set({ drafts });
+    await outbox.put({ drafts });
     await browser.storage.session.set({ tabs: { ...tabs, [tab]: draft_id } });
     return { draft_id, items: draft.items };
   });
 }
 
 /**
- * Remembers the title a draft has now, and whether the service recorded a suggestion of it.
+ * Remembers the title that a draft has now.
  *
  * @param {string} draft_id
  * @param {string} title
- * @param {boolean} recorded
  */
-export async function touch(draft_id, title, recorded) {
+export async function touch(draft_id, title) {
   const title_hash = await hash(title);
-  await alone(async () => {
+  await change(draft_id, (draft) => ({ ...draft, title_hash, touched: Date.now() }));
+}
+
+/** The service holds a suggestion of the draft: once it is posted, that counts. @param {string} draft_id */
+export const recorded = (draft_id) =>
+  change(draft_id, (draft) => (draft.recorded ? draft : { ...draft, recorded: true }));
+
+/**
+ * @param {string} draft_id
+ * @param {(draft: DraftRecord) => DraftRecord} next
+ */
+function change(draft_id, next) {
+  return alone(async () => {
     const drafts = await remembered();
     const draft = drafts[draft_id];
     if (!draft) return;
-    drafts[draft_id] = { ...draft, title_hash, touched: Date.now(), recorded: draft.recorded || recorded };
-    await browser.storage.local.set({ drafts });
+    drafts[draft_id] = next(draft);
+    if (drafts[draft_id] !== draft) await outbox.put({ drafts });
   });
 }
 
 /**
- * Puts events into the outbox and into their draft's memory, both or neither.
+ * Takes up what pages have told: into the outbox, and into their drafts' memory.
+ *
+ * @param {Record<string, ItemEvent>} [unsaved]  what a page could not put on disk, by the key it would have
+ * @returns {Promise<void>}
+ */
+export const take = (unsaved) => alone(() => collect(unsaved));
+
+/** The same, to be called inside `alone`. @param {Record<string, ItemEvent>} [unsaved] */
+async function collect(unsaved = {}) {
+  const stored = await browser.storage.local.get(null);
+  const onDisk = Object.keys(stored).filter((key) => key.startsWith(TOLD));
+  const told = { ...stored, ...unsaved };
+  const keys = Object.keys(told).filter((key) => key.startsWith(TOLD)).sort();
+  const events = keys.map((key) => /** @type {ItemEvent} */ (told[key]));
+  if (events.length > 0 && settings.mayCount(settings.sound(stored["settings"]))) await keep(events);
+  const stale = Object.keys(stored).filter((key) => key.startsWith(POSTING) && !isPending(stored[key]));
+  // Last: if we die before, they are found again, and known by their ids.
+  if (onDisk.length + stale.length > 0) await browser.storage.local.remove([...onDisk, ...stale]);
+}
+
+/**
+ * Puts events into the outbox and into their draft's memory, both or neither, each once. To be called inside
+ * `alone`.
  *
  * @param {ItemEvent[]} events
- * @returns {Promise<boolean>} whether there is something to send
  */
-export function record(events) {
-  return alone(async () => {
-    if (!settings.mayCount(await settings.read())) return false;
-    const drafts = await remembered();
-    for (const event of events) {
-      const draft = drafts[event.draft_id];
-      if (draft) draft.items[event.tag] = lifeAfter(draft.items[event.tag], event);
-    }
-    await browser.storage.local.set({ drafts, outbox: outbox.withEvents(await outbox.read(), events) });
-    return true;
-  });
+async function keep(events) {
+  const [box, drafts] = [await outbox.read(), await remembered()];
+  const fresh = outbox.unknownOf(box, events);
+  let sum = await tallied();
+  for (const event of fresh) {
+    const draft = drafts[event.draft_id];
+    if (!draft) continue;
+    const before = draft.items[event.tag];
+    const after = lifeAfter(before, event);
+    draft.items[event.tag] = after;
+    if (draft.kind === "ask") sum = tally.withLife(sum, before, after);
+  }
+  await outbox.put({ drafts, tally: sum, outbox: outbox.withEvents(box, fresh) });
 }
 
 /**
@@ -90,39 +131,18 @@ export function record(events) {
  * @returns {ItemLife}
  */
 function lifeAfter(life, { kind, suggestion_id }) {
-  const next = { suggestion_id, accepted: false, dismissed: false, ...life };
+  const next = { suggestion_id, accepted: false, ever: false, dismissed: false, ...life };
   if (kind === "accepted" || kind === "removed") next.accepted = kind === "accepted";
   if (kind === "dismissed" || kind === "restored") next.dismissed = kind === "dismissed";
+  next.ever ||= next.accepted;
   return next;
 }
 
-/**
- * Notes that a tab's question was submitted; it counts once the tab shows the question.
- *
- * @param {number} tab
- * @param {{draft_id: string, tags: string[], site: string}} snapshot
- */
-export function posting(tab, snapshot) {
-  return alone(async () => {
-    const event = {
-      id: crypto.randomUUID(),
-      occurred_at: new Date().toISOString(),
-      kind: /** @type {const} */ ("posted"),
-      ...snapshot,
-      question_id: null,
-    };
-    const pending = { ...(await ofSession("pending")), [tab]: { event, submitted: Date.now() } };
-    await browser.storage.session.set({ pending });
-  });
-}
-
-/** The page kept the writer after all. @param {number} tab */
+/** An ask page was loaded in the tab: what it submitted before did not become a question. @param {number} tab */
 export function withdraw(tab) {
   return alone(async () => {
-    const pending = await ofSession("pending");
-    if (!(tab in pending)) return;
-    delete pending[tab];
-    await browser.storage.session.set({ pending });
+    const draft_id = (await tabsDrafts())[tab];
+    if (draft_id !== undefined) await browser.storage.local.remove(POSTING + draft_id);
   });
 }
 
@@ -132,44 +152,83 @@ export function withdraw(tab) {
  * @param {number} tab
  * @param {string} site
  * @param {number | null} question_id  null: staged, so not a question yet
- * @returns {Promise<boolean>} whether there is something to send
+ * @returns {Promise<boolean>} whether there may be something to send
  */
 export function arrived(tab, site, question_id) {
   return alone(async () => {
-    const [pending, tabs] = [await ofSession("pending"), await ofSession("tabs")];
-    const own = /** @type {Pending | undefined} */ (pending[tab]);
-    if (!own) return false;
-    const drafts = await remembered();
-    const posted = own.event.site === site && Date.now() - own.submitted < PENDING_MS;
-    const counts =
-      posted && drafts[own.event.draft_id]?.recorded === true && settings.mayCount(await settings.read());
-    if (counts) {
-      delete drafts[own.event.draft_id];
-      const events = [{ ...own.event, question_id }];
-      await browser.storage.local.set({ drafts, outbox: outbox.withEvents(await outbox.read(), events) });
+    const tabs = await tabsDrafts();
+    const draft_id = tabs[tab];
+    if (draft_id === undefined) return false;
+    const key = POSTING + draft_id;
+    const posting = /** @type {Posting | undefined} */ ((await browser.storage.local.get(key))[key]);
+    if (!posting) return false;
+    if (posting.site === site && isPending(posting)) {
+      await collect();
+      await keepPosted(draft_id, posting, question_id);
+      delete tabs[tab];
+      await browser.storage.session.set({ tabs });
     }
-    delete pending[tab];
-    if (posted) delete tabs[tab];
-    await browser.storage.session.set({ pending, tabs });
-    return counts;
+    await browser.storage.local.remove(key);
+    return true;
   });
+}
+
+/** Whether a submitted question may still become one. @param {any} posting */
+const isPending = ({ submitted }) => Date.now() - Date.parse(submitted) < PENDING_MS;
+
+/**
+ * Puts the posting into the outbox, if the service knows the draft, and ends the draft. To be called inside
+ * `alone`.
+ *
+ * @param {string} draft_id
+ * @param {Posting} posting
+ * @param {number | null} question_id
+ */
+async function keepPosted(draft_id, { submitted, tags, site }, question_id) {
+  const drafts = await remembered();
+  const draft = drafts[draft_id];
+  // Without it, the draft was at its end before: we died since, and are told of the same arrival again.
+  if (!draft?.recorded || !settings.mayCount(await settings.read())) return;
+  delete drafts[draft_id];
+  /** @type {outbox.PostedEvent} */
+  const event = { id: crypto.randomUUID(), occurred_at: submitted, kind: "posted", draft_id, tags, site, question_id };
+  const before = await tallied();
+  const sum = draft.kind === "ask" ? tally.withPosted(before, draft.items, tags) : before;
+  await outbox.put({ drafts, tally: sum, outbox: outbox.withEvents(await outbox.read(), [event]) });
 }
 
 /** The tab's draft is no more: thrown away by the writer, or the tab is closed. @param {number} tab */
 export function leave(tab) {
   return alone(async () => {
-    const [pending, tabs] = [await ofSession("pending"), await ofSession("tabs")];
-    if (!(tab in pending) && !(tab in tabs)) return;
-    delete pending[tab];
+    const tabs = await tabsDrafts();
+    const draft_id = tabs[tab];
+    if (draft_id === undefined) return;
     delete tabs[tab];
-    await browser.storage.session.set({ pending, tabs });
+    await browser.storage.local.remove(POSTING + draft_id);
+    await browser.storage.session.set({ tabs });
   });
 }
 
-/** Forgets every draft. To be called inside `alone`. */
+/** The browser gave a tab another number. @param {number} after @param {number} before */
+export function renumber(after, before) {
+  return alone(async () => {
+    const { [before]: draft_id, ...tabs } = await tabsDrafts();
+    if (draft_id !== undefined) await browser.storage.session.set({ tabs: { ...tabs, [after]: draft_id } });
+  });
+}
+
+/** The writer's own acceptance so far. @returns {Promise<import("../messages.js").Tally>} */
+export async function tallied() {
+  const { tally: sum } = await browser.storage.local.get("tally");
+  return { ...tally.EMPTY, .../** @type {object} */ (sum ?? {}) };
+}
+
+/** Forgets every draft, what pages told of them, and the tally. To be called inside `alone`. */
 export async function forgetAll() {
-  await browser.storage.local.remove("drafts");
-  await browser.storage.session.remove(["tabs", "pending"]);
+  const keys = Object.keys(await browser.storage.local.get(null));
+  const told = keys.filter((key) => key.startsWith(TOLD) || key.startsWith(POSTING));
+  await browser.storage.local.remove(["drafts", "tally", ...told]);
+  await browser.storage.session.remove("tabs");
 }
 
 /** Drafts of the last seven days, the newest hundred. @returns {Promise<Record<string, DraftRecord>>} */
@@ -181,13 +240,12 @@ async function remembered() {
 }
 
 /**
- * A map by tab from `storage.session`, which ends with the browser, as the numbers of tabs do.
+ * Drafts by tab, from `storage.session`: it ends with the browser, as the numbers of tabs do.
  *
- * @param {"tabs" | "pending"} key
- * @returns {Promise<Record<string, any>>}
+ * @returns {Promise<Record<string, string>>}
  */
-async function ofSession(key) {
-  return /** @type {Record<string, any>} */ ((await browser.storage.session.get(key))[key] ?? {});
+async function tabsDrafts() {
+  return /** @type {Record<string, string>} */ ((await browser.storage.session.get("tabs"))["tabs"] ?? {});
 }
 
 /** @param {string} title @returns {Promise<string>} SHA-256 of the title without case and outer space, hex */

@@ -26,13 +26,18 @@ import { alone } from "./storage.js";
  * @property {number} not_before  ms since the epoch; nothing is sent earlier
  * @property {boolean} told  the service named `not_before`: then no good sign cuts it short
  * @property {number} proven  ms since the epoch at which the service last took a batch
- * @property {number} lost  events that the service refuses as malformed, dropped
+ * @property {number} lost  events dropped: the service refuses them as malformed, or the disk had no more room.
+ *   Their numbers stay given out, so the service counts them too, as a gap
  */
 
 const LARGEST_BATCH = 100;
 const RECENT = 300;
 const FIRST_WAIT_MS = 30_000;
 const LONGEST_WAIT_MS = 60 * 60_000;
+/** The longest that a service may ask for: no slip of its clock may silence us for good. */
+const LONGEST_TOLD_MS = 24 * 60 * 60_000;
+/** Of the events that wait, the share that goes at once where the disk has no room. */
+const SPARED = 0.1;
 /** So long after the service took a batch, a refusal of one event is the event's fault, not the service's. */
 const PROOF_MS = 10_000;
 const ALARM = "outbox";
@@ -57,15 +62,45 @@ export async function read() {
 }
 
 /**
- * Numbers the events that are new and puts them behind the others. To be called inside `alone`.
+ * Writes to `storage.local`, all or nothing. Where there is no room, the oldest events go, as the last resort,
+ * and are counted. To be called inside `alone`.
+ *
+ * @param {{outbox?: Outbox, [key: string]: unknown}} values
+ * @returns {Promise<void>} throws where even an empty outbox makes no room; then nothing has changed
+ */
+export async function put(values) {
+  try {
+    await browser.storage.local.set(values);
+  } catch (error) {
+    const outbox = values.outbox ?? (await read());
+    if (outbox.events.length === 0) throw error;
+    const spared = Math.ceil(outbox.events.length * SPARED);
+    const rest = { ...outbox, events: outbox.events.slice(spared), lost: outbox.lost + spared };
+    await put({ ...values, outbox: rest });
+  }
+}
+
+/**
+ * Of the events, those that the outbox neither holds nor has sent.
+ *
+ * @template {ItemEvent | PostedEvent} Event
+ * @param {Outbox} outbox
+ * @param {Event[]} events
+ * @returns {Event[]}
+ */
+export function unknownOf(outbox, events) {
+  const known = new Set([...outbox.recent, ...outbox.events.map((event) => event.id)]);
+  return events.filter((event) => !known.has(event.id));
+}
+
+/**
+ * Numbers new events and puts them behind the others.
  *
  * @param {Outbox} outbox
- * @param {(ItemEvent | PostedEvent)[]} events
+ * @param {(ItemEvent | PostedEvent)[]} fresh
  * @returns {Outbox}
  */
-export function withEvents(outbox, events) {
-  const known = new Set([...outbox.recent, ...outbox.events.map((event) => event.id)]);
-  const fresh = events.filter((event) => !known.has(event.id));
+export function withEvents(outbox, fresh) {
   const numbered = fresh.map((event, index) => ({ ...event, sequence: outbox.sequence + 1 + index }));
   // Suspects may wait long for proof that the service is well; new events must not wait with them.
   const due = fresh.length > 0 && !outbox.told && outbox.events.every(isSuspect);
@@ -96,20 +131,20 @@ export async function sendSoon() {
 export async function sendNow() {
   await alone(async () => {
     const outbox = await read();
-    if (!outbox.told) await browser.storage.local.set({ outbox: { ...outbox, not_before: 0 } });
+    if (!outbox.told) await put({ outbox: { ...outbox, not_before: 0 } });
   });
   await send();
 }
 
 /** The service has just answered something: no need to wait out a back-off of our own. */
 export async function serviceAnswers() {
-  const waits = await alone(async () => {
+  const due = await alone(async () => {
     const outbox = await read();
     if (outbox.events.length === 0 || outbox.failures === 0 || outbox.told) return false;
-    await browser.storage.local.set({ outbox: { ...outbox, failures: 0, not_before: 0 } });
+    await put({ outbox: { ...outbox, failures: 0, not_before: 0 } });
     return true;
   });
-  if (waits) await send();
+  if (due) await send();
 }
 
 /** Sends all that is due, batch by batch; one sender at a time. */
@@ -134,7 +169,7 @@ export function sending(work) {
 async function sendBatch() {
   const [current, outbox] = [await settings.read(), await read()];
   if (!settings.mayCount(current) || outbox.events.length === 0) return false;
-  if (Date.now() < outbox.not_before) {
+  if (waits(outbox)) {
     await wakeAt(outbox.not_before);
     return false;
   }
@@ -148,6 +183,17 @@ async function sendBatch() {
     return await changeOutbox((latest) => afterRefusal(latest, sent, refusal));
   }
   return await changeOutbox((latest) => afterTaking(latest, sent));
+}
+
+/**
+ * Whether it is too early to send. A wait longer than any that we choose was left behind by a clock that has
+ * been set back since.
+ *
+ * @param {Outbox} outbox
+ */
+function waits({ not_before, told }) {
+  const wait = not_before - Date.now();
+  return wait > 0 && wait <= (told ? LONGEST_TOLD_MS : LONGEST_WAIT_MS);
 }
 
 /**
@@ -196,7 +242,7 @@ function afterTaking(outbox, sent) {
 function afterRefusal(outbox, sent, error) {
   if (![400, 409, 413, 422].includes(error.status)) return waiting(outbox, error);
   if (sent.size > 1) return { ...outbox, batch: Math.ceil(sent.size / 2) };
-  if (Date.now() - outbox.proven < PROOF_MS) {
+  if (Math.abs(Date.now() - outbox.proven) < PROOF_MS) {
     const events = outbox.events.filter((event) => !sent.has(event.id));
     return { ...outbox, events, lost: outbox.lost + outbox.events.length - events.length };
   }
@@ -211,15 +257,15 @@ function afterRefusal(outbox, sent, error) {
  * @returns {Outbox}
  */
 function waiting(outbox, error) {
-  const told = error.retryAfterMs !== null;
+  const told = error.retryAfterMs === null ? null : Math.min(error.retryAfterMs, LONGEST_TOLD_MS);
   const wait = Math.min(FIRST_WAIT_MS * 2 ** outbox.failures, LONGEST_WAIT_MS);
   // Jitter over half the wait: installs that lost the service together must not come back together.
   const ownWait = wait * (0.5 + Math.random() / 2);
   return {
     ...outbox,
     failures: outbox.failures + 1,
-    not_before: Date.now() + (error.retryAfterMs ?? ownWait),
-    told,
+    not_before: Date.now() + (told ?? ownWait),
+    told: told !== null,
   };
 }
 
@@ -232,7 +278,7 @@ function waiting(outbox, error) {
 async function changeOutbox(change) {
   const outbox = await alone(async () => {
     const next = change(await read());
-    await browser.storage.local.set({ outbox: next });
+    await put({ outbox: next });
     return next;
   });
   return outbox.events.length > 0;

@@ -10,6 +10,7 @@ import { say } from "../say.js";
 const SHORTEST_TITLE = 15;
 const LONGEST_TITLE = 300;
 const LONGEST_BODY = 50_000;
+const WORKER_LIVES_MS = 20_000;
 
 /** Whether this page has opened a draft: then, for the background, it is come back to. */
 let opened = false;
@@ -36,6 +37,8 @@ export function followDraft(page, debounceMs, follower, signal) {
   let draftId;
   let asked = "";
   let newest = 0;
+  /** When the worker was last spoken to, by the page's clock. */
+  let said = performance.now();
   signal.addEventListener("abort", () => clearTimeout(timer));
 
   /** @returns {Draft} */
@@ -57,18 +60,20 @@ export function followDraft(page, debounceMs, follower, signal) {
   const open = async (title) => {
     const [navigation] = performance.getEntriesByType("navigation");
     const reloaded = /** @type {PerformanceNavigationTiming} */ (navigation)?.type !== "navigate";
-    const draft = await say("open", { title, reloaded: reloaded || opened });
+    const draft = await say("open", { title, kind: page.kind, reloaded: reloaded || opened });
     opened = true;
     follower.opened(draft);
     return draft.draft_id;
   };
 
   const ask = async () => {
-    // Read now, not at the keystroke: the page's toolbar changes the body without telling.
+    // Read now, not at the keystroke: that costs the writer nothing, and the page's toolbar changes the body untold.
     const draft = read();
+    if (draft.title.trim().length < SHORTEST_TITLE) return close(draft);
     const state = JSON.stringify(draft);
-    if (signal.aborted || state === asked || draft.title.trim().length < SHORTEST_TITLE) return;
+    if (state === asked) return;
     asked = state;
+    said = performance.now();
     const number = ++newest;
     follower.asking();
     /** @type {Answer} */
@@ -87,27 +92,35 @@ export function followDraft(page, debounceMs, follower, signal) {
     follower.answered(answer);
   };
 
+  /** Nothing to ask for, and no answer is wanted any more. @param {Draft} draft */
+  const close = ({ title, body, chosen_tags }) => {
+    forget();
+    follower.tooShort();
+    if (draftId && title === "" && body === "" && chosen_tags.length === 0) {
+      // Everything is gone: the writer threw this draft away, and the next one is another.
+      draftId = undefined;
+      say("discarded", {}).catch(() => {});
+    }
+  };
+
   const forget = () => {
     asked = "";
     newest += 1;
     clearTimeout(timer);
   };
 
+  /** The browser stops a worker that heard nothing for 30 s: it starts again while the writer still types. */
+  const wake = () => {
+    if (performance.now() - said < WORKER_LIVES_MS) return;
+    said = performance.now();
+    say("wake", {}).catch(() => {});
+  };
+
   return {
     changed() {
-      const draft = read();
-      if (draft.title.trim().length < SHORTEST_TITLE) {
-        forget();
-        follower.tooShort();
-        if (draftId && draft.title === "" && draft.body === "" && draft.chosen_tags.length === 0) {
-          // Everything is gone: the writer threw this draft away, and the next one is another.
-          draftId = undefined;
-          say("discarded", {}).catch(() => {});
-        }
-      } else if (JSON.stringify(draft) !== asked) {
-        clearTimeout(timer);
-        timer = setTimeout(ask, debounceMs);
-      }
+      wake();
+      clearTimeout(timer);
+      timer = setTimeout(ask, debounceMs);
     },
     retry() {
       forget();

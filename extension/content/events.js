@@ -1,31 +1,65 @@
-/** Hands events to the background, which keeps them on disk: in order, each once, even if it dies meanwhile. */
+/** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
+import { browser } from "../browser.js";
+import { POSTING, TOLD } from "../kept.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
+/** @typedef {import("../kept.js").Posting} Posting */
 
 const FIRST_WAIT_MS = 200;
-const TRIES = 8;
+const LONGEST_WAIT_MS = 60_000;
 
-/** @returns {(event: Omit<ItemEvent, "id" | "occurred_at">) => void} */
+/**
+ * The page itself puts events on disk: what the background were told in a message would be lost if the page
+ * closed and the worker died in the same moment.
+ *
+ * @returns {(event: Omit<ItemEvent, "id" | "occurred_at">) => void}
+ */
 export function createRecorder() {
-  /** @type {ItemEvent[]} not yet known to be on disk, oldest first */
-  let unsaved = [];
+  const page = `${TOLD}${Date.now()}.${crypto.randomUUID()}`;
+  let count = 0;
+  /** @type {Record<string, ItemEvent>} by key; not yet known to be on disk */
+  let unsaved = {};
 
-  /** Each message carries all that is unsaved, so order holds; the background knows repeated ids. */
+  /** Each time all that is unsaved, so order holds; the background knows repeated ids. */
   async function save(tries = 1) {
     const batch = unsaved;
-    if (batch.length === 0) return;
     try {
-      await say("record", { events: batch });
-      unsaved = unsaved.filter((event) => !batch.includes(event));
+      const full = await browser.storage.local.set(batch).then(() => false, () => true);
+      if (!full) forget(batch);
+      await say("told", full ? { unsaved: batch } : {});
+      forget(batch);
     } catch {
-      if (tries < TRIES) setTimeout(save, FIRST_WAIT_MS * 2 ** tries, tries + 1);
+      // No answer: tried again while the extension is there at all, not updated or removed under the page's feet.
+      if (browser.runtime?.id) setTimeout(save, Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS), tries + 1);
     }
   }
 
+  /** @param {Record<string, ItemEvent>} saved */
+  function forget(saved) {
+    unsaved = Object.fromEntries(Object.entries(unsaved).filter(([key]) => !(key in saved)));
+  }
+
   return (event) => {
-    unsaved = [...unsaved, { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event }];
+    const told = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
+    unsaved = { ...unsaved, [`${page}.${String(++count).padStart(6, "0")}`]: told };
     void save();
   };
 }
+
+/**
+ * Notes that the question was submitted; it counts once the tab shows it.
+ *
+ * @param {string} draftId
+ * @param {string[]} tags
+ * @param {string} site
+ */
+export function keepPosting(draftId, tags, site) {
+  /** @type {Posting} */
+  const posting = { submitted: new Date().toISOString(), tags, site };
+  void browser.storage.local.set({ [POSTING + draftId]: posting }).catch(() => {});
+}
+
+/** The page kept the writer after all. @param {string} draftId */
+export const dropPosting = (draftId) => void browser.storage.local.remove(POSTING + draftId).catch(() => {});

@@ -2,14 +2,12 @@
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").ItemLife} ItemLife */
-/** @typedef {import("../messages.js").Offer} Offer */
 
 /**
  * One offered tag of the draft.
  *
  * @typedef {object} Item
  * @property {string} tag
- * @property {number} score
  * @property {string | null} suggestion_id  the newest until the first view, then that of the view; null:
  *   the service could not record it, and nothing of it is counted
  * @property {boolean} viewed
@@ -39,7 +37,7 @@ export class Items {
    */
   begin(draftId, lives) {
     this.#draftId = draftId;
-    const known = Object.entries(lives).map(([tag, life]) => [tag, { tag, score: 0, viewed: true, ...life }]);
+    const known = Object.entries(lives).map(([tag, life]) => [tag, { tag, viewed: true, ...life }]);
     this.#items = new Map(/** @type {[string, Item][]} */ (known));
   }
 
@@ -56,19 +54,17 @@ export class Items {
    * Takes up an answer.
    *
    * @param {string | null} suggestionId
-   * @param {Offer[]} offers
+   * @param {string[]} tags  that it offers
    */
-  offer(suggestionId, offers) {
-    for (const { tag, score } of offers) {
+  offer(suggestionId, tags) {
+    for (const tag of tags) {
       const item = this.#items.get(tag) ?? {
         tag,
-        score,
         suggestion_id: null,
         viewed: false,
         accepted: false,
         dismissed: false,
       };
-      item.score = score;
       if (!item.viewed) item.suggestion_id = suggestionId ?? item.suggestion_id;
       this.#items.set(tag, item);
     }
@@ -83,12 +79,16 @@ export class Items {
   viewed(tag, position) {
     const item = this.#items.get(tag);
     if (!item || item.viewed || item.suggestion_id === null) return;
+    // Its life began off the record: the rest of it would be half a story.
+    if (item.accepted || item.dismissed) return;
     item.viewed = true;
     this.#tell("viewed", item, position);
   }
 
   /** The page took the tag after a click. @param {string} tag @param {number} position */
   accepted(tag, position) {
+    // Taken before a reload that did not bring it back: it was gone.
+    this.gone(tag);
     this.#act(tag, "accepted", position);
   }
 

@@ -1,35 +1,44 @@
-/** The content script of a page to ask on: finds the form, and shows chips while the writer wants them. */
+/** The content script of a page to write a question on: finds the form, and shows chips while they are wanted. */
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
 import { mount } from "./mount.js";
-import { findPage } from "./pages/index.js";
+import { findPage, generationOf } from "./pages/index.js";
+
+/** @typedef {import("./pages/contract.js").Page} Page */
 
 const LOOK_AGAIN_MS = 200;
 
-/** @type {{root: Element, unmount: () => void} | null} */
+/** @type {{page: Page, unmount: () => void, focus: () => void} | null} */
 let mounted = null;
-let wanted = false;
-let debounceMs = 0;
+/** @type {{debounceMs: number, never: string[]} | null} how chips are wanted; null: not at all */
+let wanted = null;
+
+let address = location.pathname;
 
 /** Shows chips where there is a page and they are wanted; takes them away where not. Safe to repeat. */
-function look() {
-  if (mounted && (!wanted || !mounted.root.isConnected)) {
+async function look() {
+  if (address !== location.pathname) {
+    // A page of scripts may go on to the question without loading it.
+    address = location.pathname;
+    void import("./arrival.js").then(({ tellArrival }) => tellArrival());
+  }
+  if (mounted && (!wanted || mounted.page.parts.some((part) => !part.isConnected))) {
     mounted.unmount();
     mounted = null;
   }
   if (mounted || !wanted) return;
-  const page = findPage(document);
-  if (page) mounted = { root: page.root, unmount: mount(page, debounceMs) };
+  const page = await findPage(document);
+  if (page && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
 }
 
 async function learn() {
-  const { on, debounce_ms } = await say("hello", {});
+  const { on, debounce_ms, never } = await say("hello", {});
   // What is mounted belongs to the settings, and the install, of before.
-  wanted = false;
-  look();
-  [wanted, debounceMs] = [on, debounce_ms];
-  look();
+  wanted = null;
+  void look();
+  wanted = on ? { debounceMs: debounce_ms, never } : null;
+  void look();
 }
 
 // What an earlier version left behind when it was updated under the page's feet.
@@ -40,11 +49,26 @@ let timer;
 new MutationObserver(() => {
   timer ??= setTimeout(() => {
     timer = undefined;
-    look();
+    void look();
   }, LOOK_AGAIN_MS);
-}).observe(document.documentElement, { childList: true, subtree: true });
+  // A step that is unlocked changes nothing but its class.
+}).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["class"] });
 
-browser.storage.local.onChanged.addListener((changes) => {
-  if ("settings" in changes) void learn();
+browser.runtime.onMessage.addListener((message, _, reply) => {
+  if (message?.type === "describe") {
+    reply({ site: location.hostname.replace(/^www\./, ""), page: generationOf(document) });
+  } else if (message?.type === "focus") {
+    mounted?.focus();
+    reply(null);
+  }
 });
+
+browser.storage.local.onChanged.addListener(({ settings }) => {
+  // The list of tags never to show is followed by what is mounted.
+  const others = (/** @type {any} */ value) =>
+    JSON.stringify(Object.entries(value ?? {}).filter(([key]) => key !== "never").sort());
+  if (settings && others(settings.oldValue) !== others(settings.newValue)) void learn();
+});
+// Come back to as it was left, the page may hold what has been posted or switched off meanwhile.
+addEventListener("pageshow", ({ persisted }) => persisted && void learn());
 void learn();

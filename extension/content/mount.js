@@ -1,10 +1,9 @@
 /** Joins one page, its draft, its chips and what is counted of them. */
 
-import { words } from "../browser.js";
-import { say } from "../say.js";
+import { browser, words } from "../browser.js";
 import { createChips } from "./chips.js";
 import { followDraft } from "./draft.js";
-import { createRecorder } from "./events.js";
+import { createRecorder, dropPosting, keepPosting } from "./events.js";
 import { Items } from "./items.js";
 import { watchViews } from "./views.js";
 
@@ -12,6 +11,22 @@ import { watchViews } from "./views.js";
 /** @typedef {import("./chips.js").Look} Look */
 /** @typedef {import("./chips.js").Note} Note */
 /** @typedef {import("../messages.js").Answer} Answer */
+/** @typedef {import("../messages.js").Offer} Offer */
+
+/**
+ * @typedef {object} Desk  what stands on a page, and what the writer does with it, have in common
+ * @property {Page} page
+ * @property {Items} items
+ * @property {ReturnType<typeof createChips>} chips
+ * @property {Map<string, number>} settled  when the writer last said something about a tag; ms since the epoch
+ * @property {Set<string>} never  tags of which the writer wants no chip, in any draft
+ * @property {string | null} adding  the tag that the page is being asked to take
+ * @property {Note | null} note  on the last action, until the next
+ * @property {string[]} present  the page's tags when last at rest
+ * @property {() => void} draw
+ * @property {() => void} compareTags
+ * @property {AbortSignal} signal  aborts when the chips are gone
+ */
 
 /** A settled chip stays so long where it is: the one that takes its place must not catch a second click. */
 const STAYS_MS = 8000;
@@ -22,34 +37,55 @@ const TAGS_AT_REST_MS = 250;
  * Shows chips on the page until told to stop.
  *
  * @param {Page} page
- * @param {number} debounceMs
- * @returns {() => void} unmounts
+ * @param {{debounceMs: number, never: string[]}} wanted
+ * @returns {{unmount: () => void, focus: () => void}}
  */
-export function mount(page, debounceMs) {
+export function mount(page, { debounceMs, never: banished }) {
   const life = new AbortController();
   const items = new Items(createRecorder());
   /** @type {string[]} tags of the newest answer, best first */
   let offered = [];
-  /** @type {string[]} tags of the chips, in their order on screen */
+  /** @type {Map<string, Offer>} the newest of each tag */
+  const offers = new Map();
+  /** @type {string[]} tags of the chips */
   let shown = [];
-  /** @type {Map<string, number>} when the writer last said something about a tag; ms since the epoch */
-  const settled = new Map();
-  /** @type {string | null} the tag that the page is being asked to take */
-  let adding = null;
-  /** @type {"short" | "asking" | "ready" | "away"} */
+  /** @type {"short" | "ready" | "away"} as of the last answer */
   let state = "short";
-  /** @type {Note | null} on the last action, until the next */
-  let note = null;
+  let asking = false;
+  /** @type {Set<string>} tags whose offer was announced */
+  let announced = new Set();
   let showDismissed = false;
-  /** @type {string[]} the page's tags when last at rest */
-  let present = page.readTags();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let atRest;
 
-  const chips = createChips({ act, dismiss, leave: page.focusTags }, life.signal);
+  const chips = createChips(
+    {
+      act: (tag) => void deeds().then(({ act }) => act(tag)),
+      dismiss: (tag) => void deeds().then(({ dismiss }) => dismiss(tag)),
+      banish: (tag) => void deeds().then(({ banish }) => banish(tag)),
+      leave: page.focusTags,
+    },
+    life.signal,
+  );
+  /** @type {Desk} */
+  const desk = {
+    page,
+    items,
+    chips,
+    settled: new Map(),
+    never: new Set(banished),
+    adding: null,
+    note: null,
+    present: page.readTags(),
+    draw,
+    compareTags,
+    signal: life.signal,
+  };
+  /** @type {Promise<import("./deeds.js").Deeds> | undefined} */
+  let loading;
   const views = watchViews((element) => {
     const tag = chips.tagOf(element);
-    items.viewed(tag, positionOf(tag));
+    items.viewed(tag, chips.positionOf(tag));
   }, life.signal);
   const draft = followDraft(
     page,
@@ -57,11 +93,12 @@ export function mount(page, debounceMs) {
     {
       opened: ({ draft_id, items: lives }) => items.begin(draft_id, lives),
       tooShort() {
-        [state, offered, shown, note, showDismissed] = ["short", [], [], null, false];
+        [state, asking, offered, shown, desk.note, showDismissed] = ["short", false, [], [], null, false];
+        announced = new Set();
         draw();
       },
       asking() {
-        state = "asking";
+        asking = true;
         draw();
       },
       answered,
@@ -82,32 +119,38 @@ export function mount(page, debounceMs) {
         compareTags();
         const { draftId } = items;
         if (draftId === "") return;
-        const snapshot = { draft_id: draftId, tags: page.readTags(), site: siteOf(location) };
-        // Once more: the worker may die while it starts, and the page will not wait long.
-        say("posting", snapshot).catch(() => say("posting", snapshot)).catch(() => {});
+        keepPosting(draftId, page.readTags(), siteOf(location));
       },
-      withdrawn: () => void say("withdrawn", {}).catch(() => {}),
+      withdrawn: () => dropPosting(items.draftId),
     },
     life.signal,
   );
+  browser.storage.local.onChanged.addListener(followNever);
   page.place(chips.host);
   draw();
   draft.changed();
 
-  return () => {
+  return { unmount, focus: chips.focus };
+
+  function unmount() {
     clearTimeout(atRest);
+    browser.storage.local.onChanged.removeListener(followNever);
     life.abort();
     chips.host.remove();
-  };
+  }
 
   /** @param {Exclude<Answer, {state: "overtaken"}>} answer */
   function answered(answer) {
+    asking = false;
     if (answer.state === "answered") {
       const confident = answer.items.filter((item) => item.confident);
       const unrecorded = shown.filter((tag) => items.get(tag)?.suggestion_id === null);
-      items.offer(answer.suggestion_id, confident);
+      for (const offer of confident) offers.set(offer.tag, offer);
       offered = confident.map((item) => item.tag);
+      items.offer(answer.suggestion_id, offered);
       state = "ready";
+      // At hand before the first click, and out of the way of what is typed.
+      if (!loading) requestIdleCallback(deeds);
       arrange();
       draw();
       announceOffer();
@@ -115,35 +158,44 @@ export function mount(page, debounceMs) {
       for (const tag of unrecorded) if (shown.includes(tag)) views.watch(chips.elementOf(tag));
     } else if (answer.state === "away") {
       // What was offered is as good as it was; only what is new is missing.
-      state = "away";
+      [state, desk.note] = ["away", null];
       draw();
     } else {
-      [state, offered, shown] = ["short", [], []];
-      draw();
+      // Switched off, or the model does not know this site: asking on would send the draft for nothing.
+      unmount();
     }
   }
 
-  /** Chooses the chips to show. Those that stay keep their order, new ones fill the places of those that go. */
+  /** What the writer does with the chips. */
+  function deeds() {
+    return (loading ??= import("./deeds.js").then(({ createDeeds }) => createDeeds(desk)));
+  }
+
+  /** Chooses the chips to show: those that stay, and what is new. */
   function arrange() {
     const tags = page.readTags();
     const stays = (/** @type {string} */ tag) =>
-      Date.now() - (settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || adding === tag;
+      Date.now() - (desk.settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || desk.adding === tag;
     const wanted = offered.filter((tag) => {
-      if (tags.includes(tag)) return shown.includes(tag) && stays(tag);
-      return !items.get(tag)?.dismissed || showDismissed || (shown.includes(tag) && stays(tag));
+      if (shown.includes(tag) && stays(tag)) return true;
+      if (tags.includes(tag) || desk.never.has(tag)) return false;
+      return !items.get(tag)?.dismissed || showDismissed;
     });
-    const kept = new Set(shown.filter((tag) => wanted.includes(tag) || stays(tag)));
-    const fresh = wanted.filter((tag) => !kept.has(tag));
-    const filled = shown.map((tag) => (kept.has(tag) ? tag : fresh.shift()));
-    shown = /** @type {string[]} */ ([...filled, ...fresh].filter((tag) => tag !== undefined));
+    const kept = shown.filter((tag) => wanted.includes(tag) || stays(tag));
+    shown = [...kept, ...wanted.filter((tag) => !kept.includes(tag))];
+    if (desk.note?.tag !== undefined && !shown.includes(desk.note.tag)) desk.note = null;
   }
 
   function draw() {
     const tags = page.readTags();
     chips.draw({
-      chips: shown.map((tag) => ({ tag, score: items.get(tag)?.score ?? 0, look: lookOf(tag, tags) })),
-      busy: state === "asking",
-      note: note ?? standingNote(),
+      chips: shown.map((tag) => ({
+        .../** @type {Offer} */ (offers.get(tag)),
+        look: lookOf(tag, tags),
+        never: desk.never.has(tag),
+      })),
+      busy: asking,
+      note: desk.note ?? standingNote(),
     });
     for (const element of chips.takeNew()) views.watch(element);
   }
@@ -151,17 +203,19 @@ export function mount(page, debounceMs) {
   /** @param {string} tag @param {string[]} tags @returns {Look} */
   function lookOf(tag, tags) {
     if (tags.includes(tag)) return "chosen";
-    if (adding === tag) return "adding";
+    if (desk.adding === tag) return "adding";
     return items.get(tag)?.dismissed ? "dismissed" : "offered";
   }
 
   /** What there is to say while nothing has just happened. @returns {Note | null} */
   function standingNote() {
     if (state === "short") return { text: words("chipsShort") };
-    if (state === "away") return { text: words("chipsAway"), action: words("chipsRetry"), run: draft.retry };
-    const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag));
+    if (state === "away") {
+      return { text: words("chipsAway"), steps: [{ label: words("chipsRetry"), run: draft.retry }] };
+    }
+    const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag) && !desk.never.has(tag));
     if (hidden.length > 0) {
-      return { text: words("chipsHidden", hidden.length), action: words("chipsShow"), run: unfold };
+      return { text: words("chipsHidden", hidden.length), steps: [{ label: words("chipsShow"), run: unfold }] };
     }
     return state === "ready" && shown.length === 0 ? { text: words("chipsNone") } : null;
   }
@@ -172,62 +226,23 @@ export function mount(page, debounceMs) {
     draw();
   }
 
-  /** A chip was pressed: add its tag, take it out again, or take a "no" back. @param {string} tag */
-  async function act(tag) {
-    if (adding !== null) return;
-    const tags = page.readTags();
-    note = null;
-    settled.set(tag, Date.now());
-    if (tags.includes(tag)) {
-      if (!(await page.removeTag(tag))) tell({ text: words("chipsStays", tag) });
-      compareTags();
-    } else if (items.get(tag)?.dismissed) {
-      items.restored(tag, positionOf(tag));
-      chips.announce(words("chipsRestored", tag));
-      draw();
-    } else if (tags.length >= page.mostTags) {
-      tell({ text: words("chipsLimit", page.mostTags) });
-    } else {
-      await add(tag);
-    }
-  }
-
-  /** @param {string} tag */
-  async function add(tag) {
-    adding = tag;
-    draw();
-    const position = positionOf(tag);
-    const taken = await page.addTag(tag);
-    adding = null;
-    if (life.signal.aborted) return;
-    if (taken) {
-      items.accepted(tag, position);
-      present = page.readTags();
-      chips.announce(words("chipsAdded", tag));
-      draw();
-    } else {
-      const copied = () => tell({ text: words("chipsCopied", tag) });
-      const run = () => void navigator.clipboard.writeText(tag).then(copied);
-      tell({ text: words("chipsRefused", tag), action: words("chipsCopy"), run });
-    }
-  }
-
-  /** @param {string} tag */
-  function dismiss(tag) {
-    if (adding === tag) return;
-    if (page.readTags().includes(tag) || items.get(tag)?.dismissed) return void act(tag);
-    note = null;
-    settled.set(tag, Date.now());
-    items.dismissed(tag, positionOf(tag));
-    chips.announce(words("chipsDismissed", tag));
+  /**
+   * The list was changed: here, in the options, or in another tab.
+   *
+   * @param {{[key: string]: chrome.storage.StorageChange}} changes
+   */
+  function followNever({ settings }) {
+    if (!settings) return;
+    desk.never = new Set(/** @type {{never?: string[]}} */ (settings.newValue)?.never);
+    arrange();
     draw();
   }
 
   /** Tags that came by hand show as chosen at once, and stay a while like those that were clicked. */
   function settleChosen() {
-    const fresh = page.readTags().filter((tag) => !present.includes(tag));
+    const fresh = page.readTags().filter((tag) => !desk.present.includes(tag));
     if (fresh.length === 0) return;
-    for (const tag of fresh) settled.set(tag, Date.now());
+    for (const tag of fresh) desk.settled.set(tag, Date.now());
     draw();
   }
 
@@ -235,30 +250,21 @@ export function mount(page, debounceMs) {
   function compareTags() {
     clearTimeout(atRest);
     const tags = page.readTags();
-    for (const tag of present.filter((tag) => !tags.includes(tag))) {
+    for (const tag of desk.present.filter((tag) => !tags.includes(tag))) {
       items.gone(tag);
-      settled.set(tag, Date.now());
+      desk.settled.set(tag, Date.now());
     }
-    if (note && tags.length < present.length) note = null;
-    present = tags;
-    draw();
-  }
-
-  /** @param {Note} news */
-  function tell(news) {
-    note = news;
-    chips.announce(news.text);
+    if (tags.length < desk.present.length) desk.note = null;
+    desk.present = tags;
     draw();
   }
 
   function announceOffer() {
-    const tags = shown.filter((tag) => lookOf(tag, present) === "offered");
-    chips.announce(tags.length > 0 ? words("chipsOffer", tags.join(", ")) : words("chipsNone"));
-  }
-
-  /** @param {string} tag @returns {number} from 1 */
-  function positionOf(tag) {
-    return shown.indexOf(tag) + 1;
+    const tags = shown.filter((tag) => lookOf(tag, desk.present) === "offered");
+    // Only news: the same chips after each pause would be noise.
+    if (tags.some((tag) => !announced.has(tag))) chips.announceCalmly(words("chipsOffer", tags.join(", ")));
+    else if (shown.length === 0) chips.announceCalmly(words("chipsNone"));
+    announced = new Set([...announced, ...tags]);
   }
 }
 

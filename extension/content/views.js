@@ -6,7 +6,7 @@ const LONG_ENOUGH_MS = 750;
 /**
  * @param {(element: Element) => void} seen  called once for each time that an element was looked at long enough
  * @param {AbortSignal} signal
- * @returns {{watch: (element: Element) => void, forget: (element: Element) => void}}
+ * @returns {{watch: (element: Element) => void}}
  */
 export function watchViews(seen, signal) {
   /** @type {Map<Element, ReturnType<typeof setTimeout> | undefined>} in sight, with their timers */
@@ -42,10 +42,6 @@ export function watchViews(seen, signal) {
     watch(element) {
       observer.unobserve(element);
       observer.observe(element);
-    },
-    forget(element) {
-      observer.unobserve(element);
-      stop(element);
     },
   };
 }

@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Playwright, Route, expect
 
+from tests.extension import stack_overflow
+
 EXTENSION = Path(__file__).resolve().parents[2] / "extension"
-PAGES = Path(__file__).resolve().parent / "pages"
 ASK = "https://stackoverflow.com/questions/ask"
 QUESTION_ID = 79_000_001
 TITLE = "Merge two pandas DataFrames on index?"
@@ -32,7 +33,9 @@ def find_chromium() -> str:
     pytest.fail("no Chromium here; install it with: sudo apt-get install --yes chromium", pytrace=False)
 
 
-def start(playwright: Playwright, profile: Path, extension: Path, options: dict[str, Any]) -> BrowserContext:
+def start(
+    playwright: Playwright, profile: Path, extension: Path, arguments: Sequence[str], options: dict[str, Any]
+) -> BrowserContext:
     """A Chromium with the extension, just started."""
     return playwright.chromium.launch_persistent_context(
         profile,
@@ -47,6 +50,7 @@ def start(playwright: Playwright, profile: Path, extension: Path, options: dict[
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
+            *arguments,
         ],
         **{"viewport": {"width": 1280, "height": 1000}, **options},
     )
@@ -62,11 +66,19 @@ def has_texts(context: BrowserContext) -> bool:
 
 @contextmanager
 def launch(
-    playwright: Playwright, profile: Path, *, extension: Path = EXTENSION, **options: Any
+    playwright: Playwright,
+    profile: Path,
+    *,
+    extension: Path = EXTENSION,
+    arguments: Sequence[str] = (),
+    **options: Any,
 ) -> Iterator[BrowserContext]:
-    """A Chromium with the extension, on the folder ``profile``; the ask page is at its real address."""
+    """A Chromium with the extension, on the folder ``profile``; the ask page is at its real address.
+
+    ``arguments`` are more of the command line, ``options`` more of Playwright's for a context.
+    """
     for _ in range(5):
-        context = start(playwright, profile, extension, options)
+        context = start(playwright, profile, extension, arguments, options)
         if has_texts(context):
             break
         context.close()
@@ -84,20 +96,12 @@ def launch(
 
 
 def serve_stack_overflow(route: Route) -> None:
-    """Serves the fixture as stackoverflow.com, and nothing else of the world."""
-    request = route.request
-    found = re.match(r"https://stackoverflow\.com(/[^?#]*)", request.url)
-    path = found[1] if found else ""
-    if path == "/questions/ask":
-        route.fulfill(path=PAGES / "classic.html", content_type="text/html; charset=utf-8")
-    elif path.startswith("/fixture/"):
-        route.fulfill(path=PAGES / path.removeprefix("/fixture/"))
-    elif path == "/questions/ask/submit" and request.method == "POST":
-        route.fulfill(status=204)
-    elif re.match(r"/(questions|staging-ground)/\d+", path):
-        route.fulfill(body="<!doctype html><title>A question</title><h1>A question</h1>", content_type="text/html")
-    else:
+    """Serves our pages as stackoverflow.com, and nothing else of the world."""
+    given = stack_overflow.answer(route.request.url)
+    if given is None:
         route.abort()
+    else:
+        route.fulfill(body=given.text, content_type=given.content_type)
 
 
 def extension_id(context: BrowserContext) -> str:
@@ -137,9 +141,10 @@ def use_server(context: BrowserContext, url: str) -> None:
 
 
 def consented_settings(url: str, **changes: Any) -> dict[str, Any]:
-    """The settings after ``use_server`` and ``consent``, without the clicks."""
+    """The settings after ``use_server`` and ``consent``, without the clicks; whole, as the extension keeps them."""
+    defaults = {"api_key": "", "sites_off": [], "paused_until": 0, "debounce_ms": 250, "never": []}
     yes = {"server": url, "drafts": True, "counts": True, "install_id": str(uuid.uuid4())}
-    return {**yes, **changes}
+    return {**defaults, **yes, **changes}
 
 
 def consent(context: BrowserContext, *, counts: bool = True) -> None:

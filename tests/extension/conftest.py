@@ -33,5 +33,5 @@ def new_install(chromium: BrowserContext, service: RecordingServer) -> BrowserCo
 @pytest.fixture
 def consented(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
     """The same after a yes to drafts and one to counts, with a short pause before it asks."""
-    browser.renew(chromium, browser.consented_settings(service.url, debounce_ms=60))
+    browser.renew(chromium, browser.consented_settings(service.url, debounce_ms=100))
     return chromium

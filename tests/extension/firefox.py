@@ -17,8 +17,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.extension.browser import EXTENSION, PAGES
+from tests.extension import stack_overflow
+from tests.extension.browser import EXTENSION
 
+# How long a command may take: Firefox starts slowly on a busy machine. Seconds.
+PATIENCE_S = 60.0
 PREFERENCES = {
     # The optional kinds of data are asked for in a dialog that a test cannot click.
     "extensions.webextOptionalPermissionPrompts": False,
@@ -67,20 +70,28 @@ class Firefox:
 
     def do(self, method: str, **params: Any) -> dict[str, Any]:
         """One command; raises on an error."""
-        message = self._send(method, params).get(timeout=30)
+        message = self._send(method, params).get(timeout=PATIENCE_S)
         if message["type"] == "error":
             raise RuntimeError(f"{method}: {message['error']}: {message['message']}")
         return message["result"]
 
-    def start(self, extension: Path) -> None:
-        """Begins the session, serves the ask page, installs the extension."""
+    def start(self, extension: Path, language: str) -> None:
+        """Begins the session, serves the ask page, installs the extension: a folder or a package."""
         self.do("session.new", capabilities={})
+        # A browser in that language, without its dictionary: what asks for the browser's language is told so.
+        self.do(
+            "script.evaluate",
+            expression=f"Services.locale.availableLocales = Services.locale.requestedLocales = ['{language}']",
+            target={"context": self.do("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"][0]["context"]},
+            awaitPromise=False,
+        )
         self.do("session.subscribe", events=["network.beforeRequestSent"])
         pattern = {"type": "pattern", "hostname": "stackoverflow.com"}
         self.do("network.addIntercept", phases=["beforeRequestSent"], urlPatterns=[pattern])
-        self.do("webExtension.install", extensionData={"type": "path", "path": str(extension)})
+        kind = "path" if extension.is_dir() else "archivePath"
+        self.do("webExtension.install", extensionData={"type": kind, "path": str(extension)})
 
-    def tab(self, part_of_address: str, seconds: float = 15) -> str:
+    def tab(self, part_of_address: str, seconds: float = PATIENCE_S) -> str:
         """The tab whose address holds the text, once there is one."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -108,7 +119,7 @@ class Firefox:
             raise RuntimeError(result["exceptionDetails"]["text"])
         return json.loads(result["result"]["value"])
 
-    def until(self, context: str, expression: str, seconds: float = 10) -> Any:
+    def until(self, context: str, expression: str, seconds: float = 20) -> Any:
         """The expression's value once it is true."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(context, expression)) and time.monotonic() < end:
@@ -136,27 +147,14 @@ class Firefox:
 
 
 def serve(url: str) -> dict[str, Any]:
-    """The answer for an address of stackoverflow.com."""
-    path = re.sub(r"^https://[^/]+|[?#].*$", "", url)
-    types = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
-    if path == "/questions/ask":
-        file = PAGES / "classic.html"
-    elif path.startswith("/fixture/"):
-        file = PAGES / path.removeprefix("/fixture/")
-    elif re.match(r"/questions/\d+", path):
-        return _answer("<!doctype html><title>A question</title>", types[".html"])
-    else:
-        return _answer("", types[".html"])
-    return _answer(file.read_text(), types[file.suffix])
-
-
-def _answer(text: str, content_type: str) -> dict[str, Any]:
-    header = {"name": "Content-Type", "value": {"type": "string", "value": content_type}}
-    return {"statusCode": 200, "headers": [header], "body": {"type": "string", "value": text}}
+    """The answer for an address of stackoverflow.com, as the protocol wants it."""
+    given = stack_overflow.answer(url) or stack_overflow.Answer("")
+    header = {"name": "Content-Type", "value": {"type": "string", "value": given.content_type}}
+    return {"statusCode": 200, "headers": [header], "body": {"type": "string", "value": given.text}}
 
 
 @contextmanager
-def launch(profile: Path, extension: Path = EXTENSION) -> Iterator[Firefox]:
+def launch(profile: Path, extension: Path = EXTENSION, language: str = "en-US") -> Iterator[Firefox]:
     """A headless Firefox with the extension, on the folder ``profile``."""
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
@@ -170,7 +168,7 @@ def launch(profile: Path, extension: Path = EXTENSION) -> Iterator[Firefox]:
         threading.Thread(target=process.stderr.read, daemon=True).start()
         with connect(f"{address}/session", max_size=None, proxy=None) as socket:
             firefox = Firefox(socket)
-            firefox.start(extension)
+            firefox.start(extension, language)
             yield firefox
     finally:
         process.terminate()

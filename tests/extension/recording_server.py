@@ -13,6 +13,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+MODEL = "light-00000000"
 ITEM_EVENTS = {"viewed", "accepted", "removed", "dismissed", "restored"}
 SUGGESTION_FIELDS = {
     "draft_id", "install_id", "extension_version", "kind", "page", "site", "title", "body", "body_format",
@@ -22,13 +23,14 @@ SUGGESTION_FIELDS = {
 
 @dataclass
 class Request:
-    """One request as it came; ``body`` is its JSON."""
+    """One request as it came; ``body`` is its JSON, ``key`` its Authorization."""
 
     method: str
     path: str
     origin: str | None
     body: Any
     at: float
+    key: str | None = None
 
 
 @dataclass
@@ -53,15 +55,20 @@ class RecordingServer:
     """Answers suggestions with ``offers`` (or what ``decide`` says), and keeps events by their ids.
 
     ``recording`` off: the database is away. ``heeds_record`` off: a service that records against the writer's
-    will. ``failures`` holds, by path, what the next requests there get instead; ``poison`` names tags whose events
-    make their whole batch malformed.
+    will. ``api_key``, if set, is what requests to /api must bring. ``failures`` holds, by path, what the next
+    requests there get instead; ``poison`` names tags whose events make their whole batch malformed. ``sites`` are
+    those that the model knows.
     """
 
     offers: Offers = field(default_factory=list)
+    uses: dict[str, int] = field(default_factory=dict)
+    because: dict[str, list[str]] = field(default_factory=dict)
     decide: Callable[[dict[str, Any]], Offers] | None = None
     delay: Callable[[dict[str, Any]], float] | None = None
     recording: bool = True
     heeds_record: bool = True
+    api_key: str = ""
+    sites: set[str] = field(default_factory=lambda: {"stackoverflow.com"})
     poison: set[str] = field(default_factory=set)
     most_events: int = 100
     requests: list[Request] = field(default_factory=list)
@@ -126,7 +133,8 @@ class RecordingServer:
         length = int(http.headers.get("Content-Length") or 0)
         raw = http.rfile.read(length)
         body = json.loads(raw) if raw else None
-        self.requests.append(Request(http.command, http.path, http.headers.get("Origin"), body, time.time()))
+        key = http.headers.get("Authorization")
+        self.requests.append(Request(http.command, http.path, http.headers.get("Origin"), body, time.time(), key))
         waiting = self.failures.get(http.path)
         failure = waiting.popleft() if waiting else None
         if failure and failure.delay:
@@ -137,7 +145,10 @@ class RecordingServer:
             headers = {"Retry-After": failure.retry_after} if failure.retry_after else {}
             self._answer(http, failure.status, text, content_type, headers)
             return
-        status, answer = self._obey(http.command, http.path, body)
+        if self.api_key and http.path.startswith("/api/") and key != f"Bearer {self.api_key}":
+            status, answer = 401, {"title": "API key needed"}
+        else:
+            status, answer = self._obey(http.command, http.path, body)
         if failure and failure.lost:
             http.connection.shutdown(socket.SHUT_RDWR)
             return
@@ -158,10 +169,12 @@ class RecordingServer:
     def _obey(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if (method, path) == ("POST", "/api/v1/suggestions"):
             return self._suggest(body)
+        if (method, path) == ("POST", "/api/v1/suggestions/batch"):
+            return 200, {"model_version": MODEL, "answers": [{"items": []} for _ in body["drafts"]]}
         if (method, path) == ("POST", "/api/v1/events"):
             return self._take(body)
         if path == "/health/ready":
-            return 200, {"status": "ready", "database": "here"}
+            return 200, {"status": "ready", "model": MODEL, "database": "present" if self.recording else "away"}
         if found := re.fullmatch(r"/api/v1/installs/([0-9a-f-]{36})", path):
             if method == "DELETE":
                 self.erased.append(found[1])
@@ -180,16 +193,25 @@ class RecordingServer:
             return 422, {"title": "malformed", "detail": ", ".join(faults)}
         if self.delay:
             time.sleep(self.delay(body))
+        if body["site"] not in self.sites:
+            notice = f"The model does not know {body['site']}."
+            return 200, {"suggestion_id": None, "model_version": MODEL, "items": [], "notice": notice}
         offers = self.decide(body) if self.decide else self.offers
         items = [
-            {"tag": tag, "score": score, "confident": score >= 0.3, "uses": 1000, "because": []}
+            {
+                "tag": tag,
+                "score": score,
+                "confident": score >= 0.3,
+                "uses": self.uses.get(tag, 1000),
+                "because": self.because.get(tag, []),
+            }
             for tag, score in offers
             if tag not in body["chosen_tags"]
         ]
         recorded = self.recording and (body["record"] or not self.heeds_record)
         return 200, {
             "suggestion_id": str(uuid.uuid4()) if recorded else None,
-            "model_version": "light-00000000",
+            "model_version": MODEL,
             "items": items,
         }
 

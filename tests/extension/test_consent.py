@@ -9,6 +9,7 @@ from tests.extension.browser import (
     consent,
     eventually,
     expect_chips,
+    extension_id,
     isolated,
     own_page,
     side,
@@ -24,7 +25,8 @@ def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: Record
     write(page, body="A body long enough to be worth a request of its own.")
     page.locator("#submit-button").click()
     popup = own_page(new_install, "popup/popup.html")
-    expect(popup.locator("#service")).to_have_text("waits for your yes")
+    expect(popup.get_by_text("Nothing is sent until you have said yes.")).to_be_visible()
+    expect(popup.get_by_role("switch")).to_have_count(0)
     page.wait_for_timeout(600)
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     assert service.requests == []
@@ -69,6 +71,8 @@ def test_without_the_second_yes_nothing_is_recorded(new_install: BrowserContext,
     expect(chosen(page)).to_have_text(["pandas"])
     side(page, "python").click()
     page.wait_for_timeout(900)
+    # A person's pointer leaves the chip, and what opened for it closes.
+    page.mouse.move(0, 0)
     page.locator("#submit-button").click()
     page.wait_for_url("**/questions/79000001/**")
     page.wait_for_timeout(300)
@@ -89,7 +93,7 @@ def test_taking_the_yes_back_takes_chips_and_waiting_events_away(
     assert eventually(lambda: (stored(consented, "outbox") or {}).get("events"))
     options = own_page(consented, "options/options.html")
     options.locator("#drafts").uncheck()
-    expect(options.get_by_role("status")).to_have_text("Saved.")
+    expect(options.locator("#consents-news")).to_have_text("Saved. Nothing is sent.")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     assert stored(consented, "outbox")["events"] == []
     settings = stored(consented, "settings")
@@ -106,14 +110,54 @@ def test_a_web_page_cannot_change_consent(new_install: BrowserContext) -> None:
     assert "drafts" not in (stored(new_install, "settings") or {})
 
 
-def test_switched_off_in_the_popup_it_asks_nothing(consented: BrowserContext, service: RecordingServer) -> None:
-    store(consented, settings={**stored(consented, "settings"), "enabled": False})
+def test_the_popup_leads_to_the_choice(new_install: BrowserContext) -> None:
+    popup = own_page(new_install, "popup/popup.html")
+    with new_install.expect_page() as opened:
+        popup.get_by_role("button", name="Choose what to send").click()
+    expect(opened.value.get_by_role("switch", name="Send my drafts, and suggest tags")).not_to_be_checked()
+
+
+def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, service: RecordingServer) -> None:
+    options = own_page(consented, "options/options.html")
+    options.locator("#counts").uncheck()
+    expect(options.locator("#consents-news")).to_have_text("Saved.")
     page = ask_page(consented)
     write(page)
-    page.wait_for_timeout(500)
-    assert service.requests == []
-    popup = own_page(consented, "popup/popup.html")
-    expect(popup.locator("#service")).to_have_text("switched off")
-    popup.get_by_role("switch").check()
-    expect(popup.locator("#service")).to_have_text("ready")
     expect_chips(page)
+    side(page, "python").click()
+    page.wait_for_timeout(900)
+    assert {draft["record"] for draft in service.drafts} == {False}
+    assert service.sent("/api/v1/events") == []
+
+
+def test_a_no_at_the_browsers_own_question_changes_nothing(new_install: BrowserContext) -> None:
+    """As Firefox asks: this browser is made to say that it keeps consents by kind of data, and to answer no."""
+    before = stored(new_install, "settings")
+    for path, click, line in (
+        ("welcome/welcome.html", "button.primary", "#news"),
+        ("options/options.html", "", "#consents-news"),
+    ):
+        page = new_install.new_page()
+        page.add_init_script(
+            """chrome.permissions.getAll = async () => ({ data_collection: [] });
+               chrome.permissions.request = async (asked) => { window.asked = asked; return false; };
+               chrome.permissions.remove = async () => true;"""
+        )
+        page.goto(f"chrome-extension://{extension_id(new_install)}/{path}")
+        expect(page.locator("#drafts")).to_be_visible()
+        page.wait_for_timeout(200)
+        page.locator("#drafts").click()
+        if click:
+            page.locator(click).click()
+        expect(page.locator(line)).to_have_class("bad")
+        assert page.evaluate("window.asked") == {"data_collection": ["websiteContent"]}
+        assert stored(new_install, "settings") == before
+    expect(page.locator("#drafts")).not_to_be_checked()
+
+
+def test_a_site_that_is_off_is_off_in_every_tab(consented: BrowserContext, service: RecordingServer) -> None:
+    store(consented, settings={**stored(consented, "settings"), "sites_off": ["stackoverflow.com"]})
+    for _ in range(2):
+        write(ask_page(consented))
+    consented.pages[-1].wait_for_timeout(500)
+    assert service.requests == []

@@ -6,7 +6,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.extension.browser import (
     ASK,
     QUESTION_ID,
+    TITLE,
     ask_page,
+    back_room,
     chip,
     chips,
     chosen,
@@ -15,6 +17,7 @@ from tests.extension.browser import (
     isolated,
     look,
     side,
+    store,
     stored,
     write,
 )
@@ -39,6 +42,13 @@ def after(service: RecordingServer, *expected: tuple[str, str | None]) -> None:
     """The events told after the three views are exactly ``expected``."""
     eventually(lambda: len(service.events) >= 3 + len(expected))
     assert service.told() == [*ALL_VIEWED, *expected]
+
+
+def submitted(page: Page) -> list[str]:
+    """What the extension keeps of questions that were submitted, and are not seen posted yet."""
+    room = back_room(page.context)
+    keys: list[str] = room.evaluate("async () => Object.keys(await chrome.storage.local.get(null))")
+    return [key for key in keys if key.startswith("posting.")]
 
 
 def test_a_view_carries_its_position_and_suggestion(seen: Page, service: RecordingServer) -> None:
@@ -174,7 +184,7 @@ def test_a_validation_error_is_not_posted(seen: Page, service: RecordingServer) 
     chip(seen, "pandas").click()
     seen.locator("#submit-button").click()
     expect(seen.locator("#body-message")).to_be_visible()
-    assert eventually(lambda: stored(seen.context, "pending", "session"))
+    assert eventually(lambda: submitted(seen))
     # The writer gives up and reads another question in the same tab.
     seen.get_by_role("link", name="A similar question").click()
     seen.wait_for_url("**/questions/4711/**")
@@ -186,7 +196,7 @@ def test_a_page_that_comes_back_with_errors_is_not_posted(seen: Page, service: R
     chip(seen, "pandas").click()
     expect(look(seen, "pandas")).to_have_attribute("data-look", "chosen")
     seen.locator("#submit-button").click()
-    assert eventually(lambda: stored(seen.context, "pending", "session"))
+    assert eventually(lambda: submitted(seen))
     seen.reload()
     expect_chips(seen, 2)
     seen.goto("https://stackoverflow.com/questions/4711/another-question")
@@ -199,7 +209,7 @@ def test_an_error_put_right_is_posted_with_the_last_tags(seen: Page, service: Re
     seen.locator("#submit-button").click()
     expect(seen.locator("#body-message")).to_be_visible()
     seen.locator("#wmd-input").press_sequentially(BODY)
-    assert eventually(lambda: not stored(seen.context, "pending", "session"))
+    assert eventually(lambda: not submitted(seen))
     seen.locator(INPUT).press_sequentially("merge ")
     seen.locator("#submit-button").click()
     after(service, ("accepted", "pandas"), ("posted", None))
@@ -218,7 +228,7 @@ def test_the_staging_ground_is_a_posting_too(seen: Page, service: RecordingServe
     chip(seen, "pandas").click()
     expect(look(seen, "pandas")).to_have_attribute("data-look", "chosen")
     seen.locator("#submit-button").click()
-    assert eventually(lambda: stored(seen.context, "pending", "session"))
+    assert eventually(lambda: submitted(seen))
     seen.goto("https://stackoverflow.com/staging-ground/4712")
     after(service, ("accepted", "pandas"), ("posted", None))
     posted = next(event for event in service.events.values() if event["kind"] == "posted")
@@ -272,6 +282,25 @@ def test_a_restored_draft_in_a_new_tab_is_the_same_draft(seen: Page, service: Re
     page = ask_page(context)
     expect_chips(page)
     assert len({draft["draft_id"] for draft in service.drafts}) == 1
+
+
+def test_after_seven_days_a_restored_draft_is_a_new_one(seen: Page, service: RecordingServer) -> None:
+    context = seen.context
+    seen.close()
+    week = 7 * 24 * 60 * 60 * 1000
+    old = {key: {**draft, "touched": draft["touched"] - week} for key, draft in stored(context, "drafts").items()}
+    store(context, drafts=old)
+    expect_chips(ask_page(context))
+    assert len({draft["draft_id"] for draft in service.drafts}) == 2
+
+
+def test_an_edit_is_another_draft_than_a_question_with_its_title(seen: Page, service: RecordingServer) -> None:
+    for post in (4711, 4712):
+        seen.goto(f"https://stackoverflow.com/posts/{post}/edit")
+        seen.locator("#title").fill(TITLE)
+        expect_chips(seen)
+        assert eventually(lambda: service.drafts[-1]["title"] == TITLE and service.drafts[-1]["kind"] == "edit")
+    assert len({draft["draft_id"] for draft in service.drafts}) == 3
 
 
 def test_two_tabs_are_two_drafts_even_with_one_title(consented: BrowserContext, service: RecordingServer) -> None:

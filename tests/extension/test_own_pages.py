@@ -1,20 +1,108 @@
-"""The extension's own pages: settings that hold, data that can be had and erased."""
+"""The extension's own pages: what they say is so, what they offer works, and everybody can use them."""
 
 import json
+import time
 import uuid
+from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import BrowserContext, expect
+import pytest
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
-from tests.extension.browser import ask_page, chip, eventually, expect_chips, own_page, store, stored, write
+from tests.extension.axe import violations
+from tests.extension.browser import (
+    ask_page,
+    chip,
+    consent,
+    eventually,
+    expect_chips,
+    launch,
+    own_page,
+    side,
+    store,
+    stored,
+    write,
+)
+from tests.extension.languages import only_in
+from tests.extension.own_pages import OPTIONS, POPUP, STATES, WELCOME, in_state, popup_over
 from tests.extension.recording_server import Failure, RecordingServer
+
+SAID_IN_FRENCH = {
+    "welcome": "juste sous le champ des tags",
+    "welcome-saved": "Enregistré. Les suggestions sont activées.",
+    "popup-before-yes": "Choisir ce qui est envoyé",
+    "popup": "Vous avez vu 24 tags, et en avez ajouté 9.",
+    "popup-here": "Suggérer des tags sur ce site",
+    "popup-unknown": "Tagalong ne connaît pas la structure de cette page",
+    "popup-paused": "Reprendre",
+    "popup-away": "Pas de réponse de http://127.0.0.1:9.",
+    "options-before-yes": "aucun avant votre premier oui",
+    "options": "Il répond, avec le modèle light-00000000.",
+    "options-sure": "Tout effacer dans ce navigateur\u202f?",
+}
+
+
+def cut_off(page: Page) -> list[str]:
+    """What does not fit into the window's width."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
+            .map((part) => part.id || part.tagName)"""
+    )
+
+
+def shown_request(page: Page, example: str) -> tuple[str, Any]:
+    """First line and body of a request that the welcome page shows."""
+    head, _, body = page.locator(example).inner_text().partition("\n\n")
+    return head.splitlines()[0], json.loads(body)
 
 
 def test_the_welcome_page_says_where_drafts_go(new_install: BrowserContext, service: RecordingServer) -> None:
-    page = own_page(new_install, "welcome/welcome.html")
+    page = own_page(new_install, WELCOME)
     expect(page.locator("#where")).to_have_text(service.url)
-    expect(page.locator("#own")).to_be_visible()
-    page.get_by_text("Example").first.click()
-    expect(page.locator("#drafts-example")).to_contain_text('"title"')
+    expect(page.locator("#whose")).to_have_text("(your own machine)")
+    store(new_install, settings={"server": "https://tags.example.org"})
+    page.reload()
+    expect(page.locator("#whose")).to_contain_text("not your own machine")
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_the_request_shown_is_the_one_that_is_sent(
+    new_install: BrowserContext, service: RecordingServer, counts: bool
+) -> None:
+    page = own_page(new_install, WELCOME)
+    page.locator("#drafts").check()
+    page.locator("#counts").set_checked(counts)
+    line, body = shown_request(page, "#drafts-example")
+    consent(new_install, counts=counts)
+    ask = ask_page(new_install)
+    write(ask)
+    expect_chips(ask)
+    sent = service.drafts[0]
+    assert line == f"POST {service.url}/api/v1/suggestions"
+    assert set(body) == set(sent)
+    assert {name: type(value) for name, value in body.items()} == {name: type(value) for name, value in sent.items()}
+    assert body["record"] is sent["record"] is counts
+    assert ("extension_version" in body) is counts
+
+
+def test_the_events_shown_are_like_those_that_are_sent(consented: BrowserContext, service: RecordingServer) -> None:
+    page = own_page(consented, WELCOME)
+    page.locator("summary").nth(1).click()
+    line, body = shown_request(page, "#counts-example")
+    ask = ask_page(consented)
+    write(ask, body="A body that is long enough for the page to post it.")
+    chip(ask, "pandas").click()
+    expect(ask.locator("#tag-editor .s-tag.rendered-element")).to_have_count(1)
+    ask.locator("#submit-button").click()
+    ask.wait_for_url("**/questions/79000001/**")
+    assert eventually(lambda: ("posted", None) in service.told())
+    sent = service.sent("/api/v1/events")[-1]
+    assert line == f"POST {service.url}/api/v1/events"
+    assert set(body) == set(sent.body)
+    fields = {event["kind"]: set(event) - {"install_id"} for event in service.events.values()}
+    assert {event["kind"] for event in body["events"]} == {"viewed", "accepted", "posted"}
+    assert all(set(event) == fields[event["kind"]] for event in body["events"])
 
 
 def test_the_popup_tells_how_things_are(consented: BrowserContext, service: RecordingServer) -> None:
@@ -23,7 +111,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     expect_chips(page)
     service.stop()
     chip(page, "pandas").click()
-    popup = own_page(consented, "popup/popup.html")
+    popup = own_page(consented, POPUP)
     expect(popup.locator("#service")).to_have_text("away")
     expect(popup.locator("#why")).to_have_text(f"No answer from {service.url}.")
     expect(popup.locator("#waiting")).not_to_have_text("0")
@@ -31,31 +119,289 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     popup.locator("#flush").click()
     expect(popup.locator("#waiting")).to_have_text("0")
     expect(popup.locator("#service")).to_have_text("ready")
+    expect(popup.locator("#why")).to_have_text("Model light-00000000")
+    service.recording = False
+    popup.reload()
+    expect(popup.locator("#why")).to_contain_text("database is away")
 
 
-def test_what_the_service_holds_can_be_exported(consented: BrowserContext) -> None:
-    page = own_page(consented, "options/options.html")
+def test_the_popup_says_so_where_the_browser_forbids_the_way(consented: BrowserContext) -> None:
+    store(consented, settings={**stored(consented, "settings"), "server": "https://tags.example.org"})
+    popup = own_page(consented, POPUP)
+    expect(popup.locator("#why")).to_contain_text("The browser does not let Tagalong reach it.")
+
+
+def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    popup = popup_over(page)
+    expect(popup.locator("#site")).to_have_text("stackoverflow.com")
+    popup.get_by_role("switch").uncheck()
+    expect(page.locator("[data-tagalong]")).to_have_count(0)
+    assert stored(consented, "settings")["sites_off"] == ["stackoverflow.com"]
+    asked = len(service.drafts)
+    write(page, " And more words")
+    page.wait_for_timeout(400)
+    assert len(service.drafts) == asked
+    popup = popup_over(page)
+    popup.get_by_role("switch").check()
+    expect_chips(page)
+    assert stored(consented, "settings")["sites_off"] == []
+
+
+def test_the_popup_says_so_where_the_markup_is_unknown(consented: BrowserContext) -> None:
+    popup = popup_over(ask_page(consented, "?page=unknown"))
+    expect(popup.locator("#unknown")).to_have_text(
+        "Tagalong does not know how this page is built, so there are no suggestions on it."
+    )
+    # Where there is nothing to ask on, there is nothing to say, and no site to switch off.
+    popup = popup_over(own_page(consented, OPTIONS))
+    expect(popup.locator("#service")).to_have_text("ready")
+    expect(popup.locator("#unknown")).to_be_hidden()
+    expect(popup.get_by_role("switch")).to_have_count(0)
+
+
+def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    popup = own_page(consented, POPUP)
+    popup.get_by_role("button", name="For an hour").click()
+    expect(popup.get_by_role("button", name="Go on")).to_be_focused()
+    expect(popup.locator("#pause")).to_contain_text("Paused until")
+    expect(popup.locator("#service")).to_have_text("not asked")
+    expect(page.locator("[data-tagalong]")).to_have_count(0)
+    left = stored(consented, "settings")["paused_until"] / 1000 - time.time()
+    assert 3500 < left <= 3600
+    asked = len(service.drafts)
+    write(page, " And more words")
+    page.wait_for_timeout(400)
+    assert len(service.drafts) == asked
+    popup.get_by_role("button", name="Go on").click()
+    expect_chips(page)
+    popup.get_by_role("button", name="Until I go on").click()
+    expect(popup.locator("#pause")).to_have_text("Paused")
+    expect(page.locator("[data-tagalong]")).to_have_count(0)
+
+
+def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
+    page = ask_page(consented)
+    write(page)
+    expect_chips(page)
+    popup = own_page(consented, POPUP)
+    until = int(time.time() * 1000) + 1500
+    popup.evaluate("changes => chrome.runtime.sendMessage({ type: 'change', changes })", {"paused_until": until})
+    expect(page.locator("[data-tagalong]")).to_have_count(0)
+    expect_chips(page)
+    expect(popup.get_by_role("button", name="For an hour")).to_be_visible()
+
+
+def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service: RecordingServer) -> None:
+    popup = own_page(consented, POPUP)
+    expect(popup.locator("#taken")).to_have_text("No suggested tag has been seen yet.")
+    page = ask_page(consented)
+    write(page, body="A body that is long enough for the page to post it.")
+    expect_chips(page)
+    assert eventually(lambda: len(service.events) == 3)
+    chip(page, "pandas").click()
+    expect(page.locator("#tag-editor .s-tag.rendered-element")).to_have_text(["pandas"])
+    side(page, "python").click()
+    assert eventually(lambda: len(service.events) == 5)
+    expect(popup.locator("#percent")).to_have_text("33%")
+    expect(popup.locator("#taken")).to_have_text("You saw 3 tags, and added 1.")
+    expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1.")
+    page.locator("#submit-button").click()
+    expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1. In posted questions: 1 of 3 kept.")
+
+
+def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None:
+    """One draft: four tags seen; pandas and merge accepted, merge taken out, dataframe dismissed and brought back."""
+    page = own_page(consented, "icons/icon.svg")
+    told = page.evaluate(
+        """async () => {
+            const { EMPTY, withLife, withPosted } = await import("/background/tally.js");
+            const [seen, items] = [{ accepted: false, ever: false, dismissed: false }, {}];
+            let tally = EMPTY;
+            const live = (tag, change) => {
+                const after = { ...(items[tag] ?? seen), ...change };
+                tally = withLife(tally, items[tag], after);
+                items[tag] = after;
+            };
+            for (const tag of ["python", "pandas", "merge", "dataframe"]) live(tag, {});
+            for (const tag of ["pandas", "merge"]) live(tag, { accepted: true, ever: true });
+            live("merge", { accepted: false });
+            live("dataframe", { dismissed: true });
+            const before = tally.dismissed;
+            live("dataframe", { dismissed: false });
+            return [before, withPosted(tally, items, ["python", "pandas", "join"])];
+        }"""
+    )
+    assert told == [1, {"viewed": 4, "accepted": 2, "dismissed": 0, "posted": 4, "kept": 1}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("my machine", "This is not a web address."),
+        ("ftp://tags.example.org", "This is not a web address."),
+        ("http://tags.example.org", "Only your own machine may be reached by http."),
+        ("", "This is not a web address."),
+    ],
+)
+def test_an_address_that_will_not_do_is_named(consented: BrowserContext, typed: str, said: str) -> None:
+    before = stored(consented, "settings")
+    page = own_page(consented, OPTIONS)
+    page.locator("#server").fill(typed)
+    for button in ("Use it", "Test the connection"):
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("#service-news")).to_contain_text(said)
+    assert stored(consented, "settings") == before
+
+
+def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> None:
+    before = stored(consented, "settings")
+    page = own_page(consented, OPTIONS)
+    # The browser's own question, answered with no: a test cannot click there.
+    page.evaluate("chrome.permissions.request = async (asked) => { window.asked = asked; return false; }")
+    page.locator("#server").fill("https://tags.example.org:8443/so")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#service-news")).to_have_text(
+        "Without your leave to reach it, the service cannot be used. Nothing is changed."
+    )
+    assert page.evaluate("window.asked") == {"origins": ["https://tags.example.org/*"]}
+    assert stored(consented, "settings") == before
+
+
+def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, service: RecordingServer) -> None:
+    page = own_page(new_install, OPTIONS)
+    test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-news")
+    test.click()
+    expect(line).to_have_text("It answers, with the model light-00000000.")
+    service.api_key = "open sesame"
+    test.click()
+    expect(line).to_have_text("The service asks for an API key, and this is not the right one.")
+    page.locator("#key").fill(" open sesame ")
+    test.click()
+    expect(line).to_have_class("good")
+    service.recording = False
+    test.click()
+    expect(line).to_contain_text("its database is away")
+    page.locator("#server").fill("http://127.0.0.1:9")
+    test.click()
+    expect(line).to_have_text("No answer from http://127.0.0.1:9.")
+    assert {request.path for request in service.requests} == {"/health/ready", "/api/v1/suggestions/batch"}
+    assert all(request.body in (None, {"drafts": []}) for request in service.requests)
+    assert stored(new_install, "settings") == {"server": service.url}
+
+
+def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service: RecordingServer) -> None:
+    service.api_key = "open sesame"
+    page = own_page(consented, OPTIONS)
+    page.locator("#key").fill("open sesame")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#service-news")).to_have_text("Saved.")
+    ask = ask_page(consented)
+    write(ask)
+    expect_chips(ask)
+    assert service.sent("/api/v1/suggestions")[-1].key == "Bearer open sesame"
+    page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost"))
+    page.locator("#server").blur()
+    expect(page.locator("#key")).to_have_value("")
+
+
+def test_another_server_is_another_start(consented: BrowserContext, service: RecordingServer) -> None:
+    before = stored(consented, "settings")
+    store(consented, outbox={"sequence": 7, "events": []})
+    page = own_page(consented, OPTIONS)
+    page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#service-news")).to_contain_text("From now on this service is asked")
+    after = stored(consented, "settings")
+    assert after["server"] == f"http://localhost:{service.port}"
+    assert after["install_id"] not in {None, before["install_id"]}
+    assert stored(consented, "outbox")["sequence"] == 0
+
+
+def test_the_pause_before_asking_is_set_by_keys_too(consented: BrowserContext) -> None:
+    page = own_page(consented, OPTIONS)
+    slider = page.get_by_role("slider", name="Pause before the service is asked")
+    slider.press("Home")
+    expect(page.locator("#quiet")).to_have_text("100 ms")
+    slider.press("ArrowRight")
+    expect(page.locator("#writing-news")).to_have_text("Saved.")
+    assert eventually(lambda: stored(consented, "settings")["debounce_ms"] == 150)
+    expect(slider).to_have_attribute("aria-valuetext", "150 ms")
+
+
+def test_the_shortcut_is_shown_with_where_to_change_it(consented: BrowserContext) -> None:
+    page = own_page(consented, OPTIONS)
+    expect(page.locator("#shortcut")).to_have_text("Alt+Shift+G")
+    with consented.expect_page() as opened:
+        page.get_by_role("button", name="Change it").click()
+    assert eventually(lambda: opened.value.url) == "chrome://extensions/shortcuts"
+    opened.value.close()
+
+
+def test_never_again_can_be_taken_back(consented: BrowserContext) -> None:
+    store(consented, settings={**stored(consented, "settings"), "never": ["csv", "java", "pandas"]})
+    ask = ask_page(consented)
+    write(ask)
+    expect_chips(ask, 2)
+    page = own_page(consented, OPTIONS)
+    expect(page.locator("#never li span")).to_have_text(["csv", "java", "pandas"])
+    page.get_by_role("button", name="Suggest java again").click()
+    expect(page.locator("#never li span")).to_have_text(["csv", "pandas"])
+    back = page.get_by_role("button", name="Suggest pandas again")
+    expect(back).to_be_focused()
+    back.press("Enter")
+    expect(page.locator("#never-news")).to_have_text("pandas is suggested again.")
+    assert stored(consented, "settings")["never"] == ["csv"]
+    expect_chips(ask, 3)
+    page.get_by_role("button", name="Suggest csv again").click()
+    expect(page.locator("#never-title")).to_be_focused()
+    expect(page.locator("#never-more")).to_contain_text("None.")
+
+
+def test_what_the_service_holds_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
+    page = own_page(consented, OPTIONS)
     with page.expect_download() as download:
-        page.locator("#export").click()
+        page.get_by_role("button", name="Export from the service").click()
+    assert download.value.suggested_filename == "tagalong-service.json"
     told = json.loads(download.value.path().read_text())
     assert told["install_id"] == stored(consented, "settings")["install_id"]
+    expect(page.locator("#data-news")).to_have_text("Your data is in the file tagalong-service.json.")
+    service.stop()
+    page.get_by_role("button", name="Export from the service").click()
+    expect(page.locator("#data-news")).to_have_text(f"No answer from {service.url}.")
+    service.start()
 
 
-def test_after_erasing_it_is_a_new_install(consented: BrowserContext, service: RecordingServer) -> None:
+def test_what_is_here_can_be_exported_but_for_the_key(consented: BrowserContext) -> None:
+    store(consented, settings={**stored(consented, "settings"), "api_key": "open sesame", "never": ["java"]})
+    page = own_page(consented, OPTIONS)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export from this browser").click()
+    text = download.value.path().read_text()
+    assert json.loads(text)["settings"]["never"] == ["java"]
+    assert "open sesame" not in text
+
+
+def test_after_erasing_at_the_service_it_is_a_new_install(consented: BrowserContext, service: RecordingServer) -> None:
     ask = ask_page(consented)
     write(ask)
     chip(ask, "pandas").click()
     assert eventually(lambda: len(service.events) >= 2)
     before = stored(consented, "settings")["install_id"]
-    page = own_page(consented, "options/options.html")
-    page.locator("#erase").click()
-    page.locator("#yes").click()
-    expect(page.get_by_role("status")).to_have_class("good")
+    page = own_page(consented, OPTIONS)
+    page.get_by_role("button", name="Erase from the service …").click()
+    page.get_by_role("button", name="Erase", exact=True).click()
+    expect(page.locator("#data-news")).to_have_class("good")
     assert service.erased == [before]
     after = stored(consented, "settings")["install_id"]
     assert after != before
     assert uuid.UUID(after)
-    assert page.locator("#install").inner_text() == after
+    expect(page.locator("#install")).to_have_text(after)
     # The page that is still open asks under the new ids, and counts from one.
     old = service.drafts[0]["draft_id"]
     ask.bring_to_front()
@@ -68,24 +414,93 @@ def test_after_erasing_it_is_a_new_install(consented: BrowserContext, service: R
     assert old not in {event["draft_id"] for event in told()}
 
 
+def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, service: RecordingServer) -> None:
+    store(consented, settings={**stored(consented, "settings"), "api_key": "x", "never": ["java"], "sites_off": ["y"]})
+    ask = ask_page(consented)
+    write(ask)
+    expect_chips(ask)
+    asked = len(service.requests)
+    page = own_page(consented, OPTIONS)
+    page.get_by_role("button", name="Erase from this browser …").click()
+    page.get_by_role("button", name="Erase", exact=True).click()
+    expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
+    expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
+    expect(page.locator("#install")).to_have_text("none before your first yes")
+    expect(ask.locator("[data-tagalong]")).to_have_count(0)
+    kept = page.evaluate("chrome.storage.local.get(null)")
+    assert kept["settings"] == {
+        "server": "http://127.0.0.1:8600", "api_key": "", "drafts": False, "counts": False, "install_id": None,
+        "sites_off": [], "paused_until": 0, "debounce_ms": 250, "never": [],
+    }  # fmt: skip
+    assert not kept.get("drafts")
+    assert not kept.get("outbox", {}).get("events")
+    assert len(service.requests) == asked
+    assert service.erased == []
+
+
+def test_nothing_is_erased_before_a_second_yes(consented: BrowserContext, service: RecordingServer) -> None:
+    before = stored(consented, "settings")
+    page = own_page(consented, OPTIONS)
+    for name in ("Erase from this browser …", "Erase from the service …"):
+        button = page.get_by_role("button", name=name)
+        button.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(button).to_be_focused()
+        button.click()
+        page.get_by_role("button", name="Keep it").click()
+    assert stored(consented, "settings") == before
+    assert service.erased == []
+
+
 def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")["install_id"]
     service.fail(f"/api/v1/installs/{before}", Failure(503))
-    page = own_page(consented, "options/options.html")
-    page.locator("#erase").click()
-    page.locator("#yes").click()
-    expect(page.get_by_role("status")).to_have_text("Nothing is erased. fails 503")
+    page = own_page(consented, OPTIONS)
+    page.get_by_role("button", name="Erase from the service …").click()
+    page.get_by_role("button", name="Erase", exact=True).click()
+    expect(page.locator("#data-news")).to_have_text("Nothing is erased. fails 503")
     assert stored(consented, "settings")["install_id"] == before
 
 
-def test_another_server_is_another_start(consented: BrowserContext, service: RecordingServer) -> None:
-    before = stored(consented, "settings")
-    store(consented, outbox={"sequence": 7, "events": []})
-    page = own_page(consented, "options/options.html")
-    page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
-    page.get_by_role("button", name="Use it").click()
-    expect(page.get_by_role("status")).to_have_text("Saved.")
-    after = stored(consented, "settings")
-    assert after["server"] == f"http://localhost:{service.port}"
-    assert after["install_id"] not in {None, before["install_id"]}
-    assert stored(consented, "outbox")["sequence"] == 0
+def test_consent_needs_no_mouse(new_install: BrowserContext) -> None:
+    page = own_page(new_install, WELCOME)
+    expect(page.locator("#where")).not_to_be_empty()
+    for key in ("Tab", "Space", "Tab", "Tab", "Space"):
+        page.keyboard.press(key)
+    expect(page.locator("#drafts")).to_be_checked()
+    expect(page.locator("#counts")).to_be_checked()
+    for key in ("Tab", "Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#news")).to_have_text("Saved. Suggestions are on.")
+    assert stored(new_install, "settings")["counts"] is True
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_everybody_can_use_them(consented: BrowserContext, service: RecordingServer, state: str) -> None:
+    page = in_state(consented, service.url, state)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_is_cut_off_on_a_narrow_screen(consented: BrowserContext, service: RecordingServer, state: str) -> None:
+    """320 px: a phone, or 1280 px at 400 %."""
+    page = in_state(consented, service.url, state)
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert cut_off(page) == []
+
+
+def test_they_speak_french(playwright: Playwright, service: RecordingServer, tmp_path: Path) -> None:
+    with launch(playwright, tmp_path / "profile", extension=only_in("fr", tmp_path)) as context:
+        for state in STATES:
+            page = in_state(context, service.url, state)
+            assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
+            expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
+            assert page.evaluate("[...document.querySelectorAll('[data-words]')].every((part) => part.textContent)")
+            page.set_viewport_size({"width": 320, "height": 700})
+            assert cut_off(page) == []
+            page.close()

@@ -8,10 +8,10 @@
  */
 
 /**
- * @typedef {object} Page  one form to ask on, found in the document
- * @property {string} generation  "classic"; goes to the service as `page`
+ * @typedef {object} Page  one form to write a question in, found in the document
+ * @property {string} generation  "classic", "wizard", "svelte" or "edit"; goes to the service as `page`
  * @property {"ask" | "edit"} kind
- * @property {HTMLElement} root  gone from the document: so is the page
+ * @property {Element[]} parts  what it stands on: once one of them has left the document, the page has to be found anew
  * @property {number} mostTags  that the page takes
  * @property {() => {title: string, body: string, body_format: "markdown" | "html" | "text"}} readDraft
  * @property {() => string[]} readTags  as the page shows them, in order
@@ -26,7 +26,7 @@
 
 /**
  * @typedef {object} Adapter
- * @property {(document: Document) => Page | null} find  null where the markup is not of this generation;
+ * @property {(document: Document) => Page | null} find  null where a part is missing, or the tags cannot be written yet;
  *   never throws, changes nothing
  */
 

@@ -1,18 +1,38 @@
-/** Finds the page to ask on by its markup: addresses and dates do not tell the generations apart. */
-
-import * as classic from "./classic.js";
+/** Finds the page to write a question on by its markup: addresses and dates do not tell the generations apart. */
 
 /** @typedef {import("./contract.js").Page} Page */
 /** @typedef {import("./contract.js").Adapter} Adapter */
 
-/** @type {Adapter[]} */
-const ADAPTERS = [classic];
+/**
+ * Generations by what only they have. The code of one is loaded only where it is needed.
+ *
+ * @type {{generation: string, mark: string, load: () => Promise<Adapter>}[]}
+ */
+const GENERATIONS = [
+  { generation: "wizard", mark: "form#post-form #problem-details", load: () => import("./wizard.js") },
+  { generation: "classic", mark: "form#post-form textarea#wmd-input", load: () => import("./classic.js") },
+  {
+    // The classic form holds a part of that name too.
+    generation: "svelte",
+    mark: "#question-form:not(#post-form *) input#filterInput",
+    load: () => import("./svelte.js"),
+  },
+  {
+    // An answer's page is known by it too: only that there is nothing to tag on it.
+    generation: "edit",
+    mark: "form:not(#post-form) textarea.js-post-body-field",
+    load: () => import("./edit.js"),
+  },
+];
 
-/** @param {Document} document @returns {Page | null} null on unknown markup */
-export function findPage(document) {
-  for (const adapter of ADAPTERS) {
-    const page = adapter.find(document);
-    if (page) return page;
-  }
-  return null;
+/** @param {Document} document */
+const recognised = (document) => GENERATIONS.find(({ mark }) => document.querySelector(mark));
+
+/** @param {Document} document @returns {string | null} null on unknown markup */
+export const generationOf = (document) => recognised(document)?.generation ?? null;
+
+/** @param {Document} document @returns {Promise<Page | null>} null on unknown markup, and before all of it is there */
+export async function findPage(document) {
+  const adapter = await recognised(document)?.load();
+  return adapter?.find(document) ?? null;
 }

@@ -1,0 +1,238 @@
+/** Says why a tag is suggested, and offers to say no: a small popover below the chip that has pointer or keyboard. */
+
+import { words } from "../browser.js";
+import { button, make, put } from "./elements.js";
+
+/** @typedef {import("./chips.js").Actions} Actions */
+/** @typedef {import("./chips.js").Chip} Chip */
+/** @typedef {import("../messages.js").Offer} Offer */
+
+/** A pointer that only passes opens nothing. */
+const OPENS_MS = 350;
+/** Time for the pointer to cross the gap between chip and popover. */
+const CLOSES_MS = 200;
+const GAP = 6;
+const MARGIN = 8;
+
+/**
+ * @typedef {object} Row  the chips, as the popover needs them
+ * @property {HTMLElement} panel
+ * @property {HTMLElement} row
+ * @property {() => Map<string, Chip>} chips  as last drawn, by tag
+ * @property {(element: Element) => string} tagOf
+ * @property {(tag: string) => HTMLElement | undefined} mainOf  the chip's first button
+ */
+
+/** @typedef {{refresh: () => void}} About */
+
+const language = words("language");
+const number = new Intl.NumberFormat(language);
+const percent = new Intl.NumberFormat(language, { style: "percent" });
+const plural = new Intl.PluralRules(language);
+
+/**
+ * The words that say why a tag is suggested, and how sure that is.
+ *
+ * @param {Offer} offer
+ * @returns {{sure: string, because: string, uses: string}}
+ */
+function reasonsOf({ score, because, uses }) {
+  return {
+    sure: words("chipSure", percent.format(score)),
+    because: because.length > 0 ? because.join(", ") : words("chipBecauseAll"),
+    uses: words(`chipUses_${plural.select(uses)}`, number.format(uses)),
+  };
+}
+
+/**
+ * @param {Row} row
+ * @param {Actions} actions
+ * @param {AbortSignal} signal
+ * @returns {About}
+ */
+export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signal) {
+  const popover = make("div", "about");
+  // In the browser's top layer: no part of the page can cut it off, and it moves none.
+  popover.popover = "manual";
+  popover.setAttribute("role", "group");
+  const name = make("b", "");
+  name.translate = false;
+  const sure = make("span", "");
+  const heading = make("p", "heading");
+  heading.append(name, sure);
+  const [because, uses] = [make("dd", "because"), make("dd", "")];
+  const reasons = make("dl", "");
+  reasons.append(term(words("chipBecause")), because, term(words("chipLearned")), uses);
+  const [no, never] = [button(""), button("")];
+  put(never, words("chipNever"));
+  const buttons = make("p", "buttons");
+  buttons.append(no, never);
+  popover.append(heading, reasons, buttons);
+  row.after(popover);
+
+  /** The tag it is about; empty while closed. */
+  let tag = "";
+  /** The tag whose chip was just pressed, while the pointer is still on it. */
+  let done = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+
+  for (const [step, work] of /** @type {const} */ ([[no, actions.dismiss], [never, actions.banish]])) {
+    step.addEventListener("click", () => {
+      const about = tag;
+      // The button may go; the keyboard, if it is there, goes back to the chip. A pointer has done what it came for.
+      if (step.matches(":focus")) mainOf(tag)?.focus();
+      else close();
+      work(about);
+    });
+  }
+
+  row.addEventListener("pointerover", overChip);
+  row.addEventListener("pointerleave", closeSoon);
+  // Who has decided needs no reasons, and what lies below is free again; until the pointer comes back to the chip.
+  row.addEventListener("pointerup", ({ target }) => {
+    close();
+    done = tagOf(/** @type {Element} */ (target));
+  });
+  popover.addEventListener("pointerenter", () => clearTimeout(timer));
+  popover.addEventListener("pointerleave", closeSoon);
+  row.addEventListener("focusin", focused);
+  panel.addEventListener("focusout", closeSoon);
+  row.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") {
+      open(tagOf(/** @type {Element} */ (event.target)));
+      no.focus();
+    } else if (event.key === "ArrowUp") close();
+    else return;
+    event.preventDefault();
+  });
+  popover.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") never.focus();
+    else if (event.key === "Escape" || (event.key === "ArrowUp" && !never.matches(":focus"))) mainOf(tag)?.focus();
+    else if (event.key === "ArrowUp") no.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const escaped = (/** @type {KeyboardEvent} */ { key }) => key === "Escape" && !hasFocus() && close();
+  document.addEventListener("keydown", escaped, { signal, capture: true });
+
+  describe();
+  const [hovered, keyed] = [row.querySelector(".chip:hover"), row.querySelector(":focus-visible")];
+  if (keyed) open(tagOf(keyed));
+  else if (hovered && chips().get(tagOf(hovered))?.look === "offered") openSoon(tagOf(hovered));
+
+  /** @param {PointerEvent} event */
+  function overChip({ target, pointerType }) {
+    const over = tagOf(/** @type {Element} */ (target));
+    // A finger that takes a tag hovers over it, too.
+    if (over === "" || pointerType === "touch") return;
+    if (over === done) return;
+    done = "";
+    clearTimeout(timer);
+    if (over === tag || popover.contains(focusedElement())) return;
+    if (tag === "") openSoon(over);
+    else open(over);
+  }
+
+  /** @param {FocusEvent} event */
+  function focused({ target }) {
+    const element = /** @type {Element} */ (target);
+    if (element.matches(":focus-visible")) open(tagOf(element));
+  }
+
+  /** @param {string} next */
+  function openSoon(next) {
+    timer = setTimeout(open, OPENS_MS, next);
+  }
+
+  /** @param {string} next */
+  function open(next) {
+    clearTimeout(timer);
+    if (!chips().has(next)) return;
+    mark(false);
+    tag = next;
+    mark(true);
+    fill();
+    if (!popover.matches(":popover-open")) popover.showPopover();
+    place();
+  }
+
+  function closeSoon() {
+    done = "";
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (!hasFocus() && !row.querySelector(".chip:hover") && !popover.matches(":hover")) close();
+    }, CLOSES_MS);
+  }
+
+  function close() {
+    clearTimeout(timer);
+    if (popover.contains(focusedElement())) (mainOf(tag) ?? { focus: actions.leave }).focus();
+    mark(false);
+    tag = "";
+    popover.hidePopover();
+  }
+
+  /** The reasons for those who hear the chips. */
+  function describe() {
+    for (const [tag, chip] of chips()) {
+      const { sure, because, uses } = reasonsOf(chip);
+      const text = words("chipReasons", sure, because, uses);
+      const main = mainOf(tag);
+      if (main?.getAttribute("aria-description") !== text) main?.setAttribute("aria-description", text);
+    }
+  }
+
+  function fill() {
+    const chip = /** @type {Chip} */ (chips().get(tag));
+    const reason = reasonsOf(chip);
+    popover.setAttribute("aria-label", words("chipAbout", tag));
+    put(name, tag);
+    put(sure, reason.sure);
+    put(because, reason.because);
+    put(uses, reason.uses);
+    put(no, words(`chipStep_${chip.look}`));
+    no.hidden = chip.look === "adding";
+    never.hidden = no.hidden || chip.look === "chosen" || chip.never;
+  }
+
+  /** Below its chip, so that the tag field above stays free, and inside the page's width. */
+  function place() {
+    const chip = mainOf(tag)?.parentElement?.getBoundingClientRect();
+    if (!chip) return;
+    const { clientWidth } = document.documentElement;
+    const width = popover.offsetWidth;
+    const start = getComputedStyle(row).direction === "rtl" ? chip.right - width : chip.left;
+    const left = Math.max(MARGIN, Math.min(start, clientWidth - width - MARGIN));
+    popover.style.left = `${left + scrollX}px`;
+    popover.style.top = `${chip.bottom + GAP + scrollY}px`;
+  }
+
+  /** @param {boolean} open */
+  function mark(open) {
+    mainOf(tag)?.parentElement?.toggleAttribute("data-open", open);
+  }
+
+  const focusedElement = () => /** @type {ShadowRoot} */ (panel.getRootNode()).activeElement;
+  const hasFocus = () => focusedElement()?.matches(".chip *:focus-visible, .about *") ?? false;
+
+  return {
+    /** The chips were drawn anew: what is open follows its chip, or goes with it. */
+    refresh() {
+      describe();
+      if (tag === "") return;
+      if (!chips().has(tag)) return close();
+      fill();
+      place();
+    },
+  };
+}
+
+/** @param {string} text */
+function term(text) {
+  const made = make("dt", "");
+  put(made, text);
+  return made;
+}

@@ -1,0 +1,86 @@
+/** Does on a page what its writer's hands would: types, presses keys, and looks whether it had an effect. */
+
+import { chipsOf, nameOf } from "./chosen.js";
+
+/** @typedef {import("./chosen.js").Chosen} Chosen */
+
+const PATIENCE_MS = 1000;
+
+/**
+ * Sets an input's value so that the page notices: by the native setter, which no framework has replaced.
+ *
+ * @param {HTMLInputElement} input
+ * @param {string} value
+ */
+export function type(input, value) {
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set?.call(input, value);
+  input.dispatchEvent(new InputEvent("input", { bubbles: true }));
+}
+
+/** @param {HTMLElement} element @param {string} key  " " or "Enter" */
+export function press(element, key) {
+  const keyCode = key === " " ? 32 : 13;
+  const init = { key, code: key === " " ? "Space" : key, keyCode, which: keyCode, bubbles: true, cancelable: true };
+  for (const type of ["keydown", "keyup"]) element.dispatchEvent(new KeyboardEvent(type, init));
+}
+
+/**
+ * Whether the condition comes true within a second of changes in `root`.
+ *
+ * @param {Element} root
+ * @param {() => boolean} condition
+ * @returns {Promise<boolean>}
+ */
+export function seen(root, condition) {
+  if (condition()) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const end = (/** @type {boolean} */ result) => {
+      observer.disconnect();
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const observer = new MutationObserver(() => condition() && end(true));
+    observer.observe(root, { childList: true, subtree: true, characterData: true });
+    const timer = setTimeout(() => end(condition()), PATIENCE_MS);
+  });
+}
+
+/**
+ * Uses a field that the writer may be in the middle of: half-typed text and focus are theirs again afterwards.
+ *
+ * @param {HTMLInputElement} input
+ * @param {() => Promise<boolean>} use
+ * @returns {Promise<boolean>} what `use` gives
+ */
+export async function borrow(input, use) {
+  const [halfTyped, focused] = [input.value, focusedElement()];
+  input.focus({ preventScroll: true });
+  const result = await use();
+  if (input.value !== "") type(input, "");
+  // Focus first: on leaving, the page would make a tag of half-typed text.
+  if (focused instanceof HTMLElement && focused !== focusedElement()) focused.focus({ preventScroll: true });
+  if (halfTyped !== "") type(input, halfTyped);
+  return result;
+}
+
+/**
+ * Takes a tag out again by its chip's own delete.
+ *
+ * @param {Chosen} chosen
+ * @param {string} tag
+ * @param {string} button  selector of the delete
+ * @returns {Promise<boolean>} true once it is gone
+ */
+export function takeOut(chosen, tag, button) {
+  const find = () => chipsOf(chosen).find((chip) => nameOf(chip) === tag);
+  const remove = find()?.querySelector(button);
+  if (remove instanceof HTMLElement) remove.click();
+  return seen(chosen.field, () => find() === undefined);
+}
+
+/** The element with the keyboard, also inside a shadow root. */
+function focusedElement() {
+  let element = document.activeElement;
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+  return element;
+}

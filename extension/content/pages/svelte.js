@@ -1,0 +1,49 @@
+/** The Svelte page of 2026: no form element, no hidden value of the tags, an editor that is mounted on a click. */
+
+import { readBody } from "./body.js";
+import { namesOf } from "./chosen.js";
+import { watchChanges, watchPosting } from "./watch.js";
+
+/** @typedef {import("./contract.js").Page} Page */
+
+/** Nothing else tells the buttons that post from those that do not. */
+const POST = /^(post your question|submit (to staging ground|your question))$/i;
+
+/** Loaded at the first click on a chip: until then there is only reading. */
+const acts = () => import("./svelte-acts.js");
+
+/** @param {Document} document @returns {Page | null} */
+export function find(document) {
+  const form = document.querySelector("#question-form");
+  const title = form?.querySelector("#post-title-input");
+  const body = form?.querySelector("#editor-container-question");
+  const field = form?.querySelector("#text-input-container");
+  const input = field?.querySelector("input#filterInput");
+  if (!(form instanceof HTMLElement && title instanceof HTMLInputElement && body)) return null;
+  if (!(field && input instanceof HTMLInputElement)) return null;
+  const chosen = { field, selector: ".s-tag" };
+  return {
+    generation: "svelte",
+    kind: "ask",
+    parts: [form, title, body, field, input],
+    mostTags: 5,
+    readDraft: () => ({ title: title.value, ...readBody(body) }),
+    readTags: () => namesOf(chosen),
+    addTag: async (tag) => (await acts()).add(chosen, form, input, tag),
+    removeTag: async (tag) => (await acts()).remove(chosen, tag),
+    place(host) {
+      if (host.parentElement !== field.parentElement) field.after(host);
+    },
+    focusTags: () => input.focus(),
+    observe(listener, signal) {
+      watchChanges(form, [form], listener, signal);
+      watchPosting(form, "click", posts, listener, signal);
+    },
+  };
+}
+
+/** @param {Event} event */
+function posts({ target }) {
+  const button = target instanceof Element ? target.closest("button") : null;
+  return POST.test(button?.textContent?.trim().replace(/\s+/g, " ") ?? "");
+}

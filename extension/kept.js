@@ -1,0 +1,19 @@
+/** What a page keeps on disk for the background to take up: it outlives the page, the worker and the browser. */
+
+/** @typedef {import("./messages.js").ItemEvent} ItemEvent */
+
+/**
+ * Keys of events that the background has not numbered yet begin with this. Behind it: when the page was opened,
+ * an id of the page, the event's place among the page's events; so the keys' order is that of the events.
+ */
+export const TOLD = "told.";
+
+/** Keys of questions that were submitted, and may yet be kept back by the page, begin with this; then the draft's id. */
+export const POSTING = "posting.";
+
+/**
+ * @typedef {object} Posting  what is kept under such a key
+ * @property {string} submitted  ISO 8601
+ * @property {string[]} tags
+ * @property {string} site
+ */

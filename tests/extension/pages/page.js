@@ -1,0 +1,57 @@
+// What every page of this folder shares: how it is told to behave, its looks, messages, its kept draft, its posting.
+
+/**
+ * The address says how the page behaves: `unknown` tags it refuses, how `slowly` (ms) and whether by `keys-only` it
+ * takes others, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
+ */
+export const options = new URLSearchParams(location.search);
+
+/** Tags that this site does not know. A test may add some later: it does not know which ones will be offered. */
+export const unknown = new Set((options.get("unknown") ?? "").split(",").filter(Boolean));
+window.unknownTags = unknown;
+
+if (options.has("theme")) document.body.className = options.get("theme");
+if (options.has("dir")) document.documentElement.dir = options.get("dir");
+
+export const $ = (selector, within = document) => within.querySelector(selector);
+
+export const known = ["python", "pandas", "dataframe", "numpy", "javascript", "java", "join", "merge", "postgresql"];
+
+export function tell(element, text) {
+  element.textContent = text;
+  element.hidden = text === "";
+}
+
+/** Keeps the draft as the site does, so that a reload brings it back. */
+export function keeping(key, read, show) {
+  const restore = () => {
+    const kept = JSON.parse(localStorage.getItem(key) ?? "null");
+    if (kept && !options.has("fresh")) show(kept);
+  };
+  if (options.has("late")) setTimeout(restore, 300);
+  else restore();
+  return {
+    save: () => localStorage.setItem(key, JSON.stringify(read())),
+    forget: () => localStorage.removeItem(key),
+  };
+}
+
+/** Sends the question, and goes where the site leads its writer. */
+export async function post(address, fields, number = options.get("number") ?? "79000001") {
+  await fetch(address, { method: "POST", body: new URLSearchParams(fields) });
+  const question = options.has("staging") ? `/staging-ground/${number}` : `/questions/${number}/how-do-i-merge`;
+  if (options.has("router")) {
+    // As a page of scripts does: the address changes, and the document stays.
+    history.pushState(null, "", question);
+    document.querySelector("main").innerHTML = "<h1>A question</h1>";
+  } else location.href = question;
+}
+
+/** The site's rules; what is wrong by field, empty where nothing is. */
+export function faults({ title, body, tags }, shortest = 30) {
+  return {
+    title: title.trim().length < 15 ? "Title must be at least 15 characters." : "",
+    body: body.trim().length < shortest ? `Body must be at least ${shortest} characters.` : "",
+    tags: tags.length === 0 ? "Please enter at least one tag." : "",
+  };
+}

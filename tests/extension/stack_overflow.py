@@ -1,0 +1,59 @@
+"""What the tests serve as stackoverflow.com: pages that behave like its own, with its real styles and editor."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+PAGES = Path(__file__).resolve().parent / "pages"
+STACKS = Path(__file__).resolve().parent / "node_modules" / "@stackoverflow"
+FROM_STACKS = {
+    "/stacks/stacks.min.css": "stacks/dist/css/stacks.min.css",
+    "/stacks-editor/styles.css": "stacks-editor/dist/styles.css",
+    "/stacks-editor/app.bundle.js": "stacks-editor/dist/app.bundle.js",
+}
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+
+
+@dataclass
+class Answer:
+    """What the site answers: a text, and its content type."""
+
+    text: str
+    content_type: str = "text/html; charset=utf-8"
+
+
+def answer(url: str) -> Answer | None:
+    """The site's answer for an address, None where it has none; ``?page=`` chooses the generation of the ask page."""
+    parts = urlsplit(url)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    path = parts.path
+    if parts.hostname != "stackoverflow.com":
+        return None
+    if path == "/questions/ask":
+        return read(PAGES / f"{query.get('page', 'classic')}.html")
+    if re.fullmatch(r"/posts/\d+/edit", path):
+        return read(PAGES / "edit.html")
+    if path.startswith("/fixture/"):
+        return read(PAGES / path.removeprefix("/fixture/"))
+    if path in FROM_STACKS:
+        return read(STACKS / FROM_STACKS[path])
+    if path == "/posts/validate-tags":
+        refused = query.get("refused")
+        return Answer(f"Creating the new tag '{refused}' requires 1500 reputation." if refused else "")
+    if path == "/questions/ask/submit" or re.fullmatch(r"/posts/\d+/edit-submit", path):
+        return Answer("")
+    if re.match(r"/(questions|staging-ground)/\d+", path):
+        return Answer("<!doctype html><title>A question</title><h1>A question</h1>")
+    return None
+
+
+@cache
+def read(file: Path) -> Answer:
+    """A file's content; fails with the line that installs it."""
+    if not file.exists() and STACKS in file.parents:
+        pytest.fail(f"{file.name} is not there; install what the tests need with: make browser", pytrace=False)
+    return Answer(file.read_text(), f"{TYPES[file.suffix]}; charset=utf-8")

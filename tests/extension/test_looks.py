@@ -1,0 +1,154 @@
+"""The chips in every look of the page: no rule of accessibility broken, nothing cut off, nothing that moves unasked."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.extension.axe import violations
+from tests.extension.browser import ask_page, chip, chips, expect_chips, look, side, write
+from tests.extension.recording_server import RecordingServer
+
+ABOUT = "[data-tagalong] .about"
+INPUT = "#tageditor-replacing-tagnames--input"
+THEMES = ["theme-light", "theme-dark", "theme-highcontrast", "theme-highcontrast theme-dark"]
+
+
+def dressed(consented: BrowserContext, query: str, **media: Any) -> Page:
+    """An ask page in some look, with a title and its chips."""
+    page = ask_page(consented, f"?{query}")
+    page.emulate_media(reduced_motion="reduce", **media)
+    write(page)
+    expect_chips(page)
+    return page
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: RecordingServer, theme: str) -> None:
+    page = ask_page(consented, f"?theme={theme}&unknown=dataframe")
+    page.emulate_media(reduced_motion="reduce")
+    found = {}
+
+    def check(state: str) -> None:
+        page.wait_for_timeout(100)
+        found[state] = violations(page, "[data-tagalong]")
+
+    expect(page.locator("[data-tagalong]")).to_be_visible()
+    check("short")
+    write(page)
+    expect_chips(page)
+    check("offered")
+    chip(page, "pandas").hover()
+    expect(page.locator(ABOUT)).to_be_visible()
+    check("why")
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    check("accepted")
+    side(page, "python").click()
+    check("dismissed")
+    page.get_by_role("button", name="Never suggest it").first.click()
+    check("never again")
+    chip(page, "dataframe").click()
+    page.get_by_role("button", name="Copy it").wait_for(timeout=6000)
+    check("refused")
+    page.locator(INPUT).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    check("by keyboard")
+    service.stop()
+    write(page, "?")
+    page.get_by_role("button", name="Try again").wait_for()
+    check("away")
+    assert found == {state: [] for state in found}
+
+
+def test_axe_reaches_the_chips(consented: BrowserContext) -> None:
+    """A check that could not fail would say nothing."""
+    page = dressed(consented, "")
+    chip(page, "pandas").evaluate("(button) => { button.ariaLabel = ''; button.replaceChildren(); }")
+    look(page, "python").evaluate("(chip) => { chip.style.color = '#ccc'; }")
+    found = "\n".join(violations(page, "[data-tagalong]"))
+    assert "button-name" in found
+    assert "color-contrast" in found
+
+
+@pytest.mark.parametrize("width", [1280, 640, 320])
+def test_nothing_is_cut_off(consented: BrowserContext, service: RecordingServer, width: int) -> None:
+    """640 pixels are what 200 % zoom leaves of 1280."""
+    service.offers += [("merge", 0.5), ("postgresql", 0.4)]
+    page = consented.new_page()
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.goto("https://stackoverflow.com/questions/ask")
+    write(page)
+    expect_chips(page, 5)
+    row = page.locator("[data-tagalong] .row").bounding_box()
+    assert row
+    for index in range(5):
+        box = chips(page).nth(index).bounding_box()
+        assert box
+        assert box["height"] >= 24
+        assert row["x"] <= box["x"]
+        assert box["x"] + box["width"] <= row["x"] + row["width"]
+        assert box["y"] + box["height"] <= row["y"] + row["height"]
+    side(page, "python").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_from_right_to_left_arrows_and_places_turn_round(consented: BrowserContext) -> None:
+    page = dressed(consented, "dir=rtl")
+    boxes = [chips(page).nth(index).bounding_box() for index in range(3)]
+    assert [box["x"] for box in boxes if box] == sorted((box["x"] for box in boxes if box), reverse=True)
+    page.locator(INPUT).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    expect(chip(page, "python")).to_be_focused()
+    popover, python = page.locator(ABOUT).bounding_box(), look(page, "python").bounding_box()
+    assert popover
+    assert python
+    assert popover["x"] + popover["width"] == pytest.approx(python["x"] + python["width"], abs=1)
+    page.keyboard.press("ArrowRight")
+    expect(chip(page, "pandas")).to_be_focused()
+
+
+def test_a_tag_that_begins_with_signs_reads_right_from_right_to_left(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    service.offers = [(".net", 0.9), ("c++", 0.8)]
+    page = ask_page(consented, "?dir=rtl")
+    write(page)
+    expect_chips(page, 2)
+    for tag in (".net", "c++"):
+        label = page.locator(f'[data-tagalong] .chip[data-tag="{tag}"] .label')
+        assert label.evaluate("(label) => getComputedStyle(label).direction") == "ltr"
+
+
+def test_with_reduced_motion_nothing_moves(consented: BrowserContext, service: RecordingServer) -> None:
+    page = dressed(consented, "slowly=900")
+    service.delay = lambda body: 0.5
+    write(page, "?")
+    chip(page, "pandas").click()
+    running = "document.querySelector('[data-tagalong]').shadowRoot.getAnimations().length"
+    for _ in range(5):
+        assert page.evaluate(running) == 0
+        page.wait_for_timeout(100)
+
+
+def test_forced_colors_show_every_edge(consented: BrowserContext) -> None:
+    page = dressed(consented, "", forced_colors="active")
+    side(page, "python").click()
+    edges = chips(page).evaluate_all(
+        "(chips) => chips.map((c) => [getComputedStyle(c).borderTopColor, getComputedStyle(c).borderTopWidth])"
+    )
+    assert edges == [["rgb(0, 0, 0)", "1px"]] * 3
+    bar = page.locator("[data-tagalong] .chip .bar i").first
+    assert bar.evaluate("(bar) => getComputedStyle(bar).forcedColorAdjust") == "none"
+
+
+def test_the_theme_of_the_page_is_followed_when_it_changes(consented: BrowserContext) -> None:
+    page = dressed(consented, "theme=theme-light")
+    ink = "(button) => getComputedStyle(button).color"
+    light = chip(page, "pandas").evaluate(ink)
+    page.evaluate("document.body.className = 'theme-dark'")
+    expect(page.locator("[data-tagalong][data-dark]")).to_have_count(1)
+    assert chip(page, "pandas").evaluate(ink) != light

@@ -1,0 +1,363 @@
+"""Each page is known by its markup and read as its writer sees it; what is unknown, or not there yet, is left alone."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.extension.browser import (
+    ASK,
+    QUESTION_ID,
+    TITLE,
+    back_room,
+    chip,
+    chips,
+    eventually,
+    expect_chips,
+    look,
+    side,
+    stored,
+)
+from tests.extension.generations import ALL, CLASSIC, EDITING, SVELTE, WIZARD, Generation
+from tests.extension.recording_server import RecordingServer
+
+BODY = "I have two frames with the same index. How do I get the columns of both?"
+WITH_EDITOR = [WIZARD, SVELTE]
+MERGE = "Use `pd.merge` & **not** <join>"
+HOSTS = "[data-tagalong]"
+
+
+def named(generation: Generation) -> str:
+    return generation.name
+
+
+def opened(context: BrowserContext, generation: Generation, query: str = "") -> Page:
+    """A tab on the page."""
+    page = context.new_page()
+    generation.open(page, query)
+    return page
+
+
+def assert_last(service: RecordingServer, **expected: object) -> None:
+    """The newest state of the draft that the service was asked about is as expected, in time."""
+
+    def newest() -> dict[str, object]:
+        return {name: service.drafts[-1][name] for name in expected} if service.drafts else {}
+
+    eventually(lambda: newest() == expected, 3)
+    assert newest() == expected
+
+
+def assert_nothing_posted(context: BrowserContext, service: RecordingServer) -> None:
+    """No question is held to be submitted, none was told, and none waits to be told."""
+    find = "async () => Object.keys(await chrome.storage.local.get()).filter((key) => key.startsWith('posting.'))"
+    assert eventually(lambda: back_room(context).evaluate(find) == [])
+    back_room(context).wait_for_timeout(300)
+    waiting = [event["kind"] for event in (stored(context, "outbox") or {}).get("events", [])]
+    assert "posted" not in {*waiting, *(kind for kind, _ in service.told())}
+
+
+def described(page: Page) -> dict[str, str | None]:
+    """What the page's content script says of itself, as the popup asks it."""
+    page.bring_to_front()
+    ask = """async () => {
+        const tabs = await chrome.tabs.query({active: true, lastFocusedWindow: true});
+        return chrome.tabs.sendMessage(tabs[0].id, {type: "describe"});
+    }"""
+    return back_room(page.context).evaluate(ask)
+
+
+@pytest.mark.parametrize("generation", ALL, ids=named)
+def test_the_markup_tells_the_generation(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    page = opened(consented, generation)
+    expect(page.locator(generation.title)).to_be_attached()
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    draft = service.drafts[-1]
+    assert (draft["page"], draft["kind"], draft["title"]) == (generation.name, generation.kind, TITLE)
+    assert BODY in draft["body"]
+    assert draft["body_format"] == "markdown"
+    assert draft["chosen_tags"] == list(generation.had_tags)
+    assert described(page) == {"site": "stackoverflow.com", "page": generation.name}
+
+
+@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("query", ["keys-only", "slowly=600"])
+def test_a_page_that_wants_keys_or_time_still_takes_the_tag(
+    consented: BrowserContext, generation: Generation, query: str
+) -> None:
+    page = opened(consented, generation, query)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    expect(generation.chosen_tags(page)).to_have_count(len(generation.had_tags) + 1)
+    expect(page.locator(generation.tag_input)).to_have_value("")
+
+
+@pytest.mark.parametrize("generation", ALL, ids=named)
+def test_a_tag_that_begins_another_is_itself(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    """The page's own list has the other one first."""
+    service.offers = [("java", 0.9)]
+    page = opened(consented, generation)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page, 1)
+    chip(page, "java").click()
+    expect(look(page, "java")).to_have_attribute("data-look", "chosen")
+    expect(generation.chosen_tags(page).last).to_have_text(re.compile(r"^\s*java\b(?!script)"))
+    assert_last(service, chosen_tags=[*generation.had_tags, "java"])
+
+
+@pytest.mark.parametrize("generation", WITH_EDITOR, ids=named)
+def test_an_editor_that_changes_its_mode_is_read_on(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    page = opened(consented, generation)
+    generation.write(page, TITLE, MERGE)
+    expect_chips(page)
+    assert_last(service, body=MERGE, body_format="markdown")
+    generation.switch_mode(page, "rich")
+    html = "<p>Use <code>pd.merge</code> &amp; <strong>not</strong> &lt;join></p>"
+    assert_last(service, body=html, body_format="html")
+    generation.write_body(page, " never")
+    assert_last(service, body=html.replace("</p>", " never</p>"), body_format="html")
+    generation.switch_mode(page, "markdown")
+    generation.write_body(page, " again")
+    assert eventually(lambda: service.drafts[-1]["body"].endswith(" never again"))
+    assert service.drafts[-1]["body_format"] == "markdown"
+    expect_chips(page)
+
+
+def test_a_rich_editors_own_parts_are_not_the_post(consented: BrowserContext, service: RecordingServer) -> None:
+    """Its buttons and lists of languages, and what other extensions put beside the text."""
+    page = opened(consented, SVELTE, "mode=rich")
+    SVELTE.write(page, TITLE, "First words")
+    expect_chips(page)
+    page.evaluate(
+        """() => {
+            const foreign = document.createElement("grammar-checker");
+            foreign.textContent = "3 faults";
+            document.querySelector(".js-editor").parentElement.append(foreign, foreign.cloneNode(true));
+        }"""
+    )
+    SVELTE.write_body(page, "\n")
+    page.keyboard.type("```\nprint(1 < 2)")
+    assert eventually(lambda: "print(1 &lt; 2)</code></pre>" in service.drafts[-1]["body"])
+    body = service.drafts[-1]["body"]
+    assert "First words" in body
+    assert not [word for word in ("faults", "language", "Search", "button") if word in body]
+
+
+def test_a_backing_textarea_is_preferred(consented: BrowserContext, service: RecordingServer) -> None:
+    """Where the page keeps the Markdown itself, that is what is posted, whatever the editor shows."""
+    page = opened(consented, EDITING, "mode=rich")
+    EDITING.write_body(page, " What about NaN?")
+    page.locator("#title").fill(TITLE)
+    text = "I have a table and want the sum of each of its columns. What about NaN?"
+    assert_last(service, title=TITLE, body=text, body_format="markdown")
+
+
+def test_an_edit_page_may_have_the_plain_textarea(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, EDITING, "plain")
+    page.locator("#wmd-input-4711").fill(BODY)
+    assert_last(service, page="edit", body=BODY, body_format="markdown")
+
+
+def test_both_editors_of_the_wizard_are_one_body(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, WIZARD)
+    WIZARD.write(page, TITLE, "The problem")
+    page.locator("#problem-results .js-editor").focus()
+    page.keyboard.insert_text("What I tried")
+    assert_last(service, body="The problem\n\nWhat I tried", body_format="markdown")
+    WIZARD.switch_mode(page, "rich")
+    assert_last(service, body="<p>The problem</p><p>What I tried</p>", body_format="html")
+
+
+def test_the_wizard_is_left_alone_until_its_tags_can_be_written(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    page = opened(consented, WIZARD)
+    page.locator(".js-modal-primary-btn").click()
+    page.locator("#title").fill(TITLE)
+    page.locator(".js-next-title").click()
+    WIZARD.write_body(page, BODY)
+    page.locator(".js-next-problem-details").click()
+    page.wait_for_timeout(500)
+    expect(page.locator(HOSTS)).to_have_count(0)
+    assert service.drafts == []
+    assert described(page)["page"] == "wizard"
+    page.locator(".js-next-problem-results").click()
+    expect_chips(page)
+
+
+def test_the_answer_to_ones_own_question_is_not_read(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, CLASSIC)
+    page.locator("#title").fill(TITLE)
+    expect_chips(page)
+    assert service.drafts[-1]["body"] == ""
+    # Nor is the tag field of the site's filters, further down.
+    assert service.drafts[-1]["chosen_tags"] == []
+
+
+@pytest.mark.parametrize("generation", [SVELTE], ids=named)
+def test_the_staging_ground_is_a_posting_too(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    page = opened(consented, generation, "staging")
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    generation.type_tag(page, "python")
+    page.get_by_role("button", name="Review your question").click()
+    page.get_by_role("button", name="Submit to Staging Ground").click()
+    page.wait_for_url("**/staging-ground/**")
+    assert eventually(lambda: "posted" in {kind for kind, _ in service.told()})
+    (posted,) = [event for event in service.events.values() if event["kind"] == "posted"]
+    assert (posted["tags"], posted["question_id"]) == (["python"], None)
+
+
+def test_a_page_of_scripts_that_goes_on_to_the_question_has_posted(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    page = opened(consented, SVELTE, "router")
+    SVELTE.write(page, TITLE, BODY)
+    expect_chips(page)
+    SVELTE.type_tag(page, "python")
+    SVELTE.review(page)
+    SVELTE.post(page)
+    assert eventually(lambda: "posted" in {kind for kind, _ in service.told()})
+    (posted,) = [event for event in service.events.values() if event["kind"] == "posted"]
+    assert (posted["tags"], posted["question_id"]) == (["python"], QUESTION_ID)
+    expect(page.locator(HOSTS)).to_have_count(0)
+
+
+@pytest.mark.parametrize("generation", [WIZARD, SVELTE], ids=named)
+def test_reviewing_posts_nothing(consented: BrowserContext, service: RecordingServer, generation: Generation) -> None:
+    page = opened(consented, generation)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    generation.type_tag(page, "python")
+    generation.review(page)
+    assert_nothing_posted(consented, service)
+    page.goto("https://stackoverflow.com/questions/4712/another-question")
+    page.wait_for_timeout(300)
+    assert_nothing_posted(consented, service)
+
+
+@pytest.mark.parametrize("generation", [WIZARD, SVELTE, EDITING], ids=named)
+def test_what_the_page_would_not_post_is_not_posted_when_left(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    page = opened(consented, generation)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    generation.review(page)
+    for tag in generation.had_tags:
+        generation.take_out(page, tag)
+    generation.post(page)
+    expect(page.locator(generation.error)).to_contain_text("tag")
+    page.get_by_role("link", name=re.compile("similar question|Cancel")).click()
+    page.wait_for_url("**/questions/4711/**")
+    assert_nothing_posted(consented, service)
+
+
+def test_an_edit_is_never_the_draft_of_a_question(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, CLASSIC)
+    page.locator("#title").fill(TITLE)
+    expect_chips(page)
+    side(page, "python").click()
+    page.goto(EDITING.address)
+    page.locator("#title").fill(TITLE)
+    expect(chips(page)).to_have_text(["pandas", "python", "dataframe"])
+    by_kind = {draft["kind"]: draft["draft_id"] for draft in service.drafts if draft["title"] == TITLE}
+    assert by_kind["ask"] != by_kind["edit"]
+
+
+@pytest.mark.parametrize("generation", ALL, ids=named)
+def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
+    consented: BrowserContext, generation: Generation
+) -> None:
+    page = opened(consented, generation)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    part = page.locator(generation.tag_input)
+    part.evaluate("(input) => (window.home = input.parentElement, input.remove())")
+    expect(page.locator(HOSTS)).to_have_count(0)
+    page.evaluate("home.append(document.createElement('i'))")
+    page.wait_for_timeout(300)
+    expect(page.locator(HOSTS)).to_have_count(0)
+    page.evaluate(
+        """id => {
+            const input = document.createElement("input");
+            [input.id, input.className] = [id, "js-tageditor-replacing"];
+            home.append(input);
+        }""",
+        generation.tag_input.removeprefix("#"),
+    )
+    expect_chips(page)
+    expect(page.locator(HOSTS)).to_have_count(1)
+
+
+def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, service: RecordingServer) -> None:
+    page = consented.new_page()
+    errors: list[object] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(f"{ASK}?page=unknown")
+    page.locator("#title").press_sequentially("A title that is long enough to ask with")
+    page.wait_for_timeout(500)
+    expect(page.locator(HOSTS)).to_have_count(0)
+    assert described(page) == {"site": "stackoverflow.com", "page": None}
+    page.get_by_role("button", name="Post your question").click()
+    assert service.requests == []
+    assert errors == []
+    assert stored(consented, "drafts") is None
+
+
+def test_a_site_that_the_model_does_not_know_gets_nothing(consented: BrowserContext, service: RecordingServer) -> None:
+    service.sites = {"superuser.com"}
+    page = opened(consented, CLASSIC)
+    page.locator("#title").fill(TITLE)
+    assert eventually(lambda: service.drafts)
+    expect(page.locator(HOSTS)).to_have_count(0)
+    page.locator("#title").press_sequentially(" More words")
+    page.wait_for_timeout(400)
+    assert len(service.drafts) == 1, "the draft is not sent again for nothing"
+
+
+def test_editing_inside_a_questions_page_is_left_alone(consented: BrowserContext, service: RecordingServer) -> None:
+    """Its form comes by XHR into a page of which, as consent says, nothing but the address is read."""
+    page = consented.new_page()
+    page.goto("https://stackoverflow.com/questions/4711/column-sums")
+    page.evaluate(
+        """async () => {
+            const form = await (await fetch("/fixture/edit-form.html")).text();
+            document.body.insertAdjacentHTML("beforeend", form);
+        }"""
+    )
+    page.locator("#title").fill(TITLE)
+    page.wait_for_timeout(500)
+    expect(page.locator(HOSTS)).to_have_count(0)
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("generation", ALL, ids=named)
+def test_only_the_page_at_hand_is_loaded(consented: BrowserContext, generation: Generation) -> None:
+    page = consented.new_page()
+    session = consented.new_cdp_session(page)
+    loaded: list[str] = []
+    session.on("Debugger.scriptParsed", lambda script: loaded.append(script["url"]))
+    session.send("Debugger.enable")
+    generation.open(page)
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    names = {url.rsplit("/", 1)[1] for url in loaded if "/content/pages/" in url}
+    assert names & {f"{each.name}.js" for each in ALL} == {f"{generation.name}.js"}
+    # What adds a tag comes with the first click.
+    assert "hands.js" not in names
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    assert any(url.endswith("/content/pages/hands.js") for url in loaded)
