@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
+from model.classifier import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 
@@ -34,7 +35,7 @@ class Settings(BaseSettings):
     )
     admin_password: str = Field("", description="Empty: made once and kept in data_dir")
     model_tier: Literal["full", "light"] = Field(
-        "light", description="Which shipped model is served: with a sentence encoder, or small and fast"
+        DEFAULT_TIER, description="Which shipped model is served: with a sentence encoder, or small and fast"
     )
     model_dir: Path | None = Field(None, description="The folder of another released model; wins over model_tier")
     rate_limit: int = Field(600, ge=0, description="Requests a minute and client; 0: no limit")

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import psutil
 
-from model.classifier import Classifier
+from model.classifier import TIERS, Classifier
 from tests.backend.service import a_batch, a_draft, an_event
 from tests.end_to_end.process import get, post, serving
 
@@ -45,13 +45,13 @@ def ms(seconds: float) -> str:
     return f"{seconds * 1000:.2f} ms"
 
 
-def time_inference() -> None:
+def time_inference(tier: str) -> None:
     """One thread, the text made ready included."""
     started = time.perf_counter()
-    classifier = Classifier.load(RELEASED)
-    line("load the model", ms(time.perf_counter() - started))
+    classifier = Classifier.load(RELEASED / tier)
+    line(f"load the {tier} model", ms(time.perf_counter() - started))
     print()
-    line("inference, title and a body of", "p50", "p99")
+    line(f"{tier}: inference, title and a body of", "p50", "p99")
     for chars in (0, 500, 2_000, 10_000, 50_000):
         body = (SENTENCE * (chars // len(SENTENCE) + 1))[:chars]
         times = []
@@ -125,7 +125,9 @@ def time_http(address: str) -> None:
 def main() -> None:
     """Print the report."""
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    time_inference()
+    for tier in TIERS:
+        time_inference(tier)
+        print()
     folder = Path(tempfile.mkdtemp(prefix="tagalong-"))
     try:
         print()

@@ -1,6 +1,5 @@
 """Scores that mean what they say, and the rule for which tags are worth showing; both fitted on the tune part."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from model.decision import Decision
 from model.features import Floats
 
 CANDIDATES: Final = 10
@@ -21,6 +21,8 @@ CHIPS: Final = 5
 """Most tags that are shown at once: Stack Overflow allows five."""
 FIRST_LEAST: Final = 0.25
 """Least score of a single chip: one in four is right. Below it, a writer is better left alone."""
+OWN_TRIED: Final = tuple(round(1 + 0.2 * i, 1) for i in range(16))
+"""Tags of a question that the decision is tried with: 1 to 4."""
 KNOTS: Final = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 """Where the curve from Platt's logit to the final one may bend."""
 _FAR: Final = 1e6
@@ -41,6 +43,12 @@ class Calibration:
     offset: Floats
     rise: Floats
     start: Floats
+
+    def padded(self, more: int) -> "Calibration":
+        """Give the same for ``more`` tags after the others, whose logits need no scaling."""
+        straight = (np.ones((2, more), np.float32), np.zeros((2, more), np.float32))
+        slope, offset = (np.hstack(of) for of in zip((self.slope, self.offset), straight, strict=True))
+        return replace(self, slope=slope, offset=offset)
 
     def order(self, logits: Floats, kind: NDArray[np.int64]) -> Floats:
         """Give what orders the tags of drafts of a kind: logits [questions, tags] after Platt scaling."""
@@ -63,24 +71,6 @@ def knots_and_ends() -> tuple[Floats, Floats, Floats]:
 def _pieces(ordering: Floats) -> Floats:
     begin, least, most = knots_and_ends()
     return np.asarray(np.clip(ordering[..., None] - begin, least, most), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Which of the best tags are confident: those from ``threshold`` on, ``most`` at most.
-
-    The first one needs only ``first``, so that a writer with an unusual question gets at least the likeliest tag.
-    """
-
-    threshold: float
-    first: float
-    most: int = CHIPS
-
-    def confident(self, scores: Sequence[float]) -> int:
-        """Give how many of the scores, best first, are confident."""
-        if not len(scores) or scores[0] < self.first:
-            return 0
-        return max(1, sum(score >= self.threshold for score in scores[: self.most]))
 
 
 def best_first(values: Floats, n: int) -> NDArray[np.int64]:
@@ -163,22 +153,20 @@ def _fitted(
 
 
 def choose_decision(scores: Floats, right: NDArray[np.bool_], posted: NDArray[np.int64]) -> Decision:
-    """Choose the threshold with the best Jaccard, mean over the questions.
+    """Choose the rule with the best Jaccard, mean over the questions.
 
     Args:
         scores: calibrated, best first, [questions, at least CHIPS].
         right: whether the tag is one of the question's, same shape.
         posted: how many tags each question has, [questions].
     """
-    thresholds = np.round(np.arange(FIRST_LEAST, 0.71, 0.01), 2)
 
-    def jaccard(threshold: float) -> float:
-        decision = Decision(threshold=threshold, first=FIRST_LEAST)
+    def jaccard(decision: Decision) -> float:
         shown = np.array([decision.confident(row) for row in scores.tolist()])
         hits = np.array([row[:n].sum() for row, n in zip(right, shown, strict=True)])
         return float(np.mean(hits / (shown + posted - hits)))
 
-    return Decision(threshold=float(max(thresholds, key=jaccard)), first=FIRST_LEAST)
+    return max((Decision(own, FIRST_LEAST, CHIPS) for own in OWN_TRIED), key=jaccard)
 
 
 def described(calibration: Calibration, uses: NDArray[np.int64]) -> dict[str, object]:

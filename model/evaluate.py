@@ -5,7 +5,7 @@ percentile bootstrap over questions (Efron and Tibshirani 1993), seeded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,12 @@ RESAMPLES: Final = 1_000
 BINS: Final = 15
 LEAST_OF_A_PART: Final = 50
 """Questions below which a source or a year is not shown by itself."""
+LENGTHS: Final = ((1, "title only"), (500, "body under 500"), (1_500, "body under 1,500"))
+"""Characters of a body below which a draft is in a part, by length."""
+LONGEST: Final = "longer body"
+BANDS: Final = ((1, "never"), (30, "under 30"), (100, "under 100"), (1_000, "under 1,000"), (5_000, "under 5,000"))
+"""Uses of a tag in the training data below which it is in a band."""
+COMMONEST: Final = "5,000 or more"
 
 Values = NDArray[np.float64]
 
@@ -51,6 +57,8 @@ MEANING: Final = {
 
 PART_METRICS: Final = ("P@1", "R@5", "hit@5", "Jaccard", "ECE")
 """The metrics that are shown for each part of the questions."""
+COMPARED: Final = ("P@1", "R@5", "hit@5", "Jaccard")
+"""The metrics by which two models are compared on the same questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,16 @@ def commonest(questions: Sequence[Question], share_of: Counter[str]) -> list[Ans
     return [answer] * len(questions)
 
 
+def uses_of(questions: Sequence[Question]) -> Counter[str]:
+    """Count the uses of every tag."""
+    return Counter(tag for question in questions for tag in question.tags)
+
+
+def baseline(trained_on: Sequence[Question], asked: Sequence[Question]) -> list[Answer]:
+    """Give the most-frequent-tags baseline, from the training questions with complete tags."""
+    return commonest(asked, uses_of([question for question in trained_on if question.tags_complete]))
+
+
 def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int = 1) -> dict[str, dict[str, float]]:
     """Measure answers against the posted tags: {metric: {value, low, high}}, names as in ``MEANING``.
 
@@ -96,17 +114,43 @@ def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int 
     """
     if not posted:
         raise ValueError("there is no question with complete tags to measure on")
-    n = len(posted)
-    hits = np.zeros((n, RANKS), bool)
-    scores = np.zeros((n, RANKS))
-    answered = np.zeros((n, RANKS), bool)
+    weights = _resampled(len(posted), seed)
+    columns = _by_question(posted, given)
+    values = weights @ np.column_stack(list(columns.values())) / len(posted)
+    result = {name: _interval(values[:, i]) for i, name in enumerate(columns)}
+    result |= _by_tag(posted, given, weights)
+    result["ECE"] = _calibration_error(given, posted, weights)
+    return {name: result[name] for name in MEANING}
+
+
+def differences(
+    posted: Sequence[Sequence[str]], first: Sequence[Answer], second: Sequence[Answer], seed: int = 1
+) -> dict[str, dict[str, float]]:
+    """Give by how much the first answers are better than the second on the same questions, as ``metrics`` does.
+
+    The interval is of the difference itself, question by question: two models err on the same questions, so their own
+    intervals may overlap where the difference is sure.
+    """
+    weights = _resampled(len(posted), seed)
+    one, other = _by_question(posted, first), _by_question(posted, second)
+    return {name: _interval(weights @ (one[name] - other[name]) / len(posted)) for name in COMPARED}
+
+
+def _hits(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> NDArray[np.bool_]:
+    """Say which of the best tags are right, [questions, RANKS]."""
+    hits = np.zeros((len(posted), RANKS), bool)
     for i, (tags, answer) in enumerate(zip(posted, given, strict=True)):
         for rank, tag in enumerate(answer.tags[:RANKS]):
-            hits[i, rank], scores[i, rank], answered[i, rank] = tag in tags, answer.scores[rank], True
+            hits[i, rank] = tag in tags
+    return hits
+
+
+def _by_question(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> dict[str, Values]:
+    """Give the metrics that are means over questions, of each question."""
+    hits = _hits(posted, given)
     own = np.array([len(set(tags)) for tags in posted])
     shown = np.array([answer.confident for answer in given])
-    right = np.array([hits[i, : shown[i]].sum() for i in range(n)])
-
+    right = np.array([row[:n].sum() for row, n in zip(hits, shown, strict=True)])
     columns: dict[str, Values] = {}
     for k in (1, 3, 5):
         columns[f"P@{k}"] = hits[:, :k].sum(axis=1) / k
@@ -121,13 +165,7 @@ def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int 
     columns["F1 samples"] = 2 * right / (shown + own)
     columns["exact match"] = ((right == own) & (right == shown)).astype(float)
     columns["coverage"] = (shown > 0).astype(float)
-
-    weights = _resampled(n, seed)
-    values = weights @ np.column_stack(list(columns.values())) / n
-    result = {name: _interval(values[:, i]) for i, name in enumerate(columns)}
-    result |= _by_tag(posted, given, weights)
-    result["ECE"] = _calibration_error(scores, hits, answered, weights)
-    return {name: result[name] for name in MEANING}
+    return columns
 
 
 def _resampled(n: int, seed: int) -> Values:
@@ -179,92 +217,166 @@ def _pairs(tags_of: Sequence[Sequence[str]], number: dict[str, int]) -> sparse.c
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(tags_of), max(len(number), 1)))
 
 
-def _calibration_error(
-    scores: Values, hits: NDArray[np.bool_], answered: NDArray[np.bool_], weights: Values
-) -> dict[str, float]:
+def _scored(given: Sequence[Answer]) -> tuple[Values, NDArray[np.bool_]]:
+    """Give the scores of the best tags and where there is one, both [questions, RANKS]."""
+    scores, answered = np.zeros((len(given), RANKS)), np.zeros((len(given), RANKS), bool)
+    for i, answer in enumerate(given):
+        n = len(answer.tags[:RANKS])
+        scores[i, :n], answered[i, :n] = answer.scores[:n], True
+    return scores, answered
+
+
+def _calibration_error(given: Sequence[Answer], posted: Sequence[Sequence[str]], weights: Values) -> dict[str, float]:
     """Give the expected calibration error over bins with equally many suggestions (Nguyen and O'Connor 2015)."""
+    scores, answered = _scored(given)
     if not answered.any():
         return {"value": 0.0, "low": 0.0, "high": 0.0}
-    edges = np.quantile(scores[answered], np.linspace(0, 1, BINS + 1)[1:-1])
-    bins = np.searchsorted(edges, scores)
+    bins = np.searchsorted(_edges(scores[answered]), scores)
     rows = np.repeat(np.arange(len(scores)), scores.shape[1])[answered.ravel()]
-    shape = (len(scores), BINS)
     place = (rows, bins[answered])
-    gap = sparse.csr_matrix(((scores - hits)[answered], place), shape=shape)
+    gap = sparse.csr_matrix(((scores - _hits(posted, given))[answered], place), shape=(len(scores), BINS))
     suggestions = np.bincount(rows, minlength=len(scores))
     error = np.abs(weights @ gap.toarray()).sum(axis=1) / np.maximum(weights @ suggestions, 1)
     return _interval(error, biased=True)
 
 
+def _edges(scores: Values) -> Values:
+    """Give the scores that part ``BINS`` bins with equally many suggestions."""
+    return np.asarray(np.quantile(scores, np.linspace(0, 1, BINS + 1)[1:-1]), np.float64)
+
+
+def reliability(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> list[dict[str, float]]:
+    """Give for each bin of the calibration error ``{n, score, right}``: mean score and share of right suggestions."""
+    scores, answered = _scored(given)
+    flat, right = scores[answered], _hits(posted, given)[answered]
+    bins = np.searchsorted(_edges(flat), flat) if len(flat) else np.zeros(0, int)
+    return [
+        {"n": int(inside.sum()), "score": float(flat[inside].mean()), "right": float(right[inside].mean())}
+        for inside in (bins == i for i in range(BINS))
+        if inside.any()
+    ]
+
+
+def by_frequency(
+    posted: Sequence[Sequence[str]], given: Sequence[Answer], uses: Mapping[str, int]
+) -> dict[str, dict[str, float]]:
+    """Measure tags by their uses in the training data: {band: {posted, found, shown, right}}.
+
+    ``found``: share of the posted tags that are among the best five; ``right``: share of the shown that were posted.
+    """
+
+    def band(tag: str) -> str:
+        return next((name for most, name in BANDS if uses.get(tag, 0) < most), COMMONEST)
+
+    counted: Counter[tuple[str, str]] = Counter()
+    for tags, answer in zip(posted, given, strict=True):
+        counted.update((band(tag), "posted") for tag in set(tags))
+        counted.update((band(tag), "found") for tag in set(tags) & set(answer.tags[:RANKS]))
+        shown = answer.tags[: answer.confident]
+        counted.update((band(tag), "shown") for tag in shown)
+        counted.update((band(tag), "right") for tag in shown if tag in tags)
+    return {
+        name: {
+            "posted": counted[name, "posted"],
+            "found": counted[name, "found"] / max(counted[name, "posted"], 1),
+            "shown": counted[name, "shown"],
+            "right": counted[name, "right"] / max(counted[name, "shown"], 1),
+        }
+        for name in (*(name for _, name in BANDS), COMMONEST)
+        if counted[name, "posted"] or counted[name, "shown"]
+    }
+
+
 def report(
-    questions: Sequence[Question], given: Sequence[Answer], baseline: Sequence[Answer], seed: int = 1
+    questions: Sequence[Question], given: Sequence[Answer], uses: Mapping[str, int], seed: int = 1
 ) -> dict[str, Any]:
-    """Measure a model and the baseline on all questions, and the model by kind of draft, year and source.
+    """Measure a model on all questions, and by kind and length of draft, year, source and frequency of tags.
+
+    Args:
+        uses: of each tag in the training data.
 
     Returns:
-        ``{n, metrics, baseline, parts: {kind|year|source: {part: {n, metrics}}}}``. Parts of fewer than
-        ``LEAST_OF_A_PART`` questions are left out.
+        ``{n, metrics, parts: {kind|length|year|source: {part: {n, metrics}}}, frequency: {band: …}, reliability}``.
+        Parts of fewer than ``LEAST_OF_A_PART`` questions are left out.
 
     Raises:
         ValueError: there is no question with complete tags.
     """
     whole = [i for i, question in enumerate(questions) if question.tags_complete]
 
-    def measured(rows: Sequence[int], of: Sequence[Answer]) -> dict[str, dict[str, float]]:
-        return metrics([questions[i].tags for i in rows], [of[i] for i in rows], seed)
+    def measured(rows: Sequence[int]) -> dict[str, dict[str, float]]:
+        return metrics([questions[i].tags for i in rows], [given[i] for i in rows], seed)
 
     ways: dict[str, Callable[[Question], str]] = {
         "kind": lambda question: "with a body" if question.body.strip() else "title only",
+        "length": lambda question: next((name for most, name in LENGTHS if len(question.body) < most), LONGEST),
         "year": lambda question: str(question.year) if question.year else "unknown",
         "source": lambda question: question.source,
     }
+    order = {part: i for i, part in enumerate([name for _, name in LENGTHS] + [LONGEST])}
     parts: dict[str, dict[str, Any]] = {}
     for way, part_of in ways.items():
         rows_of: dict[str, list[int]] = {}
         for i in whole:
             rows_of.setdefault(part_of(questions[i]), []).append(i)
         parts[way] = {
-            part: {"n": len(rows), "metrics": measured(rows, given)}
-            for part, rows in sorted(rows_of.items())
+            part: {"n": len(rows), "metrics": measured(rows)}
+            for part, rows in sorted(rows_of.items(), key=lambda of: (order.get(of[0], 0), of[0]))
             if len(rows) >= LEAST_OF_A_PART
         }
+    posted, answered = [questions[i].tags for i in whole], [given[i] for i in whole]
     return {
         "n": len(whole),
-        "metrics": measured(whole, given),
-        "baseline": measured(whole, baseline),
+        "metrics": measured(whole),
         "parts": parts,
+        "frequency": by_frequency(posted, answered, uses),
+        "reliability": reliability(posted, answered),
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    """Lay a report out for a terminal."""
-    lines = [
-        f"split {result['split']}, n = {result['n']:,} questions with complete tags, "
-        f"vocabulary {result['vocabulary']:,} tags, model {result['version']}",
-        "",
-        f"{'metric':<14}{'value':>7}  {'95 % interval':<15}{'baseline':>9}  meaning",
-    ]
+    """Lay out what ``evaluate`` measured for a terminal: models and baselines side by side, then the models' parts."""
+    models, baselines = result["models"], result["baselines"]
+    lines = [f"split {result['split']}, n = {result['n']:,} questions with complete tags"]
+    lines += [f"{name}: vocabulary {of['vocabulary']:,} tags" for name, of in models.items()]
+    width = max([24, *map(len, models)]) + 2
+    lines += ["", f"{'metric':<14}" + "".join(f"{name:>{width}}" for name in (*models, *baselines)) + "  meaning"]
     for name, meaning in MEANING.items():
-        found, base = result["metrics"][name], result["baseline"][name]
-        lines.append(
-            f"{name:<14}{found['value']:>7.3f}  {found['low']:.3f} to {found['high']:.3f} "
-            f"{base['value']:>9.3f}  {meaning}"
+        cells = [of["metrics"][name] for of in models.values()] + [of[name] for of in baselines.values()]
+        lines.append(f"{name:<14}" + "".join(f"{_with_interval(cell):>{width}}" for cell in cells) + f"  {meaning}")
+    for name, of in result["differences"].items():
+        told = ", ".join(
+            f"{metric} {c['value']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})" for metric, c in of.items()
         )
-    lines += ["", "The baseline shows the five commonest tags of the training data for every question."]
-    for way, parts in result["parts"].items():
-        width = max([24, *map(len, parts)]) if way == "source" else 24
-        lines += ["", f"{'by ' + way:<{width}}{'n':>7}" + "".join(f"{name:>25}" for name in PART_METRICS)]
-        for part, of in parts.items():
-            cells = (of["metrics"][name] for name in PART_METRICS)
-            lines.append(
-                f"{part:<{width}}{of['n']:>7,}"
-                + "".join(f"{c['value']:>10.3f} {c['low']:.3f} to {c['high']:.3f}" for c in cells)
-            )
-    if "latency_ms" in result:
-        latency = result["latency_ms"]
-        lines += [
-            "",
-            f"one suggestion, title with {latency['body_chars']:,} characters, one thread, n = {latency['n']:,}: "
-            f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms",
-        ]
+        lines += ["", f"{name}: {told}"]
+    for name, of in models.items():
+        lines += ["", f"--- {name}", *_parts(of)]
     return "\n".join(lines)
+
+
+def _with_interval(cell: dict[str, float]) -> str:
+    return f"{cell['value']:.3f} {cell['low']:.3f} to {cell['high']:.3f}"
+
+
+def _parts(of: dict[str, Any]) -> list[str]:
+    """Lay out one model's numbers part by part."""
+    lines: list[str] = []
+    for way, parts in of["parts"].items():
+        width = max([24, *map(len, parts)])
+        lines += [f"{'by ' + way:<{width}}{'n':>7}" + "".join(f"{name:>25}" for name in PART_METRICS)]
+        for part, measured in parts.items():
+            cells = (measured["metrics"][name] for name in PART_METRICS)
+            lines.append(f"{part:<{width}}{measured['n']:>7,}" + "".join(f"{_with_interval(c):>25}" for c in cells))
+        lines.append("")
+    lines.append(f"{'tags by uses':<24}{'posted':>9}{'in best 5':>11}{'shown':>9}{'right':>8}")
+    for band, counted in of["frequency"].items():
+        lines.append(
+            f"{band:<24}{counted['posted']:>9,}{counted['found']:>11.3f}{counted['shown']:>9,}{counted['right']:>8.3f}"
+        )
+    lines += ["", "one suggestion on one thread, title with a body of"]
+    for latency in of["latency_ms"]:
+        lines.append(
+            f"{latency['body_chars']:>8,} characters, n = {latency['n']:,}: "
+            f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
+        )
+    return lines

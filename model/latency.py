@@ -1,7 +1,7 @@
-"""How long one suggestion takes, from a draft's text to its tags, on one thread."""
+"""How long one suggestion takes, from a draft's text to its tags, by the draft's length, on one thread."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,26 +9,39 @@ import numpy as np
 from model.classifier import Classifier
 from model.questions import Question
 
-BODY_CHARS: Final = 2_000
-DRAFTS: Final = 1_000
+LENGTHS: Final = (0, 500, 2_000, 10_000, 50_000)
+"""Characters of the bodies that are timed."""
+LIMITED: Final = 2_000
+"""The length for which a tier has a limit."""
+DRAFTS: Final = 300
 
 
-def latency(classifier: Classifier, questions: Sequence[Question]) -> dict[str, float]:
-    """Time ``DRAFTS`` suggestions for titles with exactly ``BODY_CHARS`` characters of body, one after the other.
+def latency(classifier: Classifier, questions: Sequence[Question]) -> list[dict[str, float]]:
+    """Time ``DRAFTS`` suggestions, one after the other, for titles with bodies of exactly each of ``LENGTHS``.
 
-    Bodies are put together from the questions' own. Returns ``{body_chars, n, p50, p99}``, milliseconds; n is 0 if no
-    question has a body.
+    Returns ``[{body_chars, n, p50, p99}]``, milliseconds; without any body, only titles are timed.
     """
-    text = "\n\n".join(question.body for question in questions if question.body.strip())[: DRAFTS * BODY_CHARS]
-    if not text:
-        return {"body_chars": BODY_CHARS, "n": 0, "p50": 0.0, "p99": 0.0}
-    text *= -(-BODY_CHARS // len(text))
+    has_body = any(question.body.strip() for question in questions)
+    return [
+        {"body_chars": chars} | timed(classifier.suggest, drafts(questions, chars, DRAFTS))
+        for chars in (LENGTHS if has_body else LENGTHS[:1])
+    ]
+
+
+def drafts(questions: Sequence[Question], chars: int, n: int) -> list[tuple[str, str]]:
+    """Put ``n`` drafts together: the questions' titles, with bodies of ``chars`` characters from their own bodies."""
+    text = "\n\n".join(question.body for question in questions if question.body.strip())[: n * LIMITED]
+    text = text * -(-2 * chars // max(len(text), 1))
+    starts = [i * LIMITED % max(len(text) - chars, 1) for i in range(n)]
+    return [(questions[i % len(questions)].title, text[start : start + chars]) for i, start in enumerate(starts)]
+
+
+def timed(suggest: Callable[[str, str], object], drafts: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Time what answers drafts, one after the other: ``{n, p50, p99}``, milliseconds."""
     times = []
-    for i in range(DRAFTS):
-        start = i * BODY_CHARS % max(len(text) - BODY_CHARS, 1)
-        title, body = questions[i % len(questions)].title, text[start : start + BODY_CHARS]
+    for title, body in drafts:
         before = time.perf_counter()
-        classifier.suggest(title, body, body_format="markdown")
+        suggest(title, body)
         times.append((time.perf_counter() - before) * 1_000)
     p50, p99 = np.percentile(times, [50, 99])
-    return {"body_chars": BODY_CHARS, "n": DRAFTS, "p50": float(p50), "p99": float(p99)}
+    return {"n": len(times), "p50": float(p50), "p99": float(p99)}

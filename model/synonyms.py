@@ -202,7 +202,17 @@ _NAMES_OF: Final[dict[str, str]] = {
 _MASTER: Final = {name: master for master, names in _NAMES_OF.items() for name in names.split()}
 
 
+def main_names(tags: Iterable[str]) -> frozenset[str]:
+    """Give the name in use, in lower case, for each of the tags."""
+    return frozenset(_MASTER.get(tag.lower(), tag.lower()) for tag in tags)
+
+
 def same_tags(tags: Iterable[str]) -> frozenset[str]:
     """Give the tags, in lower case, with all names that mean the same as one of them."""
-    masters = {_MASTER.get(tag.lower(), tag.lower()) for tag in tags}
-    return frozenset(masters).union(*(_NAMES_OF.get(master, "").split() for master in masters))
+    masters = main_names(tags)
+    return masters.union(*(_NAMES_OF.get(master, "").split() for master in masters))
+
+
+def other_names(tag: str) -> tuple[str, ...]:
+    """Give the other names of a tag that is no such name itself."""
+    return tuple(_NAMES_OF.get(tag, "").split())

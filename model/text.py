@@ -36,9 +36,15 @@ PART: Final = r"[A-Z]?[a-z0-9#+]+|[A-Z]+"
 
 Both are plain ASCII, and nothing in them looks ahead or behind, so that Python's ``re`` and ONNX Runtime's RE2 agree.
 """
+NAME_PART: Final = r"[a-zA-Z0-9#+]+"
+"""A part of a word in which names are looked for: ``DataFrame.read_csv`` is ``DataFrame``, ``read`` and ``csv``.
+
+Capitals do not part it, or each ``JavaScript`` would name ``java``.
+"""
 APART: Final = "\n"
 """Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
 _word, _part, _part_or_apart = re.compile(WORD), re.compile(PART), re.compile(f"{PART}|{APART}")
+_name_part: Final = re.compile(NAME_PART)
 
 
 def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
@@ -55,20 +61,20 @@ def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
     return _encodable(title[:TITLE_CHARS]), plain_text(body, body_format)
 
 
-def plain_text(body: str, body_format: str) -> str:
-    """Take the markup of a body away; code stays, links' and pictures' addresses go.
+def plain_text(body: str, body_format: str, chars: int = FEATURE_CHARS) -> str:
+    """Take the markup of a body away, and cut to ``chars``; code stays, links' and pictures' addresses go.
 
     Raises:
         ValueError: ``body_format`` is none of ``BODY_FORMATS``.
     """
     body = _encodable(body[:BODY_CHARS])
     if body_format == "html":
-        body = _without_entities(_without_tags(body))
+        body = without_entities(_without_tags(body, chars))
     elif body_format == "markdown":
-        body = _without_entities(_without_links(body))
+        body = without_entities(_without_links(body))
     elif body_format != "text":
         raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
-    return _encodable(body[:FEATURE_CHARS])
+    return _encodable(body[:chars])
 
 
 def words(text: str) -> list[str]:
@@ -79,11 +85,16 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in [*_word.findall(text), APART, *_part.findall(text)]]
 
 
+def name_pieces(text: str) -> list[str]:
+    """Split a text into its words, ``APART``, and their parts in which names are looked for, in lower case."""
+    return [word.lower() for word in [*_word.findall(text), APART, *_name_part.findall(text)]]
+
+
 def names_of_words(text: str) -> tuple[list[str], list[tuple[int, str]]]:
     """Give each word of a text once, as it is spelled, and what ``words`` makes of them: (number of word, name).
 
-    A word's names are its own and its parts', in lower case. All words are searched in one go: this is in the way of
-    every answer.
+    A word's names are its own and those of its parts of both sorts, in lower case. All words are searched in one go:
+    this is in the way of every answer.
     """
     spelled = list(dict.fromkeys(_word.findall(text)))
     joined = APART.join(spelled)
@@ -95,6 +106,10 @@ def names_of_words(text: str) -> tuple[list[str], list[tuple[int, str]]]:
             number += 1
         elif part != own[number]:
             names.append((number, part))
+    for number, word in enumerate(own):
+        # Most words have no other sign in them, and are their own only part.
+        if not word.isalnum():
+            names += [(number, part) for part in _name_part.findall(word) if part != word]
     return spelled, names
 
 
@@ -103,16 +118,17 @@ def _encodable(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
-def _without_entities(text: str) -> str:
+def without_entities(text: str) -> str:
+    """Decode HTML's entities."""
     return _ENTITY.sub(lambda entity: unescape(entity[0]), text)
 
 
-def _without_tags(html: str) -> str:
+def _without_tags(html: str, wanted: int) -> str:
     """Take HTML's tags and comments away, and stop when enough text is there; ``a < b`` stays."""
     pieces: list[str] = []
     chars = position = 0
     # Entities become shorter when they are decoded, at most from 33 characters to 1 and mostly from 5 to 1.
-    while position < len(html) and chars < 2 * FEATURE_CHARS:
+    while position < len(html) and chars < 2 * wanted:
         opening = html.find("<", position)
         if opening < 0:
             pieces.append(html[position:])

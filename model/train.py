@@ -1,8 +1,10 @@
-"""Training of the light model: a low-rank and a wide sparse part over TF-IDF features, learned together.
+"""Training of both tiers: a low-rank and a wide sparse part over TF-IDF features, and an encoder's part beside them.
 
-logit[t] = bias[t] + Σ_f x[f] · (embedding[f] · output[:, t] + wide[f, t]): an embedding bag (Joulin et al. 2016,
-"Bag of Tricks for Efficient Text Classification") that shares what words have in common, beside direct weights of
-each word for the few tags it goes with, which remember names (Cheng et al. 2016, "Wide & Deep Learning").
+logit[t] = bias[t] + Σ_f x[f] · (embedding[f] · output[:, t] + wide[f, t]) + state · dense[:, t]: an embedding bag
+(Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification") that shares what words have in common, beside
+direct weights of each word for the few tags it goes with, which remember names (Cheng et al. 2016, "Wide & Deep
+Learning"), beside a linear part over the mean state of a sentence encoder. All parts are learned together, each from
+what the others leave. The light tier is the same without an encoder: its state has no numbers.
 
 A word in the title and the same word in the body are two features, and kin: while training, each feature's numbers
 are its own plus those of its word, so that what bodies teach holds for titles too. Since all is linear, the sum is
@@ -11,7 +13,7 @@ the feature's number in the end, and a released model knows nothing of it.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,22 +34,25 @@ _LITTLE: Final = 1e-6
 class Parameters:
     """What a training run is given; every default was chosen on the tune part.
 
-    ``rank`` and ``wide``: numbers and direct weights a feature. ``least_uses``: of a tag of the vocabulary. ``rate``,
-    ``wide_rate``, ``output_rate``: first steps of embedding, direct weights, and output with bias; ``start``,
-    ``wide_start``: where Adagrad's sums of squares begin, without which the first slope, however small, would be a
-    whole step. ``kinship``: weight of a word's numbers in those of its features. ``body_word_dropout``,
-    ``body_dropout``: share of body words and of whole bodies left out.
+    ``rank`` and ``wide``: numbers and direct weights a feature; ``wide_kept`` of these, the largest, stay in the end.
+    ``least_uses``: of a tag of the vocabulary. ``rate``, ``wide_rate``, ``output_rate``, ``dense_rate``: first steps of
+    embedding, direct weights, output with bias, and the encoder's part; ``start``, ``wide_start``: where Adagrad's sums
+    of squares begin, without which the first slope, however small, would be a whole step. ``kinship``: weight of a
+    word's numbers in those of its features. ``body_word_dropout``, ``body_dropout``: share of body words and of whole
+    bodies left out.
     """
 
     seed: int = 1
     epochs: int = 4
-    rank: int = 192
-    wide: int = 12
+    rank: int = 128
+    wide: int = 10
+    wide_kept: int = 8
     least_uses: int = 8
     batch: int = 512
     rate: float = 0.2
     wide_rate: float = 0.5
     output_rate: float = 0.02
+    dense_rate: float = 0.03
     start: float = 1e-3
     wide_start: float = 1e-2
     kinship: float = 2.0
@@ -61,7 +66,7 @@ class Weights:
 
     ``embedding`` [words, rank], ``output`` [rank, tags], ``bias`` [tags], and each feature's direct weights ``wide``
     [features, k] for the tags ``wide_tags`` [features, k]. Words are all features but the runs, which come first: a
-    run is too rare to need more than direct weights.
+    run is too rare to need more than direct weights. ``dense`` [width, tags] is the encoder's part; width 0 without.
     """
 
     embedding: Floats
@@ -69,6 +74,28 @@ class Weights:
     bias: Floats
     wide: Floats
     wide_tags: NDArray[np.int32]
+    dense: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What the encoder makes of questions, its mean states: float16 [questions, width], of the title alone and whole.
+
+    Without an encoder the width is 0.
+    """
+
+    title: NDArray[np.float16]
+    whole: NDArray[np.float16]
+
+    @classmethod
+    def none(cls, questions: int) -> "States":
+        """Give the states of questions without an encoder."""
+        nothing = np.zeros((questions, 0), np.float16)
+        return cls(nothing, nothing)
+
+    def of(self, rows: Ints, no_body: NDArray[np.bool_]) -> Floats:
+        """Give the states of some questions, float32 [rows, width], of the title alone where ``no_body`` says so."""
+        return np.where(no_body[:, None], self.title[rows], self.whole[rows]).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +168,7 @@ def train(
     vocabulary: Vocabulary,
     goal: Targets,
     parameters: Parameters,
+    states: States,
     *,
     after_step: Callable[[], None] = lambda: None,
 ) -> Weights:
@@ -150,6 +178,7 @@ def train(
 
     Args:
         features: weighed features of the vocabulary, float32 [questions, features].
+        states: what the encoder makes of the questions.
         after_step: called after each of ``steps()`` steps, to show progress.
     """
     p = parameters
@@ -165,6 +194,7 @@ def train(
         bias=np.log(share / (1 - share)).astype(np.float32),
         wide=np.zeros(pairs.shape, np.float32),
         wide_tags=pairs,
+        dense=np.zeros((states.whole.shape[1], tags), np.float32),
     )
     sums = Weights(
         embedding=np.full_like(weights.embedding, p.start),
@@ -172,15 +202,17 @@ def train(
         bias=np.full_like(weights.bias, _LITTLE),
         wide=np.full_like(weights.wide, p.wide_start),
         wide_tags=weights.wide_tags,
+        dense=np.full_like(weights.dense, _LITTLE),
     )
     total, done = steps(questions, p), 0
     for _ in range(p.epochs):
         order = random.permutation(questions)
         for start in range(0, questions - questions % p.batch or questions, p.batch):
             rows = np.sort(order[start : start + p.batch])
-            x = _with_dropout(features[rows], vocabulary.of_title, p, random)
+            no_body = random.random(len(rows)) < p.body_dropout
+            x = _with_dropout(features[rows], vocabulary.of_title, no_body, p, random)
             x = sparse.hstack([x, x @ kin], format="csr", dtype=np.float32)
-            _step(weights, sums, x, goal, rows, p, 1 - done / total)
+            _step(weights, sums, x, states.of(rows, no_body), goal, rows, p, 1 - done / total)
             done += 1
             after_step()
     return _united(weights, kin)
@@ -208,19 +240,29 @@ def _united(weights: Weights, kin: sparse.csr_matrix) -> Weights:
         bias=weights.bias,
         wide=weights.wide[:n] + kin @ weights.wide[n:],
         wide_tags=weights.wide_tags[:n],
+        dense=weights.dense,
+    )
+
+
+def strongest(weights: Weights, k: int) -> Weights:
+    """Keep the ``k`` largest direct weights of each feature."""
+    kept = np.sort(np.argsort(-np.abs(weights.wide), axis=1, kind="stable")[:, :k], axis=1)
+    return replace(
+        weights,
+        wide=np.take_along_axis(weights.wide, kept, axis=1),
+        wide_tags=np.take_along_axis(weights.wide_tags, kept, axis=1),
     )
 
 
 def _with_dropout(
-    x: sparse.csr_matrix, title_features: int, p: Parameters, random: np.random.Generator
+    x: sparse.csr_matrix, title_features: int, no_body: NDArray[np.bool_], p: Parameters, random: np.random.Generator
 ) -> sparse.csr_matrix:
-    """Drop words of bodies, and of some questions the whole body, since writers type the title first.
+    """Drop words of bodies, and where ``no_body`` says so the whole body, since writers type the title first.
 
     A title is too short to lose a word: dropping there made suggestions worse.
     """
     rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
     of_body = x.indices >= title_features
-    no_body = random.random(x.shape[0]) < p.body_dropout
     lost = (random.random(len(rows)) < p.body_word_dropout) | no_body[rows]
     kept = ~(of_body & lost)
     data = np.where(of_body, x.data / np.float32(1 - p.body_word_dropout), x.data)[kept]
@@ -232,12 +274,13 @@ def _step(
     weights: Weights,
     sums: Weights,
     x: sparse.csr_matrix,
+    state: Floats,
     goal: Targets,
     rows: Ints,
     p: Parameters,
     rate: float,
 ) -> None:
-    """Take one step on a batch ``x``; only the rows of its features change in the sparse parts."""
+    """Take one step on a batch ``x`` with its ``state``; only the rows of its features change in the sparse parts."""
     used, columns = np.unique(x.indices, return_inverse=True)
     local = sparse.csr_matrix((x.data, columns, x.indptr), shape=(x.shape[0], len(used)))
     wide, wide_tags = weights.wide[used], weights.wide_tags[used]
@@ -247,6 +290,7 @@ def _step(
     embedding = weights.embedding[words]
     hidden = of_words @ embedding
     error = hidden @ weights.output
+    error += state @ weights.dense
     error += weights.bias
     direct = local @ _wide_matrix(wide, wide_tags, error.shape[1])
     error[np.repeat(np.arange(len(rows)), np.diff(direct.indptr)), direct.indices] += direct.data
@@ -264,6 +308,7 @@ def _step(
     wide_slope = np.add.reduceat(wide_error, by_feature.indptr[:-1], axis=0)
     embedding_slope = of_words.T @ (error @ weights.output.T)
     _adagrad(weights.output, sums.output, hidden.T @ error, rate * p.output_rate)
+    _adagrad(weights.dense, sums.dense, state.T @ error, rate * p.dense_rate)
     _adagrad(weights.bias, sums.bias, error.sum(axis=0), rate * p.output_rate)
     sums.embedding[words] = _adagrad(embedding, sums.embedding[words], embedding_slope, rate * p.rate)
     weights.embedding[words] = embedding
@@ -283,10 +328,10 @@ def _adagrad(values: Floats, sums: Floats, slope: Floats, rate: float) -> Floats
     return sums
 
 
-def logits(weights: Weights, x: sparse.csr_matrix) -> Floats:
-    """Give the logits of questions, float32 [questions, tags]."""
+def logits(weights: Weights, x: sparse.csr_matrix, state: Floats) -> Floats:
+    """Give the logits of questions from their features and states: float32 [questions, tags]."""
     words = x[:, len(weights.wide) - len(weights.embedding) :]
-    result = (words @ weights.embedding) @ weights.output + weights.bias
+    result = (words @ weights.embedding) @ weights.output + state @ weights.dense + weights.bias
     direct = x @ _wide_matrix(weights.wide, weights.wide_tags, result.shape[1])
     result[np.repeat(np.arange(x.shape[0]), np.diff(direct.indptr)), direct.indices] += direct.data
     return np.asarray(result, np.float32)

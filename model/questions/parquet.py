@@ -1,36 +1,95 @@
-"""Questions from a Parquet file: title, body, body_format, tags, tags_complete, year, question_id, source, split."""
+"""Questions from a Parquet file: as a source of posts, and ready for training.
 
+Columns: title, body, body_format, tags, tags_complete, year, question_id, source, split; a prepared file has code too.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from model.questions import Question, QuestionsError, once_each, split_of
+from model.questions.posts import COLUMNS, BadRow, Batch, Post, Refused, beginning, frame, kind_of, post_of
 from model.text import BODY_FORMATS, ready
 
 _REQUIRED: Final = {"title": pl.String(), "body": pl.String(), "body_format": pl.String(), "tags": pl.List(pl.String())}
 _ROWS_AT_ONCE: Final = 20_000
 
 
+class ParquetFile:
+    """A Parquet file as a source. Only ``title`` and ``tags`` must be there; tags may be a list or a text.
+
+    Attributes:
+        length: rows of the file.
+    """
+
+    length: int
+
+    def __init__(self, path: Path) -> None:
+        """Check the file and its columns.
+
+        Raises:
+            QuestionsError: it is missing, empty, cut off or not Parquet, or lacks a column.
+        """
+        self.path = path
+        self._rows = scanned(path)
+        columns = self._rows.collect_schema().names()
+        missing = [name for name in ("title", "tags") if name not in columns]
+        if missing:
+            raise QuestionsError(f"{path} lacks the columns {', '.join(missing)}. It has {', '.join(columns)}.")
+        self._rows = self._rows.select(name for name in COLUMNS if name in columns)
+        self.length = self._rows.select(pl.len()).collect().item()
+
+    def batches(self, after: Any) -> Iterator[Batch]:
+        """Read on after a number of rows."""
+        done = after or 0
+        for part in self._rows.slice(done).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+            posts: list[Post] = []
+            refused: list[Refused] = []
+            numbers: list[int] = []
+            for number, row in enumerate(part.iter_rows(named=True), start=done + 1):
+                try:
+                    posts.append(post_of(row, self.path.stem, "html"))
+                    numbers.append(number)
+                except BadRow as bad:
+                    refused.append(Refused(f"{self.path.name}, row {number}", str(bad)))
+            done += part.height
+            yield Batch(frame(posts), tuple(refused), done, done, tuple(numbers))
+
+
+def scanned(path: Path) -> pl.LazyFrame:
+    """Open a Parquet file, without reading its rows yet.
+
+    Raises:
+        QuestionsError: it is missing, empty, cut off, or not Parquet.
+    """
+    _, start = beginning(path)
+    if kind_of(start) != "a Parquet file":
+        raise QuestionsError(f"{path} is {kind_of(start) or 'a text file'}, not Parquet.")
+    try:
+        rows = pl.scan_parquet(path)
+        rows.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QuestionsError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}. It may be cut off: make or fetch it again."
+        ) from error
+    return rows
+
+
 def read(path: Path) -> list[Question]:
     """Read a Parquet file into questions, each title once.
 
     Columns: ``title``, ``body`` (empty if unknown), ``body_format`` (``html``, ``markdown``, ``text``, ``none``)
-    and ``tags`` must be there; ``tags_complete`` (default true), ``year``, ``question_id``, ``source`` and
-    ``split`` (``train`` or ``dev``, default ``train``) may be left out.
+    and ``tags`` must be there; ``tags_complete`` (default true), ``year``, ``question_id``, ``source``, ``split``
+    (``train`` or ``dev``, default ``train``) and ``code`` (what ``prepare`` took out of the body) may be left out.
 
     Raises:
         QuestionsError: no such file, not Parquet, a column is missing or of another type, or there are no rows.
     """
-    if not path.is_file():
-        raise QuestionsError(f"There is no file {path}. Give the path of a Parquet file with questions.")
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise QuestionsError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
-    frame = _checked(frame, path)
+    rows = _checked(scanned(path).collect(), path)
     questions = once_each(
-        _question(row) for part in frame.iter_slices(_ROWS_AT_ONCE) for row in part.iter_rows(named=True)
+        _question(row) for part in rows.iter_slices(_ROWS_AT_ONCE) for row in part.iter_rows(named=True)
     )
     if not questions:
         raise QuestionsError(f"{path} has no questions with a title and a tag.")
@@ -55,13 +114,14 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         "question_id": pl.lit(None, pl.Int64),
         "source": pl.lit(path.stem),
         "split": pl.lit("train"),
+        "code": pl.lit(""),
     }
     frame = frame.with_columns(expr.alias(name) for name, expr in defaults.items() if name not in frame.columns)
     try:
         frame = frame.with_columns(
             pl.col("tags_complete").cast(pl.Boolean),
             pl.col("year", "question_id").cast(pl.Int64),
-            pl.col("source", "split").cast(pl.String),
+            pl.col("source", "split", "code").cast(pl.String),
         )
     except pl.exceptions.PolarsError as error:
         raise QuestionsError(f"{path} has columns of another type: {_first_line(error)}") from error
@@ -77,11 +137,13 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         pl.col("tags_complete").fill_null(True),
         pl.col("source").fill_null(path.stem),
         pl.col("split").fill_null("train"),
+        pl.col("code").fill_null(""),
     ).filter(pl.col("title").is_not_null() & (pl.col("tags").list.len() > 0))
 
 
 def _question(row: dict[str, object]) -> Question:
-    title, body = ready(str(row["title"]), str(row["body"]), str(row["body_format"]))
+    body = "\n".join(text for text in (str(row["body"]), str(row["code"])) if text)
+    title, body = ready(str(row["title"]), body, str(row["body_format"]))
     tags, year, number = row["tags"], row["year"], row["question_id"]
     assert isinstance(tags, list)  # the schema was checked; this is for the type checker
     return Question(

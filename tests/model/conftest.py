@@ -7,12 +7,16 @@ import polars as pl
 import pytest
 
 from model import release as release_module
-from model.classifier import Classifier
+from model.classifier import TIERS, Classifier
+from model.encoder.encode import EncoderFiles, read_encoder
 from model.features import FeatureLimits
+from model.fit import Data, Progress, WithEncoder, fit
 from model.questions import Question
 from model.questions.parquet import read
-from model.release import Data, Progress, release
+from model.release import release
 from model.train import Parameters
+
+RELEASED = Path(release_module.__file__).parent / "released"
 
 TOPICS = {
     ("python", "pandas"): ["pandas", "DataFrame", "groupby", "merge two frames", "read_csv", "Series index"],
@@ -75,14 +79,48 @@ def silent() -> Progress:
     return Progress(lambda line: None, lambda label, length: lambda: None)
 
 
+TAG_SETS = [("python", "pandas", "dataframe")] * 40 + [("java", "spring")] * 40 + [("python", "zygomorphic-call")] * 6
+"""Tags of questions without texts. ``zygomorphic-call`` is in no question with a text."""
 SMALL = Parameters(epochs=4, rank=16, wide=4, least_uses=5, batch=64)
 
 
 @pytest.fixture(scope="session")
-def small_release(questions_file: Path, questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A released folder, trained on the written questions."""
+def encoder_files() -> EncoderFiles:
+    """The encoder that ships."""
+    return read_encoder(RELEASED / "full")
+
+
+@pytest.fixture(scope="session", params=TIERS)
+def small_trained(
+    request: pytest.FixtureRequest,
+    questions_file: Path,
+    questions: list[Question],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A model's folder, trained on the written questions; the full tier's on fewer, since encoding takes long."""
+    folder = tmp_path_factory.mktemp(request.param)
+    encoder = None
+    if request.param == "full":
+        encoder = WithEncoder(request.getfixturevalue("encoder_files"), folder / "encoded")
+        questions = questions[:600]
+    fit(
+        questions,
+        TAG_SETS,
+        Data.of(questions_file, questions),
+        folder / "trained",
+        encoder,
+        SMALL,
+        FeatureLimits(),
+        silent(),
+    )
+    return folder / "trained"
+
+
+@pytest.fixture(scope="session")
+def small_release(small_trained: Path, questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A released folder."""
     out = tmp_path_factory.mktemp("small") / "released"
-    release(questions, Data.of(questions_file, questions), out, SMALL, FeatureLimits(), silent())
+    release(questions, small_trained, out, silent())
     return out
 
 
@@ -91,7 +129,7 @@ def small(small_release: Path) -> Classifier:
     return Classifier.load(small_release)
 
 
-@pytest.fixture(scope="session")
-def shipped() -> Classifier:
-    """The model that ships."""
-    return Classifier.load(Path(release_module.__file__).parent / "released")
+@pytest.fixture(scope="session", params=TIERS)
+def shipped(request: pytest.FixtureRequest) -> Classifier:
+    """A model that ships."""
+    return Classifier.load(RELEASED / request.param)

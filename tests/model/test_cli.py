@@ -9,36 +9,45 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from model.classifier import DEFAULT_TIER
 from model.cli import main
+from model.commands.terminal import RELEASED
 from tests.model.conftest import synthetic
+
+SHIPPED = RELEASED / DEFAULT_TIER
 
 
 def run(*arguments: object, stdin: str | None = None) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
 
 
-def test_train_writes_a_release_that_evaluate_and_suggest_can_use(tmp_path: Path, questions_file: Path) -> None:
-    out = tmp_path / "made"
-    trained = run("train", "--questions", questions_file, "--out", out, "--epochs", 2, "--rank", 8, "--least-uses", 5)
+def test_what_train_writes_evaluate_measures_release_ships_and_suggest_uses(
+    tmp_path: Path, questions_file: Path
+) -> None:
+    made = tmp_path / "made"
+    trained = run("train", "--questions", questions_file, "--out", made, "--epochs", 2, "--rank", 8, "--least-uses", 5)
     assert trained.exit_code == 0, trained.output
-    assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "manifest.json", "model.onnx"]
     assert "largest difference" in trained.output
-    card = (out / "MODEL_CARD.md").read_text()
-    manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["version"] in card
-    assert "CC BY-SA" in card
-    assert f"{manifest['metrics']['dev']['metrics']['Jaccard']['value']:.3f}" in card
 
     numbers = tmp_path / "numbers.json"
-    measured = run("evaluate", "--questions", questions_file, "--model", out, "--json", numbers)
+    measured = run("evaluate", "--questions", questions_file, "--model", made, "--json", numbers)
     assert measured.exit_code == 0, measured.output
-    written = json.loads(numbers.read_text())
+    ((version, written),) = json.loads(numbers.read_text())["models"].items()
+    assert f"{written['metrics']['R@5']['value']:.3f}" in measured.output
+
+    out = tmp_path / "released"
+    released = run("release", "--questions", questions_file, "--trained", made, "--out", out)
+    assert released.exit_code == 0, released.output
+    manifest = json.loads((out / "manifest.json").read_text())
+    card = (out / "MODEL_CARD.md").read_text()
     told = manifest["metrics"]["dev"]["metrics"]
+    assert manifest["version"] == version
+    assert version in card
+    assert "CC BY-SA" in card
+    assert f"{told['Jaccard']['value']:.3f}" in card
     assert {name: of["value"] for name, of in written["metrics"].items()} == pytest.approx(
         {name: of["value"] for name, of in told.items()}, abs=1e-4
     )
-    assert f"{written['metrics']['R@5']['value']:.3f}" in measured.output
-    assert written["latency_ms"]["p50"] > 0
 
     drafts = '{"title": "git rebase and git stash"}\n\n{"title": "Kotlin coroutine", "chosen_tags": ["kotlin"]}\n'
     answered = run("suggest", "--model", out, "--drafts", "-", stdin=drafts)
@@ -76,6 +85,43 @@ def test_a_draft_that_is_none_is_refused_with_its_line(line: str, says: str) -> 
     assert "Traceback" not in result.output
 
 
+def test_drafts_are_answered_from_every_kind_of_file_alike(tmp_path: Path) -> None:
+    rows = [{"title": "merge two pandas DataFrames", "body": "", "chosen_tags": ["python"]}, {"title": "git stash"}]
+    lines, table, parquet = (tmp_path / f"drafts.{ending}" for ending in ("jsonl", "csv", "parquet"))
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table.write_text("title,body,chosen_tags\nmerge two pandas DataFrames,,python\ngit stash,,\n")
+    pl.DataFrame(rows).write_parquet(parquet)
+    answers = []
+    for path in (lines, table, parquet):
+        out = tmp_path / f"{path.name}.tags.jsonl"
+        result = run("suggest", "--model", SHIPPED, "--drafts", path, "--out", out, "--limit", 3)
+        assert result.exit_code == 0, result.output
+        answers.append(out.read_text())
+    assert answers[0] == answers[1] == answers[2] == run("suggest", "--drafts", lines, "--limit", 3).output
+    first, second = (json.loads(line)["items"] for line in answers[0].splitlines())
+    assert "pandas" in [item["tag"] for item in first]
+    assert "python" not in [item["tag"] for item in first]
+    assert second[0]["tag"] == "git"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [("d.csv", b"subject\nx\n", "neither a column title nor body"), ("d.csv", b'title\n"x\n', "broken CSV"),
+     ("d.parquet", b"PAR1", "cannot be read as Parquet"), ("d.jsonl", b'"\xff"', "not UTF-8"),
+     ("d.csv", b"title\n\xff\n", "not UTF-8")],
+)  # fmt: skip
+def test_a_file_that_holds_no_drafts_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    result = run("suggest", "--drafts", tmp_path / name, "--out", tmp_path / "out.jsonl")
+    assert result.exit_code == 1
+    assert says in result.output
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_file_of_drafts_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "nowhere.csv" in run("suggest", "--drafts", tmp_path / "nowhere.csv").output
+
+
 def spoiled(tmp_path: Path, frame: pl.DataFrame) -> Path:
     path = tmp_path / "spoiled.parquet"
     frame.write_parquet(path)
@@ -85,7 +131,7 @@ def spoiled(tmp_path: Path, frame: pl.DataFrame) -> Path:
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_a_file_that_cannot_be_used_is_refused_without_a_traceback(tmp_path: Path, command: str) -> None:
     good = synthetic(40)
-    out = ["--out", tmp_path / "out"] if command == "train" else []
+    out = ["--out", tmp_path / "out"] if command == "train" else ["--model", SHIPPED]
     nowhere = run(command, "--questions", tmp_path / "nowhere.parquet", *out)
     wrong = run(command, "--questions", spoiled(tmp_path, good.drop("tags")), *out)
     empty = run(command, "--questions", spoiled(tmp_path, good.clear()), *out)
@@ -105,7 +151,7 @@ def test_too_few_questions_to_learn_from_are_refused(tmp_path: Path) -> None:
 
 def test_no_dev_questions_are_said(tmp_path: Path) -> None:
     only_train = synthetic(40).with_columns(split=pl.lit("train"))
-    result = run("evaluate", "--questions", spoiled(tmp_path, only_train))
+    result = run("evaluate", "--model", SHIPPED, "--questions", spoiled(tmp_path, only_train))
     assert result.exit_code == 1
     assert "no dev questions" in result.output
 

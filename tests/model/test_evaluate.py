@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from model.evaluate import Answer, commonest, metrics, report, table
+from model.evaluate import Answer, by_frequency, commonest, differences, metrics, reliability, report, table
 from model.questions import Question
 
 POSTED = [("a", "b"), ("c",), ("a", "d", "e", "f", "g", "h"), ("z",)]
@@ -80,12 +80,66 @@ def question(tags: tuple[str, ...], *, complete: bool = True, body: str = "", so
 def test_only_complete_questions_count_and_parts_are_measured_apart() -> None:
     asked = [question(("a",), body="b")] * 60 + [question(("a",))] * 70 + [question(("q",), complete=False)] * 50
     given = [Answer(("a",), (0.9,), 1)] * 60 + [Answer(("x",), (0.9,), 1)] * 70 + [Answer(("x",), (0.9,), 1)] * 50
-    result = report(asked, given, commonest(asked, Counter("aab")))
+    result = report(asked, given, {})
     assert result["n"] == 130
     assert result["parts"]["kind"]["with a body"]["metrics"]["P@1"]["value"] == 1
     assert result["parts"]["kind"]["title only"]["metrics"]["P@1"]["value"] == 0
     assert result["parts"]["kind"]["title only"]["n"] == 70
-    assert result["baseline"]["P@1"]["value"] == 1
-    printed = table(result | {"split": "dev", "vocabulary": 2, "version": "light-0"})
-    assert "n = 130 questions" in printed
+
+
+def test_drafts_are_parted_by_the_length_of_their_bodies() -> None:
+    lengths = (0, 499, 500, 1_499, 1_500)
+    asked = [question(("a",), body="b" * n) for n in lengths for _ in range(50)]
+    parts = report(asked, [Answer(("a",), (0.9,), 1)] * len(asked), {})["parts"]["length"]
+    counted = {part: of["n"] for part, of in parts.items()}
+    assert counted == {"title only": 50, "body under 500": 50, "body under 1,500": 100, "longer body": 50}
+
+
+def test_tags_are_counted_by_their_uses_in_training() -> None:
+    counted = by_frequency(POSTED, GIVEN, {"a": 10_000, "b": 99, "c": 100, "x": 29})
+    # Posted of 5,000 uses or more: a, twice, once among the best five; shown once and right.
+    assert counted["5,000 or more"] == {"posted": 2, "found": 0.5, "shown": 1, "right": 1.0}
+    assert counted["under 100"] == {"posted": 1, "found": 1.0, "shown": 1, "right": 1.0}
+    assert counted["under 1,000"] == {"posted": 1, "found": 1.0, "shown": 1, "right": 1.0}
+    assert counted["under 30"] == {"posted": 0, "found": 0.0, "shown": 1, "right": 0.0}
+    assert counted["never"] == {"posted": 6, "found": 4 / 6, "shown": 0, "right": 0.0}
+
+
+def test_what_is_right_in_a_bin_is_told_beside_its_score() -> None:
+    given = [Answer(("a",), (score,), 1) for score in (0.2,) * 50 + (0.8,) * 50]
+    posted = [("a",) if i % 5 == 0 else ("b",) for i in range(50)] + [("a",)] * 50
+    told = reliability(posted, given)
+    assert sum(of["n"] for of in told) == 100
+    assert {(round(of["score"], 2), round(of["right"], 2)) for of in told} == {(0.2, 0.2), (0.8, 1.0)}
+
+
+def test_a_sure_difference_is_sure_where_the_intervals_of_both_overlap() -> None:
+    """The second answers are right where the first are, and in five of 200 questions more."""
+    posted = [("a",)] * 200
+    first = [Answer(("a" if i % 2 else "x",), (0.5,), 1) for i in range(200)]
+    second = [Answer(("a",), (0.5,), 1) if i < 20 else first[i] for i in range(200)]
+    found = differences(posted, second, first)["P@1"]
+    assert found["value"] == pytest.approx(10 / 200)
+    assert 0 < found["low"] < found["value"] < found["high"]
+    assert metrics(posted, first)["P@1"]["high"] > metrics(posted, second)["P@1"]["low"]
+
+
+def test_the_terminal_shows_models_baselines_and_what_lies_between() -> None:
+    asked = [question(("a",))] * 60
+    good, poor = ([Answer((tag,), (0.9,), 1)] * 60 for tag in "ax")
+    posted = [q.tags for q in asked]
+    timed = [{"body_chars": 2_000, "n": 9, "p50": 1.25, "p99": 2.5}]
+    printed = table(
+        {
+            "split": "dev",
+            "n": 60,
+            "models": {"full-1": {"vocabulary": 2, "latency_ms": timed} | report(asked, good, {"a": 7})},
+            "baselines": {"commonest five": metrics(posted, commonest(asked, Counter("xx")))},
+            "differences": {"full-1 against commonest five": differences(posted, good, poor)},
+        }
+    )
+    assert "n = 60 questions" in printed
     assert "by kind" in printed
+    assert "P@1 +1.000" in printed
+    assert "2,000 characters, n = 9: p50 1.25 ms" in printed
+    assert any(line.split()[:2] == ["P@1", "1.000"] and "0.000" in line for line in printed.splitlines())

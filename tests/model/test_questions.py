@@ -71,6 +71,7 @@ def test_a_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, spoil: 
 def test_no_file_and_no_parquet_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionsError, match="There is no file"):
         read(tmp_path / "nowhere.parquet")
-    (tmp_path / "empty.parquet").write_bytes(b"")
-    with pytest.raises(QuestionsError, match="cannot be read as Parquet"):
-        read(tmp_path / "empty.parquet")
+    for content, says in ((b"", "is empty"), (b"PK\x03\x04", "ZIP"), (b"Title,Tags", "a text file, not Parquet")):
+        (tmp_path / "none.parquet").write_bytes(content)
+        with pytest.raises(QuestionsError, match=says):
+            read(tmp_path / "none.parquet")

@@ -1,0 +1,65 @@
+"""``tagalong-model ablate``: what each part of the model gives."""
+
+from pathlib import Path
+
+import click
+
+from model.commands.terminal import needs_train_extra, progress_bars, questions_option, refuses
+
+
+@click.command()
+@questions_option
+@click.option(
+    "--tag-sets",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Parquet file with question_id and tags of more questions.",
+)
+@click.option(
+    "--encoder",
+    "encoders",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="Folder of a full model, or of what finetune made, to measure beside words alone; may be given again.",
+)
+@click.option(
+    "--model", type=click.Path(path_type=Path, file_okay=False), help="Full model to try with fewer and more tokens."
+)
+@click.option("--tokens", type=click.IntRange(8, 512), multiple=True, default=(64, 96, 128, 192), show_default=True)
+@click.option(
+    "--share", type=click.IntRange(1), default=4, show_default=True, help="Train on every so manieth question."
+)
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for encoded questions."
+)
+def ablate(
+    questions: Path,
+    tag_sets: Path | None,
+    encoders: tuple[Path, ...],
+    model: Path | None,
+    tokens: tuple[int, ...],
+    share: int,
+    keep: Path,
+) -> None:
+    """Train models that differ in one part on the same questions, and measure them on tune."""
+    with needs_train_extra():
+        from model.ablation import ablation, lengths, table
+        from model.encoder.encode import EncoderFolderError, read_encoder
+        from model.features import FeatureLimits
+        from model.fit import Progress, WithEncoder
+        from model.questions.parquet import read
+        from model.questions.tag_sets import read_tag_sets
+        from model.train import Parameters
+    with refuses(questions), progress_bars() as bar:
+        try:
+            beside = {folder.name: WithEncoder(read_encoder(folder), keep) for folder in encoders}
+        except EncoderFolderError as error:
+            raise click.ClickException(str(error)) from error
+        rows = read(questions)
+        sets = read_tag_sets(tag_sets, [row for row in rows if row.split != "train"]) if tag_sets else []
+        progress = Progress(lambda line: click.echo(line, err=True), bar)
+        found = ablation(rows, sets, beside, Parameters(), FeatureLimits(), share, progress)
+        read_so_far = []
+        if model is not None:
+            asked = sum(row.split == "tune" and row.tags_complete and bool(row.body) for row in rows)
+            read_so_far = lengths(rows, model, tokens, bar("reading more and less", asked * len(tokens)))
+    click.echo(table(found, read_so_far, share))

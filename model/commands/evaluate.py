@@ -1,0 +1,93 @@
+"""``tagalong-model evaluate``: how good models are, and how much better than each other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model.commands.terminal import (
+    RELEASED,
+    carries_out,
+    force_option,
+    load,
+    needs_train_extra,
+    progress_bars,
+    questions_option,
+    refuses,
+)
+from model.files import write_atomically
+
+
+@click.command()
+@questions_option
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    default=(RELEASED / "full", RELEASED / "light"),
+    show_default="both shipped tiers",
+    help="Folder of a trained or released model; may be given again.",
+)
+@click.option("--split", type=click.Choice(["dev", "tune"]), default="dev", show_default=True)
+@click.option("--parabel", is_flag=True, help="Also train and measure Parabel on the same rows (extra 'compare').")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all numbers here."
+)
+@force_option
+def evaluate(
+    questions: Path, models: tuple[Path, ...], split: str, parabel: bool, json_file: Path | None, force: bool
+) -> None:
+    """Measure models on the questions with complete tags of one split, beside the most frequent tags and Parabel.
+
+    Every model is compared with the first one, on the same questions.
+    """
+    with needs_train_extra():
+        from model.evaluate import answers, baseline, differences, metrics, report, table, uses_of
+        from model.latency import latency
+        from model.questions.parquet import read
+
+        if parabel:
+            from model.compare.parabel import fitted
+    classifiers = [load(folder) for folder in models]
+    run = None
+    with refuses(json_file or questions):
+        if json_file is not None:
+            parameters = {"split": split, "parabel": parabel}
+            run = carries_out("evaluate", [questions, *models], json_file, parameters, force=force)
+            if run is None:
+                return
+        rows = read(questions)
+    asked = [row for row in rows if row.split == split and row.tags_complete]
+    if not asked:
+        raise click.ClickException(
+            f"{questions} has no {split} questions with complete tags. "
+            + ("Mark some rows dev in a column split." if split == "dev" else "It has too few rows.")
+        )
+    posted = [row.tags for row in asked]
+    trained_on, tuned = ([row for row in rows if row.split == name] for name in ("train", "tune"))
+    uses = uses_of(trained_on)
+    result: dict[str, Any] = {"split": split, "n": len(asked), "models": {}, "baselines": {}, "differences": {}}
+    given = {}
+    with progress_bars() as bar:
+        for classifier in classifiers:
+            version = classifier.version
+            given[version] = answers(classifier, asked, bar(f"{version} on {split}", len(asked)))
+            result["models"][version] = {"vocabulary": len(classifier.tags)} | report(asked, given[version], uses)
+            result["models"][version]["latency_ms"] = latency(classifier, asked)
+        others = {"commonest five": baseline(trained_on, asked)}
+        if parabel:
+            click.echo("training Parabel", err=True)
+            others["Parabel"] = fitted(trained_on, tuned).answers(asked, bar(f"Parabel on {split}", len(asked)))
+    for name, answered in others.items():
+        result["baselines"][name] = metrics(posted, answered)
+    first, *rest = given
+    for name, answered in ({other: given[other] for other in rest} | others).items():
+        result["differences"][f"{first} against {name}"] = differences(posted, given[first], answered)
+    click.echo(table(result))
+    if json_file is not None and run is not None:
+        with refuses(json_file):
+            content = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+            write_atomically(json_file.parent, {json_file.name: content.encode()})
+            run.record([json_file])

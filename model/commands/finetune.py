@@ -1,0 +1,79 @@
+"""``tagalong-model finetune``: a sentence encoder that knows the site, for the full tier."""
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+
+from model.commands.terminal import (
+    carries_out,
+    force_option,
+    needs_train_extra,
+    progress_bars,
+    questions_option,
+    refuses,
+)
+
+
+@click.command()
+@questions_option
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
+@click.option("--epochs", type=click.FloatRange(0), help="Passes over the questions; 0 exports MiniLM as it is.")
+@click.option("--tokens", type=click.IntRange(8, 512), help="Word pieces of a question that are read.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=float("inf"),
+    show_default="no limit",
+    help="Stop after so long; the same command goes on.",
+)
+@force_option
+def finetune(
+    questions: Path, out: Path, seed: int, epochs: float | None, tokens: int | None, minutes: float, force: bool
+) -> None:
+    """Fine-tune MiniLM-L6 on questions and their tags, and export it with 8 bits.
+
+    Needs the extra 'encoder' and the package with MiniLM's weights. Takes about half an hour an epoch of 240,000
+    questions on two cores. `tagalong-model train --tier full --encoder OUT` uses what it makes.
+    """
+    with needs_train_extra():
+        from model.encoder import minilm
+        from model.encoder.finetune import CHECKPOINT_FILE, FineTuning, Parameters, write
+        from model.questions.parquet import read
+        from model.train import Parameters as Training
+        from model.train import choose_tags, targets
+    parameters = Parameters(seed=seed)
+    if epochs is not None:
+        parameters = replace(parameters, epochs=epochs)
+    if tokens is not None:
+        parameters = replace(parameters, tokens=tokens)
+    with refuses(out):
+        run = carries_out("finetune", [questions], out, asdict(parameters), force=force)
+        if run is None:
+            return
+        rows = [row for row in read(questions) if row.split == "train"]
+        tags = choose_tags(rows, Training().least_uses)
+        out.mkdir(parents=True, exist_ok=True)
+        checkpoint = out / f".{CHECKPOINT_FILE}"
+        try:
+            goal = targets(rows, tags)
+            tuning = FineTuning(rows, tags, goal, minilm.weights(), minilm.tokenizer(), parameters)
+            if checkpoint.exists() and not force:
+                tuning.resume(checkpoint)
+                click.echo(f"going on after {tuning.seen:,} of {tuning.wanted:,} questions", err=True)
+        except (minilm.EncoderMissing, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        began = time.monotonic()
+        with progress_bars() as bar:
+            advance = bar(f"fine-tuning on {len(rows):,} questions, {len(tags):,} tags", tuning.wanted)
+            advance(tuning.seen)
+            done = tuning.run(advance, checkpoint=checkpoint, until_s=60 * minutes)
+        if not done:
+            click.echo(f"{tuning.seen:,} of {tuning.wanted:,} questions seen; the same command goes on.")
+            return
+        write(out, tuning, minilm.NAME, time.monotonic() - began)
+        checkpoint.unlink()
+        run.record([out])
+    click.echo(f"the encoder is in {out}; loss of the last steps {tuning.loss:.3f}")

@@ -1,0 +1,114 @@
+"""What the commands share at the terminal: options, progress, and errors that say what to do."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import click
+
+from model import pipeline
+from model.classifier import DEFAULT_TIER, Classifier, ReleaseError
+
+RELEASED: Final = Path(__file__).parent.parent / "released"
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RELEASED / DEFAULT_TIER,
+    show_default="the shipped one",
+    help="Folder of a released model.",
+)
+questions_option = click.option(
+    "--questions",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet file with the columns title, body, body_format and tags.",
+)
+
+
+force_option = click.option("--force", is_flag=True, help="Do it again, even if nothing has changed since.")
+
+
+class Advance(Protocol):
+    """Moves a progress bar on, by one if not told otherwise."""
+
+    def __call__(self, by: int = 1) -> None:
+        """Move it on."""
+
+
+def load(folder: Path) -> Classifier:
+    """Load a released model, or end the command with the reason."""
+    try:
+        return Classifier.load(folder)
+    except ReleaseError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def needs_train_extra(extra: str = "train") -> Iterator[None]:
+    """Say what to install where a library of the extra is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed. Training and measuring need it: run `make tools`, "
+            f"or install tagalong with its extra '{extra}'."
+        ) from error
+
+
+def carries_out(
+    step: str, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
+) -> pipeline.Run | None:
+    """Give the run of a step that is to be done, or say that nothing has changed since it was, and give None.
+
+    Args:
+        inputs: every file or folder that the output depends on.
+        parameters: everything else it depends on; no password, no key.
+    """
+    missing = [str(path) for path in inputs if not path.exists()]
+    if missing:
+        raise click.ClickException(f"There is no file {', '.join(missing)}.")
+    size = sum(path.stat().st_size for path in inputs if path.is_file())
+    with progress_bars() as bar:
+        run = pipeline.Run(pipeline.STEPS[step], inputs, out, parameters, advance=bar("comparing", size))
+    if not force and run.is_done():
+        click.echo(f"{out} is there, made of the same: nothing to do. --force does it again.")
+        return None
+    return run
+
+
+@contextmanager
+def refuses(out: Path) -> Iterator[None]:
+    """End the command with the reason where questions or files cannot be used."""
+    from model.parts import PartsError
+    from model.questions import QuestionsError
+
+    try:
+        yield
+    except (QuestionsError, PartsError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or out}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
+    """Give a function that opens a progress bar and gives what advances it; each new bar ends the one before."""
+    shown: list[Any] = []
+
+    def end() -> None:
+        if shown:
+            shown.pop().__exit__(None, None, None)
+
+    def bar(label: str, length: int) -> Advance:
+        end()
+        opened = click.progressbar(length=length, label=label, file=sys.stderr)
+        shown.append(opened.__enter__())
+        return lambda by=1: opened.update(by)
+
+    try:
+        yield bar
+    finally:
+        end()

@@ -1,0 +1,1 @@
+"""Encoders with classifiers on one split, beside Parabel and ours: one table of quality, size, time."""

@@ -1,0 +1,157 @@
+"""Encoders with classifiers: each encoder once, each classifier on what it gives, measured as it would be served."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from model import latency
+from model.compare import classifiers
+from model.compare.classifiers import Floats, Learner, Matrix
+from model.compare.decision import best, fitted_threshold, shown
+from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
+from model.compare.sample import Settings, Split
+from model.compare.served import InOnnx, InPython, Served, parity
+from model.evaluate import Answer, metrics
+from model.questions import Question
+
+ENCODERS: Final = (TfIdf.name, Word2Vec.name, MiniLM.name)
+TIMED: Final = 200
+"""Drafts whose latency is measured."""
+CHECKED: Final = 200
+"""Questions of tune on which an export is compared with what was trained, beside hard texts."""
+_SEARCHED_SHARE: Final = 0.3
+"""Share of the training questions on which drawn hyperparameters are tried."""
+
+Bar = Callable[[str, int], Callable[[], None]]
+
+
+def measured(
+    name: str,
+    wanted: Sequence[tuple[str, Sequence[str]]],
+    parts: Split,
+    settings: Settings,
+    hard_texts: Sequence[tuple[str, str]],
+    say: Callable[[str], None],
+    bar: Bar,
+) -> Iterator[dict[str, Any]]:
+    """Encode once, then train and measure one classifier after the other.
+
+    Args:
+        name: of the encoder.
+        wanted: names of classifiers, each with the tags that it learns.
+        hard_texts: drafts on which an export must agree too, ready.
+        bar: opens a progress bar for a label and a length.
+
+    Raises:
+        model.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
+    """
+    say(f"{name}: learning to encode {len(parts.train):,} questions")
+    began = spent()
+    encoder: Encoder
+    if name == TfIdf.name:
+        encoder = TfIdf(parts.train)
+    elif name == Word2Vec.name:
+        encoder = Word2Vec(parts.train, settings.seed)
+    else:
+        encoder = MiniLM(settings.threads)
+    train, tune, dev = (
+        encoder.encode(of, bar(f"{name}: encoding", len(of))) for of in (parts.train, parts.tune, parts.dev)
+    )
+    share = len(parts.train) / (len(parts.train) + len(parts.tune) + len(parts.dev))
+    encoding = (spent() - began) * share
+    for classifier, tags in wanted:
+        y = targets(parts.train, tags)
+        (learner,) = [of for of in classifiers.LEARNERS if of.name == classifier]
+        if settings.search:
+            learner = _searched(learner, train, y, tune, parts.tune, tags, settings, say, bar)
+        began = spent()
+        advance = bar(f"{name} + {classifier}", learner.steps(len(tags)))
+        fitted = learner.fit(train, y, settings.seed, settings.threads, advance)
+        training = spent() - began + encoding
+        texts = [*hard_texts, *((question.title, question.body) for question in parts.tune[:CHECKED])]
+        served: Served = InOnnx(encoder, fitted, len(tags))
+        checked = parity(served, encoder, fitted, texts)
+        if not checked.exact:
+            served = InPython(encoder, fitted)
+        result = {
+            "tags": len(tags),
+            "trained_on": len(parts.train),
+            "hyperparameters": classifiers.hyperparameters(learner),
+            "training_s": float(training[0]),
+            "training_cpu_s": float(training[1]),
+            "encoding_s": float(encoding[0]),
+            "megabytes": served.megabytes,
+            "runtime": served.runtime,
+            "parity": asdict(checked),
+            "latency_ms": timed(served.scores, parts),
+        }
+        given = best(fitted.scores(tune), tags), best(fitted.scores(dev), tags)
+        yield result | quality(*given, parts, settings.seed)
+
+
+def spent() -> NDArray[np.float64]:
+    """Give the seconds that a clock shows, and those that this process took of all cores."""
+    return np.array([time.monotonic(), time.process_time()])
+
+
+def _searched(
+    learner: Learner,
+    train: Matrix,
+    y: Floats,
+    tune: Matrix,
+    tuned: Sequence[Question],
+    tags: Sequence[str],
+    settings: Settings,
+    say: Callable[[str], None],
+    bar: Bar,
+) -> Learner:
+    """Give the hyperparameters with the best R@5 on tune, of the defaults and ``search`` drawn ones."""
+    random = np.random.default_rng(settings.seed)
+    rows = np.sort(random.choice(len(y), max(1, int(_SEARCHED_SHARE * len(y))), replace=False))
+    posted = [question.tags for question in tuned]
+    tried = [learner, *(learner.drawn(random) for _ in range(settings.search))]
+
+    def quality(one: Learner) -> float:
+        advance = bar(f"{learner.name}: searching", one.steps(len(tags)))
+        fitted = one.fit(train[rows], y[rows], settings.seed, settings.threads, advance)
+        found = best(fitted.scores(tune), tags)
+        return float(
+            np.mean([len(set(a.tags) & set(own)) / min(5, len(own)) for a, own in zip(found, posted, strict=True)])
+        )
+
+    chosen = max(tried, key=quality)
+    say(f"{learner.name}: of {len(tried)}, the best are {classifiers.hyperparameters(chosen)}")
+    return chosen
+
+
+def targets(questions: Sequence[Question], tags: Sequence[str]) -> Floats:
+    """Give which question has which tag: 0 or 1, [questions, tags]."""
+    number = {tag: i for i, tag in enumerate(tags)}
+    y = np.zeros((len(questions), len(tags)), np.float32)
+    for i, question in enumerate(questions):
+        y[i, [number[tag] for tag in question.tags if tag in number]] = 1
+    return y
+
+
+def quality(tuned: Sequence[Answer], measured: Sequence[Answer], parts: Split, seed: int) -> dict[str, Any]:
+    """Fit the rule on tune and measure on dev."""
+    threshold = fitted_threshold(tuned, [question.tags for question in parts.tune])
+    posted = [question.tags for question in parts.dev]
+    return {
+        "n": len(posted),
+        "split": "dev",
+        "threshold": threshold,
+        "metrics": metrics(posted, shown(measured, threshold), seed),
+    }
+
+
+def timed(suggest: Callable[[str, str], object], parts: Split) -> dict[str, float]:
+    """Time ``TIMED`` drafts of one length: ``{body_chars, n, p50, p99}``, milliseconds."""
+    with threadpool_limits(1):
+        found = latency.timed(suggest, latency.drafts(parts.dev, latency.LIMITED, TIMED))
+    return {"body_chars": latency.LIMITED} | found

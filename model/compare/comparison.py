@@ -1,0 +1,209 @@
+"""The comparison: every encoder with every classifier, Parabel and ours, on one split, each result kept on disk.
+
+All learn from the same questions, are shown by the same rule (a threshold fitted on tune, never none) and are measured
+on the same dev questions. Not every method can learn thousands of tags in minutes: so all learn the commonest ones, and
+those that can learn the whole vocabulary too. A posted tag outside the vocabulary is a miss, for all.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from threadpoolctl import threadpool_limits
+
+from model import pipeline
+from model.classifier import Classifier
+from model.compare import classifiers, parabel, tables
+from model.compare.combinations import ENCODERS, measured, quality, spent, timed
+from model.compare.encoders import MiniLM
+from model.compare.sample import Settings, Split, split
+from model.compare.served import InOnnx
+from model.encoder import minilm
+from model.evaluate import answers
+from model.features import FeatureLimits
+from model.files import write_atomically
+from model.fit import HARD_TEXTS, Data, Progress, fit
+from model.questions import Question
+from model.text import ready
+from model.train import Parameters, choose_tags
+
+LARGE: Final = classifiers.LogisticRegression.name
+"""The classifier that can learn the whole vocabulary in minutes."""
+ROWS: Final = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one result of the comparison stands: what is compared, and on how much of the vocabulary."""
+
+    encoder: str
+    classifier: str
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        """The result's name, which is its file's too."""
+        parts = [self.encoder, self.classifier, "all tags" if self.whole else "common tags"]
+        return " ".join(part for part in parts if part).replace(" ", "-").lower()
+
+    @property
+    def made_by(self) -> str:
+        """The module whose code, with what it imports, the result depends on."""
+        if self.encoder:
+            return "model.compare.combinations"
+        return "model.compare.parabel" if self.classifier == "Parabel" else "model.fit"
+
+
+def places(encoders: Sequence[str]) -> list[Place]:
+    """Give all results of a comparison, in the table's order, but for released models."""
+    combinations = [Place(encoder, of.name, False) for encoder in encoders for of in classifiers.LEARNERS]
+    large = [Place(encoder, LARGE, True) for encoder in encoders]
+    others = [Place("", of, whole) for whole in (False, True) for of in ("Parabel", "ours")]
+    return combinations + large + others
+
+
+def compare(
+    questions: Sequence[Question],
+    file: Path,
+    out: Path,
+    settings: Settings,
+    released: Sequence[Path],
+    progress: Progress,
+    *,
+    encoders: Sequence[str] = ENCODERS,
+    force: bool = False,
+) -> list[dict[str, Any]]:
+    """Train and measure what is not there yet, and give all results, in the table's order.
+
+    Args:
+        questions: of all parts, read from ``file``.
+        out: each result is written to ``out/rows``, with a record of what it was made of.
+        released: folders of released models, measured as they are.
+        encoders: names of those to compare.
+
+    Raises:
+        QuestionsError: there are too few questions.
+        model.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
+    """
+    if MiniLM.name in encoders:
+        minilm.folder()  # before minutes of work that would end with the weights missing
+    parts = split(questions, settings)
+    wanted = places(encoders)
+    results: dict[str, dict[str, Any]] = {}
+    runs: dict[str, pipeline.Run] = {}
+    for place in wanted:
+        path = out / ROWS / f"{place.name}.json"
+        step = replace(pipeline.STEPS["compare"], module=place.made_by)
+        run = pipeline.Run(step, [file], path, asdict(settings) | asdict(place))
+        if run.is_done() and not force:
+            results[place.name] = json.loads(path.read_bytes())
+        else:
+            runs[place.name] = run
+
+    def keep(place: Place, result: dict[str, Any]) -> None:
+        run = runs[place.name]
+        results[place.name] = asdict(place) | {"identity": run.identity} | result
+        text = json.dumps(results[place.name], indent=1, ensure_ascii=False) + "\n"
+        write_atomically(run.out.parent, {run.out.name: text.encode()})
+        run.record([run.out])
+        progress.say(_line(results[place.name]))
+
+    texts = [ready(*text, "text") for text in HARD_TEXTS]
+    with threadpool_limits(settings.threads):
+        for name in encoders:
+            of_encoder = [place for place in wanted if place.encoder == name and place.name in runs]
+            if of_encoder:
+                classified = [(place.classifier, _vocabulary(parts, settings, place)) for place in of_encoder]
+                found = measured(name, classified, parts, settings, texts, progress.say, progress.bar)
+                for place, result in zip(of_encoder, found, strict=True):
+                    keep(place, result)
+        for place in wanted:
+            if place.name in runs and place.classifier == "Parabel":
+                keep(place, _parabel(parts, _vocabulary(parts, settings, place), settings, progress))
+            elif place.name in runs and place.classifier == "ours":
+                keep(place, _ours(parts, place, settings, Data.of(file, questions), out, progress))
+        shipped = [_released(folder, parts, settings, progress) for folder in released]
+    return [results[place.name] for place in wanted] + shipped
+
+
+def _vocabulary(parts: Split, settings: Settings, place: Place) -> tuple[str, ...]:
+    if place.whole:
+        return choose_tags(parts.train, settings.least_uses)
+    return choose_tags(parts.train, 1)[: settings.tags]
+
+
+def _parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Any]:
+    progress.say(f"Parabel: {len(tags):,} tags")
+    began = spent()
+    model = parabel.Parabel(parts.train, tags, threads=settings.threads)
+    seconds, cpu_seconds = (spent() - began).tolist()
+    result = {
+        "tags": len(tags),
+        "trained_on": len(parts.train),
+        "hyperparameters": {"trees": parabel.TREES},
+        "training_s": seconds,
+        "training_cpu_s": cpu_seconds,
+        "megabytes": model.megabytes,
+        "runtime": "omikuji",
+        "latency_ms": timed(model.suggest, parts),
+    }
+    return result | quality(model.answers(parts.tune), model.answers(parts.dev), parts, settings.seed)
+
+
+def _ours(parts: Split, place: Place, settings: Settings, data: Data, out: Path, progress: Progress) -> dict[str, Any]:
+    """Train the light tier on the same questions, as ``train`` does, and measure what it wrote."""
+    tags = set(_vocabulary(parts, settings, place))
+
+    def of_tags(question: Question) -> Question:
+        return replace(question, tags=tuple(tag for tag in question.tags if tag in tags))
+
+    taught = [of_tags(question) for question in parts.train]
+    tuned = [question for question in map(of_tags, parts.tune) if question.tags]
+    parameters = replace(Parameters(), seed=settings.seed, least_uses=1)
+    began = spent()
+    folder = out / "models" / place.name
+    fit([*taught, *tuned], [], data, folder, None, parameters, FeatureLimits(), progress)
+    seconds, cpu_seconds = (spent() - began).tolist()
+    classifier = Classifier.load(folder)
+    result: dict[str, Any] = {"trained_on": len(parts.train), "hyperparameters": asdict(parameters)}
+    result |= {"training_s": seconds, "training_cpu_s": cpu_seconds}
+    return result | _measured(classifier, parts, settings.seed, progress)
+
+
+def _released(folder: Path, parts: Split, settings: Settings, progress: Progress) -> dict[str, Any]:
+    classifier = Classifier.load(folder)
+    rows = classifier.manifest.get("split", {}).get("rows", {}).get("train")
+    seconds = classifier.manifest.get("training", {}).get("seconds")
+    about = {"encoder": "", "classifier": f"ours, released: {classifier.version}", "whole": True}
+    about |= {"trained_on": rows, "hyperparameters": {}, "training_s": seconds, "training_cpu_s": None}
+    about["identity"] = _identity({"version": classifier.version} | asdict(settings))
+    return about | _measured(classifier, parts, settings.seed, progress)
+
+
+def _identity(of: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+
+
+def _measured(classifier: Classifier, parts: Split, seed: int, progress: Progress) -> dict[str, Any]:
+    of_tune, of_dev = (
+        answers(classifier, of, progress.bar(f"{classifier.version}: suggesting", len(of)))
+        for of in (parts.tune, parts.dev)
+    )
+    result = {
+        "tags": len(classifier.tags),
+        "megabytes": classifier.manifest["bytes"] / 1e6,
+        "runtime": InOnnx.runtime,
+        "latency_ms": timed(lambda title, body: classifier.suggest(title, body, body_format="text"), parts),
+    }
+    return result | quality(of_tune, of_dev, parts, seed)
+
+
+def _line(result: dict[str, Any]) -> str:
+    quality = ", ".join(f"{name} {result['metrics'][name]['value']:.3f}" for name in ("P@1", "R@5", "Jaccard"))
+    return (
+        f"{tables.name(result)}, {result['tags']:,} tags: {quality}; {result['training_s']:.0f} s, "
+        f"{result['megabytes']:.1f} MB, p50 {result['latency_ms']['p50']:.2f} ms"
+    )

@@ -1,0 +1,100 @@
+"""A compared pipeline as it would be served: from a draft to scores, one draft at a time, on one thread."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from model.compare.classifiers import Fitted
+from model.compare.encoders import Encoder, MiniLM
+from model.compare.graphs import joined
+from model.questions import Question
+
+Floats = NDArray[np.float32]
+
+LARGEST_DIFFERENCE: Final = 1e-4
+"""Largest difference of a score between ONNX Runtime and scikit-learn that counts as exact."""
+
+
+class Served(Protocol):
+    """What answers a draft."""
+
+    runtime: str
+    megabytes: float
+
+    def scores(self, title: str, body: str) -> Floats:
+        """Give the scores of all tags, [tags]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far ONNX Runtime is from scikit-learn on ``n`` drafts: the largest difference, and the same best five."""
+
+    n: int
+    largest_difference: float
+    same_best_five: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether the graph may stand for the pipeline."""
+        return self.largest_difference <= LARGEST_DIFFERENCE
+
+
+class InOnnx:
+    """A pipeline as one ONNX graph."""
+
+    runtime = "ONNX Runtime"
+
+    def __init__(self, encoder: Encoder, fitted: Fitted, tags: int) -> None:
+        """Export the pipeline and load it."""
+        inputs = {"ids": "tokens"} if isinstance(encoder, MiniLM) else {"title": "string", "body": "string"}
+        graph = joined(encoder.graph(), fitted.graph(), inputs, tags)
+        self.megabytes = len(graph) / 1e6
+        self._encoder = encoder
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def scores(self, title: str, body: str) -> Floats:
+        """Give the scores of all tags, [tags]."""
+        (found,) = self._session.run(["scores"], self._encoder.inputs(title, body))
+        return np.asarray(found[0], np.float32)
+
+
+class InPython:
+    """A pipeline as it was trained."""
+
+    runtime = "scikit-learn"
+
+    def __init__(self, encoder: Encoder, fitted: Fitted) -> None:
+        """Keep encoder and classifier; their size is that of their pickle."""
+        self._encoder, self._fitted = encoder, fitted
+        self.megabytes = len(pickle.dumps((encoder, fitted))) / 1e6
+
+    def scores(self, title: str, body: str) -> Floats:
+        """Give the scores of all tags, [tags]."""
+        return np.asarray(self._fitted.scores(self._encoder.encode([draft(title, body)]))[0], np.float32)
+
+
+def draft(title: str, body: str) -> Question:
+    """Give a draft as a question without tags; its texts are ready."""
+    return Question(title, body, (), True, None, None, "", "")
+
+
+def parity(served: Served, encoder: Encoder, fitted: Fitted, texts: Sequence[tuple[str, str]]) -> Parity:
+    """Compare what is served with what was trained, on texts that are ready."""
+    expected: Any = fitted.scores(encoder.encode([draft(*text) for text in texts]))
+    found = np.stack([served.scores(*text) for text in texts])
+    same = sum(_same_best(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+    return Parity(len(texts), float(np.abs(found - expected).max()), same)
+
+
+def _same_best(found: Floats, expected: Floats) -> bool:
+    """Say whether the best five have the same scores in the same places; which of two equal tags is first is free."""
+    best = np.argsort(-found, kind="stable")[:5]
+    return bool(np.allclose(np.sort(expected)[::-1][:5], expected[best], rtol=0, atol=1e-5))

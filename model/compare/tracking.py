@@ -1,0 +1,63 @@
+"""Results of a comparison as runs of MLflow, if it is installed: a run a result, each only once."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from model.compare.tables import name
+
+EXPERIMENT: Final = "tagalong compare"
+MISSING: Final = (
+    "Not tracked: MLflow is not installed. To keep every comparison beside the ones before, install tagalong with its "
+    "extra 'tracking' (pip install 'mlflow-skinny>=3.17') and run this again: what is done is not done again."
+)
+
+
+def track(results: Sequence[dict[str, Any]], settings: dict[str, Any], uri: str) -> int:
+    """Write results that are not there yet to an MLflow store; give how many they were.
+
+    Args:
+        uri: of the store, like ``sqlite:///compared/mlflow.db`` or ``http://127.0.0.1:5000``.
+
+    Raises:
+        ModuleNotFoundError: MLflow is not installed.
+    """
+    # MLflow would else send counts of its use to its makers.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+
+    for library in ("mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.set_experiment(EXPERIMENT)
+    written = 0
+    for result in results:
+        known = mlflow.search_runs(
+            [experiment.experiment_id],
+            filter_string=f"tags.result = '{result['identity']}'",
+            output_format="list",
+            max_results=1,
+        )
+        if known:
+            continue
+        with mlflow.start_run(run_name=f"{name(result)}, {result['tags']} tags", tags={"result": result["identity"]}):
+            of_learner = {f"learner.{key}": value for key, value in result["hyperparameters"].items()}
+            mlflow.log_params({key: result[key] for key in ("encoder", "classifier", "tags", "runtime")} | of_learner)
+            mlflow.log_params({f"comparison.{key}": value for key, value in settings.items()})
+            mlflow.log_metrics(_numbers(result))
+        written += 1
+    return written
+
+
+def store(out: Path) -> str:
+    """Give the store to use: what ``MLFLOW_TRACKING_URI`` says, or an SQLite file in the comparison's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').resolve()}"
+
+
+def _numbers(result: dict[str, Any]) -> dict[str, float]:
+    """Name metrics as MLflow allows: ``@`` is not among its characters."""
+    found = {name.replace("@", " at "): of["value"] for name, of in result["metrics"].items()}
+    found |= {"megabytes": result["megabytes"], "latency p50 ms": result["latency_ms"]["p50"]}
+    return found | {key.replace("_", " "): result[key] for key in ("training_s", "training_cpu_s") if result[key]}

@@ -1,0 +1,140 @@
+"""Questions as the encoder's mean states, computed as serving computes them, and kept: encoding is what takes long.
+
+One draft at a time, since the 8-bit graph finds its scales while running and a batch would change them. Several
+processes; finished parts are kept, so a run that was stopped goes on where it was.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
+from model.encoder.encoder import Encoder
+from model.files import write_atomically
+from model.questions import Question
+from model.train import States
+
+_ROWS_OF_A_PART: Final = 2_000
+
+
+class EncoderFolderError(Exception):
+    """A folder is none with an encoder; the message says what to do."""
+
+
+HEAD_FILE: Final = "head.npz"
+
+
+class EncoderFiles(NamedTuple):
+    """An encoder's files: the graph, the word pieces, and what the manifest says of it (``tokens`` above all).
+
+    ``head`` is what it was fine-tuned with, empty if it was not.
+    """
+
+    graph: bytes
+    tokenizer: bytes
+    about: dict[str, Any]
+    head: bytes = b""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of all that its states depend on."""
+        settings = json.dumps(self.about["tokens"]).encode()
+        return hashlib.sha256(b"".join(hashlib.sha256(of).digest() for of in (*self[:2], settings))).hexdigest()
+
+    def load(self) -> Encoder:
+        """Give the encoder itself."""
+        return Encoder(self.graph, self.tokenizer, int(self.about["tokens"]))
+
+
+def read_encoder(folder: Path) -> EncoderFiles:
+    """Read the encoder of a folder: what ``finetune`` made, or a released model of the full tier.
+
+    Raises:
+        EncoderFolderError: there is none.
+    """
+    try:
+        about = json.loads((folder / MANIFEST_FILE).read_bytes())["encoder"]
+        head = (folder / HEAD_FILE).read_bytes() if (folder / HEAD_FILE).exists() else b""
+        graph, tokenizer = (folder / ENCODER_FILE).read_bytes(), (folder / TOKENIZER_FILE).read_bytes()
+        files = EncoderFiles(graph, tokenizer, about, head)
+        files.load()
+    except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+        raise EncoderFolderError(
+            f"{folder} has no encoder that can be read: {type(error).__name__}: {str(error)[:200]}. "
+            "Give the folder of a full model or of what `tagalong-model finetune` made."
+        ) from error
+    return files
+
+
+def encode(
+    questions: Sequence[Question],
+    files: EncoderFiles,
+    keep: Path,
+    processes: int,
+    after_each: Callable[[], None] = lambda: None,
+) -> States:
+    """Give the states of questions.
+
+    Args:
+        keep: folder for finished parts, by sha256 of encoder and texts; made if it is not there.
+        processes: how many work at once.
+        after_each: called for each question, when its part is finished.
+    """
+    keep.mkdir(parents=True, exist_ok=True)
+    parts = [questions[first : first + _ROWS_OF_A_PART] for first in range(0, len(questions), _ROWS_OF_A_PART)]
+    named = [keep / f"states-{_digest(files, part)}.npy" for part in parts]
+    missing = [i for i, file in enumerate(named) if not file.exists()]
+
+    def advance(questions: int) -> None:
+        for _ in range(questions):
+            after_each()
+
+    advance(len(questions) - sum(len(parts[i]) for i in missing))
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (files,)) as pool:
+        texts = ([(q.title, q.body) for q in parts[i]] for i in missing)
+        for i, states in zip(missing, pool.map(_encode_part, texts), strict=True):
+            write_atomically(keep, {named[i].name: _npy(states)})
+            advance(len(parts[i]))
+    found = np.concatenate([np.load(file) for file in named])
+    return States(title=found[:, 0], whole=found[:, 1])
+
+
+def _digest(files: EncoderFiles, part: Sequence[Question]) -> str:
+    texts = json.dumps([(q.title, q.body) for q in part]).encode()
+    return hashlib.sha256(files.digest.encode() + texts).hexdigest()[:32]
+
+
+def _npy(states: NDArray[np.float16]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, states)
+    return file.getvalue()
+
+
+@cache
+def _encoder_of_process() -> list[Encoder]:
+    """Hold the one encoder of a worker process."""
+    return []
+
+
+def _start(files: EncoderFiles) -> None:
+    _encoder_of_process().append(files.load())
+
+
+def _encode_part(texts: Sequence[tuple[str, str]]) -> NDArray[np.float16]:
+    """Give the mean states of titles alone and of whole drafts: [questions, 2, width]."""
+    encoder = _encoder_of_process()[0]
+    found = np.empty((len(texts), 2, encoder.width), np.float16)
+    for i, (title, body) in enumerate(texts):
+        found[i] = encoder.mean(title, "")
+        if body:
+            found[i, 1] = encoder.mean(title, body)
+    return found

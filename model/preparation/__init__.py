@@ -1,0 +1,1 @@
+"""Preparation of questions for training: checked, cleaned, each once, with a report of what was done."""

@@ -1,0 +1,211 @@
+"""Questions checked and cleaned for training, each once, and a report of what was dropped and changed, and why.
+
+The report counts, and names examples by the number of their row; it has no text of any question.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from model.files import write_atomically
+from model.parts import Parts
+from model.preparation.language import language_of
+from model.preparation.markup import prose_and_code
+from model.preparation.personal import redact
+from model.questions import QuestionsError
+from model.questions.gather import REFUSED, lines_of, nothing_usable
+from model.questions.parquet import ParquetFile
+from model.questions.posts import COLUMNS, Batch, Refused
+
+REPORT: Final = ".report.json"
+"""Ending of the file beside the output with what was dropped and changed."""
+PREPARED: Final[dict[str, pl.DataType]] = COLUMNS | {"code": pl.String(), "language": pl.String()}
+"""Columns of a prepared file: ``body`` is prose, ``code`` its blocks of code, both plain text."""
+EXAMPLES: Final = 5
+"""Rows that the report names for each reason."""
+OWN_CHARS: Final = 100
+"""Letters and digits from which on a body is its writer's own: the same again is the same question."""
+
+NO_WORD: Final = "its title has no word"
+
+_KEYS: Final[dict[str, pl.DataType]] = {"row": pl.Int64(), "title_key": pl.UInt64(), "body_key": pl.UInt64()}
+_BETWEEN_WORDS: Final = re.compile(r"[^\w#+]+")
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_FORMATS: Final = {"html": "HTML made plain text", "markdown": "Markdown made plain text"}
+
+Noted = dict[str, list[int]]
+"""Row numbers by reason."""
+
+
+def prepare(
+    source: ParquetFile, parts: Parts, out: Path, dev_share: float, advance: Callable[[int], None] = lambda done: None
+) -> dict[str, Any]:
+    """Prepare questions into ``out``, with the report and the refused rows beside it, and give the report.
+
+    Args:
+        dev_share: share of the questions that becomes ``dev``, by hash of the title, if none of them is.
+        advance: called with how many rows were read since the last time.
+
+    Raises:
+        QuestionsError: no row is a question.
+    """
+    after = parts.done[-1].notes["position"] if parts.done else None
+    advance(after or 0)
+    for batch in source.batches(after):
+        rows, noted = cleaned(batch)
+        notes = {"position": batch.position, "read": batch.rows.height, "noted": noted}
+        parts.add(rows, notes | {"refused": [asdict(each) for each in batch.refused]})
+        advance(batch.rows.height + len(batch.refused))
+    refused = [Refused(**each) for part in parts.done for each in part.notes["refused"]]
+    if not parts.rows():
+        parts.throw_away()
+        raise QuestionsError(nothing_usable(refused))
+    dropped = repeated(parts)
+    gone = pl.Series([row for rows in dropped.values() for row in rows], dtype=pl.Int64)
+
+    def select(rows: pl.LazyFrame) -> pl.LazyFrame:
+        rows = rows.filter(~pl.col("row").is_in(gone.implode()))
+        return rows.with_columns(split=_split(parts, dev_share)).select(PREPARED.keys())
+
+    parts.join(out, select)
+    report = reported(parts, dropped, out)
+    files = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n", REFUSED: lines_of(refused)}
+    write_atomically(out.parent, {out.name + ending: text.encode() for ending, text in files.items()})
+    parts.throw_away()
+    return report
+
+
+def cleaned(batch: Batch) -> tuple[pl.DataFrame, Noted]:
+    """Clean the questions of a batch: rows with ``PREPARED`` and keys, and the numbers of those that were changed."""
+    noted: Noted = {}
+    kept = []
+    for number, row in zip(batch.numbers, batch.rows.iter_rows(named=True), strict=True):
+        clean, reasons = _cleaned(row)
+        if clean:
+            kept.append(clean | {"row": number})
+        for reason in reasons:
+            noted.setdefault(reason, []).append(number)
+    return pl.DataFrame(kept, schema=PREPARED | _KEYS), noted
+
+
+def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    """Clean a question; give it, or None if nothing is left, and what was done."""
+    form = row["body_format"]
+    prose, code = prose_and_code(row["body"], "text" if form == "none" else form)
+    reasons = [_FORMATS[form]] if form in _FORMATS else []
+    if code:
+        reasons.append("code put apart")
+    title = " ".join(row["title"].split())
+    if title != row["title"]:
+        reasons.append("spaces in the title")
+    texts, kinds = [], set[str]()
+    for text in (title, prose, code):
+        text, found = redact(text)
+        texts.append(text)
+        kinds.update(found)
+    title, prose, code = texts
+    if not _LETTER.search(title):
+        return None, [NO_WORD]
+    form = "text" if prose or code else "none"
+    changed = {"title": title, "body": prose, "code": code, "body_format": form}
+    keys = {"title_key": _key(title), "body_key": _body_key(prose, code), "language": language_of(f"{title}\n{prose}")}
+    return {**row, **changed, **keys}, [*reasons, *(f"{kind} taken out" for kind in sorted(kinds))]
+
+
+def _key(text: str) -> int:
+    """Give 64 bits of a text's hash that do not change with case, spaces and punctuation; C, C# and C++ differ."""
+    words = _BETWEEN_WORDS.sub(" ", text.casefold()).strip()
+    # Not the hash of the title alone: that one chooses the tune part, and the two choices are to be independent.
+    return int.from_bytes(hashlib.sha256(b"same" + words.encode()).digest()[:8], "big")
+
+
+def _body_key(prose: str, code: str) -> int:
+    """Give a body's key, or 0 if it is too short to be its writer's own."""
+    text = f"{prose}\n{code}"
+    return _key(text) if sum(map(str.isalnum, text)) >= OWN_CHARS else 0
+
+
+def repeated(parts: Parts) -> Noted:
+    """Find the rows whose title, or whose body, another row has.
+
+    Of rows with one title that of ``dev`` stays, so that nothing of dev is trained on; else one with a body; else the
+    first. So it is with bodies, among what stays.
+    """
+    keys = pl.concat([pl.read_parquet(part.file, columns=[*_KEYS, "split", "body_format"]) for part in parts.done])
+    number, title, body = (keys[name].to_numpy() for name in _KEYS)
+    order = np.lexsort((number, keys["body_format"].to_numpy() == "none", keys["split"].to_numpy() != "dev"))
+    by_title = _first_of_each(title[order])
+    left = order[by_title]
+    own = left[body[left] != 0]
+    by_body = _first_of_each(body[own])
+    return {
+        "its title is another row's": sorted(number[order[~by_title]].tolist()),
+        "its body is another row's": sorted(number[own[~by_body]].tolist()),
+    }
+
+
+def _first_of_each(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Say which of the keys, in their order, was not there before."""
+    first = np.zeros(len(keys), bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return first
+
+
+def _split(parts: Parts, dev_share: float) -> pl.Expr:
+    """Give the split: as it came if any row is dev, else by the title's hash."""
+    if any((pl.read_parquet(part.file, columns=["split"])["split"] == "dev").any() for part in parts.done):
+        return pl.col("split")
+    is_dev = pl.col("title_key") < pl.lit(int(dev_share * 2**64), pl.UInt64)
+    return pl.when(is_dev).then(pl.lit("dev")).otherwise(pl.lit("train"))
+
+
+def reported(parts: Parts, dropped: Noted, out: Path) -> dict[str, Any]:
+    """Put the report together; see ``table`` for its parts."""
+    refused: Noted = {}
+    noted: Noted = {}
+    for part in parts.done:
+        for each in part.notes["refused"]:
+            refused.setdefault(each["reason"], []).append(int(each["place"].split()[-1]))
+        for reason, rows in part.notes["noted"].items():
+            noted.setdefault(reason, []).extend(rows)
+    no_word = noted.pop(NO_WORD, [])
+    prepared = pl.scan_parquet(out)
+    counts = {
+        name: dict(prepared.group_by(name).len().sort("len", name, descending=[True, False]).collect().iter_rows())
+        for name in ("language", "split")
+    }
+    return {
+        "rows": sum(part.notes["read"] + len(part.notes["refused"]) for part in parts.done),
+        "prepared": prepared.select(pl.len()).collect().item(),
+        "refused": _counted(refused),
+        "dropped": _counted({NO_WORD: no_word} | dropped),
+        "changed": _counted(noted),
+        **counts,
+    }
+
+
+def _counted(rows_of: Noted) -> dict[str, Any]:
+    """Give the count and the first examples of each reason, the commonest first."""
+    ordered = sorted(((reason, rows) for reason, rows in rows_of.items() if rows), key=lambda each: -len(each[1]))
+    return {reason: {"rows": len(rows), "examples": rows[:EXAMPLES]} for reason, rows in ordered}
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """Lay the report out for a terminal."""
+    lines = [f"{report['rows']:>11,} rows", f"{report['prepared']:>11,} prepared"]
+    for name in ("refused", "dropped", "changed"):
+        lines += ["", f"{name}, because" if name != "changed" else "changed"] if report[name] else []
+        for reason, of in report[name].items():
+            examples = ", ".join(map(str, of["examples"]))
+            lines.append(f"{of['rows']:>11,} {reason:<48} rows {examples}{', …' if of['rows'] > EXAMPLES else ''}")
+    for name in ("language", "split"):
+        lines += ["", name, *(f"{n:>11,} {value}" for value, n in report[name].items())]
+    return "\n".join(lines)

