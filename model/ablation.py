@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from model import calibration, features, names, train
 from model.classifier import MANIFEST_FILE, Classifier
 from model.encoder.encode import encode, read_encoder
+from model.encoder.head import Head
 from model.evaluate import RANKS, answers, metrics, uses_of
-from model.fit import PROCESSES, RARE_LEAST_USES, OnTune, Progress, WithEncoder, calibrate, plain_order
+from model.fit import PROCESSES, RARE_LEAST_USES, OnTune, Progress, WithEncoder, calibrate, plain_order, with_head
 from model.questions import Question
 
 RECENT: Final = 2022
@@ -52,6 +53,8 @@ def ablation(
 ) -> list[Row]:
     """Train and measure the variants: words alone, beside each of the encoders by name, each without and with names.
 
+    An encoder that was fine-tuned is measured without and with the head of its fine-tuning.
+
     Args:
         tag_sets: tags of questions without their texts: rare ones of them are found by name.
     """
@@ -76,13 +79,22 @@ def ablation(
         weights = train.train(weighed, vocabulary, goal, parameters, states, after_step=step)
         on_tune = OnTune.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
         label = name if encoder is None else f"words and {name}"
-        scale = plain_order(on_tune, uses)
-        best = calibration.best_first(scale.order(on_tune.logits, on_tune.kind), RANKS)
-        rows.append(_row(label, len(tags), on_tune.right(best), tuned))
+        rows.append(_row(label, len(tags), _best(on_tune, uses), tuned))
+        if encoder and encoder.files.head:
+            weights, _ = with_head(weights, Head.from_bytes(encoder.files.head), tags, on_tune, of_tuned)
+            on_tune = OnTune.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
+            label = f"{label}, its head"
+            rows.append(_row(label, len(tags), _best(on_tune, uses), tuned))
         scale, naming, _ = calibrate(on_tune, seen, np.pad(uses, (0, len(rare))), len(tags))
         best = np.concatenate([calibration.best_first(of, RANKS) for of in on_tune.ordering(scale, naming)])
         rows.append(_row(f"{label}, names", len(tags) + len(rare), on_tune.right(best), tuned))
     return rows
+
+
+def _best(on_tune: OnTune, uses: features.Ints) -> NDArray[np.bool_]:
+    """Say which of the best learned tags are right, [questions, RANKS]."""
+    ordering = plain_order(on_tune, uses).order(on_tune.logits, on_tune.kind)
+    return on_tune.right(calibration.best_first(ordering, RANKS))
 
 
 def _row(variant: str, tags: int, right: NDArray[np.bool_], tuned: Sequence[Question]) -> Row:
