@@ -163,6 +163,7 @@ def test_typed_by_hand_is_no_event(seen: Page, service: RecordingServer) -> None
 
 def test_posted_when_the_tab_shows_the_question(seen: Page, service: RecordingServer) -> None:
     chip(seen, "pandas").click()
+    after(service, ("accepted", "pandas"))
     seen.locator(INPUT).press_sequentially("join ")
     seen.locator("#wmd-input").fill(BODY)
     seen.locator("#submit-button").click()

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
+from model.classifier import Classifier
 from model.cli import main
 from model.compare import tracking
 from model.compare.comparison import compare
@@ -126,7 +127,7 @@ def test_the_command_writes_a_table_a_chart_and_says_how_to_track(
     assert table in result.stdout
     assert "n = 80 questions" in table
     assert "| TF-IDF + gradient boosting | 6 | 900 |" in table
-    assert "ours, released: light-" in table
+    assert f"ours, released: {Classifier.load(small_release).version}" in table
     chart = ElementTree.parse(folder / "comparison.svg").getroot()
     assert len(chart.findall("{http://www.w3.org/2000/svg}circle")) == 9
     written = json.loads((folder / "comparison.json").read_bytes())

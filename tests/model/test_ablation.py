@@ -1,0 +1,46 @@
+"""What each part gives is measured on models that differ in that part alone."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from model.ablation import ablation, lengths
+from model.classifier import DEFAULT_TIER
+from model.cli import main
+from model.encoder.encode import EncoderFiles
+from model.features import FeatureLimits
+from model.fit import WithEncoder
+from model.questions import Question
+from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
+
+
+def test_every_variant_is_measured_on_the_same_questions(
+    questions: list[Question], encoder_files: EncoderFiles, tmp_path: Path
+) -> None:
+    beside = {"shipped": WithEncoder(encoder_files, tmp_path)}
+    rows = ablation(questions[:900], TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
+    assert [row.variant for row in rows] == [
+        "words",
+        "words, names",
+        "words and shipped",
+        "words and shipped, its head",
+        "words and shipped, its head, names",
+    ]
+    assert all(row.everything[0] > 0.8 for row in rows)
+    assert rows[1].tags > rows[0].tags
+
+
+def test_a_full_model_is_tried_with_fewer_tokens(questions: list[Question]) -> None:
+    few = [q for q in questions if q.split == "tune" and q.body][:12]
+    less, more = lengths(few, RELEASED / "full", (8, 96), lambda: None)
+    assert (less.tokens, more.tokens) == (8, 96)
+    assert less.milliseconds < more.milliseconds
+
+
+def test_the_command_prints_the_table(questions_file: Path, tmp_path: Path) -> None:
+    assert DEFAULT_TIER == "full"
+    arguments = ["ablate", "--questions", str(questions_file), "--keep", str(tmp_path), "--share", "3"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "every 3. train question" in result.output
+    assert "words, names" in result.output
