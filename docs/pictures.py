@@ -200,7 +200,7 @@ def for_the_readme(playwright: Playwright, folder: Path) -> None:
                 store(context, settings=consented_settings(address))
                 page = ask_page(context)
                 write(page, TITLE, BODY)
-                expect(chips(page).nth(3)).to_be_visible()
+                expect(chips(page).nth(2)).to_be_visible()
                 chip(page, "pandas").click()
                 expect(chosen(page)).to_have_count(1)
                 chip(page, "dataframe").hover()
