@@ -101,6 +101,6 @@ def test_what_is_written_is_an_encoder_that_computes_the_same(tmp_path: Path) ->
         with torch.no_grad():
             said = run._head(torch.from_numpy(here)).numpy()
         assert head.of(run._tags)[0] @ here + head.of(run._tags)[1] == pytest.approx(
-            said, abs=0.05 * np.abs(said).max()
+            said, abs=float(0.05 * np.abs(said).max())
         )
         assert float(found @ here / np.linalg.norm(found) / np.linalg.norm(here)) > 0.98
