@@ -73,9 +73,9 @@ browser: .venv/.node ## find the browsers that the tests drive, or install them
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt
-	uv pip compile pyproject.toml requirements/build.in --extra train --extra compare --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
+	uv pip compile pyproject.toml requirements/build.in --extra train --extra compare --extra tracking --extra drift --extra traces --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
 
-LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	--quiet --custom-compile-command "make lock"
 
 clean: ## remove the environment and what tests and builds left; the data stays

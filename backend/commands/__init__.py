@@ -1,0 +1,1 @@
+"""The commands of `tagalong-server`, one module a subject."""

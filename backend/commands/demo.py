@@ -1,0 +1,53 @@
+"""`demo`: traffic of simulated writers, to see /metrics with something in it."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from backend.commands.terminal import read_settings, with_session, with_url
+from backend.database import Database, migrate
+from backend.demo.service import AlreadyPlayed, Played, play
+from backend.demo.service import remove as remove_demo
+from backend.demo.writers import read_questions, sittings
+from model.classifier import Classifier, ReleaseError
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 3660), default=28, show_default=True, help="How many, up to now.")
+@click.option("--drafts", type=click.IntRange(1, 10_000), default=40, show_default=True, help="Begun on a day.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same one, the same traffic.")
+@click.option("--remove", is_flag=True, help="Take all demo traffic out again.")
+def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
+    """Write traffic of simulated writers, answered by the shipped model; see it at /metrics?kind=demo.
+
+    Its drafts are of kind demo, which no figure of real drafts counts.
+    """
+    if remove:
+        removed = with_session(remove_demo)
+        click.echo(f"{removed:,} demo drafts removed.")
+        return
+    now = datetime.now(UTC)
+    settings = read_settings()
+    try:
+        classifier = Classifier.load(settings.model_folder)
+    except ReleaseError as error:
+        raise click.ClickException(str(error)) from None
+    traffic = list(sittings(read_questions(), seed=seed, days=days, drafts=drafts, until=now))
+
+    async def write(url: str) -> Played:
+        await migrate(url)
+        database = Database(url)
+        try:
+            with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
+                return await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+        finally:
+            await database.close()
+
+    try:
+        played = with_url(write)
+    except AlreadyPlayed:
+        raise click.ClickException(
+            f"the traffic of seed {seed} is there already. Give another --seed, or --remove it first."
+        ) from None
+    click.echo(f"{played.drafts:,} drafts, {played.suggestions:,} suggestions, {played.events:,} events written.")

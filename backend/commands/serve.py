@@ -1,0 +1,91 @@
+"""`serve`: run the service until it is stopped."""
+
+import logging
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+from fastapi import FastAPI
+
+from backend.alerts.rules import RulesError
+from backend.app import create_app
+from backend.commands.terminal import read_settings
+from backend.embedded import EmbeddedFailure, EmbeddedPostgres
+from backend.settings import Settings
+
+EXTENSION = Path(__file__).parent.parent.parent / "extension"
+
+
+@click.command()
+def serve() -> None:
+    """Run the service until it is stopped (SIGTERM or SIGINT)."""
+    settings = read_settings()
+    if not settings.database_url:
+        try:
+            EmbeddedPostgres(settings.data_dir).ensure_free()
+        except EmbeddedFailure as error:
+            raise click.ClickException(str(error)) from None
+    listening = listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
+
+    def announce(app: FastAPI) -> None:
+        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"\n{greeting(f'http://{shown}:{port}', settings)}\n")
+
+    try:
+        app = create_app(settings.model_copy(update={"port": port}), on_ready=announce)
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"can't use the data folder {settings.data_dir}: {error.strerror}. TAGALONG_DATA_DIR names another."
+        ) from None
+    # uvicorn would log a failed start as a traceback; the person at the terminal gets its message instead.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: app.state.failure is None)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            proxy_headers=bool(settings.forwarded_allow_ips),
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    )
+    try:
+        server.run(sockets=[listening])
+    except SystemExit:
+        if app.state.failure is None:
+            raise
+        raise click.ClickException(str(app.state.failure)) from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound before anything is started, so that a taken port is known at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        # Whoever connects from now on waits until the service has started, rather than being turned away.
+        listening.listen(1024)
+    except OSError as error:
+        raise click.ClickException(
+            f"can't listen on {host}:{port} ({error.strerror}). TAGALONG_HOST and TAGALONG_PORT name another place."
+        ) from None
+    return listening
+
+
+def greeting(address: str, settings: Settings) -> str:
+    """What to do now that the service runs, in three lines."""
+    password = settings.resolve_admin_password()
+    where = "as set" if settings.admin_password else f"kept in {settings.data_dir / 'admin-password'}"
+    return (
+        f"Extension  load {EXTENSION} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "
+        "(about:debugging#/runtime/this-firefox, Load Temporary Add-on)\n"
+        f"Try it     {address}/\n"
+        f"Admin      {address}/metrics, user admin, password {password} ({where})"
+    )
