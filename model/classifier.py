@@ -94,7 +94,7 @@ class Classifier:
         Raises:
             ReleaseError: a file is missing, is not the manifest's, or the format is another one.
         """
-        manifest = _manifest(folder)
+        manifest = read_manifest(folder)
         files = {name: _checked(folder / name, digest) for name, digest in manifest["files"].items()}
         options = onnxruntime.SessionOptions()
         # A draft takes well under a millisecond: threads inside one answer only take cores from other answers.
@@ -178,7 +178,12 @@ def _reasons(
     return because(words, losses)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what ``manifest.json`` of a released or trained folder says.
+
+    Raises:
+        ReleaseError: it is missing, no JSON, of another format, or not whole.
+    """
     path = folder / MANIFEST_FILE
     try:
         manifest = json.loads(_bytes(path))

@@ -293,7 +293,7 @@ def report(
     """Measure a model on all questions, and by kind and length of draft, year, source and frequency of tags.
 
     Args:
-        uses: of each tag in the training data.
+        uses: of each tag in the training data; empty where that is not at hand, and then nothing is told by it.
 
     Returns:
         ``{n, metrics, parts: {kind|length|year|source: {part: {n, metrics}}}, frequency: {band: …}, reliability}``.
@@ -329,7 +329,7 @@ def report(
         "n": len(whole),
         "metrics": measured(whole),
         "parts": parts,
-        "frequency": by_frequency(posted, answered, uses),
+        "frequency": by_frequency(posted, answered, uses) if uses else {},
         "reliability": reliability(posted, answered),
     }
 

@@ -11,14 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version as installed
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
 
-from model import calibration, export, features, names, together, train
+from model import calibration, export, features, names, pipeline, together, train
 from model.classifier import ENCODER_FILE, FORMAT, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 from model.decision import Decision
 from model.encoder.encode import HEAD_FILE, EncoderFiles, encode
@@ -49,25 +50,32 @@ HEAD_WEIGHTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 PROCESSES: Final = 2
 """How many encode at once."""
 
-_LIBRARIES: Final = ("numpy", "scipy", "onnx", "onnxruntime", "polars")
-
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Where the questions came from, for the manifest; ``years`` is the first and the last, if any is known."""
+    """Where the questions came from, for the manifest.
+
+    ``years`` is the first and the last, if any is known; ``tag_sets`` the sha256 of the file of tag sets, if one was
+    given.
+    """
 
     name: str
     sha256: str
     rows: int
     years: tuple[int, int] | None
+    tag_sets: str | None
 
     @classmethod
-    def of(cls, path: Path, questions: Sequence[Question]) -> "Data":
-        """Describe a file and the questions that were read from it."""
+    def of(cls, path: Path, questions: Sequence[Question], tag_sets: Path | None = None) -> "Data":
+        """Describe a file and the questions that were read from it, and the file of tag sets."""
         years = [question.year for question in questions if question.year is not None]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path.name, digest, len(questions), (min(years), max(years)) if years else None)
+        return cls(
+            path.name,
+            pipeline.sha256_of(path),
+            len(questions),
+            (min(years), max(years)) if years else None,
+            pipeline.sha256_of(tag_sets) if tag_sets else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +202,25 @@ def fit(
             "rows": {name: len(part) for name, part in parts.items()},
         },
         "training": {"seconds": round(trained_s, 1), "largest_difference": difference},
-        "libraries": {"python": platform.python_version()} | {name: installed(name) for name in _LIBRARIES},
+        "made": made_by(),
+        "libraries": pipeline.libraries(),
     }
     if encoder:
         manifest["encoder"] = encoder.files.about
         manifest["head_weight"] = head_weight
     write_atomically(out, files | {MANIFEST_FILE: as_json(manifest)})
     return manifest
+
+
+def made_by() -> dict[str, Any]:
+    """Say when, by which code and where a model is made: with the data and parameters, all that it depends on."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "revision": pipeline.revision(),
+        "code": pipeline.code_of(__name__),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": max((of["num_threads"] for of in threadpool_info()), default=1),
+    }
 
 
 def with_head(

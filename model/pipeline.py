@@ -9,7 +9,10 @@ import hashlib
 import importlib.util
 import json
 import platform
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
@@ -120,7 +123,7 @@ class Run:
             "inputs": [_described(path, advance) for each in inputs for path in _files(each)],
             "parameters": dict(parameters),
             "code": code_of(step.module),
-            "libraries": {"python": platform.python_version()} | dict(_versions()),
+            "libraries": libraries(),
         }
         self.identity = _sha256_of(self._made_of | {"step": step.name})
 
@@ -164,6 +167,41 @@ def code_of(module: str) -> str:
     return _sha256_of(dict(sorted(found.items())))
 
 
+def libraries() -> dict[str, str]:
+    """Give the versions of Python and of the libraries that outputs depend on, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = installed(name)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Give the sha256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return str(_described(path)["sha256"])
+
+
+def revision() -> str:
+    """Give the commit of this code, with ``+changes`` where files of ours differ from it; empty without git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+
+    def said(*arguments: str) -> str:
+        asked = [git, "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+    try:
+        said("ls-files", "--error-unmatch", Path(__file__).name)  # else it is somebody else's repository
+        return said("rev-parse", "HEAD") + ("+changes" if said("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def _imported(source: bytes) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -195,14 +233,6 @@ def _described(path: Path, advance: Callable[[int], None] = lambda chars: None) 
             size += len(block)
             advance(len(block))
     return {"name": path.name, "bytes": size, "sha256": digest.hexdigest()}
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in _LIBRARIES:
-        try:
-            yield name, installed(name)
-        except PackageNotFoundError:
-            continue
 
 
 def _sha256_of(content: Mapping[str, Any]) -> str:

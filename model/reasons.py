@@ -49,8 +49,8 @@ class Words:
                     features_with.setdefault(name, []).append(i)
             words, names_of = names_of_words(text)
             for i, name in names_of:
-                if name in features_with:
-                    found = features_with[name]
+                found = features_with.get(name)
+                if found:
                     feature_of += found
                     word_of += [self._place(words[i])] * len(found)
         # Two spellings of one word would count its features twice.
@@ -96,11 +96,13 @@ def because(words: Words, losses: NDArray[np.float64]) -> list[tuple[str, ...]]:
     Args:
         losses: what each tag's logit would lose without each word, [words, tags].
     """
+    best = np.argsort(-losses, axis=0, kind="stable")[:BECAUSE_WORDS]
     reasons = []
-    for loss in losses.T:
-        best = np.argsort(-loss, kind="stable")[:BECAUSE_WORDS]
-        least = LEAST_SHARE * loss[best[0]] if len(best) else 0.0
-        reasons.append(tuple(words.spelled[i] for i in best if loss[i] > 0 and loss[i] >= least))
+    for words_of, loss in zip(best.T.tolist(), np.take_along_axis(losses, best, axis=0).T.tolist(), strict=True):
+        least = LEAST_SHARE * loss[0] if loss else 0.0
+        reasons.append(
+            tuple(words.spelled[i] for i, lost in zip(words_of, loss, strict=True) if lost > 0 and lost >= least)
+        )
     return reasons
 
 
@@ -117,15 +119,24 @@ def sparse_losses(words: Words, values: Floats, evidence: Floats, in_title: int)
     alone = left <= _NOTHING_LEFT
     shrink = np.where(alone, 0, 1 / np.sqrt(np.where(alone, 1, left)))
     is_name = values == 0
-    losses = np.empty((n, evidence.shape[1]))
-    # No matrix product: the library behind it would start threads for each answer.
-    for tag, column in enumerate(evidence.T):
-        weighed, named = np.where(is_name, 0, column), np.where(is_name, column, 0)
-        gone = np.bincount(rows, weighed[words.features], 2 * n).reshape(2, n)
-        whole = np.array([[weighed[:in_title].sum()], [weighed[in_title:].sum()]])
-        losses[:, tag] = (whole - (whole - gone) * shrink).sum(axis=0)
-        losses[:, tag] += np.bincount(rows, named[words.features], 2 * n).reshape(2, n).sum(axis=0)
-    return losses
+    of_tags = np.ascontiguousarray(evidence.T)
+    weighed = np.where(is_name, 0, of_tags)
+    whole = np.stack([weighed[:, :in_title].sum(axis=1), weighed[:, in_title:].sum(axis=1)], axis=1)[:, :, None]
+    losses = (whole - (whole - _by_word(weighed, words, rows)) * shrink).sum(axis=1)
+    if is_name.any():
+        losses += _by_word(np.where(is_name, of_tags, 0), words, rows).sum(axis=1)
+    return np.asarray(losses.T)
+
+
+def _by_word(of_features: Floats, words: Words, rows: Ints) -> NDArray[np.float64]:
+    """Add what features have up by word: [tags, features] to [tags, fields, words].
+
+    No matrix product: the library behind it would start threads for each answer.
+    """
+    tags, n = len(of_features), len(words.spelled)
+    places = np.arange(tags)[:, None] * (2 * n) + rows
+    added = np.bincount(places.ravel(), of_features[:, words.features].ravel(), tags * 2 * n)
+    return np.asarray(added.reshape(tags, 2, n), np.float64)
 
 
 def state_losses(word_of: Ints, words: int, evidence: Floats) -> NDArray[np.float64]:

@@ -10,17 +10,20 @@ from typing import Any, Final
 
 from model.card import calibration_picture, model_card
 from model.classifier import MANIFEST_FILE, Classifier
+from model.drift import reference
+from model.drift.reference import REFERENCE_FILE
 from model.evaluate import MEANING, PART_METRICS, answers, baseline, metrics, report, uses_of
 from model.files import write_atomically
 from model.fit import Progress, as_json
 from model.latency import LIMITED, latency
 from model.questions import Question
+from model.registry import gates
 
 __all__ = ["LIMITED", "SLOWEST", "ReleaseRefused", "of_length", "release"]
 
 CARD_FILE: Final = "MODEL_CARD.md"
 PICTURE_FILE: Final = "calibration.svg"
-LARGEST: Final = {"light": 25e6, "full": 60e6}
+LARGEST: Final = {tier: megabytes * 1e6 for tier, megabytes in gates.read().megabytes.items()}
 """Most bytes of a tier's files together."""
 SLOWEST: Final = {"light": 1.0, "full": 15.0}
 """Most milliseconds of half the suggestions at ``LIMITED`` characters of body, on one core: an aim, told if missed."""
@@ -68,6 +71,7 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
         MANIFEST_FILE: as_json(manifest),
         PICTURE_FILE: calibration_picture(reported["reliability"], len(asked)).encode(),
     }
+    files[REFERENCE_FILE] = reference.as_json(reference.of_answers(asked, given, classifier))
     write_atomically(out, files | {CARD_FILE: model_card(manifest).encode()})
     Classifier.load(out)
     return manifest

@@ -104,11 +104,13 @@ class Targets:
 
     ``tags`` is float32 [questions, tags]. ``known`` is [sources with incomplete tags, tags]: 1 where a missing tag
     is a real no; ``incomplete`` [questions] is the row of ``known`` for a question, or -1 if its tags are complete.
+    ``weight`` [questions] says how many times each question counts.
     """
 
     tags: sparse.csr_matrix
     known: Floats
     incomplete: Ints
+    weight: Floats
 
 
 def choose_tags(questions: Sequence[Question], least_uses: int) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ def targets(questions: Sequence[Question], tags: Sequence[str]) -> Targets:
     )
     for i in range(len(sources)):
         known[i] = np.asarray(matrix[incomplete == i].sum(axis=0)).ravel() >= INCOMPLETE_LEAST
-    return Targets(matrix, known, incomplete)
+    return Targets(matrix, known, incomplete, np.array([question.weight for question in questions], np.float32))
 
 
 def wide_pairs(features: sparse.csr_matrix, goal: Targets, k: int) -> NDArray[np.int32]:
@@ -184,8 +186,7 @@ def train(
     p = parameters
     random = np.random.default_rng(p.seed)
     questions, tags = goal.tags.shape
-    uses = np.asarray(goal.tags.sum(axis=0)).ravel()
-    share = np.clip(uses / questions, 1e-6, 0.5)
+    share = np.clip(goal.tags.T @ goal.weight / goal.weight.sum(), 1e-6, 0.5)
     kin = kinship(vocabulary) * np.float32(p.kinship)
     pairs = _pairs_of_kin(features, kin, goal, p.wide)
     weights = Weights(
@@ -301,6 +302,7 @@ def _step(
     unknown = np.flatnonzero(goal.incomplete[rows] >= 0)
     error[unknown] *= goal.known[goal.incomplete[rows[unknown]]]
     error[wanted_rows, wanted.indices] = hits - 1
+    error *= goal.weight[rows, None]
 
     by_feature = local.tocsc()
     feature = np.repeat(np.arange(len(used)), np.diff(by_feature.indptr))

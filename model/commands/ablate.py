@@ -24,7 +24,14 @@ from model.commands.terminal import needs_train_extra, progress_bars, questions_
 @click.option(
     "--model", type=click.Path(path_type=Path, file_okay=False), help="Full model to try with fewer and more tokens."
 )
-@click.option("--tokens", type=click.IntRange(8, 512), multiple=True, default=(64, 96, 128, 192), show_default=True)
+@click.option(
+    "--tokens",
+    type=click.IntRange(8, 512),
+    multiple=True,
+    default=(64, 96, 128, 192),
+    show_default=True,
+    help="Word pieces that the encoder reads; may be given again.",
+)
 @click.option(
     "--share", type=click.IntRange(1), default=4, show_default=True, help="Train on every so manieth question."
 )

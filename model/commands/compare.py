@@ -60,6 +60,7 @@ def compare(
         from model.files import write_atomically
         from model.fit import Progress
         from model.questions.parquet import read
+        from model.tracking import MISSING
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
     with refuses(out), progress_bars() as bar:
@@ -91,6 +92,6 @@ def compare(
     try:
         written = tracking.track(results, asdict(settings), store)
     except ModuleNotFoundError:
-        click.echo(tracking.MISSING, err=True)
+        click.echo(f"Not tracked: {MISSING} Then run this again: what is done is not done again.", err=True)
     else:
         click.echo(f"{written} new runs in MLflow's store {store}.", err=True)

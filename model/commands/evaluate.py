@@ -30,7 +30,13 @@ from model.files import write_atomically
     show_default="both shipped tiers",
     help="Folder of a trained or released model; may be given again.",
 )
-@click.option("--split", type=click.Choice(["dev", "tune"]), default="dev", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["dev", "tune", "all"]),
+    default="dev",
+    show_default=True,
+    help="Which part to measure on: dev for figures, tune for choices, all of a file of later questions for ageing.",
+)
 @click.option("--parabel", is_flag=True, help="Also train and measure Parabel on the same rows (extra 'compare').")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all numbers here."
@@ -41,7 +47,8 @@ def evaluate(
 ) -> None:
     """Measure models on the questions with complete tags of one split, beside the most frequent tags and Parabel.
 
-    Every model is compared with the first one, on the same questions.
+    Every model is compared with the first one, on the same questions. With --split all nothing is taken for training,
+    so there is no baseline: how a model that ships has aged, on questions that came after it.
     """
     with needs_train_extra():
         from model.evaluate import answers, baseline, differences, metrics, report, table, uses_of
@@ -59,14 +66,16 @@ def evaluate(
             if run is None:
                 return
         rows = read(questions)
-    asked = [row for row in rows if row.split == split and row.tags_complete]
+    if split == "all" and parabel:
+        raise click.UsageError("--parabel needs rows to train on, and --split all leaves none.")
+    asked = [row for row in rows if split in (row.split, "all") and row.tags_complete]
     if not asked:
         raise click.ClickException(
-            f"{questions} has no {split} questions with complete tags. "
+            f"{questions} has no {'' if split == 'all' else split + ' '}questions with complete tags. "
             + ("Mark some rows dev in a column split." if split == "dev" else "It has too few rows.")
         )
     posted = [row.tags for row in asked]
-    trained_on, tuned = ([row for row in rows if row.split == name] for name in ("train", "tune"))
+    trained_on, tuned = ([row for row in rows if row.split == name and split != "all"] for name in ("train", "tune"))
     uses = uses_of(trained_on)
     result: dict[str, Any] = {"split": split, "n": len(asked), "models": {}, "baselines": {}, "differences": {}}
     given = {}
@@ -76,7 +85,7 @@ def evaluate(
             given[version] = answers(classifier, asked, bar(f"{version} on {split}", len(asked)))
             result["models"][version] = {"vocabulary": len(classifier.tags)} | report(asked, given[version], uses)
             result["models"][version]["latency_ms"] = latency(classifier, asked)
-        others = {"commonest five": baseline(trained_on, asked)}
+        others = {"commonest five": baseline(trained_on, asked)} if trained_on else {}
         if parabel:
             click.echo("training Parabel", err=True)
             others["Parabel"] = fitted(trained_on, tuned).answers(asked, bar(f"Parabel on {split}", len(asked)))

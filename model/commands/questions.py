@@ -17,10 +17,10 @@ _files_argument = click.argument("files", nargs=-1, required=True, type=click.Pa
 _out_option = click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Parquet file to write."
 )
-_key_option = click.option(
+key_option = click.option(
     "--key", envvar="TAGALONG_STACK_API_KEY", show_envvar=True, help="Key of an application at stackapps.com."
 )
-_address_option = click.option(
+address_option = click.option(
     "--address", default="https://api.stackexchange.com/2.3", show_default=True, help="Address of the API."
 )
 
@@ -98,7 +98,7 @@ def sql(url: str, query: str, out: Path, force: bool) -> None:
 
 
 @questions.command()
-@click.option("--site", default="stackoverflow.com", show_default=True)
+@click.option("--site", default="stackoverflow.com", show_default=True, help="Site to ask.")
 @click.option("--tagged", multiple=True, help="A tag that all questions have; may be given again.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day, UTC.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Day before which they were posted, UTC.")
@@ -106,8 +106,8 @@ def sql(url: str, query: str, out: Path, force: bool) -> None:
 @click.option(
     "--filter", "fields", default="withbody", show_default=True, help="The API's filter; it must give bodies."
 )
-@_key_option
-@_address_option
+@key_option
+@address_option
 @_out_option
 @force_option
 def api(
@@ -147,8 +147,8 @@ def api(
 @questions.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--site", "sites", multiple=True, default=["stackoverflow.com"], show_default=True, help="Sites to ask.")
-@_key_option
-@_address_option
+@key_option
+@address_option
 @_out_option
 @force_option
 def feedback(file: Path, sites: tuple[str, ...], key: str | None, address: str, out: Path, force: bool) -> None:

@@ -15,7 +15,9 @@ from model.text import BODY_FORMATS
 @click.command()
 @click.option("--title", help="Title of the draft.")
 @click.option("--body", help="Body of the draft; - reads it from standard input.")
-@click.option("--body-format", type=click.Choice(BODY_FORMATS), default="markdown", show_default=True)
+@click.option(
+    "--body-format", type=click.Choice(BODY_FORMATS), default="markdown", show_default=True, help="What the body is in."
+)
 @click.option("--chosen", multiple=True, help="A tag that the draft has already; may be given again.")
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Most tags to give.")
 @click.option(

@@ -59,7 +59,7 @@ def needs_train_extra(extra: str = "train") -> Iterator[None]:
 
 
 def carries_out(
-    step: str, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
+    step: str | pipeline.Step, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
 ) -> pipeline.Run | None:
     """Give the run of a step that is to be done, or say that nothing has changed since it was, and give None.
 
@@ -72,7 +72,8 @@ def carries_out(
         raise click.ClickException(f"There is no file {', '.join(missing)}.")
     size = sum(path.stat().st_size for path in inputs if path.is_file())
     with progress_bars() as bar:
-        run = pipeline.Run(pipeline.STEPS[step], inputs, out, parameters, advance=bar("comparing", size))
+        done = step if isinstance(step, pipeline.Step) else pipeline.STEPS[step]
+        run = pipeline.Run(done, inputs, out, parameters, advance=bar("comparing", size))
     if not force and run.is_done():
         click.echo(f"{out} is there, made of the same: nothing to do. --force does it again.")
         return None

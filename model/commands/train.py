@@ -88,7 +88,7 @@ def train(
                 hidden = [question for question in rows if question.split != "train"]
                 sets = read_tag_sets(tag_sets, without=hidden) if tag_sets else []
                 progress = Progress(lambda line: click.echo(line, err=True), bar)
-                data = Data.of(questions, rows)
+                data = Data.of(questions, rows, tag_sets)
                 manifest = fit(rows, sets, data, out, with_encoder, parameters, limits, progress)
         except (ExportError, EncoderFolderError) as error:
             raise click.ClickException(str(error)) from error

@@ -1,18 +1,14 @@
 """Results of a comparison as runs of MLflow, if it is installed: a run a result, each only once."""
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from model.compare.tables import name
+from model.tracking import named, opened
 
 EXPERIMENT: Final = "tagalong compare"
-MISSING: Final = (
-    "Not tracked: MLflow is not installed. To keep every comparison beside the ones before, install tagalong with its "
-    "extra 'tracking' (pip install 'mlflow-skinny>=3.17') and run this again: what is done is not done again."
-)
 
 
 def track(results: Sequence[dict[str, Any]], settings: dict[str, Any], uri: str) -> int:
@@ -24,14 +20,8 @@ def track(results: Sequence[dict[str, Any]], settings: dict[str, Any], uri: str)
     Raises:
         ModuleNotFoundError: MLflow is not installed.
     """
-    # MLflow would else send counts of its use to its makers.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
-
-    for library in ("mlflow", "alembic"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(uri)
-    experiment = mlflow.set_experiment(EXPERIMENT)
+    mlflow = opened(uri, EXPERIMENT)
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     written = 0
     for result in results:
         known = mlflow.search_runs(
@@ -57,7 +47,6 @@ def store(out: Path) -> str:
 
 
 def _numbers(result: dict[str, Any]) -> dict[str, float]:
-    """Name metrics as MLflow allows: ``@`` is not among its characters."""
-    found = {name.replace("@", " at "): of["value"] for name, of in result["metrics"].items()}
+    found = {named(name): of["value"] for name, of in result["metrics"].items()}
     found |= {"megabytes": result["megabytes"], "latency p50 ms": result["latency_ms"]["p50"]}
     return found | {key.replace("_", " "): result[key] for key in ("training_s", "training_cpu_s") if result[key]}

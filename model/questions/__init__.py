@@ -18,7 +18,7 @@ class Question:
     """A posted question. ``title`` and ``body`` are ready for the model (see ``model.text.ready``).
 
     With ``tags_complete`` false, the source kept only some frequent tags: a missing tag is unknown.
-    ``split`` is ``train``, ``tune`` or ``dev``.
+    ``split`` is ``train``, ``tune`` or ``dev``. In training it counts ``weight`` times.
     """
 
     title: str
@@ -29,6 +29,7 @@ class Question:
     question_id: int | None
     source: str
     split: str
+    weight: float = 1.0
 
 
 def split_of(title: str, published: str) -> str:

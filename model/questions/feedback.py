@@ -1,17 +1,56 @@
 """Questions from the service's feedback: numbers of posted questions, whose texts and tags the site is asked for.
 
-The file is JSON lines, ``{"site", "question_id", "tags", "offered_tags", "model_version"}``. Its own ``tags`` are what
-extensions have sent; they are not learned from, since anybody can send them. The site's are.
+The file is what ``tagalong-server export-feedback`` writes: JSON lines, ``{"site", "question_id", "tags",
+"offered_tags", "model_version", "month"}``. Its own ``tags`` are what extensions have sent; they are not learned from,
+since anybody can send them. The site's are.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from model.questions import QuestionsError
 from model.questions.posts import Batch, Refused, beginning, frame, kind_of
 from model.questions.stack_exchange import Client, Numbers
+
+_MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a line tells: a posted question's number on a site, what was offered, and in which month, if it says so."""
+
+    site: str
+    question_id: int
+    offered_tags: frozenset[str]
+    month: str | None
+
+
+def told(path: Path, sites: Collection[str]) -> tuple[list[Told], list[Refused]]:
+    """Read the lines of a feedback file, and those that name no question; an empty file has none.
+
+    Raises:
+        QuestionsError: it is missing, or no text.
+    """
+    if path.is_file() and not path.stat().st_size:
+        return [], []
+    _, start = beginning(path)
+    if kind := kind_of(start):
+        raise QuestionsError(f"{path} is {kind}, not JSON lines of feedback.")
+    found: list[Told] = []
+    refused: list[Refused] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                named = _named(line, sites)
+                if isinstance(named, str):
+                    refused.append(Refused(f"{path.name}, line {number}", named))
+                else:
+                    found.append(named)
+    return found, refused
 
 
 class Feedback:
@@ -30,21 +69,12 @@ class Feedback:
             clients: what asks a site, by its name. Lines of other sites are refused: extensions may send any name.
 
         Raises:
-            QuestionsError: it is missing, empty, or no text.
+            QuestionsError: it is missing, or no text.
         """
-        _, start = beginning(path)
-        if kind := kind_of(start):
-            raise QuestionsError(f"{path} is {kind}, not JSON lines of feedback.")
+        lines, refused = told(path, clients)
         numbers: dict[str, list[int]] = {}
-        refused: list[Refused] = []
-        with path.open("rb") as file:
-            for line_number, line in enumerate(file, start=1):
-                if line.strip():
-                    named = _named(line, clients)
-                    if isinstance(named, str):
-                        refused.append(Refused(f"{path.name}, line {line_number}", named))
-                    else:
-                        numbers.setdefault(named[0], []).append(named[1])
+        for line in lines:
+            numbers.setdefault(line.site, []).append(line.question_id)
         self._refused = tuple(refused)
         self._sites = [Numbers(clients[site], of_site) for site, of_site in sorted(numbers.items())]
         self.length = sum(site.length for site in self._sites)
@@ -62,8 +92,8 @@ class Feedback:
             done_there = 0
 
 
-def _named(line: bytes, sites: Collection[str]) -> tuple[str, int] | str:
-    """Give site and number that a line names, or what is wrong with it."""
+def _named(line: bytes, sites: Collection[str]) -> Told | str:
+    """Give what a line tells, or what is wrong with it."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -75,4 +105,9 @@ def _named(line: bytes, sites: Collection[str]) -> tuple[str, int] | str:
         return f"its site {str(site)[:60]!r} is none of {', '.join(sites)}"
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         return "its question_id is no question's number"
-    return site, number
+    offered, month = row.get("offered_tags") or [], row.get("month")
+    if not isinstance(offered, list) or not all(isinstance(tag, str) for tag in offered):
+        return "its offered_tags are no list of texts"
+    if month is not None and not (isinstance(month, str) and _MONTH.fullmatch(month)):
+        return "its month is not like 2026-11"
+    return Told(site, number, frozenset(offered), month)

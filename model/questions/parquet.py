@@ -1,6 +1,7 @@
 """Questions from a Parquet file: as a source of posts, and ready for training.
 
-Columns: title, body, body_format, tags, tags_complete, year, question_id, source, split; a prepared file has code too.
+Columns: title, body, body_format, tags, tags_complete, year, question_id, source, split; a prepared file has code too,
+a mixed one how many times each question counts.
 """
 
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def read(path: Path) -> list[Question]:
 
     Columns: ``title``, ``body`` (empty if unknown), ``body_format`` (``html``, ``markdown``, ``text``, ``none``)
     and ``tags`` must be there; ``tags_complete`` (default true), ``year``, ``question_id``, ``source``, ``split``
-    (``train`` or ``dev``, default ``train``) and ``code`` (what ``prepare`` took out of the body) may be left out.
+    (``train`` or ``dev``, default ``train``), ``code`` (what ``prepare`` took out of the body) and ``weight`` (how many
+    times it counts in training, default 1) may be left out.
 
     Raises:
         QuestionsError: no such file, not Parquet, a column is missing or of another type, or there are no rows.
@@ -115,6 +117,7 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         "source": pl.lit(path.stem),
         "split": pl.lit("train"),
         "code": pl.lit(""),
+        "weight": pl.lit(1.0),
     }
     frame = frame.with_columns(expr.alias(name) for name, expr in defaults.items() if name not in frame.columns)
     try:
@@ -122,9 +125,12 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             pl.col("tags_complete").cast(pl.Boolean),
             pl.col("year", "question_id").cast(pl.Int64),
             pl.col("source", "split", "code").cast(pl.String),
+            pl.col("weight").cast(pl.Float64),
         )
     except pl.exceptions.PolarsError as error:
         raise QuestionsError(f"{path} has columns of another type: {_first_line(error)}") from error
+    if not ((frame["weight"].fill_null(1.0) > 0) & frame["weight"].fill_null(1.0).is_finite()).all():
+        raise QuestionsError(f"{path} has weights that are not above 0.")
     formats = set(frame["body_format"].unique().drop_nulls()) - {*BODY_FORMATS, "none"}
     if formats:
         raise QuestionsError(
@@ -138,6 +144,7 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         pl.col("source").fill_null(path.stem),
         pl.col("split").fill_null("train"),
         pl.col("code").fill_null(""),
+        pl.col("weight").fill_null(1.0),
     ).filter(pl.col("title").is_not_null() & (pl.col("tags").list.len() > 0))
 
 
@@ -155,6 +162,7 @@ def _question(row: dict[str, object]) -> Question:
         question_id=number if isinstance(number, int) else None,
         source=str(row["source"]),
         split=split_of(str(row["title"]), str(row["split"])),
+        weight=float(str(row["weight"])),
     )
 
 

@@ -57,6 +57,23 @@ def test_what_train_writes_evaluate_measures_release_ships_and_suggest_uses(
     assert "kotlin" not in [item["tag"] for item in second]
 
 
+def test_all_of_a_file_of_later_questions_shows_how_a_model_has_aged(tmp_path: Path, questions_file: Path) -> None:
+    later = spoiled(tmp_path, pl.read_parquet(questions_file).head(60).with_columns(split=pl.lit("train")))
+    numbers = tmp_path / "numbers.json"
+    shipped = ["--model", SHIPPED, "--questions", later, "--json", numbers]
+    assert "no dev questions" in run("evaluate", *shipped).output
+    measured = run("evaluate", *shipped, "--split", "all")
+    assert measured.exit_code == 0, measured.output
+    written = json.loads(numbers.read_text())
+    assert written["n"] == pl.read_parquet(later).filter(pl.col("tags_complete")).height
+    # Nothing was taken for training, so there is nothing to say by it.
+    assert written["baselines"] == {}
+    ((_, of),) = written["models"].items()
+    assert of["frequency"] == {}
+    assert "year" in of["parts"]
+    assert "--parabel" in run("evaluate", *shipped, "--split", "all", "--parabel").output
+
+
 def test_questions_without_any_body_make_a_model_too(tmp_path: Path) -> None:
     titles_only = synthetic(600).with_columns(body=pl.lit(""), body_format=pl.lit("none"), split=pl.lit("train"))
     out = tmp_path / "made"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.encoder import graph
-from model.encoder.encode import EncoderFiles, EncoderFolderError, encode, read_encoder
+from model.encoder.encode import EncoderFiles, EncoderFolderError, encode, parted, read_encoder
 from model.encoder.encoder import Encoder
 from model.encoder.head import Head
 from model.encoder.tokens import TITLE_TOKENS, DraftTokenizer
@@ -177,6 +177,16 @@ def test_states_are_of_titles_alone_and_of_whole_drafts_and_kept(
     fewer = encoder_files._replace(about=encoder_files.about | {"tokens": 5})
     assert (encode(asked, fewer, tmp_path, 1).whole[0] != found.whole[0]).any()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_question_less_changes_one_part_of_what_is_kept_and_not_all_that_follow() -> None:
+    asked = [question(f"title {i}") for i in range(20_000)]
+    whole, less = parted(asked), parted([*asked[:5_000], *asked[5_001:]])
+    assert [each for part in whole for each in part] == asked
+    assert 5 < len(whole) < 20
+    assert sum(part not in whole for part in less) == 1
+    assert parted(asked[:3]) == [asked[:3]]
+    assert parted([]) == [[]]
 
 
 def test_a_head_is_written_and_read_tag_by_tag() -> None:

@@ -32,6 +32,12 @@ def test_each_title_is_kept_once_and_dev_wins(tmp_path: Path) -> None:
     assert sorted((q.title.strip().lower(), q.split == "dev") for q in questions) == [("other", False), ("same", True)]
 
 
+def test_a_row_counts_as_many_times_as_its_weight_says_or_once(tmp_path: Path) -> None:
+    rows = [ROW | {"title": "a", "weight": 2.5}, ROW | {"title": "b", "weight": None}]
+    assert [q.weight for q in read(written(tmp_path, *rows))] == [2.5, 1.0]
+    assert read(written(tmp_path, ROW))[0].weight == 1.0
+
+
 def test_rows_without_title_or_tags_are_left_out(tmp_path: Path) -> None:
     rows = [ROW, ROW | {"title": None}, ROW | {"title": "no tags", "tags": []}]
     assert [q.title for q in read(written(tmp_path, *rows))] == ["T"]
@@ -58,6 +64,8 @@ def test_dev_wins_in_any_order() -> None:
         (lambda f: f.with_columns(title=pl.lit(3)), "title is Int32 and must be String"),
         (lambda f: f.with_columns(body_format=pl.lit("rtf")), "rtf"),
         (lambda f: f.clear(), "has no questions"),
+        (lambda f: f.with_columns(weight=pl.lit(0.0)), "weights that are not above 0"),
+        (lambda f: f.with_columns(weight=pl.lit(float("nan"))), "weights that are not above 0"),
         (lambda f: f.with_columns(year=pl.lit("soon")), "another type"),
     ],
 )

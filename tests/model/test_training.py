@@ -99,6 +99,26 @@ def test_what_bodies_teach_holds_for_a_title() -> None:
     assert found["tagged"] > found["plain"] + 0.5
 
 
+def test_a_question_pulls_as_much_as_it_weighs() -> None:
+    """``word`` goes with ``often`` in twenty questions and with ``weighty`` in four."""
+    rows = [question(f"word {i}", "often") for i in range(20)] + [question(f"other {i}", "plain") for i in range(200)]
+
+    def gap(weight: float) -> float:
+        heavy = [replace(question(f"word {i + 20}", "weighty"), weight=weight) for i in range(4)]
+        learned = [*rows, *heavy]
+        tags = train.choose_tags(learned, 4)
+        titles, bodies = [q.title for q in learned], [""] * len(learned)
+        vocabulary = features.choose(titles, bodies, features.FeatureLimits(title_least=(4, 4, 4), body_least=4))
+        x = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
+        weights = train.train(x, vocabulary, train.targets(learned, tags), SMALL, train.States.none(len(learned)))
+        asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+        found = dict(zip(tags, train.logits(weights, asked, NO_STATE)[0], strict=True))
+        return float(found["weighty"] - found["often"])
+
+    assert gap(1) < -0.5
+    assert gap(20) > 0.5
+
+
 def test_an_incomplete_source_knows_the_tags_that_it_kept() -> None:
     rows = [question(f"t {i}", "kept", complete=False, source="part") for i in range(train.INCOMPLETE_LEAST)]
     goal = train.targets([*rows, question("u", "rare")], ["kept", "rare"])

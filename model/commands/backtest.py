@@ -1,0 +1,101 @@
+"""``tagalong-model backtest``: how fast a model ages, and when training again is worth it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from model.commands.terminal import (
+    carries_out,
+    force_option,
+    needs_train_extra,
+    progress_bars,
+    questions_option,
+    refuses,
+)
+from model.files import write_atomically
+
+
+class _YearAndSource(click.ParamType[tuple[int, str]]):
+    name = "year=source"
+
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> tuple[int, str]:
+        year, _, source = value.partition("=")
+        if not (year.isdigit() and source):
+            self.fail(f"{value!r} is not like 2020=name-of-a-source", param, context)
+        return int(year), source
+
+
+@click.command()
+@questions_option
+@click.option(
+    "--mix",
+    "sources",
+    type=_YearAndSource(),
+    multiple=True,
+    required=True,
+    help="Year and source of a natural mix, like 2020=a-source; give two or more.",
+)
+@click.option(
+    "--newest",
+    type=int,
+    required=True,
+    help="Year of the mix that models with more and more newer questions are asked.",
+)
+@click.option(
+    "--rows", type=click.IntRange(100), default=60_000, show_default=True, help="Most old questions of these."
+)
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the questions.")
+@click.option("--rank", type=click.IntRange(1, 2048), help="Numbers a word in the low-rank part.")
+@click.option("--least-uses", type=click.IntRange(1), help="Uses from which on a tag is in the vocabulary.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON file to write, for a plot."
+)
+@force_option
+def backtest(
+    questions: Path,
+    sources: tuple[tuple[int, str], ...],
+    newest: int,
+    rows: int,
+    epochs: int | None,
+    rank: int | None,
+    least_uses: int | None,
+    seed: int,
+    out: Path,
+    force: bool,
+) -> None:
+    """Train light models on old questions, and ask them newer ones beside models that are fresh.
+
+    Only titles, within mixes that are as the site's; each is parted by hash into questions to learn from and to ask.
+    """
+    with needs_train_extra():
+        from model.backtest import STEP, ageing, base_of, mixes, settings, table, worth
+        from model.fit import Progress
+        from model.questions.parquet import read
+        from model.train import Parameters
+    of_year = dict(sources)
+    if len(of_year) < 2 or newest not in of_year or newest == min(of_year):
+        raise click.UsageError("Give --mix for two years or more, and one of the later ones as --newest.")
+    given = {"epochs": epochs, "rank": rank, "least_uses": least_uses}
+    parameters = replace(Parameters(seed=seed), **{name: value for name, value in given.items() if value is not None})
+    told = settings(parameters) | {"mixes": {str(year): name for year, name in of_year.items()}}
+    with refuses(out):
+        run = carries_out(STEP, [questions], out, told | {"newest": newest, "rows": rows}, force=force)
+        if run is None:
+            return
+        with progress_bars() as bar:
+            progress = Progress(lambda line: click.echo(line, err=True), bar)
+            asked = read(questions)
+            of = mixes(asked, of_year)
+            base = base_of(asked, min(of_year), of, rows)
+            last = next(mix for mix in of if mix.year == newest)
+            found = {
+                "settings": told,
+                "ageing": ageing(of, parameters, progress),
+                "worth": worth(base, last, parameters, progress),
+            }
+        write_atomically(out.parent, {out.name: (json.dumps(found, indent=1) + "\n").encode()})
+        run.record([out])
+    click.echo(table(found))

@@ -1,0 +1,90 @@
+"""``tagalong-model drift``: whether what comes in, and what becomes of it, is still what a model was made for."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import click
+
+from model.commands.terminal import load, model_option, needs_train_extra, progress_bars, refuses
+from model.drift import findings, reference, traffic
+from model.files import write_atomically
+
+
+@click.command()
+@model_option
+@click.option(
+    "--export", "export", type=click.Path(path_type=Path, dir_okay=False), help="What `tagalong-server export` wrote."
+)
+@click.option(
+    "--reference",
+    "reference_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"What to compare with.  [default: {reference.REFERENCE_FILE} in the model's folder]",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the key figures here."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write Evidently's report here (extra 'drift')."
+)
+@click.option("--make-reference", is_flag=True, help="Make the reference: of --questions, or of --export.")
+@click.option("--questions", type=click.Path(path_type=Path), help="Parquet file of questions; those of dev are taken.")
+def drift(
+    model: Path,
+    export: Path | None,
+    reference_file: Path | None,
+    json_file: Path | None,
+    html: Path | None,
+    make_reference: bool,
+    questions: Path | None,
+) -> None:
+    """Compare what came in with the model's reference: data, concept and model drift, told apart, and bad days.
+
+    Released models bring their reference. Where the mix of their training data is not that of your service, make one of
+    an export of your first weeks: --make-reference --export first.jsonl.gz --reference mine.json.
+    """
+    where = reference_file or model / reference.REFERENCE_FILE
+    try:
+        if make_reference:
+            made = _of_questions(model, questions) if questions else _of_export(model, export)
+            with refuses(where):
+                reference.write(made, where)
+            click.echo(f"{where}: {made.made_of}, {made.drafts:,} answered by {made.model_version}")
+            return
+        if export is None:
+            raise click.UsageError("Name what came in: --export FILE, as `tagalong-server export` writes it.")
+        against, came = reference.read(where), traffic.read(export)
+    except (reference.BadReference, traffic.TrafficError) as error:
+        raise click.ClickException(str(error)) from error
+    found = findings.findings(came, against)
+    click.echo("\n".join(findings.in_words(found)))
+    if json_file is not None:
+        with refuses(json_file):
+            content = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+            write_atomically(json_file.parent, {json_file.name: content.encode()})
+    if html is not None:
+        with needs_train_extra("drift"), refuses(html):
+            from model.drift.page import write_page
+
+            write_page(findings.compared(came, against), against, html)
+
+
+def _of_questions(model: Path, questions: Path) -> reference.Reference:
+    with needs_train_extra():
+        from model.evaluate import answers
+        from model.questions.parquet import read
+    classifier = load(model)
+    with refuses(questions):
+        rows = [row for row in read(questions) if row.split == "dev" and row.tags_complete]
+    with progress_bars() as bar:
+        given = answers(classifier, rows, bar(f"{classifier.version} on dev", len(rows)))
+    return reference.of_answers(rows, given, classifier)
+
+
+def _of_export(model: Path, export: Path | None) -> reference.Reference:
+    if export is None:
+        raise click.UsageError("Make a reference of what: --questions FILE, or --export FILE?")
+    came = traffic.read(export)
+    made_of = f"drafts of {came.since} to {came.until}, {hashlib.sha256(export.read_bytes()).hexdigest()[:8]}"
+    return reference.summarised(findings.on_good_days(came), load(model).version, made_of)

@@ -1,0 +1,59 @@
+"""``tagalong-model register``: a numbered version of a model, checked before it can be deployed."""
+
+from pathlib import Path
+
+import click
+
+from model.classifier import read_manifest
+from model.commands.registry import (
+    against,
+    champion_option,
+    gates_option,
+    mlflow_option,
+    registry_errors,
+    registry_option,
+    show,
+    track,
+)
+from model.commands.terminal import needs_train_extra, progress_bars, questions_option
+
+
+@click.command()
+@click.argument("model", metavar="FOLDER_OR_NUMBER")
+@questions_option
+@registry_option
+@champion_option
+@gates_option
+@mlflow_option
+def register(
+    model: str, questions: Path, registry: Path, champion: str | None, gates: Path | None, mlflow: str | None
+) -> None:
+    """Give the model in a FOLDER, trained or released, the next number, and check it against every gate.
+
+    A version that fails one is kept, is refused for deployment, and says why. With the NUMBER of a version, check that
+    one again.
+    """
+    with needs_train_extra():
+        from model.fit import Progress
+        from model.pipeline import sha256_of
+        from model.questions.parquet import read
+        from model.registry import gates as gates_of
+        from model.registry.register import On, checked
+        from model.registry.register import register as registered
+        from model.registry.versions import REFUSED, read_version
+    with registry_errors(registry), progress_bars() as bar:
+        limits = gates_of.read(gates or gates_of.SHIPPED)
+        progress = Progress(lambda line: click.echo(line, err=True), bar)
+        known = read_version(registry, int(model)) if model.isdigit() else None
+        folder = known.folder if known else Path(model)
+        with_ = against(registry, champion, read_manifest(folder)["tier"])
+        on = On(read(questions), questions.name, sha256_of(questions))
+        if known:
+            version, _ = checked(known, on, with_, limits, progress)
+        else:
+            version, _ = registered(registry, folder, on, with_, limits, progress)
+    show(version)
+    if mlflow:
+        track(version, mlflow)
+    if version.state == REFUSED:
+        raise click.ClickException("It cannot be deployed: it failed " + ", ".join(version.failed_names()) + ".")

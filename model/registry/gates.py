@@ -1,0 +1,89 @@
+"""The gates as data: how good, exact, fast and small a version must be; read from ``gates.toml``."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.classifier import TIERS
+from model.evaluate import COMPARED
+
+SHIPPED: Final = Path(__file__).with_name("gates.toml")
+
+
+class GatesError(Exception):
+    """The file of the gates cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Least value of a metric on dev, and how much less than the champion's it may be."""
+
+    metric: str
+    least: float
+    may_lose: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How many times slower than another model a version may be, and on what it is timed."""
+
+    chars: int
+    drafts: int
+    rounds: int
+    p50_times: float
+    p99_times: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft whose ``tags`` must all be among the best."""
+
+    title: str
+    body: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """All gates: see ``gates.toml`` for what each means."""
+
+    quality: tuple[Quality, ...]
+    most_error: float
+    most_difference: float
+    latency: Latency
+    megabytes: dict[str, float]
+    drafts: tuple[Draft, ...]
+    best: int
+
+
+def read(path: Path = SHIPPED) -> Gates:
+    """Read the gates of a file, and the drafts of the file that it names.
+
+    Raises:
+        GatesError: a file is missing, no TOML or JSON, or lacks a value.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+        gates = Gates(
+            quality=tuple(Quality(**of) for of in content["quality"]),
+            most_error=float(content["calibration"]["most"]),
+            most_difference=float(content["parity"]["most"]),
+            latency=Latency(**content["latency"]),
+            megabytes={tier: float(content["megabytes"][tier]) for tier in TIERS},
+            drafts=tuple(map(_draft, (path.parent / content["drafts"]["file"]).read_text("utf-8").splitlines())),
+            best=int(content["drafts"]["best"]),
+        )
+    except KeyError as error:
+        raise GatesError(f"{path} lacks {error}.") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise GatesError(f"{path} cannot be used: {error}.") from error
+    if unknown := [of.metric for of in gates.quality if of.metric not in COMPARED]:
+        raise GatesError(f"{path} names the metrics {', '.join(unknown)}; known are {', '.join(COMPARED)}.")
+    return gates
+
+
+def _draft(line: str) -> Draft:
+    row: dict[str, Any] = json.loads(line)
+    return Draft(str(row["title"]), str(row.get("body", "")), tuple(map(str, row["tags"])))

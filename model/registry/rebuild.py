@@ -1,0 +1,138 @@
+"""A version made again from what it says of itself, and how near that comes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model import pipeline
+from model.classifier import Classifier
+from model.encoder.encode import read_encoder
+from model.features import FeatureLimits
+from model.fit import HARD_TEXTS, Data, Progress, WithEncoder, fit, made_by
+from model.questions.parquet import read
+from model.questions.tag_sets import read_tag_sets
+from model.registry.versions import Version
+from model.train import Parameters
+
+TOLERANCE: Final = 0.05
+"""Largest difference of a tag's score that another machine or other libraries may make.
+
+Sums in another order are rounded otherwise, and training carries that on: with one thread instead of two, the best tags
+of 300 titles differed by .021 at most (a model of 43,702 titles).
+"""
+COMPARED: Final = 300
+"""Questions of dev on which scores are compared where the bytes differ, beside texts that are hard."""
+_BEST: Final = 10
+
+
+class RebuildError(Exception):
+    """A version cannot be made again; the message says which input is missing or differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files that a version was made of."""
+
+    questions: Path
+    tag_sets: Path | None
+
+
+def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
+    """Find the files that a version was made of, by sha256, among files and folders.
+
+    Raises:
+        RebuildError: one is missing or differs, or the version does not say what it is made of.
+    """
+    data = version.about["data"]
+    if "tag_sets" not in data or not version.about["made"]:
+        raise RebuildError(
+            f"Version {version.number} was trained before manifests said all that a model is made of: whether with tag "
+            "sets, by which code. It cannot be made again for sure."
+        )
+    wanted = {"questions": (data["name"], data["sha256"])}
+    if data["tag_sets"]:
+        wanted["tag sets"] = ("", data["tag_sets"])
+    files = sorted({file for place in places for file in _parquet(place)})
+    found = {what: _of(digest, name, files) for what, (name, digest) in wanted.items()}
+    if missing := [what for what, file in found.items() if file is None]:
+        told = [_missing(what, *wanted[what], files, places) for what in missing]
+        raise RebuildError(" ".join(told))
+    questions = found["questions"]
+    assert questions is not None
+    return Inputs(questions, found.get("tag sets"))
+
+
+def made_otherwise(version: Version) -> list[str]:
+    """Say what is different here from where a version was made: code, libraries, machine, threads."""
+    made, libraries = version.about["made"], version.about["libraries"]
+    told = []
+    for name, now in made_by().items():
+        if name not in ("at", "revision") and made.get(name) != now:
+            told.append(f"{name}: {made.get(name)} then, {now} now")
+    for name, now in pipeline.libraries().items():
+        if name in libraries and libraries[name] != now:
+            told.append(f"{name}: {libraries[name]} then, {now} now")
+    return told
+
+
+def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: Progress) -> dict[str, Any]:
+    """Train as the version was trained; give the new manifest.
+
+    Args:
+        keep: folder where encoded questions are kept.
+
+    Raises:
+        QuestionsError, EncoderFolderError, ExportError: as ``model.fit.fit``.
+    """
+    given = dict(version.about["parameters"])
+    limits: dict[str, Any] = {
+        name: tuple(of) if isinstance(of, list) else of for name, of in given.pop("features").items()
+    }
+    encoder = WithEncoder(read_encoder(version.folder), keep) if version.about["tier"] == "full" else None
+    rows = read(inputs.questions)
+    hidden = [question for question in rows if question.split != "train"]
+    sets = read_tag_sets(inputs.tag_sets, without=hidden) if inputs.tag_sets else []
+    data = Data.of(inputs.questions, rows, inputs.tag_sets)
+    return fit(rows, sets, data, out, encoder, Parameters(**given), FeatureLimits(**limits), progress)
+
+
+def differing(version: Version, manifest: dict[str, Any]) -> list[str]:
+    """Name the files that have another sha256 than the version's."""
+    return [name for name, digest in version.about["files"].items() if manifest["files"].get(name) != digest]
+
+
+def score_difference(version: Version, made: Path, questions: Path) -> float:
+    """Give the largest difference of a score between a version and what was made, of either's best tags."""
+    one, other = Classifier.load(version.folder), Classifier.load(made)
+    asked = [question for question in read(questions) if question.split == "dev"][:COMPARED]
+    largest = 0.0
+    for title, body in [*HARD_TEXTS, *((question.title, question.body) for question in asked)]:
+        scores = [
+            {item.tag: item.score for item in each.suggest(title, body, body_format="text", limit=2 * _BEST)}
+            for each in (one, other)
+        ]
+        best = {tag for of in scores for tag in list(of)[:_BEST]}
+        largest = max([largest, *(abs(scores[0].get(tag, 0) - scores[1].get(tag, 0)) for tag in best)])
+    return largest
+
+
+def _parquet(place: Path) -> Iterator[Path]:
+    if place.is_dir():
+        yield from (file for file in place.rglob("*.parquet") if file.is_file())
+    elif place.is_file():
+        yield place
+
+
+def _of(digest: str, name: str, files: Sequence[Path]) -> Path | None:
+    """Give the file with this sha256; those of the right name are read first."""
+    ordered = sorted(files, key=lambda file: file.name != name)
+    return next((file for file in ordered if pipeline.sha256_of(file) == digest), None)
+
+
+def _missing(what: str, name: str, digest: str, files: Sequence[Path], places: Sequence[Path]) -> str:
+    same_name = [str(file) for file in files if file.name == name]
+    looked = ", ".join(map(str, places))
+    if same_name:
+        return f"The {what} differ: {', '.join(same_name)} has not the sha256 {digest}."
+    return f"The {what} are missing: no file in {looked} has the sha256 {digest}{f' ({name})' if name else ''}."

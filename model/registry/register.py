@@ -1,0 +1,114 @@
+"""From a trained or released folder to a numbered version that is checked or refused."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model.classifier import MANIFEST_FILE, ReleaseError, read_manifest
+from model.fit import Progress
+from model.questions import Question, QuestionsError
+from model.registry import versions
+from model.registry.checks import Against, Checked, check
+from model.registry.gates import Gates
+from model.registry.versions import Version
+from model.release import CARD_FILE, ReleaseRefused, release
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """The questions that versions are checked on: all rows of a file, its name and sha256."""
+
+    questions: Sequence[Question]
+    name: str
+    sha256: str
+
+    def dev(self) -> list[Question]:
+        """Give those that were kept apart, with complete tags.
+
+        Raises:
+            QuestionsError: there are none.
+        """
+        found = [question for question in self.questions if question.split == "dev" and question.tags_complete]
+        if not found:
+            raise QuestionsError(f"{self.name} has no dev questions with complete tags to check a version on.")
+        return found
+
+
+def register(
+    registry: Path, made: Path, on: On, against: Against, gates: Gates, progress: Progress
+) -> tuple[Version, Checked]:
+    """Give a model's folder a number, and check it; one that is only trained is released first.
+
+    Args:
+        made: folder that ``train`` or ``release`` wrote, whole or broken: a broken one is kept and refused.
+
+    Raises:
+        QuestionsError: there is nothing to check it on.
+        model.classifier.ReleaseError: the folder has no manifest that can be read.
+        OSError: files cannot be read or written.
+    """
+    on.dev()
+    with tempfile.TemporaryDirectory(prefix="tagalong-") as folder:
+        version = add(registry, _released(made, on, Path(folder), progress))
+    return checked(version, on, against, gates, progress)
+
+
+def add(registry: Path, released: Path, more: Mapping[str, Any] = {}) -> Version:
+    """Give a released folder a number, not checked yet.
+
+    Args:
+        more: what ``version.json`` is to say beside.
+    """
+    about = described(read_manifest(released), _age(released))
+    card = CARD_FILE if (released / CARD_FILE).is_file() else None
+    state: dict[str, Any] = {"card": card, "state": versions.TRAINED, "checks": []}
+    return versions.add(registry, released, about | state | dict(more))
+
+
+def checked(version: Version, on: On, against: Against, gates: Gates, progress: Progress) -> tuple[Version, Checked]:
+    """Check a version, and write down what was found."""
+    found = check(version.folder, on.dev(), against, gates, progress.bar)
+    state = versions.CHECKED if found.passed else versions.REFUSED
+    about = {"state": state, "against": against.champion.version, "on": {"name": on.name, "sha256": on.sha256}}
+    return versions.settled(version, found.described() | about), found
+
+
+def described(manifest: Mapping[str, Any], trained_at: str) -> dict[str, Any]:
+    """Give what ``version.json`` says of a model before it is checked."""
+    data, made = manifest.get("data", {}), manifest.get("made", {})
+    return {
+        "version": manifest["version"],
+        "tier": manifest["tier"],
+        "files": dict(manifest["files"]),
+        "trained_at": made.get("at", trained_at),
+        "data": {name: data[name] for name in ("name", "sha256", "rows", "tag_sets") if name in data},
+        "code": made.get("revision") or made.get("code", ""),
+        "made": dict(made),
+        "parameters": manifest.get("parameters", {}),
+        "libraries": manifest.get("libraries", {}),
+        "metrics": {},
+        "signature": {"inputs": [], "outputs": []},
+    }
+
+
+def _released(made: Path, on: On, folder: Path, progress: Progress) -> Path:
+    """Release a folder that is only trained; give the folder to take the files from.
+
+    What cannot be released is taken as it is: the checks will say why it is refused.
+    """
+    if "metrics" in read_manifest(made):
+        return made
+    try:
+        release(on.questions, made, folder / "released", progress)
+    except (ReleaseError, ReleaseRefused):
+        return made
+    return folder / "released"
+
+
+def _age(folder: Path) -> str:
+    """Give when the manifest was written, for models whose manifest does not say when they were trained."""
+    written = (folder / MANIFEST_FILE).stat().st_mtime
+    return datetime.fromtimestamp(written, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,147 @@
+"""The registry on disk: a folder a version, named by its number, with a release's files and ``version.json``.
+
+It is what the service reads; nothing but files is needed for it. A version is there whole or not at all. Which one is
+champion or challenger is not in it: the service's database knows.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.classifier import MANIFEST_FILE
+from model.drift.reference import REFERENCE_FILE
+from model.files import write_atomically
+from model.release import CARD_FILE, PICTURE_FILE
+
+FORMAT: Final = 1
+VERSION_FILE: Final = "version.json"
+TRAINED: Final = "trained"
+"""The state of a version that is not checked yet."""
+CHECKED: Final = "checked"
+"""The state of a version that passed every gate: it can be deployed."""
+REFUSED: Final = "refused"
+"""The state of a version that failed a gate: it cannot be deployed, and its checks say why."""
+
+_UNFINISHED: Final = ".unfinished-"
+
+
+class RegistryError(Exception):
+    """The registry lacks what is asked of it, or cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version: its folder, and what ``version.json`` says of it."""
+
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return int(self.about["number"])
+
+    @property
+    def state(self) -> str:
+        """``trained``, ``checked`` or ``refused``."""
+        return str(self.about["state"])
+
+    @property
+    def name(self) -> str:
+        """What its answers carry as ``model_version``."""
+        return str(self.about["version"])
+
+    def failed_names(self) -> list[str]:
+        """Name the checks that it failed."""
+        return [check["name"] for check in self.about["checks"] if not check["passed"]]
+
+    def failed(self) -> list[str]:
+        """Say why it was refused, one line a check."""
+        return [f"{check['name']}: {check['says']}" for check in self.about["checks"] if not check["passed"]]
+
+
+def all_versions(registry: Path) -> list[Version]:
+    """Give the versions of a registry by number; a registry that is not there has none.
+
+    Raises:
+        RegistryError: one cannot be read.
+    """
+    return [read_version(registry, number) for number in _numbers(registry)]
+
+
+def read_version(registry: Path, number: int) -> Version:
+    """Give a version.
+
+    Raises:
+        RegistryError: there is none with this number, or it cannot be read.
+    """
+    folder = registry / str(number)
+    try:
+        about = json.loads((folder / VERSION_FILE).read_bytes())
+        if about["format"] != FORMAT or about["number"] != number:
+            raise ValueError(f"it is of format {about['format']} and says number {about['number']}")
+        version = Version(folder, about)
+        version.failed()
+    except FileNotFoundError as error:
+        there = ", ".join(map(str, _numbers(registry))) or "none"
+        raise RegistryError(f"There is no version {number} in {registry}; there are: {there}.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RegistryError(f"{folder / VERSION_FILE} cannot be read: {error}. Register the model again.") from error
+    return version
+
+
+def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
+    """Give a model's folder the next number: copy its files, with ``about`` as its ``version.json``.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    with _adding(registry):
+        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=registry))
+        for name in (*about["files"], MANIFEST_FILE, CARD_FILE, PICTURE_FILE, REFERENCE_FILE):
+            if (made / name).is_file():
+                shutil.copyfile(made / name, folder / name)
+        number = max(_numbers(registry), default=0) + 1
+        whole = {"format": FORMAT, "number": number, **about}
+        write_atomically(folder, {VERSION_FILE: _as_json(whole)})
+        folder.chmod(0o755)
+        folder.rename(registry / str(number))
+    return Version(registry / str(number), whole)
+
+
+def settled(version: Version, found: Mapping[str, Any], files: Mapping[str, str] = {}) -> Version:
+    """Write what the checks found into a version, beside ``files`` with their texts; give it anew."""
+    about = {**version.about, **found}
+    texts = {name: text.encode() for name, text in files.items()}
+    write_atomically(version.folder, texts | {VERSION_FILE: _as_json(about)})
+    return Version(version.folder, about)
+
+
+@contextmanager
+def _adding(registry: Path) -> Iterator[None]:
+    """Hold the registry while a number is given, and throw away what was left half-way by a run that was killed."""
+    registry.mkdir(parents=True, exist_ok=True)
+    with (registry / ".adding").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in registry.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left)
+        yield
+
+
+def _numbers(registry: Path) -> list[int]:
+    try:
+        names = os.listdir(registry)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and str(int(name)) == name)
+
+
+def _as_json(about: Mapping[str, Any]) -> bytes:
+    return (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode()

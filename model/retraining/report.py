@@ -1,0 +1,123 @@
+"""The report of a retraining: challenger and champion on the same questions, old and new, and what became of tags."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from model.evaluate import COMPARED, Answer, differences, metrics
+from model.questions import Question
+from model.registry.versions import Version
+from model.retraining.mixing import is_posted
+
+JSON_FILE: Final = "retraining.json"
+REPORT_FILE: Final = "RETRAINING.md"
+SHOWN: Final = (*COMPARED, "coverage", "ECE")
+LISTED: Final = 40
+"""New tags that the report names, those that posted questions use most."""
+PARTS: Final = {"old": "kept apart in the base data", "new": "posted, and kept apart"}
+
+_REPORT: Final = """# Version {number}, {version}: {state}
+
+Trained again on {learned:,} posted questions beside {base:,} of the base data, and compared with {champion} on the same
+questions. {replaced:,} of the base data gave way to the same question as posted. New questions are what people posted
+while a model suggested tags to them: they agree with the champion more than others would.
+
+{parts}
+## Tags
+
+The vocabulary has {after:,} tags; {champion} has {before:,}. {added:,} came in, {lost:,} went out.
+{known}
+
+## Checks
+
+{checks}
+"""
+
+
+def compared(
+    questions: Sequence[Question], given: Sequence[Answer], champions: Sequence[Answer]
+) -> dict[str, dict[str, Any]]:
+    """Measure both on the old and on the new of the questions: {part: {n, challenger, champion, difference}}."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in PARTS:
+        rows = [i for i, question in enumerate(questions) if is_posted(question) == (part == "new")]
+        if rows:
+            posted = [questions[i].tags for i in rows]
+            own, others = ([answers[i] for i in rows] for answers in (given, champions))
+            found[part] = {
+                "n": len(rows),
+                "challenger": {name: metrics(posted, own)[name] for name in SHOWN},
+                "champion": {name: metrics(posted, others)[name] for name in SHOWN},
+                "difference": differences(posted, own, others),
+            }
+    return found
+
+
+def vocabulary(
+    before: Sequence[str],
+    after: Sequence[str],
+    questions: Sequence[Question],
+    given: Sequence[Answer],
+) -> dict[str, Any]:
+    """Say which tags came in and went out, and how often those that came in are found in new questions kept apart."""
+    added = set(after) - set(before)
+    learned = Counter(
+        tag for question in questions if question.split == "train" and is_posted(question) for tag in question.tags
+    )
+    apart = [question for question in questions if question.split == "dev" and question.tags_complete]
+    new = [(question.tags, answer) for question, answer in zip(apart, given, strict=True) if is_posted(question)]
+    uses = [(tag, answer) for tags, answer in new for tag in tags if tag in added]
+    return {
+        "before": len(before),
+        "after": len(after),
+        "lost": sorted(set(before) - set(after)),
+        "added": sorted(added, key=lambda tag: (-learned[tag], tag)),
+        "posted": len(uses),
+        "found": sum(tag in answer.tags for tag, answer in uses),
+    }
+
+
+def written(version: Version, report: Mapping[str, Any]) -> str:
+    """Write the report as Markdown."""
+    tags, mixed = report["tags"], report["mixed"]
+    named = ", ".join(f"`{tag}`" for tag in tags["added"][:LISTED])
+    known = f"Came in: {named}{' …' if len(tags['added']) > LISTED else ''}." if named else ""
+    if tags["posted"]:
+        known += (
+            f" New questions kept apart use them {tags['posted']:,} times; {tags['found']:,} times they are among the "
+            "best five."
+        )
+    return _REPORT.format(
+        number=version.number,
+        version=version.name,
+        state=version.state,
+        champion=version.about["against"],
+        learned=mixed["learned"],
+        base=mixed["base"],
+        replaced=mixed["replaced"],
+        parts="\n".join(_part(name, of) for name, of in report["compared"].items()),
+        before=tags["before"],
+        after=tags["after"],
+        added=len(tags["added"]),
+        lost=len(tags["lost"]),
+        known=known,
+        checks="\n".join(
+            f"- {'passed' if check['passed'] else '**failed**'}: {check['name']}: {check['says']}"
+            for check in version.about["checks"]
+        ),
+    )
+
+
+def _part(name: str, of: Mapping[str, Any]) -> str:
+    lines = [
+        f"## {name.capitalize()} questions: {of['n']:,}, {PARTS[name]}",
+        "",
+        "| metric | this version | champion | difference, 95 % interval |",
+        "| --- | --- | --- | --- |",
+    ]
+    for metric in SHOWN:
+        gap = of["difference"].get(metric)
+        told = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})" if gap else ""
+        values = (f"{of[who][metric]['value']:.3f}" for who in ("challenger", "champion"))
+        lines.append(f"| {metric} | {' | '.join(values)} | {told} |")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,117 @@
+"""The command: from an export to key figures, a page and a reference, and errors that say what to do."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from model.classifier import Classifier
+from model.cli import main
+from model.commands.terminal import RELEASED
+from model.drift.findings import column_findings, compared
+from model.drift.page import MOST_ROWS, laid_out, write_page
+from model.drift.reference import read, summarised, write
+from tests.model.drift.generated import USUAL, VERSION, lines, traffic
+
+LIGHT = RELEASED / "light"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["drift", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def reference_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("drift") / "reference.json"
+    write(summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"), path)
+    return path
+
+
+def test_key_figures_are_written_as_json(tmp_path: Path, reference_file: Path) -> None:
+    export = tmp_path / "came.jsonl.gz"
+    export.write_bytes(gzip.compress("".join(lines(USUAL, 3)).encode()))
+    done = run("--export", export, "--reference", reference_file, "--json", tmp_path / "found.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["drafts"] == 14 * 120
+    assert found["reference"] == "generated"
+    assert "no drift" in done.output
+
+
+def test_counts_are_laid_out_as_rows_in_their_proportions() -> None:
+    assert laid_out(np.array([2, 0, 1]), ["a", "b", "c"]) == ["a", "a", "c"]
+    many = laid_out(np.array([MOST_ROWS * 3, MOST_ROWS, 1]), ["a", "b", "c"])
+    assert len(many) == MOST_ROWS
+    assert many.count("a") == pytest.approx(0.75 * MOST_ROWS, abs=1)
+    assert laid_out(np.array([0, 0]), ["a", "b"]) == []
+
+
+@pytest.mark.slow
+def test_evidently_shows_the_same_figures(tmp_path: Path, reference_file: Path) -> None:
+    pytest.importorskip("evidently")
+    reference = read(reference_file)
+    drafts = compared(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
+    theirs = write_page(drafts, reference, tmp_path / "report.html")
+    ours = {column: column_findings(drafts, reference, column, 1)["psi"] for column in theirs}
+    assert theirs == pytest.approx(ours, abs=0.02)
+    assert len(ours) == 6
+    html = (tmp_path / "report.html").read_text()
+    assert "body_chars" in html
+    assert "<script src=" not in html
+
+
+def test_a_reference_of_questions_has_counts_only(tmp_path: Path, questions_file: Path) -> None:
+    out = tmp_path / "reference.json"
+    done = run("--make-reference", "--model", LIGHT, "--questions", questions_file, "--reference", out)
+    assert done.exit_code == 0, done.output
+    made = read(out)
+    assert made.model_version == Classifier.load(LIGHT).version
+    assert made.drafts == sum(made.columns["title_chars"]) == sum(made.best_tags.values())
+    assert made.drafts == sum(made.performance.n)
+    assert 0 < sum(made.right) < sum(made.offered)
+    # The same model on the same questions, in the form of traffic: nothing drifts.
+    content = json.loads(out.read_text())
+    strings = {value for value in content.values() if isinstance(value, str)}
+    assert strings == {made.model_version, made.made_of}
+
+
+def test_a_reference_can_be_made_of_ones_own_weeks(tmp_path: Path) -> None:
+    version = Classifier.load(LIGHT).version
+    export = tmp_path / "came.jsonl"
+    export.write_text("".join(lines(USUAL, 3)).replace(VERSION, version))
+    out = tmp_path / "mine.json"
+    assert run("--make-reference", "--model", LIGHT, "--export", export, "--reference", out).exit_code == 0
+    assert read(out).made_of.startswith("drafts of 2026-10-01 to 2026-10-14")
+    done = run("--export", export, "--reference", out)
+    assert "no drift" in done.output, done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "empty"),
+        ("not json\n", "line 1"),
+        ('{"what": "export", "format": 2}\n', "format 1"),
+        ("".join(lines(USUAL, 3)[:2]) + '{"what": "suggestion", "judged": true}\n', "line 3"),
+        ('{"what": "export", "format": 1, "since": "a", "until": "b"}\n[]\n', "line 2"),
+    ],
+)
+def test_a_file_that_is_no_export_is_told(tmp_path: Path, reference_file: Path, content: str, words: str) -> None:
+    export = tmp_path / "came.jsonl"
+    export.write_text(content)
+    done = run("--export", export, "--reference", reference_file)
+    assert done.exit_code == 1
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_missing_or_wrong_reference_is_told(tmp_path: Path) -> None:
+    export = tmp_path / "came.jsonl"
+    export.write_text("".join(lines(USUAL, 3)))
+    assert "cannot be read" in run("--export", export, "--reference", tmp_path / "none.json").output
+    (tmp_path / "wrong.json").write_text('{"format": 1}')
+    assert "--make-reference" in run("--export", export, "--reference", tmp_path / "wrong.json").output
+    assert "--export" in run("--reference", tmp_path / "wrong.json").output

@@ -1,0 +1,193 @@
+"""Numbered versions: whole or not there, each number once, and refused with the reason where a gate is failed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.deployments import registry as deployments
+from model.classifier import Classifier
+from model.registry import gates as gates_of
+from model.registry.versions import read_version
+from tests.model.registry.conftest import run
+
+
+def register(folder: object, base: Path, registry: Path, gates: Path, champion: Path, code: int = 0) -> str:
+    places = ["--questions", base, "--registry", registry, "--gates", gates, "--champion", champion]
+    return run("register", folder, *places, code=code).output
+
+
+def test_a_trained_folder_becomes_a_checked_version_with_all_that_says_what_it_is(
+    trained: Path, base: Path, registry: Path, gates: Path, champion: Path
+) -> None:
+    register(trained, base, registry, gates, champion)
+    about = json.loads((registry / "1" / "version.json").read_text())
+    manifest = json.loads((registry / "1" / "manifest.json").read_text())
+    assert (about["format"], about["number"], about["state"]) == (1, 1, "checked")
+    assert about["version"] == manifest["version"] == Classifier.load(registry / "1").version
+    assert about["data"]["sha256"] == manifest["data"]["sha256"]
+    assert about["data"]["rows"] == 309
+    assert about["parameters"]["rank"] == 8
+    assert about["code"]
+    assert about["metrics"]["n"] == 17
+    assert about["metrics"]["P@1"] > 0.8
+    assert [node["name"] for node in about["signature"]["inputs"]] == ["title", "body", "limit", "chosen"]
+    assert {"tags", "scores"} <= {node["name"] for node in about["signature"]["outputs"]}
+    assert {"name", "passed", "value", "bound", "says"} == set(about["checks"][0])
+    assert {check["name"] for check in about["checks"]} >= {
+        "files", "size", "parity", "drafts", "P@1", "P@1 against the champion", "calibration", "latency p50",
+        "latency p99",
+    }  # fmt: skip
+    assert (registry / "1" / about["card"]).read_text().startswith(f"# Model card: {about['version']}")
+    listed = run("versions", "--registry", registry).output
+    assert "checked" in listed
+    assert about["version"] in listed
+
+
+def test_the_service_takes_a_checked_version_and_refuses_a_refused_one_with_its_reason(
+    base: Path, registry: Path, gates: Path, champion: Path
+) -> None:
+    register(champion, base, registry, gates, champion)
+    gates.write_text(gates.read_text().replace("most = 0.3", "most = 0.0"))
+    register(champion, base, registry, gates, champion, code=1)
+    good, bad = (deployments.find(registry, number) for number in "12")
+    assert deployments.refusals(good) == []
+    assert deployments.load(good).version == good.version
+    assert any("calibration was not passed" in why for why in deployments.refusals(bad))
+
+
+@pytest.mark.parametrize(
+    ("gate", "bound", "failed"),
+    [("may_lose = 0.2", "may_lose = -1.0", "P@1 against the champion"), ("most = 0.3", "most = 0.0001", "calibration"),
+     ("most = 1e-4", "most = 1e-12", "parity"), ("p50_times = 5.0", "p50_times = 1e-6", "latency p50"),
+     ("light = 25.0", "light = 0.001", "size"), ("least = 0.5", "least = 1.1", "P@1")],
+)  # fmt: skip
+def test_a_version_that_fails_a_gate_is_kept_refused_and_says_why(
+    base: Path, registry: Path, gates: Path, champion: Path, gate: str, bound: str, failed: str
+) -> None:
+    assert gate in gates.read_text()
+    gates.write_text(gates.read_text().replace(gate, bound))
+    assert f"it failed {failed}" in register(champion, base, registry, gates, champion, code=1)
+    version = read_version(registry, 1)
+    assert version.state == "refused"
+    assert failed in version.failed_names()
+    assert failed in run("versions", "--registry", registry).output
+
+
+def test_a_draft_without_its_tags_refuses_a_version_and_is_named(
+    base: Path, registry: Path, gates: Path, champion: Path
+) -> None:
+    with gates.with_name("drafts.jsonl").open("a") as file:
+        file.write('{"title": "How do I undo the last commit?", "tags": ["git", "fortran"]}\n')
+    assert "'How do I undo the last commit?' lacks fortran" in register(
+        champion, base, registry, gates, champion, code=1
+    )
+
+
+def test_a_broken_model_gets_a_number_and_is_refused(base: Path, registry: Path, gates: Path, champion: Path) -> None:
+    broken = registry.with_name("broken")
+    shutil.copytree(champion, broken)
+    (broken / "model.onnx").write_bytes((broken / "model.onnx").read_bytes()[:-100])
+    assert "its sha256 differs" in register(broken, base, registry, gates, champion, code=1)
+    assert read_version(registry, 1).state == "refused"
+
+
+def test_a_version_can_be_checked_again_by_its_number(base: Path, registry: Path, gates: Path, champion: Path) -> None:
+    right = gates.read_text()
+    gates.write_text(right.replace("most = 0.3", "most = 0.0"))
+    register(champion, base, registry, gates, champion, code=1)
+    gates.write_text(right)
+    assert "Version 1" in register(1, base, registry, gates, champion)
+    assert read_version(registry, 1).state == "checked"
+    assert not (registry / "2").exists()
+    assert "There is no version 7" in register(7, base, registry, gates, champion, code=1)
+
+
+def test_two_at_once_get_two_numbers_and_what_a_killed_run_left_is_gone(registry: Path, champion: Path) -> None:
+    (registry / ".unfinished-abc").mkdir(parents=True)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom model.registry.register import add\n"
+        "sys.stdin.read(1)\n"
+        "for _ in range(5):\n    print(add(Path(sys.argv[1]), Path(sys.argv[2])).number)"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, registry, champion], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for each in both:
+        assert each.stdin is not None
+        each.stdin.write("g")
+        each.stdin.flush()
+    numbers = [int(number) for each in both for number in each.communicate()[0].split()]
+    assert sorted(numbers) == list(range(1, 11))
+    assert sorted(path.name for path in registry.iterdir() if path.is_dir()) == sorted(map(str, range(1, 11)))
+    for number in range(1, 11):
+        assert read_version(registry, number).number == number
+        Classifier.load(registry / str(number))
+
+
+def test_the_shipped_gates_are_whole_and_the_shipped_models_know_their_drafts() -> None:
+    gates = gates_of.read()
+    assert {of.metric for of in gates.quality} == {"P@1", "R@5", "hit@5", "Jaccard"}
+    folder = Path(gates_of.__file__).parent.parent / "released"
+    for tier in ("light", "full"):
+        classifier = Classifier.load(folder / tier)
+        for draft in gates.drafts:
+            best = [item.tag for item in classifier.suggest(draft.title, draft.body, limit=gates.best)]
+            assert set(draft.tags) <= set(best), draft.title
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(("most = 0.3", "least = 0.3"), "lacks 'most'"), (("drafts.jsonl", "none.jsonl"), "none.jsonl"),
+     (('metric = "P@1"', 'metric = "P@9"'), "names the metrics P@9"), (("[[quality]]", "[[quality"), "cannot be used")],
+)  # fmt: skip
+def test_gates_that_cannot_be_used_say_what_is_wrong(
+    base: Path, registry: Path, gates: Path, champion: Path, change: tuple[str, str], says: str
+) -> None:
+    gates.write_text(gates.read_text().replace(*change))
+    assert says in register(champion, base, registry, gates, champion, code=1)
+    assert not registry.exists()
+
+
+def test_a_version_that_cannot_be_read_is_named(registry: Path) -> None:
+    (registry / "1").mkdir(parents=True)
+    (registry / "1" / "version.json").write_text('{"format": 1, "number": 3}')
+    assert (
+        "1/version.json cannot be read: it is of format 1 and says number 3"
+        in run("versions", "--registry", registry, code=1).output
+    )
+    assert "There is no version" in run("versions", "--registry", registry / "nowhere").output
+
+
+def test_with_mlflow_a_version_is_a_run_and_a_model_version_with_an_alias(
+    base: Path, registry: Path, gates: Path, champion: Path, tmp_path: Path
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="pip install 'mlflow-skinny>=3.17'")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    places = ["--questions", base, "--registry", registry, "--gates", gates, "--champion", champion]
+    run("register", champion, *places, MLFLOW_TRACKING_URI=store)
+    run("register", champion, *places, "--mlflow", store)
+    client = mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+    newest = client.get_model_version_by_alias("tagalong", "challenger")
+    assert newest.tags["number"] == "2"
+    assert client.get_model_version_by_alias("tagalong", "champion").tags["version"] == read_version(registry, 1).name
+    logged = client.get_run(newest.run_id).data
+    assert logged.params["rank"] == "8"
+    assert logged.metrics["P at 1"] == read_version(registry, 2).about["metrics"]["P@1"]
+    downloaded = mlflow.artifacts.download_artifacts(newest.source, tracking_uri=store)
+    assert Classifier.load(Path(downloaded)).version == read_version(registry, 2).name
+
+
+def test_without_mlflow_a_version_is_registered_and_what_is_missing_is_said(
+    base: Path, registry: Path, gates: Path, champion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    places = ["--questions", base, "--registry", registry, "--gates", gates, "--champion", champion]
+    assert "mlflow-skinny" in run("register", champion, *places, "--mlflow", "sqlite:///x.db").output
+    assert read_version(registry, 1).state == "checked"
