@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -9,18 +11,26 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from backend import health, problems
+from backend import health, problems, traces
+from backend.acceptance.sums import SUM_EVERY, sum_up
 from backend.admin.routes import admin_router
 from backend.alerts.channels import channels
 from backend.alerts.rules import read_rules
 from backend.alerts.service import JUDGE_DAILY_EVERY, JUDGE_EVERY, TELL_EVERY, Alerts
+from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
+from backend.audit.refusals import RefusedSignIns
 from backend.database import Database, DatabaseAway, NewerSchema, migrate
+from backend.deployments.experiment import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
+from backend.deployments.experiment import Experiments
+from backend.deployments.registry import load_warm
+from backend.deployments.serving import FOLLOW_EVERY, Serving
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.feedback import routes as feedback_routes
 from backend.feedback.settling import SETTLE_EVERY, settle
 from backend.gate import Gate, Rules
 from backend.installs import routes as install_routes
-from backend.observability import MODEL, RequestTimer
+from backend.observability import RequestTimer
+from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.service import Suggester
@@ -28,7 +38,7 @@ from backend.totals import FLUSH_EVERY, Totals
 from backend.trial import routes as trial_routes
 from backend.vitals import FLUSH_EVERY as VITALS_EVERY
 from backend.vitals import Vitals
-from model.classifier import Classifier, ReleaseError
+from model.classifier import ReleaseError
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +65,10 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
+                if traces.wanted():
+                    stack.push_async_callback(asyncio.to_thread, traces.start())
                 await start(app, settings, stack)
-            except (EmbeddedFailure, ReleaseError) as error:
+            except (EmbeddedFailure, ReleaseError, traces.TracesMissing) as error:
                 app.state.failure = error
                 raise
             on_ready(app)
@@ -74,19 +86,21 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         responses=problems.RESPONSES,
     )
     app.state.failure = None
+    app.state.draining = False
     app.state.alert_rules = read_rules(settings.alert_rules)
     app.include_router(suggestion_routes.router)
     app.include_router(feedback_routes.router)
     app.include_router(install_routes.router)
     app.include_router(health.router)
     app.include_router(trial_routes.router)
-    problems.install(app)
+    problems.install(app, on_malformed=lambda: app.state.totals.count("requests malformed"))
     app.include_router(
         admin_router(
             password=settings.resolve_admin_password(),
             sessions=lambda: app.state.database.session(),
             vocabulary=lambda: app.state.suggester.classifier.tags,
             rules=app.state.alert_rules,
+            on_refused=lambda client: app.state.refused_sign_ins.count(client),
         )
     )
     rules = Rules(
@@ -96,14 +110,15 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
     )
     app.add_middleware(Gate, rules=rules)
+    if traces.wanted():
+        app.add_middleware(traces.Traces)
     app.add_middleware(RequestTimer)
     return app
 
 
 async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     """Start every part, and leave in ``stack`` how to stop it."""
-    classifier = await asyncio.to_thread(Classifier.load, settings.model_folder)
-    MODEL.info({"version": classifier.version})
+    classifier = await asyncio.to_thread(load_warm, settings.model_folder)
     embedded = None
     url = settings.database_url
     if not url:
@@ -115,11 +130,20 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     totals = Totals(database)
     app.state.database = database
     app.state.totals = totals
-    app.state.suggester = Suggester(classifier, database, totals)
+    app.state.refused_sign_ins = RefusedSignIns(database)
+    serving = Serving(classifier, settings.model_folder, database, settings.registry, replica_name(settings.port))
+    app.state.serving = serving
+    app.state.suggester = Suggester(serving, database, totals, random_order_share=settings.random_order_share)
     app.state.migrated = False
     app.state.not_migrated_because = ""
     await bring_up_to_date(app, url)
+    # Before the first request, so that its writer gets what is deployed; later it is tried again.
+    with suppress(DatabaseAway):
+        await serving.follow()
     stack.push_async_callback(totals.flush)
+    stack.push_async_callback(serving.flush)
+    stack.push_async_callback(serving.leave)
+    stack.push_async_callback(app.state.refused_sign_ins.flush)
     vitals = Vitals(database)
     alerts = Alerts(
         database,
@@ -130,13 +154,25 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     for work, every in (
         (partial(watch, app, url, embedded), WATCH_EVERY),
         (totals.flush, FLUSH_EVERY),
+        (serving.follow, FOLLOW_EVERY),
+        (serving.flush, FLUSH_EVERY),
+        (app.state.suggester.shadows.work, FLUSH_EVERY),
+        (app.state.refused_sign_ins.flush, REFUSALS_EVERY),
         (partial(settle, database), SETTLE_EVERY),
+        (partial(sum_up, database), SUM_EVERY),
+        (partial(forget_old, database), FORGET_EVERY),
         (vitals.flush, VITALS_EVERY),
+        (Experiments(database).judge, JUDGE_EXPERIMENT_EVERY),
         (alerts.judge, JUDGE_EVERY),
         (alerts.judge_daily, JUDGE_DAILY_EVERY),
         (alerts.tell, TELL_EVERY),
     ):
         stack.push_async_callback(cancel, asyncio.create_task(regularly(work, every)))
+
+
+def replica_name(port: int) -> str:
+    """What this process is called among the replicas."""
+    return f"{socket.gethostname()}:{port}, process {os.getpid()}"
 
 
 async def regularly(work: Callable[[], Awaitable[object]], every: float) -> None:
@@ -173,8 +209,8 @@ async def bring_up_to_date(app: FastAPI, url: str) -> None:
 
 
 async def watch(app: FastAPI, url: str, embedded: EmbeddedPostgres | None) -> None:
-    """Start the embedded database again if it has died, and migrate what could not be reached before."""
-    if embedded is not None and not await app.state.database.ping():
+    """See whether the database is there: start the embedded one again, migrate what could not be reached before."""
+    if not await app.state.database.ping() and embedded is not None:
         await asyncio.to_thread(embedded.ensure_running)
     if not app.state.migrated:
         await bring_up_to_date(app, url)

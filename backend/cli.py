@@ -2,9 +2,16 @@
 
 import click
 
+from backend.commands.backup import backup, restore
+from backend.commands.check import check
 from backend.commands.demo import demo
+from backend.commands.deployments import deploy, deployments, promote, rollback
+from backend.commands.drift import drift_import, export
+from backend.commands.feedback import export_feedback
+from backend.commands.password import hash_password
 from backend.commands.serve import serve
 from backend.commands.tables import erase, migrate, recount
+from backend.commands.worst import write_worst
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,7 +23,25 @@ def main() -> None:
     """
 
 
-for command in (serve, migrate, erase, recount, demo):
+for command in (
+    serve,
+    migrate,
+    erase,
+    recount,
+    demo,
+    hash_password,
+    export,
+    drift_import,
+    export_feedback,
+    write_worst,
+    check,
+    backup,
+    restore,
+    deploy,
+    promote,
+    rollback,
+    deployments,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

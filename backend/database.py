@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, NullPool, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ MIGRATION_LOCK = 8600_0001
 # After a failure, nothing is asked of the database for this long: every request would wait for a time-out
 # of its own. Seconds.
 PAUSE_AFTER_FAILURE = 1.0
+
+# For a connection to be made, and for a statement. Seconds.
+LIMITS = {"timeout": 3, "command_timeout": 10}
 
 # Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, login refused, no such
 # database, out of resources (disk full, too many connections), shutting down or starting up, its disk failing. A
@@ -51,11 +58,12 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=3,
-            pool_pre_ping=True,
-            connect_args={"timeout": 3, "command_timeout": 10},
+            connect_args=LIMITS,
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._session = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._away_until = 0.0
+        self._direct: asyncpg.Connection | None = None
+        self._away_until = self._away_within = 0.0
         self.away = False
 
     @asynccontextmanager
@@ -68,17 +76,55 @@ class Database:
         Raises:
             DatabaseAway: the database can't be reached, or could not finish in time.
         """
-        if time.monotonic() < self._away_until:
+        async with self._reaching(within), self._session.begin() as session:
+            yield session
+
+    async def fetch_many(
+        self, statement: str, rows: Sequence[Sequence[Any]], *, within: float
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement once for each row, in one transaction and one way to the database and back.
+
+        On a connection of its own without SQLAlchemy, which would cost more than the statement. One call at a time.
+
+        Args:
+            statement: its parameters are $1, $2 and so on.
+            rows: the parameters, for each time.
+            within: as of `session`.
+
+        Returns:
+            The rows that the statement gave.
+
+        Raises:
+            DatabaseAway: as of `session`.
+        """
+        async with self._reaching(within):
+            if self._direct is None or self._direct.is_closed():
+                _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
+                self._direct = await asyncpg.connect(**arguments, **LIMITS)
+            try:
+                found: list[tuple[Any, ...]] = await self._direct.fetchmany(statement, rows)
+            except BaseException as error:
+                # After what PostgreSQL says the connection can be used again; after a time-out nobody knows.
+                if not isinstance(error, asyncpg.PostgresError):
+                    self._direct.terminate()
+                raise
+            return found
+
+    @asynccontextmanager
+    async def _reaching(self, within: float) -> AsyncIterator[None]:
+        """Use the database in the block: fail at once while it is away, notice when it goes and when it is back."""
+        if time.monotonic() < self._away_until and within <= self._away_within:
             raise DatabaseAway("the database was away a moment ago")
         # Closing a connection that has stalled takes seconds more; nobody else shall run into it meanwhile.
-        overdue = asyncio.get_running_loop().call_later(within, self._pause, TimeoutError(f"no end within {within} s"))
+        late = TimeoutError(f"no end within {within:g} s")
+        overdue = asyncio.get_running_loop().call_later(within, self._pause, late, within)
         try:
-            async with asyncio.timeout(within), self._session.begin() as session:
-                yield session
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(within):
+                yield
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             if not speaks_of_server(error):
                 raise
-            self._pause(error)
+            self._pause(error, within if isinstance(error, TimeoutError) else math.inf)
             raise DatabaseAway(str(error)) from error
         finally:
             overdue.cancel()
@@ -86,8 +132,11 @@ class Database:
             self.away = False
             log.warning("the database is back")
 
-    def _pause(self, error: BaseException) -> None:
-        self._away_until = time.monotonic() + PAUSE_AFTER_FAILURE
+    def _pause(self, error: BaseException, within: float) -> None:
+        """Ask nothing for a while. After a time-out, those who have more time may still try: it may just be slow."""
+        now = time.monotonic()
+        self._away_within = max(within, self._away_within) if now < self._away_until else within
+        self._away_until = now + PAUSE_AFTER_FAILURE
         if not self.away:
             self.away = True
             log.error("the database is away: %s", str(error).splitlines()[0] if str(error) else repr(error))
@@ -103,13 +152,29 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._direct is not None:
+            self._direct.terminate()
         await self.engine.dispose()
+
+
+def _refuse_closed(connection: Any, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Make the pool open a new connection for one that was cut meanwhile.
+
+    Asking each whether it is alive, as the pool itself can, takes three ways to the database and back; that its
+    socket was closed is known here.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def speaks_of_server(error: BaseException) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
-    if isinstance(error, PoolTimeout):
+    if isinstance(error, PoolTimeout | DisconnectionError):
         return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # a value that fits no parameter
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(SERVER_FAULTS)
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         return error.connection_invalidated or state.startswith(SERVER_FAULTS) or not state
@@ -136,8 +201,31 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "head")
 
 
+# A migration that waits for a table holds up everybody who comes after it: rather give way and try again. Seconds.
+TABLE_WITHIN = 2
+TABLE_ATTEMPTS = 20
+LOCK_NOT_AVAILABLE = "55P03"
+
+
 class NewerSchema(Exception):
     """The database was migrated by a newer version of Tagalong."""
+
+
+class TableLocked(Exception):
+    """Somebody's transaction holds a table that the migration changes."""
+
+
+async def _migrate_once(engine: AsyncEngine) -> None:
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WITHIN}s'"))
+            await connection.run_sync(_upgrade)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise TableLocked from error
 
 
 async def migrate(url: str) -> None:
@@ -149,11 +237,15 @@ async def migrate(url: str) -> None:
     """
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
     try:
-        async with engine.begin() as connection:
-            # A table that somebody holds locked must not hang the start for ever.
-            await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            await connection.run_sync(_upgrade)
+        for attempt in range(TABLE_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(1)
+            with suppress(TableLocked):
+                await _migrate_once(engine)
+                return
+        raise DatabaseAway(
+            "a table stayed locked by another transaction, so the schema could not be brought up to date"
+        )
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         if not speaks_of_server(error):
             raise

@@ -594,6 +594,11 @@ class EmbeddedPostgres:
         return folder
 
 
+def program(name: str) -> str:
+    """The path of one of PostgreSQL's programs, such as ``pg_dump``."""
+    return str(POSTGRES_VERSIONS[VERSION] / name)
+
+
 def url_at(socket_folder: Path) -> str:
     """The SQLAlchemy URL of the service's database, for asyncpg."""
     # The port is named since asyncpg would take it from PGPORT else.

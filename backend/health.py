@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from backend.problems import Problem
 
@@ -22,6 +22,7 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
     model: str
     database: Literal["present", "away"]
+    missing_models: dict[str, str] = Field(description="Deployed versions that could not be loaded here, and why")
 
 
 @router.head("/live", include_in_schema=False)
@@ -36,6 +37,8 @@ async def live() -> Live:
 async def ready(request: Request) -> Ready:
     """Whether the model is loaded and the database's schema was current at start."""
     state = request.app.state
+    if state.draining:
+        raise Problem(503, "Ending", "This process ends; another one takes its place.", headers={"Retry-After": "5"})
     if not state.migrated:
         raise Problem(
             503,
@@ -43,5 +46,7 @@ async def ready(request: Request) -> Ready:
             state.not_migrated_because or "The database has not been reached yet; trying again.",
             headers={"Retry-After": "5"},
         )
-    present = await state.database.ping()
-    return Ready(model=state.suggester.classifier.version, database="present" if present else "away")
+    # As the last request or the watch over the database found it, at most seconds ago: asked under overload or of a
+    # database that has stalled, it would answer too late.
+    database: Literal["present", "away"] = "away" if state.database.away else "present"
+    return Ready(model=state.serving.champion.version, database=database, missing_models=state.serving.problems)

@@ -1,4 +1,4 @@
-"""The counters and histograms of this process, for Prometheus, and the middleware that times requests.
+"""The counters and histograms of this process, for Prometheus, and the middleware that times and tells requests.
 
 Names follow Prometheus: base units, ``_total`` on counters, no label with tags or users. PostgreSQL stays
 the source of truth for acceptance; these say how the process is doing.
@@ -6,8 +6,10 @@ the source of truth for acceptance; these say how the process is doing.
 
 import time
 
-from prometheus_client import Counter, Histogram, Info
+from prometheus_client import Counter, Gauge, Histogram, Info
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend import logs
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -36,11 +38,22 @@ UNKNOWN_FIELDS = Counter(
     "tagalong_unknown_fields",
     "Fields of requests that this version does not know: a newer extension is about.",
 )
-MODEL = Info("tagalong_model", "The model version that is served.")
+MODEL = Info("tagalong_model", "The model version that is champion.")
+MODELS_MISSING = Gauge("tagalong_models_missing", "Deployed model versions that this process could not load.")
+CHALLENGER_ANSWERS = Counter(
+    "tagalong_challenger_answers",
+    "Answers that the challenger was to give, by what became of them.",
+    ["outcome"],  # given, failed (the champion stood in)
+)
+SHADOW_ANSWERS = Counter(
+    "tagalong_shadow_answers",
+    "Answers of the version in the shadow, by what became of them.",
+    ["outcome"],  # stored, dropped (no core was free, or the database is away), failed
+)
 
 
 class RequestTimer:
-    """ASGI middleware that times every request, by route and status."""
+    """ASGI middleware that names every request, times it by route and status, and writes its line in the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -51,12 +64,15 @@ class RequestTimer:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        given_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        request_id = logs.begin_request(given_id.decode("latin-1")).encode()
         status = 500
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id)]
             await send(message)
 
         try:
@@ -65,7 +81,10 @@ class RequestTimer:
             # The template of the route, never the address itself: an address can hold an install's id.
             route = getattr(scope.get("route"), "path", None) or "none"
             method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-            REQUESTS.labels(method, route, str(status)).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            REQUESTS.labels(method, route, str(status)).observe(seconds)
+            logs.tell_request(method, route, status, seconds)
 
 
+REQUEST_ID = b"x-request-id"
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -2,14 +2,16 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from backend import logs
 from backend.database import DatabaseAway
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ PROBLEM_SCHEMA = {
         "title": {"type": "string", "description": "The kind of problem"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to do about it"},
+        "request_id": {"type": "string", "description": "The request's name in the log, and in X-Request-Id"},
         "errors": {
             "type": "array",
             "description": "Of a 422: each fault with its place",
@@ -78,8 +81,11 @@ class Problem(HTTPException):
 
     def response(self) -> JSONResponse:
         """The problem as a response, for code that runs before any route, such as middleware."""
+        content = {"type": "about:blank", "title": self.title, "status": self.status_code, "detail": self.detail}
+        if name := logs.request_id():
+            content["request_id"] = name
         return JSONResponse(
-            {"type": "about:blank", "title": self.title, "status": self.status_code, "detail": self.detail} | self.more,
+            content | self.more,
             status_code=self.status_code,
             headers=self.headers,
             media_type=MEDIA_TYPE,
@@ -127,7 +133,20 @@ async def on_problem(request: Request, problem: Exception) -> JSONResponse:
         ).response()
     advice = ADVICE.get(problem.status_code, problem.detail)
     title = str(problem.detail)
-    return Problem(problem.status_code, title, advice, headers=problem.headers).response()
+    headers = dict(problem.headers or {})
+    if problem.status_code == 405:
+        headers["Allow"] = ", ".join(methods_of(request))
+    return Problem(problem.status_code, title, advice, headers=headers).response()
+
+
+def methods_of(request: Request) -> list[str]:
+    """The methods that an address takes. The framework names those of the first route only, where there are several."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT") if takes(method)]
 
 
 async def on_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -152,12 +171,24 @@ async def on_fault(request: Request, error: Exception) -> JSONResponse:
         500,
         "Internal error",
         "The service made an error and has logged it. The same request may succeed later.",
+        # This answer is given outside of the middleware that gives all others their id.
+        headers={"X-Request-Id": logs.request_id() or ""},
     ).response()
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app`` answer every error as a problem."""
+def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> None:
+    """Make ``app`` answer every error as a problem.
+
+    Args:
+        app: the application.
+        on_malformed: told of every request that does not fit its schema, or is no JSON at all.
+    """
+
+    async def on_invalid_told(request: Request, error: Exception) -> JSONResponse:
+        on_malformed()
+        return await on_invalid(request, error)
+
     app.add_exception_handler(HTTPException, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(RequestValidationError, on_invalid_told)
     app.add_exception_handler(DatabaseAway, on_database_away)
     app.add_exception_handler(Exception, on_fault)

@@ -1,11 +1,26 @@
 """The whole schema in one place: importing it has imported every feature's tables."""
 
 from backend import totals, vitals
+from backend.acceptance import tables as acceptance_tables
 from backend.alerts import tables as alert_tables
+from backend.audit import tables as audit_tables
+from backend.deployments import tables as deployment_tables
+from backend.drift import tables as drift_tables
 from backend.feedback import tables as feedback_tables
 from backend.suggestions import tables as suggestion_tables
 from backend.tables import Table
 
 METADATA = Table.metadata
 
-__all__ = ["METADATA", "alert_tables", "feedback_tables", "suggestion_tables", "totals", "vitals"]
+__all__ = [
+    "METADATA",
+    "acceptance_tables",
+    "alert_tables",
+    "audit_tables",
+    "deployment_tables",
+    "drift_tables",
+    "feedback_tables",
+    "suggestion_tables",
+    "totals",
+    "vitals",
+]

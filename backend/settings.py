@@ -1,28 +1,74 @@
-"""The service's settings, all from environment variables that begin with TAGALONG_."""
+"""The service's settings, all from environment variables that begin with TAGALONG_, or from files that those name."""
 
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
+from pydantic import Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
+from backend.logs import Form, Level
 from model.classifier import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 
 
-class Settings(BaseSettings):
-    """What can be set from outside. ``TAGALONG_PORT=9000`` sets ``port``, and so on."""
+PREFIX = "TAGALONG_"
 
-    model_config = SettingsConfigDict(env_prefix="TAGALONG_", extra="ignore")
+# How the admin's password begins where only its hash is set.
+ARGON2 = "$argon2id$"
+
+
+class NamedFiles(PydanticBaseSettingsSource):
+    """Settings whose values stand in files, as a container gets its secrets: ``TAGALONG_API_KEY_FILE=/run/key``.
+
+    Raises:
+        SettingsError: a file can't be read, or the value is given both ways.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The file's text without the line end that editors add; None if no file is named."""
+        variable = f"{PREFIX}{field_name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if not path:
+            return None, field_name, False
+        if os.environ.get(variable):
+            raise SettingsError(f"{variable}: given both as itself and as {variable}_FILE; leave one out")
+        try:
+            return Path(path).read_text().strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{variable}_FILE: can't read {path}: {error}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        """All values that files hold."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """What can be set from outside. ``TAGALONG_PORT=9000`` sets ``port``, and so on.
+
+    Each can be read from a file too: ``TAGALONG_PORT_FILE`` names one that holds it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field("", description="A PostgreSQL server; empty: an embedded one in data_dir")
+    database_password: str = Field("", description="The password for database_url, where that has none")
     data_dir: Path = Field(Path(".tagalong"), description="Embedded database, admin password; mode 0700")
     host: str = "127.0.0.1"
     port: int = Field(8600, ge=0, le=65535, description="0: any free port")
@@ -38,12 +84,35 @@ class Settings(BaseSettings):
         DEFAULT_TIER, description="Which shipped model is served: with a sentence encoder, or small and fast"
     )
     model_dir: Path | None = Field(None, description="The folder of another released model; wins over model_tier")
+    models_dir: Path | None = Field(None, description="The registry of trained versions; empty: models in data_dir")
+    random_order_share: float = Field(
+        0.02, ge=0, le=1, description="Part of drafts whose chips stand in random order, to know what position does"
+    )
     rate_limit: int = Field(600, ge=0, description="Requests a minute and client; 0: no limit")
     api_key: str = Field("", description="If set, requests to /api need it as 'Authorization: Bearer …'")
+    drain_seconds: float = Field(
+        0, ge=0, le=300, description="After SIGTERM: how long to go on serving while readiness says no"
+    )
+
+    log_format: Form = Field("auto", description="text, json, or auto: text at a terminal, else JSON")
+    log_level: Level = Field("auto", description="The least that is logged; auto: info in JSON, warning in text")
 
     smtp_url: str = Field("", description="Where alerts are mailed: smtp://user:password@host:587/?from=…&to=…")
     webhook_url: str = Field("", description="Where alerts are posted as JSON")
     alert_rules: Path = Field(SHIPPED, description="The file with the rules of alerts")
+
+    @field_validator("admin_password")
+    @classmethod
+    def check_admin_password(cls, password: str) -> str:
+        """Refuse a hash that no password could ever match, such as one that a shell took its ``$`` parts out of."""
+        if password.startswith("$argon2"):
+            try:
+                whole = password.startswith(ARGON2) and extract_parameters(password)
+            except InvalidHashError:
+                whole = None
+            if not whole:
+                raise ValueError("is no whole argon2id hash; `tagalong-server hash-password` prints one")
+        return password
 
     @field_validator("smtp_url")
     @classmethod
@@ -87,10 +156,37 @@ class Settings(BaseSettings):
         query = {("ssl" if name == "sslmode" else name): value for name, value in parts.query.items()}
         return parts.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)
 
+    @model_validator(mode="after")
+    def add_password(self) -> Self:
+        """Put the database's password into its URL."""
+        if self.database_password and self.database_url:
+            url = make_url(self.database_url)
+            if url.password:
+                raise ValueError("TAGALONG_DATABASE_URL has a password already: leave out TAGALONG_DATABASE_PASSWORD")
+            self.database_url = url.set(password=self.database_password).render_as_string(hide_password=False)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from: arguments, then files that the environment names, then the environment itself."""
+        return init_settings, NamedFiles(settings_cls), env_settings
+
     @property
     def model_folder(self) -> Path:
         """The folder of the model that is served."""
         return self.model_dir or RELEASED / self.model_tier
+
+    @property
+    def registry(self) -> Path:
+        """The folder of numbered versions that can be deployed."""
+        return (self.models_dir or self.data_dir / "models").expanduser()
 
     def prepare_data_dir(self) -> Path:
         """Make the data folder, readable to its owner only, and return its absolute path."""

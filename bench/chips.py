@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from bench.report import line, quantile
+from bench.lines import line, quantile
 from tests.extension.browser import consented_settings, expect_chips, launch, renew
 from tests.extension.generations import ALL, Generation
 from tests.extension.recording_server import RecordingServer

@@ -1,148 +1,206 @@
-"""`make bench`: starts the real service and prints what a start, an answer and an event cost.
+"""`make bench`: what an answer, an event and a start cost, beside a plain peer and beside the floors.
 
-Ratios within one run are worth more than the figures themselves: client and server share the machine.
+All in one run on one machine; ratios are worth more than the figures, since the load comes from the same machine.
+``--write`` writes docs/bench.md and its pictures, else the report is printed.
 """
 
-import asyncio
-import json
-import os
-import platform
-import shutil
-import tempfile
+import math
+import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import psutil
+import click
 
-from model.classifier import TIERS, Classifier
-from tests.backend.service import a_batch, a_draft, an_event
-from tests.end_to_end.process import get, post, serving
+from bench.load import Load, LoadFailed
+from bench.measure import CLIENTS, FULL, LIGHT, MANY_EVENTS, SECONDS, Report, measure
+from bench.picture import SCHEMES, picture
 
-RELEASED = Path(__file__).parent.parent / "model" / "released"
-TITLE = "How do I merge two pandas DataFrames on the nearest date?"
-SENTENCE = "I tried pd.merge(trades, quotes, on='time') but it only joins rows whose dates are equal. "
-CLIENTS = (1, 8, 32)
-SECONDS = 4.0
+DOCS = Path(__file__).parent.parent / "docs"
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def line(name: str, *cells: str) -> None:
-    """One row of the report."""
-    print(f"{name:<44}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+RATIOS = [
+    "clients",
+    "of a bare insert's rate",
+    "times the peer's rate",
+    "of its p99",
+    "times its best rate",
+    "of its best p99",
+]
 
 
 def ms(seconds: float) -> str:
-    """Seconds as milliseconds."""
-    return f"{seconds * 1000:.2f} ms"
+    """Seconds as milliseconds, in three digits or more."""
+    value = seconds * 1000
+    return f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def time_inference(tier: str) -> None:
-    """One thread, the text made ready included."""
+def times(more: float, less: float) -> str:
+    """A ratio, with as many digits as count."""
+    ratio = more / less if less else math.inf
+    digits = 0 if ratio >= 20 else 1 if ratio >= 2 else 2 if ratio >= 0.1 else 3
+    return f"{ratio:,.{digits}f}"
+
+
+def per_second(rate: float) -> str:
+    """A rate, with as many digits as count."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown that can be read as it stands; all but the first column to the right."""
+    body = [list(head), *map(list, rows)]
+    widths = [max(len(row[i]) for row in body) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = (
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return f"| {' | '.join([first, *others])} |"
+
+    rule = f"| {'-' * widths[0]} | " + " | ".join("-" * (w - 1) + ":" for w in widths[1:]) + " |"
+    return "\n".join([line(body[0]), rule, *map(line, body[1:])])
+
+
+def load_rows(name: str, loads: Mapping[int, Load], a_request: int = 1) -> Iterable[Sequence[str]]:
+    """A row for each number of clients; ``a_request`` things are done by each request."""
+    for load in loads.values():
+        said = f"{name} ({load.failed} failed)" if load.failed else name
+        yield [said, str(load.clients), per_second(load.rate * a_request), ms(load.p50), ms(load.p99)]
+
+
+def written(report: Report, seconds: float) -> str:
+    """The report as Markdown."""
+    light, full = report.recorded[LIGHT], report.recorded[FULL]
+    head = ["", "clients", "a second", "p50 ms", "p99 ms"]
+    routes = [
+        *load_rows("HTTP alone: a bare route that reads the draft", report.http),
+        *load_rows("a bare route with one insert", report.insert),
+        *load_rows("Tagalong, light, recorded", light),
+        *load_rows("Tagalong, light, not recorded", report.unrecorded),
+        *load_rows("Tagalong, full, recorded", full),
+        *load_rows("peer: one-vs-rest, not recorded", report.peer),
+        *load_rows("peer, its weights in one matrix, not recorded", report.kind_peer),
+    ]
+    events = [
+        *load_rows("events, one a request", report.events),
+        *load_rows(f"events, {MANY_EVENTS} a request", report.many_events, MANY_EVENTS),
+    ]
+    ratios = [
+        [
+            str(n),
+            times(light[n].rate, report.insert[n].rate),
+            times(light[n].rate, report.peer[n].rate),
+            times(light[n].p99, report.peer[n].p99),
+            times(light[n].rate, report.kind_peer[n].rate),
+            times(light[n].p99, report.kind_peer[n].p99),
+        ]
+        for n in CLIENTS
+    ]
+    inference = [
+        [f"{chars:,}", *(ms(value) for tier in (LIGHT, FULL) for value in (by[tier].p50, by[tier].p99))]
+        for chars, by in (
+            (chars, {tier: report.inference[tier][chars] for tier in (LIGHT, FULL)})
+            for chars in report.inference[LIGHT]
+        )
+    ]
+    http, insert = report.http[1].p50, report.insert[1].p50 - report.http[1].p50
+    infer, whole = report.inference[LIGHT][2_000].p50, light[1].p50
+    floors = [
+        ["HTTP alone", ms(http)],
+        ["one insert, without HTTP", ms(insert)],
+        ["inference alone, 2,000 characters", ms(infer)],
+        ["their sum", ms(http + insert + infer)],
+        ["the whole: a recorded suggestion", ms(whole)],
+    ]
+    rest = [
+        [f"start to the first answer, new database, {tier}", f"{report.starts[tier].first:.1f} s"]
+        for tier in (LIGHT, FULL)
+    ]
+    rest += [
+        [f"start to the first answer, database there, {tier}", f"{report.starts[tier].again:.1f} s"]
+        for tier in (LIGHT, FULL)
+    ]
+    rest += [
+        [f"memory of the service after the load, {tier}", f"{report.resident[tier] / 1e6:,.0f} MB"]
+        for tier in (LIGHT, FULL)
+    ]
+    rest += [[f"model, {tier}", f"{report.models[tier] / 1e6:,.1f} MB"] for tier in (LIGHT, FULL)]
+    rest += [
+        ["all that serving needs, installed (an image adds Python)", f"{report.installed / 1e6:,.0f} MB"],
+        ["wheel", f"{report.wheel / 1e6:,.1f} MB"],
+    ]
+    return f"""# What it costs
+
+One run of `python -m bench.report --write`, {seconds / 60:.1f} minutes: {report.machine}.
+The load comes from wrk on the same machine, from one thread, for {SECONDS} s each; each client sends its next request
+when the last one is answered. The database is the embedded PostgreSQL, durable as shipped; no log has a line for each
+request. Ratios are worth more than the figures.
+
+<picture><source media="(prefers-color-scheme: dark)" srcset="bench-dark.svg"><img src="bench-light.svg" alt="Requests a
+second and p99 of a bare route with one insert, of Tagalong and of the peer"></picture>
+
+## Suggestions over HTTP
+
+Drafts with 2,000 characters, each a new one. *Recorded*: the draft and the answer are on the disk before the answer
+goes out.
+
+{table(head, routes)}
+
+The peer is the usual way to serve such a model: Flask under gunicorn with two sync workers, and a pickled scikit-learn
+pipeline of TF-IDF and one-vs-rest, with the features, tags and direct weights of the `light` model (`bench/peer/`). As
+scikit-learn does it, an answer asks thousands of estimators one after the other. With all their weights in one sparse
+matrix, which scikit-learn does not do by itself, the peer is at its best; it still lacks the model's low-rank part,
+the reasons, and the record.
+
+`light`, recorded, against the others:
+
+{table(RATIOS, ratios)}
+
+## Events
+
+{table(head, events)}
+
+## Inference in one thread
+
+{table(["characters of the body", "light p50 ms", "light p99 ms", "full p50 ms", "full p99 ms"], inference)}
+
+## Where the time of an answer goes
+
+One client, `light`, p50.
+
+{table(["", "ms"], floors)}
+
+## Start, memory, size
+
+{table(["", ""], rest)}
+"""
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Write docs/bench.md and its pictures.")
+def main(write: bool) -> None:
+    """Measure, and print the report."""
     started = time.perf_counter()
-    classifier = Classifier.load(RELEASED / tier)
-    line(f"load the {tier} model", ms(time.perf_counter() - started))
-    print()
-    line(f"{tier}: inference, title and a body of", "p50", "p99")
-    for chars in (0, 500, 2_000, 10_000, 50_000):
-        body = (SENTENCE * (chars // len(SENTENCE) + 1))[:chars]
-        times = []
-        for _ in range(300 if chars < 50_000 else 60):
-            started = time.perf_counter()
-            classifier.suggest(TITLE, body)
-            times.append(time.perf_counter() - started)
-        line(f"  {chars:,} characters", ms(quantile(times, 0.5)), ms(quantile(times, 0.99)))
+    # Whoever is ended ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
+    def progress(what: str) -> None:
+        print(f"{time.perf_counter() - started:4.0f} s  {what} …", file=sys.stderr, flush=True)
 
-async def load(address: str, path: str, clients: int, message: Callable[[], dict[str, Any]]) -> list[float]:
-    """Keep ``clients`` connections busy for some seconds; the time of each request, in seconds."""
-    place = urlsplit(address)
-    end = time.perf_counter() + SECONDS
-    times: list[float] = []
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        while time.perf_counter() < end:
-            body = json.dumps(message()).encode()
-            started = time.perf_counter()
-            writer.write(
-                f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n".encode()
-                + body
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(
-                int(row.split(b":")[1]) for row in head.lower().split(b"\r\n") if row.startswith(b"content-l")
-            )
-            await reader.readexactly(length)
-            times.append(time.perf_counter() - started)
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"{path} answered {head.splitlines()[0].decode()}")
-        writer.close()
-
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return times
-
-
-def time_http(address: str) -> None:
-    """Suggestions with and without their record, and events, over HTTP."""
-    body = (SENTENCE * 40)[:2_000]
-    draft = a_draft(title=TITLE, body=body)
-    given = post(f"{address}/api/v1/suggestions", draft)
-    tag = given["items"][0]["tag"]
-    sequence = iter(range(1, 1_000_000))
-
-    def events() -> dict[str, Any]:
-        more = {"suggestion_id": given["suggestion_id"], "tag": tag, "position": 1}
-        return a_batch(draft["install_id"], [an_event("viewed", next(sequence), draft, **more)])
-
-    kinds: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
-        "HTTP alone: a batch of no drafts": ("/api/v1/suggestions/batch", lambda: {"drafts": []}),
-        "suggestions, not recorded": ("/api/v1/suggestions", lambda: draft | {"record": False}),
-        "suggestions, recorded, a new draft each": (
-            "/api/v1/suggestions",
-            lambda: draft | {"draft_id": str(uuid4()), "install_id": str(uuid4())},
-        ),
-        "events, one a batch": ("/api/v1/events", events),
-    }
-    for name, (path, message) in kinds.items():
-        print()
-        line(name, "a second", "p50", "p99")
-        for clients in CLIENTS if "events" not in name else (1,):
-            times = asyncio.run(load(address, path, clients, message))
-            rate = f"{len(times) / SECONDS:,.0f}"
-            line(f"  {clients} clients", rate, ms(quantile(times, 0.5)), ms(quantile(times, 0.99)))
-
-
-def main() -> None:
-    """Print the report."""
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    for tier in TIERS:
-        time_inference(tier)
-        print()
-    folder = Path(tempfile.mkdtemp(prefix="tagalong-"))
     try:
-        print()
-        for start in ("first start, to the first answer", "second start, to the first answer"):
-            started = time.perf_counter()
-            with serving(folder / "data") as (process, address, _):
-                get(f"{address}/health/ready")
-                line(start, f"{time.perf_counter() - started:.2f} s")
-                if start.startswith("second"):
-                    time_http(address)
-                    resident = psutil.Process(process.pid).memory_info().rss / 1e6
-                    print()
-                    line("resident memory of the service", f"{resident:.0f} MB")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        report = measure(progress)
+    except LoadFailed as error:
+        raise click.ClickException(str(error)) from None
+    text = written(report, time.perf_counter() - started)
+    if not write:
+        print(text)
+        return
+    for scheme in SCHEMES:
+        (DOCS / f"bench-{scheme}.svg").write_text(picture(report, scheme), encoding="utf-8")
+    (DOCS / "bench.md").write_text(text, encoding="utf-8")
+    progress("docs/bench.md is written")
 
 
 if __name__ == "__main__":

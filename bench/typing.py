@@ -13,12 +13,13 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from bench.report import SENTENCE, line, ms, quantile
+from bench.lines import line, quantile
 from tests.end_to_end.process import serving
 from tests.extension.browser import ask_page, consented_settings, eventually, isolated, kill_worker, launch, store
 
 DEBOUNCE_MS = 250
 AWAKE, ASLEEP = 60, 15
+BODY = "I tried pd.merge(trades, quotes, on='time') but it only joins rows whose dates are equal. " * 10
 WORDS = ["python", "pandas", "merge", "numpy", "csv", "join", "sql", "plot", "date", "index", "group", "json"]
 
 # In the page: the moments of the last keystroke, of the panel's turning busy and calm, and of the next frame's end.
@@ -112,19 +113,19 @@ def measure_asleep(context: BrowserContext, page: Page) -> list[float]:
 
 def spread(name: str, values: Sequence[float]) -> None:
     """One row: p50 and p95 of milliseconds."""
-    line(name, ms(quantile(values, 0.5) / 1000), ms(quantile(values, 0.95) / 1000))
+    line(name, f"{quantile(values, 0.5):.2f} ms", f"{quantile(values, 0.95):.2f} ms")
 
 
 def report(folder: Path, **options: Any) -> None:
     """Start service and browser, type, and print."""
     with (
-        serving(folder / "data") as (_, address, _),
+        serving(folder / "data", TAGALONG_LOG_LEVEL="warning") as (_, address, _),
         sync_playwright() as playwright,
         launch(playwright, folder / "profile", **options) as context,
     ):
         store(context, settings=consented_settings(address, debounce_ms=DEBOUNCE_MS))
         page = ask_page(context)
-        page.locator("#wmd-input").fill(SENTENCE * 10)
+        page.locator("#wmd-input").fill(BODY)
         page.locator("#title").fill("How do I merge two pandas frames on the nearest date")
         eventually(lambda: page.locator("[data-tagalong] .chip").count() > 0)
         page.evaluate(WATCH)

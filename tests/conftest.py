@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from backend.database import migrate
+from backend.database import Database, migrate
 from backend.embedded import PORT, ROLE, SUPERUSER, EmbeddedPostgres
 from tests.backend.service import Service, running
 
@@ -67,13 +67,27 @@ def migrated_template(postgres_server: URL) -> str:
     return TEMPLATE
 
 
+@contextmanager
+def copied(server: URL, template: str) -> Iterator[str]:
+    """The URL of a copy of a database, for the block."""
+    name = f"test_{uuid.uuid4().hex}"
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {ROLE}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database_url(postgres_server: URL, migrated_template: str) -> Iterator[str]:
     """The URL of a migrated, empty database of this test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template} OWNER {ROLE}")
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
-    administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    with copied(postgres_server, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: URL, migrated_template: str) -> Iterator[str]:
+    """The URL of a migrated, empty database of this module's own."""
+    with copied(postgres_server, migrated_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -84,10 +98,24 @@ def shared_database_url(postgres_server: URL) -> str:
 
 
 @pytest.fixture
+def as_superuser(postgres_server: URL) -> Callable[[str], None]:
+    """Runs a statement on the server as its superuser."""
+    return partial(administer, postgres_server)
+
+
+@pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The database as the service sees it, without the service."""
+    database = Database(database_url)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
@@ -113,6 +141,14 @@ async def service(shared_service: Service) -> Service:
 @pytest.fixture
 def short_folder(clusters: Path) -> Iterator[Path]:
     """A folder with a short path, for what makes Unix sockets in it: pytest's own may be too deep for that."""
+    folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def short_module_folder(clusters: Path) -> Iterator[Path]:
+    """The same, for a whole module."""
     folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
     yield folder
     shutil.rmtree(folder)

@@ -10,18 +10,47 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
-FEATURES = ("suggestions", "feedback", "installs", "acceptance", "alerts", "admin", "trial", "demo")
+FEATURES = (
+    "suggestions",
+    "deployments",
+    "feedback",
+    "installs",
+    "retention",
+    "acceptance",
+    "alerts",
+    "audit",
+    "drift",
+    "admin",
+    "trial",
+    "demo",
+)
 
 # Who may import whom among the service's features: admin → acceptance → tables, and no feature reaches into
 # another's tables except by a function of that feature. What is missing here may import no other feature.
 MAY_IMPORT = {
+    # An answer is recorded in one statement, with its install's arm.
+    "suggestions": {
+        "backend.deployments.arms",
+        "backend.deployments.serving",
+        "backend.deployments.shadowing",
+        "backend.deployments.tables",
+    },
+    "deployments": {"backend.audit.service", "backend.suggestions.tables", "backend.acceptance"},
     "feedback": {"backend.suggestions.service"},
-    "installs": {"backend.suggestions.service", "backend.feedback.service"},
-    "acceptance": {"backend.suggestions.tables", "backend.feedback.tables"},
-    "alerts": {"backend.acceptance"},
-    "admin": {"backend.acceptance", "backend.alerts"},
+    "installs": {"backend.suggestions.service", "backend.feedback.service", "backend.deployments.service"},
+    "retention": {
+        "backend.acceptance.sums",
+        "backend.deployments.service",
+        "backend.suggestions.service",
+        "backend.feedback.service",
+    },
+    "acceptance": {"backend.suggestions.tables", "backend.feedback.tables", "backend.deployments.tables"},
+    "drift": {"backend.suggestions.tables", "backend.feedback.tables"},
+    "alerts": {"backend.drift.service", "backend.drift.findings", "backend.acceptance"},
+    "admin": {"backend.acceptance", "backend.alerts", "backend.audit", "backend.deployments", "backend.drift"},
     "demo": {
         "backend.suggestions.service",
+        "backend.suggestions.recording",
         "backend.suggestions.schemas",
         "backend.feedback.service",
         "backend.feedback.schemas",

@@ -1,11 +1,14 @@
 """What a rate is asked for: a span of days, one kind of draft, perhaps one site and one model version."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 Kind = Literal["ask", "edit", "try", "demo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Arm = Literal["champion", "challenger"]
+ARMS: tuple[Arm, ...] = get_args(Arm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Filters:
         site: host name of one site; None: all.
         model_version: one version; None: all. An item has the version of its suggestion, a draft that
             of its first answer.
+        arm: drafts that took part in an experiment, in this arm; None: all drafts.
     """
 
     since: date
@@ -26,6 +30,31 @@ class Filters:
     kind: Kind = "ask"
     site: str | None = None
     model_version: str | None = None
+    arm: Arm | None = None
+
+    @property
+    def selection(self) -> "Selection":
+        """The same, as the queries take it."""
+        return Selection((Span(self.since, self.until),), self.kind, self.site, self.model_version, self.arm)
+
+    @property
+    def before(self) -> "Filters":
+        """The same selection over as many days right before."""
+        until = self.since - timedelta(days=1)
+        return replace(self, since=until - (self.until - self.since), until=until)
+
+    @property
+    def days(self) -> list[date]:
+        """Every day, in order."""
+        return Span(self.since, self.until).days
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days in a row, in UTC, the last one included."""
+
+    since: date
+    until: date
 
     @property
     def start(self) -> datetime:
@@ -38,12 +67,34 @@ class Filters:
         return datetime.combine(self.until + timedelta(days=1), time.min, UTC)
 
     @property
-    def before(self) -> "Filters":
-        """The same selection over as many days right before."""
-        until = self.since - timedelta(days=1)
-        return replace(self, since=until - (self.until - self.since), until=until)
-
-    @property
     def days(self) -> list[date]:
-        """Every day of the span, in order."""
+        """Every day, in order."""
         return [self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What one query counts: the days of some spans, and a selection of drafts and items as in `Filters`.
+
+    Attributes:
+        spans: disjoint, at least one.
+        kind: None: all kinds; only the daily sums ask so, and keep them apart by a key.
+        site, model_version, arm: as in `Filters`; daily sums know nothing of arms.
+    """
+
+    spans: tuple[Span, ...]
+    kind: Kind | None = None
+    site: str | None = None
+    model_version: str | None = None
+    arm: Arm | None = None
+
+
+def spans_of(days: Collection[date]) -> tuple[Span, ...]:
+    """Days as spans, those in a row in one."""
+    found: list[Span] = []
+    for day in sorted(days):
+        if found and day - found[-1].until == timedelta(days=1):
+            found[-1] = replace(found[-1], until=day)
+        else:
+            found.append(Span(day, day))
+    return tuple(found)

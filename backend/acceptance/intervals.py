@@ -39,26 +39,30 @@ def wilson(k: float, n: int) -> tuple[float, float] | None:
     return low, high
 
 
-def student_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t; exact for 1 and 2 degrees of freedom, else within 0.2 %.
+def student_quantile(freedom: int, quantile: float = QUANTILE) -> float:
+    """A quantile of Student's t, by default that of 97.5 %.
+
+    It is exact for 1 and 2 degrees of freedom, else within 0.2 % up to the quantile of 98 %.
 
     Source: Cornish-Fisher expansion in 1/freedom, Abramowitz and Stegun, Handbook of Mathematical
     Functions (1964), 26.7.5; the closed forms for 1 and 2 are textbook.
 
     Args:
         freedom: degrees of freedom, at least 1.
+        quantile: between 0.5 and 1.
     """
     if freedom == 1:
-        return math.tan(math.pi * (QUANTILE - 0.5))
+        return math.tan(math.pi * (quantile - 0.5))
     if freedom == 2:
-        return (2 * QUANTILE - 1) * math.sqrt(2 / (4 * QUANTILE * (1 - QUANTILE)))
+        return (2 * quantile - 1) * math.sqrt(2 / (4 * quantile * (1 - quantile)))
+    z = NormalDist().inv_cdf(quantile)
     terms = (
-        (Z**3 + Z) / 4,
-        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
-        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
-        (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return Z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
+    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
 def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float] | None:

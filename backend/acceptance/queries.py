@@ -10,8 +10,9 @@ model version, position or tag. What the words mean is said once, here:
 * answered draft: it has a suggestion. Posted draft: ``posted_at`` is set.
 """
 
+import math
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -24,29 +25,34 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Select,
+    TableValuedAlias,
     Text,
     and_,
     bindparam,
     case,
     cast,
+    exists,
     func,
     literal,
-    not_,
+    or_,
     select,
     true,
-    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import InstrumentedAttribute
 
-from backend.acceptance.filters import Filters
-from backend.feedback.tables import Event, Item, Refused
+from backend.acceptance.filters import Arm, Kind, Selection
+from backend.acceptance.percentiles import SHORTEST, STEP
+from backend.deployments.tables import Assignment
+from backend.feedback.tables import Event, Item, Numbering, Refused
 from backend.suggestions.tables import Draft, Suggestion
 from backend.totals import Total
 
-Key = Literal["day", "model_version", "site", "position", "tag", "length", "score"]
-"""What items can be grouped by; drafts always are by day, model version and site."""
+Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
+"""What items can be grouped by; drafts always are by day, kind, model version and site."""
+
+OF_DRAFT: tuple[Key, ...] = ("day", "kind", "model_version", "site")
 
 LENGTHS = (1, 250, 1_000, 3_000)
 """Where the bands of a body's length begin, in characters; before the first there is no body."""
@@ -68,23 +74,37 @@ def day_of(moment: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnEle
     return cast(func.timezone("UTC", moment), Date)
 
 
-def within(moment: ColumnElement[Any] | InstrumentedAttribute[Any], filters: Filters) -> ColumnElement[bool]:
-    """Whether a moment belongs to the span; written so that an index on the column serves."""
-    return and_(moment >= filters.start, moment < filters.end)
+def within(moment: ColumnElement[Any] | InstrumentedAttribute[Any], chosen: Selection) -> ColumnElement[bool]:
+    """Whether a moment belongs to the spans; written so that an index on the column serves."""
+    return or_(*(and_(moment >= span.start, moment < span.end) for span in chosen.spans))
 
 
-def of_draft(filters: Filters) -> ColumnElement[bool]:
-    """Whether a draft is of the kind and site asked for."""
-    asked = Draft.kind == filters.kind
-    return asked if filters.site is None else and_(asked, Draft.site == filters.site)
+def of_draft(chosen: Selection) -> ColumnElement[bool]:
+    """Whether a draft is of the kind, site and arm asked for."""
+    asked: list[ColumnElement[bool]] = [] if chosen.kind is None else [Draft.kind == chosen.kind]
+    if chosen.site is not None:
+        asked.append(Draft.site == chosen.site)
+    if chosen.arm is not None:
+        asked.append(in_arm(chosen.arm))
+    return and_(true(), *asked)
 
 
-def of_draft_and_model(filters: Filters) -> ColumnElement[bool]:
-    """Whether a draft is of the kind, site and model version asked for."""
-    asked = of_draft(filters)
-    if filters.model_version is None:
+def in_arm(arm: Arm) -> ColumnElement[bool]:
+    """Whether a draft took part in an experiment in this arm; one that its install was moved out of counts in none."""
+    return exists().where(
+        Assignment.deployment_id == Draft.deployment_id,
+        Assignment.install_id == Draft.install_id,
+        Assignment.arm == arm,
+        or_(Assignment.moved_at.is_(None), Draft.started_at < Assignment.moved_at),
+    )
+
+
+def of_draft_and_model(chosen: Selection) -> ColumnElement[bool]:
+    """Whether a draft is of the kind, site, arm and model version asked for."""
+    asked = of_draft(chosen)
+    if chosen.model_version is None:
         return asked
-    return and_(asked, Draft.model_version == filters.model_version)
+    return and_(asked, Draft.model_version == chosen.model_version)
 
 
 def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -92,13 +112,15 @@ def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(condition)
 
 
-def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute[Any], filters: Filters) -> Rows:
-    """Viewed items whose ``moment`` lies in the span, grouped: the keys only, counts to be added."""
+def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute[Any], chosen: Selection) -> Rows:
+    """Items whose ``moment`` lies in the spans, grouped: the keys only, counts to be added."""
     columns: dict[Key, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
         "day": day_of(moment),
+        "kind": Draft.kind,
         "model_version": Suggestion.model_version,
         "site": Draft.site,
         "position": Item.position,
+        "order": Suggestion.order,
         "tag": Item.tag,
         "length": func.width_bucket(Suggestion.body_chars, array(LENGTHS)),
         # As a decimal number: .7 is not quite .7 in binary, and would fall into the band below.
@@ -109,20 +131,20 @@ def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute
         select(*keys)
         .select_from(Item)
         .join(Draft, Draft.id == Item.draft_id)
-        .where(Item.viewed_at.is_not(None), within(moment, filters), of_draft(filters))
+        .where(within(moment, chosen), of_draft(chosen))
         .group_by(*keys)
     )
     # The largest join of all: only where it is asked what the item's answer was like.
-    if {"model_version", "length"} & {*by} or filters.model_version is not None:
+    if {"model_version", "length", "order"} & {*by} or chosen.model_version is not None:
         statement = statement.join(Suggestion, Suggestion.id == Item.suggestion_id)
-    if filters.model_version is not None:
-        statement = statement.where(Suggestion.model_version == filters.model_version)
+    if chosen.model_version is not None:
+        statement = statement.where(Suggestion.model_version == chosen.model_version)
     return statement
 
 
-def viewed_items(by: Sequence[Key], filters: Filters, now: datetime) -> Rows:
+def viewed_items(by: Sequence[Key], chosen: Selection, now: datetime) -> Rows:
     """Items by their first view: viewed, accepted, dismissed, open."""
-    return _items(by, Item.viewed_at, filters).add_columns(
+    return _items(by, Item.viewed_at, chosen).add_columns(
         func.count().label("viewed"),
         number(Item.accepted_at.is_not(None)).label("accepted"),
         number(and_(Item.dismissed_at.is_not(None), Item.accepted_at.is_(None))).label("dismissed"),
@@ -131,43 +153,54 @@ def viewed_items(by: Sequence[Key], filters: Filters, now: datetime) -> Rows:
     )
 
 
-def posted_items(by: Sequence[Key], filters: Filters) -> Rows:
+def posted_items(by: Sequence[Key], chosen: Selection) -> Rows:
     """Viewed items of posted drafts by the moment of posting: all, kept, agreed."""
     among_posted = Item.tag == func.any(Draft.posted_tags)
-    return _items(by, Draft.posted_at, filters).add_columns(
-        func.count().label("posted_viewed"),
-        number(and_(Item.accepted_at.is_not(None), among_posted)).label("kept"),
-        number(among_posted).label("agreed"),
+    return (
+        _items(by, Draft.posted_at, chosen)
+        .add_columns(
+            func.count().label("posted_viewed"),
+            number(and_(Item.accepted_at.is_not(None), among_posted)).label("kept"),
+            number(among_posted).label("agreed"),
+        )
+        .where(Item.viewed_at.is_not(None))
     )
 
 
+def impossible_items(by: Sequence[Key], chosen: Selection) -> Rows:
+    """Items, by the start of their draft, that have an order of events which no writer can produce."""
+    return _items(by, Draft.started_at, chosen).add_columns(func.count().label("impossible")).where(Item.impossible)
+
+
 def _draft_keys(drafts: CTE, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    return [day_of(moment).label("day"), drafts.c.model_version.label("model_version"), drafts.c.site.label("site")]
+    keys = [drafts.c[name].label(name) for name in OF_DRAFT if name != "day"]
+    return [day_of(moment).label("day"), *keys]
 
 
-def viewed_drafts(filters: Filters, now: datetime) -> Rows:
+def viewed_drafts(chosen: Selection, now: datetime) -> Rows:
     """Drafts by their first view: all, with an accepted item, open."""
     seen = (
-        select(Item.draft_id, Draft.model_version, Draft.site)
+        select(Item.draft_id, Draft.kind, Draft.model_version, Draft.site)
         .join(Draft, Draft.id == Item.draft_id)
-        .where(within(Item.viewed_at, filters), of_draft_and_model(filters))
+        .where(within(Item.viewed_at, chosen), of_draft_and_model(chosen))
         .distinct()
         .cte("seen")
     )
     # Over all the draft's items: one viewed before the span takes the draft out of it, and one viewed after
-    # the span may be the one that was accepted.
-    drafts = (
+    # the span may be the one that was accepted. Draft by draft: of days among years, a join would read all items.
+    life = (
         select(
-            seen.c.model_version,
-            seen.c.site,
             func.min(Item.viewed_at).label("first_view"),
             func.bool_or(Item.accepted_at.is_not(None)).label("helped"),
         )
-        .join(Item, Item.draft_id == seen.c.draft_id)
-        .where(Item.viewed_at.is_not(None))
-        .group_by(seen.c.draft_id, seen.c.model_version, seen.c.site)
-        .having(func.min(Item.viewed_at) >= filters.start)
-        .cte("drafts")
+        .where(Item.draft_id == seen.c.draft_id, Item.viewed_at.is_not(None))
+        .lateral("life")
+    )
+    drafts = (
+        select(seen.c.kind, seen.c.model_version, seen.c.site, life.c.first_view, life.c.helped)
+        .select_from(seen)
+        .join(life, within(life.c.first_view, chosen))
+        .cte("seen_drafts")
     )
     keys = _draft_keys(drafts, drafts.c.first_view)
     return select(
@@ -178,64 +211,61 @@ def viewed_drafts(filters: Filters, now: datetime) -> Rows:
     ).group_by(*keys)
 
 
-def answered_drafts(filters: Filters, now: datetime) -> Rows:
-    """Drafts with an answer by their start: all, with an offered tag, open."""
+def answered_drafts(chosen: Selection) -> Rows:
+    """Drafts with an answer by their start: all, with an offered tag."""
     drafts = (
         select(
             Draft.started_at,
-            Draft.posted_at,
+            Draft.kind,
             Draft.model_version,
             Draft.site,
             func.bool_or(Suggestion.confident > 0).label("covered"),
         )
         .join(Suggestion, Suggestion.draft_id == Draft.id)
-        .where(within(Draft.started_at, filters), of_draft_and_model(filters))
+        .where(within(Draft.started_at, chosen), of_draft_and_model(chosen))
         .group_by(Draft.id)
-        .cte("drafts")
+        .cte("answered_drafts")
     )
     keys = _draft_keys(drafts, drafts.c.started_at)
-    unposted = and_(drafts.c.posted_at.is_(None), drafts.c.started_at > now - DRAFT_OPEN)
     return select(
         *keys,
         func.count().label("answered"),
         number(drafts.c.covered).label("covered"),
-        number(unposted).label("open_answered"),
     ).group_by(*keys)
 
 
-def open_drafts(filters: Filters, now: datetime) -> Rows:
-    """Answered drafts that may still be posted. They have no day of posting yet: it can only be today."""
+def open_drafts(chosen: Selection, now: datetime) -> Rows:
+    """Answered drafts that may still be posted, by their start, whichever days are chosen."""
     has_answer = select(Suggestion.id).where(Suggestion.draft_id == Draft.id).exists()
+    keys = [
+        day_of(Draft.started_at).label("day"),
+        Draft.model_version.label("model_version"),
+        Draft.site.label("site"),
+    ]
     return (
-        select(
-            literal(now.astimezone(UTC).date(), Date).label("day"),
-            Draft.model_version.label("model_version"),
-            Draft.site.label("site"),
-            func.count().label("open_drafts"),
-        )
+        select(*keys, func.count().label("open_answered"))
         .where(
             Draft.posted_at.is_(None),
             Draft.started_at > now - DRAFT_OPEN,
             has_answer,
-            of_draft_and_model(filters),
-            within(literal(now), filters),
+            of_draft_and_model(chosen),
         )
-        .group_by(Draft.model_version, Draft.site)
+        .group_by(*keys)
     )
 
 
-def _posted(filters: Filters) -> CTE:
+def _posted(chosen: Selection) -> CTE:
     """Posted drafts with an answer, by the moment of posting: one row a draft."""
     has_answer = select(Suggestion.id).where(Suggestion.draft_id == Draft.id).exists()
     return (
-        select(Draft.id, Draft.posted_at, Draft.model_version, Draft.site, Draft.posted_tags)
-        .where(within(Draft.posted_at, filters), of_draft_and_model(filters), has_answer)
+        select(Draft.id, Draft.posted_at, Draft.kind, Draft.model_version, Draft.site, Draft.posted_tags)
+        .where(within(Draft.posted_at, chosen), of_draft_and_model(chosen), has_answer)
         .cte("posted")
     )
 
 
-def _tags_of(posted: CTE, vocabulary: Collection[str]) -> CTE:
-    """The tags of posted drafts: (draft_id, tag, offered, posted, unknown), one row a draft and tag."""
+def _tags_of(posted: CTE) -> CTE:
+    """The tags of posted drafts: (draft_id, tag, offered, posted), one row a draft and tag."""
     offered_tag = (
         func.unnest(Suggestion.tags[1 : Suggestion.confident]).table_valued("tag", name="offered_tag").render_derived()
     )
@@ -251,9 +281,9 @@ def _tags_of(posted: CTE, vocabulary: Collection[str]) -> CTE:
         .join(offered_tag, true())
     )
     posted_tag = func.unnest(posted.c.posted_tags).table_valued("tag", name="posted_tag").render_derived()
-    chosen = select(posted.c.id, posted_tag.c.tag, literal(0), literal(1)).select_from(posted).join(posted_tag, true())
-    both = union_all(offered, chosen).subquery("both")
-    tags = (
+    asked = select(posted.c.id, posted_tag.c.tag, literal(0), literal(1)).select_from(posted).join(posted_tag, true())
+    both = union_all(offered, asked).subquery("both")
+    return (
         select(
             both.c.draft_id,
             both.c.tag,
@@ -261,44 +291,38 @@ def _tags_of(posted: CTE, vocabulary: Collection[str]) -> CTE:
             func.max(both.c.posted).label("posted"),
         )
         .group_by(both.c.draft_id, both.c.tag)
-        .subquery("tags")
-    )
-    # Joined, not compared with "<> ALL", which a cached plan would do word by word.
-    words = (
-        func.unnest(bindparam("vocabulary", sorted(set(vocabulary)), ARRAY(Text)))
-        .table_valued("word", name="words")
-        .render_derived()
-    )
-    return (
-        select(tags, case((words.c.word.is_(None), 1), else_=0).label("unknown"))
-        .select_from(tags)
-        .outerjoin(words, words.c.word == tags.c.tag)
         .cte("posted_tag")
     )
 
 
-def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
-    """Posted drafts with an answer: what was offered against what was posted, draft by draft.
+def words(vocabulary: Collection[str]) -> TableValuedAlias:
+    """The vocabulary as a table: joined, not compared with "<> ALL", which a cached plan would do word by word."""
+    return (
+        func.unnest(bindparam("vocabulary", sorted(set(vocabulary)), ARRAY(Text)))
+        .table_valued("word", name="words")
+        .render_derived()
+    )
 
-    If ``vocabulary`` is empty, nothing can be called unknown.
-    """
-    posted = _posted(filters)
-    tags = _tags_of(posted, vocabulary)
+
+def posted_drafts(chosen: Selection) -> Rows:
+    """Posted drafts with an answer: what was offered against what was posted, draft by draft."""
+    posted = _posted(chosen)
+    tags = _tags_of(posted)
 
     drafts = (
         select(
             posted.c.posted_at,
+            posted.c.kind,
             posted.c.model_version,
             posted.c.site,
             func.coalesce(func.sum(tags.c.offered), 0).label("offered"),
             func.coalesce(func.sum(tags.c.posted), 0).label("posted"),
             number(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched"),
-            number(and_(tags.c.offered == 0, tags.c.unknown == 1)).label("unknown"),
         )
         .select_from(posted)
         .outerjoin(tags, tags.c.draft_id == posted.c.id)
-        .group_by(posted.c.id, posted.c.posted_at, posted.c.model_version, posted.c.site)
-        .cte("drafts")
+        .group_by(posted.c.id, posted.c.posted_at, posted.c.kind, posted.c.model_version, posted.c.site)
+        .cte("posted_drafts")
     )
     offered, asked, matched = drafts.c.offered, drafts.c.posted, drafts.c.matched
     either = offered + asked - matched
@@ -308,7 +332,6 @@ def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
 
     precision, recall = share(matched, offered), share(matched, asked)
     f1, jaccard = share(2 * matched, offered + asked), share(matched, either)
-    missed = func.sum(asked - matched)
 
     def added(value: ColumnElement[float]) -> ColumnElement[float]:
         return func.coalesce(func.sum(value), 0.0)
@@ -323,12 +346,7 @@ def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
         whole(offered).label("offered_tags"),
         whole(asked).label("posted_tags"),
         whole(matched).label("matched_tags"),
-        cast(missed, BigInteger).label("missed_tags"),
-        *(
-            (whole(drafts.c.unknown).label("unknown_tags"), cast(missed, BigInteger).label("judged_tags"))
-            if vocabulary
-            else ()
-        ),
+        whole(asked - matched).label("missed_tags"),
         number(offered > 0).label("precision_n"),
         added(precision).label("precision_sum"),
         added(precision * precision).label("precision_squares"),
@@ -346,108 +364,150 @@ def posted_drafts(filters: Filters, vocabulary: Collection[str]) -> Rows:
     ).group_by(*keys)
 
 
-def posted_tags(filters: Filters, vocabulary: Collection[str]) -> Rows:
-    """Tags of posted drafts with an answer, by tag: drafts that were offered it, posted it, missed it."""
-    tags = _tags_of(_posted(filters), vocabulary)
-    missed = and_(tags.c.posted == 1, tags.c.offered == 0)
-    return select(
-        tags.c.tag,
-        number(tags.c.offered == 1).label("offered_tags"),
-        number(tags.c.posted == 1).label("posted_tags"),
-        number(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched_tags"),
-        number(missed).label("missed_tags"),
-        *(
-            (
-                number(and_(missed, tags.c.unknown == 1)).label("unknown_tags"),
-                number(missed).label("judged_tags"),
-            )
-            if vocabulary
-            else ()
-        ),
-    ).group_by(tags.c.tag)
+def posted_tags(by: Sequence[Key], chosen: Selection) -> Rows:
+    """Tags of posted drafts with an answer: drafts that were offered it, posted it, missed it.
 
-
-def latencies(filters: Filters) -> Rows:
-    """Milliseconds that the model took for answers to drafts begun in the span: n, p50, p95, p99, by model version.
-
-    The row without a version is of all.
+    ``by`` may name the keys of drafts, and ``tag``.
     """
-
-    def percentile(share: float) -> ColumnElement[Any]:
-        return func.percentile_cont(share).within_group(cast(Suggestion.latency_ms, Float(53)))
-
-    statement = (
-        select(
-            Suggestion.model_version,
-            func.count().label("n"),
-            percentile(0.5).label("p50"),
-            percentile(0.95).label("p95"),
-            percentile(0.99).label("p99"),
-        )
-        .join(Draft, Draft.id == Suggestion.draft_id)
-        .where(within(Draft.started_at, filters), of_draft(filters))
-        .group_by(func.grouping_sets(tuple_(Suggestion.model_version), tuple_()))
-        .order_by(Suggestion.model_version.nulls_first())
-    )
-    if filters.model_version is None:
-        return statement
-    return statement.where(Suggestion.model_version == filters.model_version)
-
-
-def impossible_items(filters: Filters) -> Rows:
-    """How many items of drafts begun in the span have an order of events that no writer can produce."""
-    statement = (
-        select(func.count())
-        .select_from(Item)
-        .join(Draft, Draft.id == Item.draft_id)
-        .where(Item.impossible, within(Draft.started_at, filters), of_draft(filters))
-    )
-    if filters.model_version is None:
-        return statement
-    return statement.join(Suggestion, Suggestion.id == Item.suggestion_id).where(
-        Suggestion.model_version == filters.model_version
-    )
-
-
-def refused_events(filters: Filters) -> Rows:
-    """Refused events received in the span, by reason. They name no draft of ours, so only days apply."""
+    posted = _posted(chosen)
+    tags = _tags_of(posted)
+    columns = {"day": day_of(posted.c.posted_at), "tag": tags.c.tag}
+    keys = [(columns[name] if name in columns else posted.c[name]).label(name) for name in by]
     return (
-        select(Refused.reason.label("name"), func.count().label("n"))
-        .where(within(Refused.received_at, filters))
-        .group_by(Refused.reason)
-        .order_by(Refused.reason)
+        select(
+            *keys,
+            number(tags.c.offered == 1).label("offered_tags"),
+            number(tags.c.posted == 1).label("posted_tags"),
+            number(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched_tags"),
+            number(and_(tags.c.posted == 1, tags.c.offered == 0)).label("missed_tags"),
+        )
+        .select_from(posted)
+        .join(tags, tags.c.draft_id == posted.c.id)
+        .group_by(*keys)
     )
 
 
-def lost_events(filters: Filters) -> Rows:
-    """Events received in the span, and events lost: gaps in the numbers that installs give, from 1 on.
+def unknown_tags(chosen: Selection, vocabulary: Collection[str]) -> Rows:
+    """Missed tags that are not in a vocabulary, by the keys of drafts."""
+    posted = _posted(chosen)
+    tags, known = _tags_of(posted), words(vocabulary)
+    keys = _draft_keys(posted, posted.c.posted_at)
+    return (
+        select(*keys, func.count().label("unknown_tags"))
+        .select_from(posted)
+        .join(tags, tags.c.draft_id == posted.c.id)
+        .outerjoin(known, known.c.word == tags.c.tag)
+        .where(tags.c.posted == 1, tags.c.offered == 0, known.c.word.is_(None))
+        .group_by(*keys)
+    )
+
+
+def latencies(chosen: Selection) -> Rows:
+    """Answers to drafts by the drafts' start, by how long the model took: in bands a fiftieth wide."""
+    keys = [
+        day_of(Draft.started_at).label("day"),
+        Draft.kind.label("kind"),
+        Suggestion.model_version.label("model_version"),
+        Draft.site.label("site"),
+        band_of_milliseconds(Suggestion.latency_ms).label("milliseconds"),
+    ]
+    statement = (
+        select(*keys, func.count().label("n"))
+        .join(Draft, Draft.id == Suggestion.draft_id)
+        .where(within(Draft.started_at, chosen), of_draft(chosen))
+        .group_by(*keys)
+    )
+    if chosen.model_version is None:
+        return statement
+    return statement.where(Suggestion.model_version == chosen.model_version)
+
+
+def band_of_milliseconds(latency: InstrumentedAttribute[float]) -> ColumnElement[int]:
+    """The number of a latency's band; see `backend.acceptance.percentiles`."""
+    return cast(func.floor(func.ln(func.greatest(latency, SHORTEST)) / math.log(STEP)), Integer)
+
+
+def refused_events(chosen: Selection) -> Rows:
+    """Refused events by the day they came and their reason."""
+    demo = _of_demo(Refused.install_id)
+    keys = [day_of(Refused.received_at).label("day"), demo.label("demo"), Refused.reason.label("reason")]
+    return (
+        select(*keys, func.count().label("refused"))
+        .where(within(Refused.received_at, chosen), _of_traffic(demo, chosen.kind))
+        .group_by(*keys)
+    )
+
+
+def numbered_events(chosen: Selection) -> Rows:
+    """Events received, by day, and events lost: gaps in the numbers that installs give, from 1 on.
 
     A gap belongs to the day on which the event after it came. Over all days the gaps of an install add up
     to its highest number less the distinct numbers known. An event that is late fills its gap. Installs of
-    demo traffic are counted by themselves; all other kinds share their install's numbers.
+    demo traffic are counted by themselves; all other kinds share their install's numbers. Up to the number
+    that ``numbering`` keeps, events were forgotten for their age, and nothing is a gap.
     """
+    came = union_all(
+        *(
+            select(table.install_id, table.sequence).where(within(table.received_at, chosen))
+            for table in (Event, Refused)
+        )
+    ).subquery("came")
+    reach = (
+        select(came.c.install_id, func.min(came.c.sequence).label("lowest"), func.max(came.c.sequence).label("highest"))
+        .group_by(came.c.install_id)
+        .cte("reach")
+    )
     known = union_all(
-        select(Event.install_id, Event.sequence, Event.received_at),
-        select(Refused.install_id, Refused.sequence, Refused.received_at),
+        *(
+            select(table.install_id, table.sequence, table.received_at)
+            .join(reach, reach.c.install_id == table.install_id)
+            .where(table.sequence.between(reach.c.lowest, reach.c.highest))
+            for table in (Event, Refused)
+        )
     ).subquery("known")
-    demo = known.c.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
-    # In this order an index serves without sorting, and of a number used twice the first receipt counts.
-    before = func.lag(known.c.sequence, 1, 0).over(
-        partition_by=known.c.install_id, order_by=(known.c.sequence, known.c.received_at)
+    # Of a number used twice the first receipt counts.
+    steps = select(
+        known,
+        func.lag(known.c.sequence)
+        .over(partition_by=known.c.install_id, order_by=(known.c.sequence, known.c.received_at))
+        .label("before"),
+    ).subquery("steps")
+
+    def below(table: type[Event] | type[Refused]) -> ColumnElement[Any]:
+        lower = select(func.max(table.sequence)).where(
+            table.install_id == steps.c.install_id, table.sequence < steps.c.sequence
+        )
+        return lower.scalar_subquery()
+
+    # Only an install's first number in its reach has no number before it here.
+    before = case((steps.c.before.is_not(None), steps.c.before), else_=func.greatest(below(Event), below(Refused)))
+    forgotten = select(Numbering.sequence).where(Numbering.install_id == steps.c.install_id).scalar_subquery()
+    demo = _of_demo(steps.c.install_id)
+    missing = func.greatest(steps.c.sequence - 1 - func.greatest(before, forgotten, 0), 0)
+    keys = [day_of(steps.c.received_at).label("day"), demo.label("demo")]
+    return (
+        select(*keys, func.count().label("received"), cast(func.sum(missing), BigInteger).label("lost"))
+        .where(
+            steps.c.before.is_distinct_from(steps.c.sequence),
+            within(steps.c.received_at, chosen),
+            _of_traffic(demo, chosen.kind),
+        )
+        .group_by(*keys)
     )
-    steps = (
-        select(known.c.received_at, (known.c.sequence - before).label("step"))
-        .where(demo if filters.kind == "demo" else not_(demo))
-        .subquery("steps")
-    )
-    return select(
-        func.count().label("received"),
-        cast(func.coalesce(func.sum(steps.c.step - 1), 0), BigInteger).label("lost"),
-    ).where(steps.c.step > 0, within(steps.c.received_at, filters))
 
 
-def dismissed_tags(since: datetime, least: int) -> Rows:
-    """Tags dismissed at least ``least`` times in questions since a moment, with how many installs did so."""
+def _of_demo(install_id: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """Whether an install is one of demo traffic."""
+    return install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
+
+
+def _of_traffic(demo: ColumnElement[bool], kind: Kind | None) -> ColumnElement[bool]:
+    """Whether an event is of the traffic that a kind of draft belongs to: demo, or all other."""
+    return true() if kind is None else demo == literal(kind == "demo")
+
+
+def dismissed_tags(since: datetime, until: datetime, least: int) -> Rows:
+    """Tags dismissed at least ``least`` times in questions of a span of time, with how many installs did so."""
     return (
         select(
             Event.tag,
@@ -455,7 +515,7 @@ def dismissed_tags(since: datetime, least: int) -> Rows:
             func.count(Event.install_id.distinct()).label("installs"),
         )
         .join(Draft, Draft.id == Event.draft_id)
-        .where(Event.received_at >= since, Event.kind == "dismissed", Draft.kind == "ask")
+        .where(Event.received_at >= since, Event.received_at <= until, Event.kind == "dismissed", Draft.kind == "ask")
         .group_by(Event.tag)
         .having(func.count() >= least)
         .order_by(func.count().desc(), Event.tag)
@@ -467,11 +527,11 @@ def drafts_begun(since: datetime, until: datetime) -> Rows:
     return select(func.count()).where(Draft.kind == "ask", Draft.started_at >= since, Draft.started_at < until)
 
 
-def totals(filters: Filters) -> Rows:
-    """What was counted by day and name only, added up over the span."""
+def totals(since: date, until: date) -> Rows:
+    """What was counted by day and name only, added up over the days."""
     return (
         select(Total.name, cast(func.sum(Total.n), BigInteger).label("n"))
-        .where(Total.day.between(filters.since, filters.until))
+        .where(Total.day.between(since, until))
         .group_by(Total.name)
         .order_by(Total.name)
     )
@@ -492,25 +552,3 @@ def distinct_values(column: InstrumentedAttribute[str]) -> Rows:
     following = select(func.min(column)).where(column > found.c.value).scalar_subquery()
     found = found.union_all(select(following).where(found.c.value.is_not(None)))
     return select(found.c.value).where(found.c.value.is_not(None))
-
-
-def running_counts() -> Rows:
-    """Counts since the beginning, by kind of draft and the item's model version, for scrapers."""
-    among_posted = Item.tag == func.any(Draft.posted_tags)
-    return (
-        select(
-            Draft.kind,
-            Suggestion.model_version,
-            func.count().label("viewed"),
-            number(Item.accepted_at.is_not(None)).label("accepted"),
-            number(and_(Item.dismissed_at.is_not(None), Item.accepted_at.is_(None))).label("dismissed"),
-            number(Draft.posted_at.is_not(None)).label("posted"),
-            number(and_(Item.accepted_at.is_not(None), among_posted)).label("kept"),
-        )
-        .select_from(Item)
-        .join(Draft, Draft.id == Item.draft_id)
-        .join(Suggestion, Suggestion.id == Item.suggestion_id)
-        .where(Item.viewed_at.is_not(None))
-        .group_by(Draft.kind, Suggestion.model_version)
-        .order_by(Draft.kind, Suggestion.model_version)
-    )

@@ -1,16 +1,20 @@
 """The counts behind the rates, asked of the database: a grid whose sums are every breakdown but that by tag."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, get_args
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import queries
+from backend.acceptance import queries, sums
 from backend.acceptance.figures import Counts, total
 from backend.acceptance.filters import Filters
+from backend.acceptance.percentiles import percentile
+from backend.acceptance.sums import SUMS, Halves, halves
+from backend.acceptance.tables import OF_ITEMS
 from backend.suggestions.tables import Draft, Suggestion
 
 KEYS = frozenset(get_args(queries.Key))
@@ -83,7 +87,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Counts by day, model version, site and, for items, position: rows of columns as the queries give them."""
+    """Counts by day, model version, site and, for items, position and order: rows as the queries give them."""
 
     items: Sequence[Mapping[str, Any]]
     drafts: Sequence[Mapping[str, Any]]
@@ -105,21 +109,28 @@ class Grid:
         """Every site met in the span, by name."""
         return dict(sorted(gather([*self.items, *self.drafts], "site").items()))
 
-    def by_position(self) -> dict[int | None, Counts]:
-        """Every position on screen, from 1; None, last, holds items whose position is not known."""
-        found = gather(self.items, "position")
+    def by_position(self, order: str | None = None) -> dict[int | None, Counts]:
+        """Every position on screen, from 1; None, last, holds items whose position is not known.
+
+        Args:
+            order: of chips in the order of the ``model``, or in a ``random`` one; None: both.
+        """
+        found = gather([row for row in self.items if order in (None, row["order"])], "position")
         return dict(sorted(found.items(), key=lambda row: (row[0] is None, row[0])))
 
 
 def gather(rows: Iterable[Mapping[str, Any]], key: queries.Key) -> dict[Any, Counts]:
     """Add up rows of columns that agree in one of their keys."""
-    sums: dict[Any, dict[str, Any]] = {}
+    gathered: dict[Any, dict[str, Any]] = {}
     for row in rows:
-        added = sums.setdefault(row[key], {})
+        added = gathered.get(row[key])
+        if added is None:
+            gathered[row[key]] = {name: value for name, value in row.items() if name not in KEYS}
+            continue
         for name, value in row.items():
             if name not in KEYS:
                 added[name] = added.get(name, 0) + value
-    return {value: Counts(**added) for value, added in sums.items()}
+    return {value: Counts(**added) for value, added in gathered.items()}
 
 
 async def begin_snapshot(session: AsyncSession) -> None:
@@ -145,17 +156,50 @@ async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collec
         vocabulary: the tags of the model loaded now; empty if none is.
         now: the moment by which something is still open.
     """
-    by: tuple[queries.Key, ...] = ("day", "model_version", "site", "position")
-    return Grid(
-        items=await _rows(session, queries.viewed_items(by, filters, now), queries.posted_items(by, filters)),
-        drafts=await _rows(
-            session,
-            queries.viewed_drafts(filters, now),
-            queries.answered_drafts(filters, now),
-            queries.open_drafts(filters, now),
-            queries.posted_drafts(filters, vocabulary),
-        ),
-    )
+    by: tuple[queries.Key, ...] = ("day", "model_version", "site", "position", "order")
+    of_draft: tuple[queries.Key, ...] = ("day", "model_version", "site")
+    days = await halves(session, filters, now)
+    items, drafts = [], []
+    if days.live:
+        items += [queries.viewed_items(by, days.live, now), queries.posted_items(by, days.live)]
+        drafts += [
+            queries.viewed_drafts(days.live, now),
+            queries.answered_drafts(days.live),
+            queries.posted_drafts(days.live),
+        ]
+    if days.summed:
+        items.append(sums.kept(SUMS["item"], by, days.summed, OF_ITEMS))
+        drafts.append(sums.kept(SUMS["draft"], of_draft, days.summed))
+    found = await _rows(session, *drafts)
+    if vocabulary:
+        found += [
+            {name: row[name] for name in of_draft} | {"judged_tags": row["missed_tags"]}
+            for row in found
+            if "missed_tags" in row
+        ]
+        if days.live:
+            found += await _rows(session, queries.unknown_tags(days.live, vocabulary))
+        if days.summed:
+            found += await _rows(session, sums.unknown_tags(of_draft, days.summed, vocabulary))
+    found += await _open_drafts(session, filters, now)
+    return Grid(items=await _rows(session, *items), drafts=found)
+
+
+async def _open_drafts(session: AsyncSession, filters: Filters, now: datetime) -> list[dict[str, Any]]:
+    """Drafts that may still be posted: by their start, and, since they have no day of posting yet, today."""
+    today = now.astimezone(UTC).date()
+    if filters.until < today - queries.DRAFT_OPEN:
+        return []
+    found = []
+    for row in await _rows(session, queries.open_drafts(filters.selection, now)):
+        if filters.since <= row["day"] <= filters.until:
+            found.append(row)
+        if filters.since <= today <= filters.until:
+            found.append(
+                {name: row[name] for name in ("model_version", "site")}
+                | {"day": today, "open_drafts": row["open_answered"]}
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +220,26 @@ class Offers:
 async def count_offers(session: AsyncSession, filters: Filters, now: datetime) -> Offers:
     """Count viewed items by length of the draft and by score. See `count_grid` for the arguments."""
     by: tuple[queries.Key, ...] = ("length", "score")
-    return Offers(await _rows(session, queries.viewed_items(by, filters, now), queries.posted_items(by, filters)))
+    days = await halves(session, filters, now)
+    statements = []
+    if days.live:
+        statements += [queries.viewed_items(by, days.live, now), queries.posted_items(by, days.live)]
+    if days.summed:
+        statements.append(sums.kept(SUMS["offer"], by, days.summed))
+    return Offers(await _rows(session, *statements))
 
 
-async def latencies(session: AsyncSession, filters: Filters) -> list[Latency]:
+async def latencies(session: AsyncSession, filters: Filters, now: datetime) -> list[Latency]:
     """How long the model took: of all answers, then by model version; empty if there is none."""
-    found = [Latency(**row) for row in (await session.execute(queries.latencies(filters))).mappings()]
-    return [row for row in found if row.n]
+    days = await halves(session, filters, now)
+    by_version: dict[str | None, Counter[int]] = {}
+    for row in await _either(session, days, "latency", ("model_version", "milliseconds"), now):
+        for version in (None, row["model_version"]):
+            by_version.setdefault(version, Counter())[row["milliseconds"]] += row["n"]
+    return [
+        Latency(version, bands.total(), *(percentile(bands, share) for share in (0.5, 0.95, 0.99)))
+        for version, bands in sorted(by_version.items(), key=lambda each: each[0] or "")
+    ]
 
 
 async def count_tags(
@@ -192,37 +249,76 @@ async def count_tags(
 
     See `count_grid` for the arguments.
     """
-    rows = await _rows(
-        session,
-        queries.viewed_items(("tag",), filters, now),
-        queries.posted_items(("tag",), filters),
-        queries.posted_tags(filters, vocabulary),
-    )
+    by: tuple[queries.Key, ...] = ("tag",)
+    days = await halves(session, filters, now)
+    statements = []
+    if days.live:
+        statements += [
+            queries.viewed_items(by, days.live, now),
+            queries.posted_items(by, days.live),
+            queries.posted_tags(by, days.live),
+        ]
+    if days.summed:
+        statements += sums.kept_tags(days.summed)
+    rows = await _rows(session, *statements)
+    known = frozenset(vocabulary)
+    for row in rows:
+        if known and (missed := row.get("missed_tags")):
+            row["judged_tags"] = missed
+            row["unknown_tags"] = 0 if row["tag"] in known else missed
     return dict(sorted(gather(rows, "tag").items(), key=lambda row: (-row[1].viewed, row[0])))
 
 
 async def _rows(session: AsyncSession, *statements: queries.Rows) -> list[dict[str, Any]]:
-    return [dict(row) for statement in statements for row in (await session.execute(statement)).mappings()]
+    found = []
+    for statement in statements:
+        result = await session.execute(statement)
+        names = list(result.keys())
+        found += [dict(zip(names, row, strict=True)) for row in result]
+    return found
 
 
-async def bookkeeping(session: AsyncSession, filters: Filters) -> Bookkeeping:
+async def _either(
+    session: AsyncSession, days: Halves, name: str, by: Sequence[str], now: datetime
+) -> list[dict[str, Any]]:
+    """Rows of one table of sums by some of its keys: live where they must be; keys may repeat."""
+    statements = []
+    if days.live:
+        statements.append(sums.counted(SUMS[name], days.live, now))
+    if days.summed:
+        statements.append(sums.kept(SUMS[name], by, days.summed))
+    return await _rows(session, *statements)
+
+
+async def bookkeeping(session: AsyncSession, filters: Filters, now: datetime) -> Bookkeeping:
     """What went wrong in counting, and what could not be recorded."""
-    impossible = (await session.execute(queries.impossible_items(filters))).scalar_one()
-    events = (await session.execute(queries.lost_events(filters))).one()
-    refused = (await session.execute(queries.refused_events(filters))).all()
-    totals = (await session.execute(queries.totals(filters))).all()
+    days = await halves(session, filters, now)
+    impossible, received, lost = 0, 0, 0
+    refused: Counter[str] = Counter()
+    if days.live:
+        rows = await _rows(session, queries.impossible_items(("day",), days.live))
+        impossible += sum(row["impossible"] for row in rows)
+    if days.summed:
+        rows = await _rows(session, sums.kept(SUMS["item"], ("day",), days.summed, ("impossible",)))
+        impossible += sum(row["impossible"] for row in rows)
+    for row in await _either(session, days, "event", ("demo", "reason"), now):
+        if row["demo"] == (filters.kind == "demo"):
+            received, lost = received + row["received"], lost + row["lost"]
+            if row["reason"] is not None:
+                refused[row["reason"]] += row["refused"]
+    totals = (await session.execute(queries.totals(filters.since, filters.until))).all()
     return Bookkeeping(
         impossible=impossible,
-        received=events.received,
-        lost=events.lost,
-        refused={row.name: row.n for row in refused},
+        received=received,
+        lost=lost,
+        refused=dict(sorted(refused.items())),
         totals={row.name: row.n for row in totals},
     )
 
 
-async def dismissed_tags(session: AsyncSession, since: datetime, least: int) -> list[DismissedTag]:
-    """Tags that writers dismissed at least ``least`` times since a moment, the most often dismissed first."""
-    rows = (await session.execute(queries.dismissed_tags(since, least))).mappings()
+async def dismissed_tags(session: AsyncSession, since: datetime, until: datetime, least: int) -> list[DismissedTag]:
+    """Tags that writers dismissed at least ``least`` times in a span of time, the most often dismissed first."""
+    rows = (await session.execute(queries.dismissed_tags(since, until, least))).mappings()
     return [DismissedTag(**row) for row in rows]
 
 
@@ -233,13 +329,38 @@ async def drafts_begun(session: AsyncSession, spans: Sequence[tuple[datetime, da
 
 async def choices(session: AsyncSession) -> Choices:
     """What filters can be set to."""
+    found = {}
+    for name, raw in (("site", Draft.site), ("model_version", Suggestion.model_version)):
+        statements = (queries.distinct_values(raw), select(SUMS["draft"].table.c[name]).distinct())
+        found[name] = {value for statement in statements for value in await session.scalars(statement)}
     return Choices(
-        sites=list((await session.execute(queries.distinct_values(Draft.site))).scalars()),
-        model_versions=list((await session.execute(queries.distinct_values(Suggestion.model_version))).scalars()),
-        first_day=(await session.execute(queries.first_day())).scalar_one(),
+        sites=sorted(found["site"]),
+        model_versions=sorted(found["model_version"]),
+        first_day=await sums.first_day(session),
     )
 
 
-async def running(session: AsyncSession) -> list[Running]:
+async def running(session: AsyncSession, now: datetime) -> list[Running]:
     """Counts since the beginning, for scrapers."""
-    return [Running(**row) for row in (await session.execute(queries.running_counts())).mappings()]
+    first = await sums.first_day(session)
+    if first is None:
+        return []
+    rows: dict[tuple[str, str], Counter[str]] = {}
+    everything = Filters(first, max(first, now.astimezone(UTC).date()))
+    days = await halves(session, everything, now, every_kind=True)
+    for row in await _either(session, days, "item", ("kind", "model_version"), now):
+        counts = rows.setdefault((row["kind"], row["model_version"]), Counter())
+        counts.update({name: row[name] for name in OF_ITEMS})
+    return [
+        Running(
+            kind,
+            version,
+            viewed=counts["viewed"],
+            accepted=counts["accepted"],
+            dismissed=counts["dismissed"],
+            posted=counts["posted_viewed"],
+            kept=counts["kept"],
+        )
+        for (kind, version), counts in sorted(rows.items())
+        if counts["viewed"]
+    ]

@@ -1,34 +1,81 @@
 """Who may see the admin's pages: HTTP Basic, compared in constant time, and few attempts a minute."""
 
+import asyncio
 import base64
-import hashlib
 import hmac
+import secrets
+from collections.abc import Callable
 
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from backend.problems import Problem, too_many
+from backend.settings import ARGON2
 
 USER = "admin"
 ATTEMPTS = parse("10/minute")
+
+
+class Password:
+    """The admin's password, known in plain or only as its argon2 hash.
+
+    A hash takes tens of milliseconds and megabytes to verify, on purpose. A scraper brings the same password every few
+    seconds, so a digest of the last right one is kept, keyed by a secret that dies with the process.
+
+    Args:
+        password: the password, or its hash as `tagalong-server hash-password` prints it.
+    """
+
+    def __init__(self, password: str) -> None:
+        if not password:
+            raise ValueError("the admin needs a password: without one, anyone could read the figures")
+        self._key = secrets.token_bytes(32)
+        self._hash = password if password.startswith(ARGON2) else None
+        self._known = None if self._hash else self._digest(password)
+
+    def is_known(self, given: str) -> bool:
+        """Whether it is certainly right, at no cost; a hash knows no password before it has verified one."""
+        return self._known is not None and hmac.compare_digest(self._digest(given), self._known)
+
+    async def verify(self, given: str) -> bool:
+        """Whether it is right, by the hash if there is one; off the event loop, which others need."""
+        if self.is_known(given):
+            return True
+        if self._hash is None or not await asyncio.to_thread(_matches, self._hash, given):
+            return False
+        self._known = self._digest(given)
+        return True
+
+    def _digest(self, given: str) -> bytes:
+        # Of one length whatever was sent, so that comparing takes the same time.
+        return hmac.digest(self._key, given.encode(), "sha256")
 
 
 class Guard:
     """Lets in who brings the admin's password; the one dependency of all the admin's routes.
 
     Args:
-        password: the admin's password, not empty.
+        password: the admin's password or its hash, not empty.
         attempts: wrong attempts allowed to one client before even the right password has to wait.
+        on_refused: told the address of every wrong attempt that was allowed.
     """
 
-    def __init__(self, password: str, attempts: RateLimitItem = ATTEMPTS) -> None:
-        if not password:
-            raise ValueError("the admin needs a password: without one, anyone could read the figures")
-        self._expected = _digest(USER, password)
+    def __init__(
+        self,
+        password: str,
+        attempts: RateLimitItem = ATTEMPTS,
+        on_refused: Callable[[str], None] = lambda client: None,
+    ) -> None:
+        self._password = Password(password)
         self._attempts = attempts
+        self._on_refused = on_refused
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        # Of many guesses at once, each waits for the one before: their count is right, and one core is busy at most.
+        self._one_by_one = asyncio.Lock()
 
     async def __call__(self, request: Request) -> None:
         """Let the request pass.
@@ -41,15 +88,36 @@ class Guard:
             # A browser's first request brings none: no attempt.
             raise _unauthorized("Sign in as 'admin' with the admin's password.")
         client = request.client.host if request.client else "unknown"
-        credentials = read_basic(header)
-        right = credentials is not None and hmac.compare_digest(_digest(*credentials), self._expected)
-        # A right password is held back too once the attempts are used up: else guessing would go on.
-        allowed = await (self._limiter.test if right else self._limiter.hit)(self._attempts, client)
-        if not allowed:
-            stats = await self._limiter.get_window_stats(self._attempts, client)
-            raise too_many("attempts", "Too many wrong passwords came from this address.", stats.reset_time)
-        if not right:
-            raise _unauthorized("Wrong user or password. The user is 'admin'.")
+        user, given = read_basic(header) or ("", "")
+        if hmac.compare_digest(user.encode(), USER.encode()) and self._password.is_known(given):
+            await self._check_attempts(client)
+            return
+        async with self._one_by_one:
+            await self._check_attempts(client)
+            if user == USER and await self._password.verify(given):
+                return
+            await self._limiter.hit(self._attempts, client)
+        self._on_refused(client)
+        raise _unauthorized("Wrong user or password. The user is 'admin'.")
+
+    async def _check_attempts(self, client: str) -> None:
+        # The right password is held back too once the attempts are used up: else guessing would go on.
+        if await self._limiter.test(self._attempts, client):
+            return
+        stats = await self._limiter.get_window_stats(self._attempts, client)
+        raise too_many("attempts", "Too many wrong passwords came from this address.", stats.reset_time)
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash of a password, with the parameters of RFC 9106 for little memory (argon2-cffi's own)."""
+    return PasswordHasher().hash(password)
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return PasswordHasher().verify(hashed, password)
+    except (Argon2Error, InvalidHashError):
+        return False
 
 
 def read_basic(header: str) -> tuple[str, str] | None:
@@ -62,11 +130,6 @@ def read_basic(header: str) -> tuple[str, str] | None:
     except ValueError:  # not base64, not ASCII, or not UTF-8 inside
         return None
     return (user, password) if separator else None
-
-
-def _digest(user: str, password: str) -> bytes:
-    # Of one length whatever was sent, so that comparing takes the same time.
-    return hashlib.sha256(f"{user}:{password}".encode()).digest()
 
 
 def _unauthorized(detail: str) -> Problem:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from backend.acceptance.filters import KINDS, Filters
+from backend.acceptance.filters import ARMS, KINDS, Filters
 from backend.acceptance.service import Choices
 from backend.problems import Problem
 
@@ -16,7 +16,7 @@ DEFAULT_PERIOD = "28d"
 # A page of more days than this is no page, and a span of millennia is a mistake.
 LONGEST = 3660
 
-NAMES = ("period", "month", "since", "until", "kind", "site", "model", "tag", "sort")
+NAMES = ("period", "month", "since", "until", "kind", "site", "model", "tag", "sort", "arm")
 
 # How tags can be put in order, in the words of the page.
 SORTS = {"viewed": "Most viewed", "best": "Best", "worst": "Worst", "dismissed": "Most dismissed"}
@@ -59,6 +59,7 @@ class View:
             "kind": "" if filters.kind == "ask" else filters.kind,
             "site": filters.site or "",
             "model": filters.model_version or "",
+            "arm": filters.arm or "",
             "tag": self.search,
             "sort": "" if self.sort == DEFAULT_SORT else self.sort,
         }
@@ -90,6 +91,9 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
     kind = next((kind for kind in KINDS if kind == given.get("kind", "ask")), None)
     if kind is None:
         raise _bad("kind", f"There is no kind '{given['kind']}'", KINDS)
+    arm = next((arm for arm in ARMS if arm == given.get("arm")), None)
+    if arm is None and "arm" in given:
+        raise _bad("arm", f"There is no arm '{given['arm'][:40]}'", ARMS)
     sort = given.get("sort", DEFAULT_SORT)
     if sort not in SORTS:
         raise _bad("sort", f"There is no order '{sort[:40]}'", SORTS)
@@ -103,6 +107,7 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
             kind=kind,
             site=_one_of("site", given.get("site"), choices.sites),
             model_version=_one_of("model", given.get("model"), choices.model_versions),
+            arm=arm,
         ),
         period,
         search,

@@ -4,7 +4,7 @@ Every function is pure and returns markup. A chart is drawn at the width it is s
 its size: a wide and a narrow drawing, of which the style sheet shows one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -54,7 +54,15 @@ def _written(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def line(points: Sequence[Point], *, label: str, width: float, height: float = 220.0, css: str = "") -> Markup:
+def line(
+    points: Sequence[Point],
+    *,
+    label: str,
+    width: float,
+    height: float = 220.0,
+    css: str = "",
+    marks: Mapping[date, int] | None = None,
+) -> Markup:
     """A line by day with its interval as a band; it breaks where a day has no value.
 
     Args:
@@ -62,6 +70,7 @@ def line(points: Sequence[Point], *, label: str, width: float, height: float = 2
         label: what the picture shows, for those who do not see it.
         width, height: of the drawing, in pixels.
         css: another class of the svg element.
+        marks: days on which something was released, each with its number in the legend.
     """
     top = scale_top(points)
     room, floor = width - LEFT - RIGHT, height - BELOW
@@ -76,6 +85,12 @@ def line(points: Sequence[Point], *, label: str, width: float, height: float = 2
         *_scale(top, LEFT, width - RIGHT, y),
         *_days(points, x, height - 6, max(1, int(room // LABEL_WIDTH))),
     ]
+    for i, one in enumerate(points):
+        if marks and one.day in marks:
+            drawn.append(element("line", x1=x(i), x2=x(i), y1=TOP, y2=floor, class_="mark"))
+            drawn.append(
+                element("text", str(marks[one.day]), x=x(i) + 3, y=TOP + 9, class_="tick mark", text_anchor="start")
+            )
     for run in runs(points):
         upper = [f"{x(i):.1f},{y(points[i].high):.1f}" for i in run]
         lower = [f"{x(i):.1f},{y(points[i].low):.1f}" for i in reversed(run)]

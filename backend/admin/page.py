@@ -2,30 +2,45 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
+from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import figures, service
 from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
-from backend.acceptance.filters import KINDS
+from backend.acceptance.filters import ARMS, KINDS
 from backend.acceptance.queries import SCORE_BANDS
 from backend.acceptance.service import Bookkeeping, Choices, Latency
 from backend.acceptance.worth import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
 from backend.admin import charts
 from backend.admin.address import PERIODS, SORTS, View
-from backend.admin.panels import chosen_tags, length_name
+from backend.admin.panels import A_DAY, chosen_tags, detailed, length_name, releases_of, shadow_of, standing_of
 from backend.alerts.rules import Rule
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
+from backend.audit.service import newest
+from backend.audit.tables import Act
+from backend.deployments.experiment import BY_ITSELF, Standing, verdicts
+from backend.deployments.guardrails import TITLES
+from backend.deployments.service import Mark, history
+from backend.deployments.shadow_scores import ShadowScores
+from backend.deployments.tables import Deployment, VerdictRow
+from backend.drift.findings import Findings
+from backend.drift.service import newest as newest_drift
+from backend.vitals import Signs, signs_since
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
 
 # The page shows this many rows of its long tables; their JSON and CSV have all.
 REPORT_ROWS = 10
+ACTS_SHOWN = 10
+DEPLOYMENTS_SHOWN = 10
+STOPPED_SHOWN = timedelta(days=7)
 ROWS_SHOWN = {"DAYS_SHOWN": 400, "TAGS_SHOWN": 25, "MISSED_SHOWN": 20, "UNKNOWN_SHOWN": 10}
 
 PERIOD_TITLES = {"7d": "7 days", "28d": "28 days", "90d": "90 days", "365d": "12 months", "all": "All"}
@@ -55,9 +70,18 @@ class Measured:
     lengths: dict[int, Counts]
     scores: dict[int, Counts]
     latencies: list[Latency]
+    requests: Signs
     worth: Worth
     tags: dict[str, Counts]
     bookkeeping: Bookkeeping
+    drift: Findings | None
+    acts: list[Act]
+    random_positions: dict[int | None, Counts]
+    experiment: Standing | None
+    deployments: list[Deployment]
+    verdicts: Mapping[UUID, VerdictRow]
+    shadow: tuple[Deployment, ShadowScores] | None
+    releases: list[tuple[date, list[Mark]]]
 
 
 async def measure(session: AsyncSession, view: View, vocabulary: Collection[str], now: datetime) -> Measured:
@@ -65,7 +89,7 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
     grid = await service.count_grid(session, view.filters, vocabulary, now)
     before = await service.count_grid(session, view.filters.before, vocabulary, now)
     offers = await service.count_offers(session, view.filters, now)
-    latencies = await service.latencies(session, view.filters)
+    latencies = await service.latencies(session, view.filters, now)
     overview = grid.overview()
     return Measured(
         alerts=await list_alerts(session, now),
@@ -78,10 +102,35 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         lengths=offers.by_length(),
         scores=offers.by_score(),
         latencies=latencies,
+        requests=await signs_since(session, now - A_DAY),
         worth=worth(overview, latencies[0].p50 if latencies else None),
         tags=await service.count_tags(session, view.filters, vocabulary, now),
-        bookkeeping=await service.bookkeeping(session, view.filters),
+        bookkeeping=await service.bookkeeping(session, view.filters, now),
+        drift=await newest_drift(session),
+        acts=await newest(session, ACTS_SHOWN),
+        random_positions=grid.by_position("random"),
+        experiment=await standing_of(session),
+        deployments=await history(session),
+        verdicts=await verdicts(session),
+        shadow=await shadow_of(session),
+        releases=by_day(await releases_of(session, view.filters)),
     )
+
+
+def stopped(deployments: Sequence[Deployment], now: datetime) -> list[Deployment]:
+    """Challengers that the service itself has ended lately, by a guardrail or since they were worse."""
+    return [
+        each
+        for each in deployments
+        if each.ended_at is not None
+        and each.ended_at > now - STOPPED_SHOWN
+        and (each.ended_because or "").startswith(BY_ITSELF)
+    ]
+
+
+def by_day(marks: Sequence[Mark]) -> list[tuple[date, list[Mark]]]:
+    """Steps in the life of the models, day by day in UTC, in order; the page numbers these days from 1."""
+    return [(day, list(steps)) for day, steps in groupby(marks, key=lambda mark: mark.at.astimezone(UTC).date())]
 
 
 def percent(figure: Rate | Mean) -> str:
@@ -115,6 +164,16 @@ def points(change: Change) -> str:
     return f"{'+' if value >= 0 else chr(0x2212)}{abs(value):.1f}"
 
 
+def share(value: float | None) -> str:
+    """A share in per cent with one digit; n/a of nothing."""
+    return "n/a" if value is None else f"{value * 100:.1f} %"
+
+
+def in_points(value: float) -> str:
+    """A difference of shares in points of per cent with its sign: ``+1.8``."""
+    return f"{value * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
 def thousands(n: int) -> str:
     """A whole number with commas."""
     return f"{n:,}"
@@ -142,8 +201,16 @@ def few(figure: Rate | Mean) -> bool:
     return figure.n < ENOUGH
 
 
-def chart(figure: Figure, days: dict[date, Counts], *, width: float, height: float, css: str = "") -> str:
-    """A figure by day."""
+def chart(
+    figure: Figure,
+    days: dict[date, Counts],
+    *,
+    width: float,
+    height: float,
+    css: str = "",
+    releases: Sequence[tuple[date, list[Mark]]] = (),
+) -> str:
+    """A figure by day, with marks where something was released."""
     points = []
     for day, counts in days.items():
         result = figure.of(counts)
@@ -152,7 +219,8 @@ def chart(figure: Figure, days: dict[date, Counts], *, width: float, height: flo
             words += f" ({interval(result)}), {fraction(result, figure.unit)}"
         points.append(charts.point(day, result, words))
     label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
-    return charts.line(points, label=label, width=width, height=height, css=css)
+    marks = {day: number for number, (day, _) in enumerate(releases, start=1)}
+    return charts.line(points, label=label, width=width, height=height, css=css, marks=marks)
 
 
 def top_of(results: Sequence[Rate | Mean]) -> float:
@@ -184,6 +252,9 @@ def _environment() -> Environment:
         long_day=long_day,
         points=points,
         duration=duration,
+        share=share,
+        in_points=in_points,
+        detailed=detailed,
         figure_of=figure_of,
     )
     environment.globals.update(
@@ -195,10 +266,12 @@ def _environment() -> Environment:
         bar=charts.bar,
         top_of=top_of,
         figures=figures,
+        guardrail_titles=TITLES,
         ENOUGH=ENOUGH,
         SCORE_BANDS=SCORE_BANDS,
         SECONDS_A_TAG=SECONDS_A_TAG,
         PRICE_OF_A_CORE_HOUR=PRICE_OF_A_CORE_HOUR,
+        DEPLOYMENTS_SHOWN=DEPLOYMENTS_SHOWN,
         **ROWS_SHOWN,
     )
     return environment
@@ -224,6 +297,7 @@ def render(
         filters=view.filters,
         choices=choices,
         kinds=KINDS,
+        arms=ARMS,
         kind_titles=KIND_TITLES,
         periods={period: PERIOD_TITLES[period] for period in PERIODS},
         found=found,
@@ -232,8 +306,10 @@ def render(
         rules=rules,
         report_query=view.query(period="", since="", until="", tag="", sort=""),
         missed_tags=missed,
+        never_offered=sum(counts.missed_tags == counts.posted_tags for _, counts in missed),
         unknown_tags=[(tag, counts) for tag, counts in missed if counts.unknown_tags],
         has_vocabulary=has_vocabulary,
+        stopped=stopped(found.deployments, now),
         score_points=[
             (counts.score_sum / counts.viewed, figures.AGREEMENT.of(counts))
             for counts in found.scores.values()

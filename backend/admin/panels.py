@@ -2,9 +2,11 @@
 
 import csv
 import io
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,18 +26,38 @@ from backend.acceptance.figures import (
     Rate,
     change,
 )
-from backend.acceptance.filters import Filters
+from backend.acceptance.filters import ARMS, Filters
 from backend.acceptance.queries import LENGTHS, SCORE_BANDS
+from backend.acceptance.worst import Worst, worst
 from backend.acceptance.worth import Worth, worth
 from backend.admin.address import View
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
+from backend.audit.service import newest
+from backend.audit.tables import Act
+from backend.deployments import experiment
+from backend.deployments.experiment import Standing
+from backend.deployments.guardrails import TITLES
+from backend.deployments.service import Mark, history, marks
+from backend.deployments.shadow_scores import ShadowScores, shadow_scores
+from backend.deployments.tables import Deployment, VerdictRow
+from backend.drift.findings import Findings, Measured
+from backend.drift.service import newest as newest_drift
+from backend.vitals import Signs, signs_since
+
+V = TypeVar("V", bound=str | float | None)
 
 Cell = str | int | float | date | Rate | Mean | None
 Row = dict[str, Cell]
 
+# How far back requests are counted.
+A_DAY = timedelta(days=1)
+
 # Digits after the point of a share; more would show the noise of adding up in another order.
 DIGITS = 6
+
+# Acts of admins in JSON and CSV, the newest.
+ACTS_KEPT = 1_000
 
 PARTS_OF_FIGURE = ("numerator", "denominator", "n", "value", "low", "high", "open")
 
@@ -104,6 +126,19 @@ def positions_table(rows: dict[int | None, Counts]) -> Table:
     return Table(
         ("position", *names),
         [{"position": position, **_of_items(counts, ITEM_FIGURES)} for position, counts in rows.items()],
+    )
+
+
+def orders_table(grid: service.Grid) -> Table:
+    """One row an order of the chips and a position, the figures of items."""
+    names = tuple(figure.name for figure in ITEM_FIGURES)
+    return Table(
+        ("order", "position", *names),
+        [
+            {"order": order, "position": position, **_of_items(counts, ITEM_FIGURES)}
+            for order in ("model", "random")
+            for position, counts in grid.by_position(order).items()
+        ],
     )
 
 
@@ -252,6 +287,10 @@ async def _positions(asked: Asked) -> Table:
     return positions_table((await _grid(asked)).by_position())
 
 
+async def _orders(asked: Asked) -> Table:
+    return orders_table(await _grid(asked))
+
+
 async def _sites(asked: Asked) -> Table:
     return breakdown_table("site", (await _grid(asked)).by_site())
 
@@ -265,11 +304,26 @@ async def _calibration(asked: Asked) -> Table:
 
 
 async def _latency(asked: Asked) -> Table:
-    return latency_table(await service.latencies(asked.session, asked.filters))
+    return latency_table(await service.latencies(asked.session, asked.filters, asked.now))
+
+
+def requests_table(found: Signs) -> Table:
+    """What became of all replicas' requests of the last day, whatever is filtered."""
+    return Table(
+        ("name", "result"),
+        [
+            {"name": "requests failed", "result": Rate(found.failed, found.requests)},
+            {"name": "suggestions slow", "result": Rate(found.slow, found.suggestions)},
+        ],
+    )
+
+
+async def _requests(asked: Asked) -> Table:
+    return requests_table(await signs_since(asked.session, asked.now - A_DAY))
 
 
 async def _worth(asked: Asked) -> Table:
-    latencies = await service.latencies(asked.session, asked.filters)
+    latencies = await service.latencies(asked.session, asked.filters, asked.now)
     return worth_table(worth((await _grid(asked)).overview(), latencies[0].p50 if latencies else None))
 
 
@@ -281,8 +335,17 @@ async def _missed(asked: Asked) -> Table:
     return missed_table(await _count_tags(asked), asked.vocabulary)
 
 
+def worst_table(rows: Sequence[Worst]) -> Table:
+    """One row a tag: dismissed of seen, or missed of posted."""
+    return Table(("what", "tag", "result"), [{"what": row.what, "tag": row.tag, "result": row.rate} for row in rows])
+
+
+async def _worst(asked: Asked) -> Table:
+    return worst_table(worst(await _count_tags(asked), asked.vocabulary))
+
+
 async def _bookkeeping(asked: Asked) -> Table:
-    return bookkeeping_table(await service.bookkeeping(asked.session, asked.filters))
+    return bookkeeping_table(await service.bookkeeping(asked.session, asked.filters, asked.now))
 
 
 def alerts_table(rows: Sequence[AlertRow]) -> Table:
@@ -291,12 +354,243 @@ def alerts_table(rows: Sequence[AlertRow]) -> Table:
     return Table(columns, [{name: _written(getattr(row, name)) for name in columns} for row in rows])
 
 
-def _written(value: str | datetime | None) -> str | None:
+def _written(value: V | datetime) -> V | str:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
 async def _alerts(asked: Asked) -> Table:
     return alerts_table(await list_alerts(asked.session, asked.now))
+
+
+def acts_table(acts: Sequence[Act]) -> Table:
+    """One row an act of an admin, whatever is filtered, the newest first."""
+    rows: list[Row] = [
+        {
+            "at": act.at.isoformat(),
+            "actor": act.actor,
+            "act": act.act,
+            "subject": act.subject,
+            "details": detailed(act.details),
+        }
+        for act in acts
+    ]
+    return Table(("at", "actor", "act", "subject", "details"), rows)
+
+
+def detailed(details: Mapping[str, object]) -> str:
+    """The details of an act in one line: ``seed 1, drafts 1,120``."""
+    return ", ".join(f"{name} {_detail(value)}" for name, value in details.items())
+
+
+def _detail(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({detailed(value)})"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def drift_table(found: Findings | None) -> Table:
+    """One row a figure of the newest import, whatever is filtered; ``noise`` is what chance alone brings."""
+    columns = ("since", "until", "model_version", "kind", "name", "n", "value", "low", "high", "noise", "drifted")
+    if found is None:
+        return Table(columns, [])
+    performance, relation = found.performance, found.relation
+    rows: list[Row] = [
+        _drift_row(kind, name, found.drafts, value, noise=noise, drifted=each.drifted)
+        for each in found.columns
+        for kind, name, value, noise in (
+            ("data", f"{each.column} psi", each.psi, each.psi_noise),
+            ("data", f"{each.column} jensen-shannon", each.js, each.js_noise),
+        )
+    ]
+    rows.append(
+        _drift_row("concept", "shift", relation.n, relation.shift, noise=relation.noise, drifted=relation.drifted)
+    )
+    rows += [
+        _drift_row("model", name, performance.n, value, drifted=performance.drifted if name == "by model" else None)
+        for name, value in (
+            ("jaccard", performance.jaccard),
+            ("jaccard reference", performance.reference),
+            ("change", performance.change),
+            ("by inputs", performance.by_inputs),
+            ("by relation", performance.by_relation),
+            ("by model", performance.by_model),
+            ("unknown posted tags", performance.unknown),
+            ("unknown posted tags reference", performance.unknown_reference),
+        )
+    ]
+    rows += [_drift_row(each.kind, each.day.isoformat(), None, None, drifted=True) for each in found.disturbances]
+    span: Row = {"since": found.since, "until": found.until, "model_version": found.model_version}
+    return Table(columns, [span | row for row in rows])
+
+
+def _drift_row(
+    kind: str,
+    name: str,
+    n: int | None,
+    value: float | Measured | None,
+    *,
+    noise: float | None = None,
+    drifted: bool | None,
+) -> Row:
+    measured = value if isinstance(value, Measured) else None
+    return {
+        "kind": kind,
+        "name": name,
+        "n": n,
+        "value": measured.value if measured else value if not isinstance(value, Measured) else None,
+        "low": measured.low if measured else None,
+        "high": measured.high if measured else None,
+        "noise": noise,
+        "drifted": None if drifted is None else "yes" if drifted else "no",
+    }
+
+
+async def _drift(asked: Asked) -> Table:
+    return drift_table(await newest_drift(asked.session))
+
+
+async def _acts(asked: Asked) -> Table:
+    return acts_table(await newest(asked.session, ACTS_KEPT))
+
+
+def experiment_table(standing: Standing | None) -> Table:
+    """One row a figure: the arms side by side, by install, of the experiment that runs, or else of the last one.
+
+    Until the verdict the bounds of the difference hold however often one looks; from then on they are of one look.
+    """
+    sides = ("installs", "n", "value", "low", "high")
+    arms = [f"{arm}_{side}" for arm in ARMS for side in sides]
+    columns = ("model_version", "figure", *arms, "difference", "difference_low", "difference_high")
+    if standing is None:
+        return Table(columns, [])
+    rows: list[Row] = []
+    for found in standing.arms:
+        row: Row = {"model_version": standing.deployment.model_version, "figure": found.comparison.name}
+        for arm, estimate, n in zip(ARMS, (found.champion, found.challenger), found.trials, strict=True):
+            low, high = (estimate.interval if estimate else None) or (None, None)
+            of_arm = (estimate.installs if estimate else 0, n, estimate.value if estimate else None, low, high)
+            row |= dict(zip((f"{arm}_{side}" for side in sides), map(_rounded, of_arm), strict=True))
+        difference = found.difference
+        for name in ("difference", "difference_low", "difference_high"):
+            part = name.removeprefix("difference_") if name != "difference" else "value"
+            row[name] = _rounded(getattr(difference, part)) if difference else None
+        rows.append(row)
+    return Table(columns, rows)
+
+
+def _rounded(value: float | None) -> int | float | None:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+async def _experiment(asked: Asked) -> Table:
+    return experiment_table(await standing_of(asked.session))
+
+
+async def standing_of(session: AsyncSession) -> Standing | None:
+    """How the experiment that runs, or else the last one, stood when it was last judged."""
+    deployment = await experiment.newest(session)
+    return None if deployment is None else await experiment.stood(session, deployment)
+
+
+def guardrails_table(standing: Standing | None) -> Table:
+    """One row a guardrail, as last read."""
+    columns = ("model_version", "guardrail", "n", "champion", "challenger", "breached", "words", "read_at")
+    if standing is None:
+        return Table(columns, [])
+    rows: list[Row] = []
+    for name in TITLES:
+        reading = standing.guardrails.get(name)
+        if reading is not None:
+            rows.append(
+                {
+                    "model_version": standing.deployment.model_version,
+                    "guardrail": name,
+                    "n": reading.n,
+                    "champion": _rounded(reading.champion),
+                    "challenger": _rounded(reading.challenger),
+                    "breached": None if reading.breached is None else "yes" if reading.breached else "no",
+                    "words": reading.words,
+                    "read_at": reading.read_at.isoformat(),
+                }
+            )
+    return Table(columns, rows)
+
+
+async def _guardrails(asked: Asked) -> Table:
+    return guardrails_table(await standing_of(asked.session))
+
+
+def deployments_table(
+    rows: Sequence[Deployment], verdicts: Mapping[UUID, VerdictRow], standing: Standing | None
+) -> Table:
+    """One row a deployment, the newest first; ``stands`` is an experiment's verdict, or how far it is."""
+    own = ("number", "model_version", "role", "share", "started_at", "ended_at", "ended_because", "horizon")
+    of_verdict = ("installs", "difference", "low", "high")
+    found: list[Row] = []
+    for row in rows:
+        verdict = verdicts.get(row.id)
+        stands = None if verdict is None else verdict.word
+        if standing is not None and standing.deployment.id == row.id:
+            stands = standing.words
+        found.append(
+            {name: _written(getattr(row, name)) for name in own}
+            | {"stands": stands}
+            | {f"verdict_{name}": _rounded(getattr(verdict, name)) if verdict else None for name in of_verdict}
+        )
+    return Table((*own, "stands", *(f"verdict_{name}" for name in of_verdict)), found)
+
+
+async def _deployments(asked: Asked) -> Table:
+    session = asked.session
+    return deployments_table(await history(session), await experiment.verdicts(session), await standing_of(session))
+
+
+def shadow_table(found: tuple[Deployment, ShadowScores] | None) -> Table:
+    """The version in the shadow and what was shown, side by side on the same posted drafts."""
+    columns = ("model_version", "drafts", "mean_precision", "mean_recall", "mean_jaccard")
+    if found is None:
+        return Table(columns, [])
+    deployment, scores = found
+    return Table(
+        columns,
+        [
+            {
+                "model_version": name,
+                "drafts": each.drafts,
+                "mean_precision": _rounded(each.precision),
+                "mean_recall": _rounded(each.recall),
+                "mean_jaccard": _rounded(each.jaccard),
+            }
+            for name, each in ((deployment.model_version, scores.shadow), ("shown", scores.shown))
+        ],
+    )
+
+
+async def shadow_of(session: AsyncSession) -> tuple[Deployment, ShadowScores] | None:
+    """The version in the shadow, or the last that was, and how it does."""
+    deployment = next((each for each in await history(session) if each.role == "shadow"), None)
+    return None if deployment is None else (deployment, await shadow_scores(session, deployment.id))
+
+
+async def _shadow(asked: Asked) -> Table:
+    return shadow_table(await shadow_of(asked.session))
+
+
+def releases_table(found: Sequence[Mark]) -> Table:
+    """One row a step in the life of the models, within the period."""
+    return Table(("at", "what"), [{"at": mark.at.isoformat(), "what": mark.what} for mark in found])
+
+
+async def releases_of(session: AsyncSession, filters: Filters) -> list[Mark]:
+    """Every step within the period, in order."""
+    (span,) = filters.selection.spans
+    return await marks(session, span.start, span.end)
+
+
+async def _releases(asked: Asked) -> Table:
+    return releases_table(await releases_of(asked.session, asked.filters))
 
 
 async def _grid(asked: Asked) -> service.Grid:
@@ -313,14 +607,24 @@ PANELS: dict[str, Callable[[Asked], Awaitable[Table]]] = {
     "days": _days,
     "tags": _tags,
     "positions": _positions,
+    "orders": _orders,
     "models": _models,
+    "experiment": _experiment,
+    "guardrails": _guardrails,
+    "deployments": _deployments,
+    "shadow": _shadow,
+    "releases": _releases,
     "missed": _missed,
+    "worst": _worst,
     "sites": _sites,
     "lengths": _lengths,
     "calibration": _calibration,
     "latency": _latency,
+    "requests": _requests,
     "worth": _worth,
     "bookkeeping": _bookkeeping,
+    "drift": _drift,
+    "acts": _acts,
 }
 
 

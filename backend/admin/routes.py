@@ -83,15 +83,17 @@ def admin_router(
     sessions: Sessions,
     vocabulary: Callable[[], Collection[str]],
     rules: Mapping[str, Rule],
+    on_refused: Callable[[str], None] = lambda client: None,
     now: Callable[[], datetime] = utc_now,
 ) -> APIRouter:
     """All the admin's routes, under /metrics, behind one guard that no route can forget.
 
     Args:
-        password: the admin's password.
+        password: the admin's password or its hash.
         sessions: gives a session in a transaction of its own; raises DatabaseAway.
         vocabulary: the tags of the model loaded now; empty if none is.
         rules: the rules of alerts, by name.
+        on_refused: told the address of every wrong password.
         now: the clock, in UTC.
 
     Raises:
@@ -99,7 +101,7 @@ def admin_router(
     """
     router = APIRouter(
         prefix="/metrics",
-        dependencies=[Depends(Guard(password))],
+        dependencies=[Depends(Guard(password, on_refused=on_refused))],
         route_class=AdminRoute,
         include_in_schema=False,
     )
@@ -151,7 +153,7 @@ def admin_router(
         try:
             async with asyncio.timeout(SCRAPE_LIMIT), sessions() as session:
                 await service.begin_snapshot(session)
-                return await service.running(session)
+                return await service.running(session, now())
         except (DatabaseAway, SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("this scrape goes without the counts of items: %r", error)
             return None
@@ -208,6 +210,7 @@ def document(panel: str, filters: Filters, moment: datetime, table: panels.Table
             "kind": filters.kind,
             "site": filters.site,
             "model": filters.model_version,
+            **({} if filters.arm is None else {"arm": filters.arm}),
         },
         "rows": panels.to_json(table),
     }

@@ -10,15 +10,18 @@ from backend.acceptance import service
 from backend.acceptance.figures import Counts, Figure, Mean, Rate, total
 from backend.acceptance.filters import Filters
 from backend.acceptance.intervals import interval_of_difference
-from backend.alerts.rules import Bound, Burst, Drop, Lost, Rule, Signal, Silent, figure_named
+from backend.alerts.rules import Bound, Burst, Drifting, Drop, Lost, Rule, Signal, Silent, figure_named
 from backend.alerts.states import Reading
+from backend.drift.findings import Findings
+from backend.drift.service import newest as newest_drift
 from backend.vitals import signs_since
 
 Readings = dict[str, Reading]
 """By subject; a rule that watches one thing has the subject ''."""
 
-# From 95 % to the confidence of which one thousandth is left out on either side.
-STRETCH = NormalDist().inv_cdf(0.999) / NormalDist().inv_cdf(0.975)
+# From 95 % to the confidence of which one ten-thousandth is left out on either side: rules are judged every hour, and
+# items of one draft, and drafts of one writer, are more alike than the intervals know.
+STRETCH = NormalDist().inv_cdf(0.9999) / NormalDist().inv_cdf(0.975)
 
 USUAL_DAYS = 7
 
@@ -74,6 +77,8 @@ async def read(rule: Rule, look: Look) -> Readings:
             return {"": await lost(rule, look)}
         case Silent():
             return {"": await silent(rule, look)}
+        case Drifting():
+            return await drifting(rule, look)
 
 
 def drop(rule: Drop, look: Look) -> Reading:
@@ -104,7 +109,8 @@ def bound(rule: Bound, look: Look) -> Reading:
 
 async def burst(rule: Burst, look: Look) -> Readings:
     """Tags dismissed many times within minutes, each an alert of its own."""
-    found = await service.dismissed_tags(look.session, look.now - timedelta(minutes=rule.minutes), rule.least)
+    since = look.now - timedelta(minutes=rule.minutes)
+    found = await service.dismissed_tags(look.session, since, look.now, rule.least)
     return {
         row.tag: Reading(
             True, f"{row.tag} was dismissed {row.n} times in {rule.minutes} minutes, by {row.installs} installs."
@@ -129,7 +135,7 @@ async def signal(rule: Signal, look: Look) -> Reading:
 async def lost(rule: Lost, look: Look) -> Reading:
     """Events lost on their way."""
     filters = Filters(look.yesterday - timedelta(days=rule.days - 1), look.yesterday)
-    books = await service.bookkeeping(look.session, filters)
+    books = await service.bookkeeping(look.session, filters, look.now)
     sent = books.received + books.lost
     words = (
         f"{books.lost:,} of {sent:,} events lost in the last {rule.days} whole days; "
@@ -151,8 +157,46 @@ async def silent(rule: Silent, look: Look) -> Reading:
     return Reading(None if usual < rule.least else now == 0, words)
 
 
+async def drifting(rule: Drifting, look: Look) -> Readings:
+    """What the newest import found of drift, each kind an alert of its own; one that is too old says nothing."""
+    found = await newest_drift(look.session)
+    if found is None or found.until < look.yesterday - timedelta(days=rule.days) or found.drafts < rule.least:
+        return {kind: Reading(None, "Nothing new has been imported.") for kind in ("data", "concept", "model")}
+    return {"data": data_drift(rule, found), "concept": concept_drift(found), "model": model_drift(found)}
+
+
+def data_drift(rule: Drifting, found: Findings) -> Reading:
+    """Columns that are further from the reference than the bound, and than chance would bring them."""
+    far = [each for each in found.columns if each.psi > max(rule.bound, each.psi_noise)]
+    told = ", ".join(f"{each.column} {each.psi:.2f}" for each in far) or "no column"
+    words = f"PSI above {rule.bound:g}: {told}; {found.drafts:,} drafts of {found.since} to {found.until}."
+    return Reading(bool(far), words)
+
+
+def concept_drift(found: Findings) -> Reading:
+    """The relation between scores and posted tags."""
+    relation = found.relation
+    words = (
+        f"At equal scores, the share of right tags differs by {relation.shift * 100:.1f} points on average; chance "
+        f"brings {relation.noise * 100:.1f}. {relation.n:,} tags of {found.since} to {found.until}."
+    )
+    return Reading(relation.drifted, words)
+
+
+def model_drift(found: Findings) -> Reading:
+    """Performance on posted drafts."""
+    performance = found.performance
+    lost = -(performance.by_model.value if performance.by_model else 0.0)
+    words = (
+        f"Jaccard {(performance.jaccard or 0) * 100:.1f} %, reference {performance.reference * 100:.1f} %; neither "
+        f"other drafts nor another relation explain {lost * 100:.1f} points of it. {performance.n:,} posted drafts of "
+        f"{found.since} to {found.until}."
+    )
+    return Reading(performance.drifted, words)
+
+
 def surely(result: Rate | Mean) -> tuple[float, float]:
-    """The bounds of a figure that chance passes once in a thousand times on either side."""
+    """The bounds of a figure that chance passes once in ten thousand times on either side."""
     low, high = result.interval or (0.0, 1.0)
     value = result.value or 0.0
     # The interval at 95 %, stretched: exact for means of many drafts, close for shares that are not near 0 or 1.

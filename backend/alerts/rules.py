@@ -96,9 +96,17 @@ class Silent(RuleBase):
     hours: Annotated[int, Field(ge=1, le=24)]
 
 
-Rule = Drop | Bound | Burst | Signal | Lost | Silent
+class Drifting(RuleBase):
+    """What came in, or what became of it, is no longer as the reference."""
 
-DAILY = (Drop, Bound, Lost)
+    kind: Literal["drift"]
+    days: Days
+    bound: Annotated[float, Field(gt=0)]
+
+
+Rule = Drop | Bound | Burst | Signal | Lost | Silent | Drifting
+
+DAILY = (Drop, Bound, Lost, Drifting)
 """Rules that look at days, which change little within the hour."""
 
 RULES: TypeAdapter[dict[str, Rule]] = TypeAdapter(dict[str, Annotated[Rule, Field(discriminator="kind")]])

@@ -4,7 +4,9 @@ import sys
 from datetime import UTC, datetime
 
 import click
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit.service import note
 from backend.commands.terminal import read_settings, with_session, with_url
 from backend.database import Database, migrate
 from backend.demo.service import AlreadyPlayed, Played, play
@@ -24,7 +26,13 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     Its drafts are of kind demo, which no figure of real drafts counts.
     """
     if remove:
-        removed = with_session(remove_demo)
+
+        async def take_out(session: AsyncSession) -> int:
+            removed = await remove_demo(session)
+            await note(session, "remove demo", details={"drafts": removed})
+            return removed
+
+        removed = with_session(take_out)
         click.echo(f"{removed:,} demo drafts removed.")
         return
     now = datetime.now(UTC)
@@ -40,7 +48,10 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
         database = Database(url)
         try:
             with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
-                return await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+                played = await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+            async with database.session() as session:
+                await note(session, "write demo", details={"seed": seed, "days": days, "drafts": played.drafts})
+            return played
         finally:
             await database.close()
 

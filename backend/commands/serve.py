@@ -8,11 +8,13 @@ import click
 import uvicorn
 from fastapi import FastAPI
 
+from backend import logs
 from backend.alerts.rules import RulesError
 from backend.app import create_app
 from backend.commands.terminal import read_settings
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
+from backend.wire import Connection, Server
 
 EXTENSION = Path(__file__).parent.parent.parent / "extension"
 
@@ -42,18 +44,26 @@ def serve() -> None:
         raise click.ClickException(
             f"can't use the data folder {settings.data_dir}: {error.strerror}. TAGALONG_DATA_DIR names another."
         ) from None
+    logs.configure(settings.log_format, settings.log_level)
     # uvicorn would log a failed start as a traceback; the person at the terminal gets its message instead.
     logging.getLogger("uvicorn.error").addFilter(lambda record: app.state.failure is None)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
+            http=Connection,
+            log_config=None,
             log_level="warning",
+            access_log=False,
             proxy_headers=bool(settings.forwarded_allow_ips),
             forwarded_allow_ips=settings.forwarded_allow_ips,
             ws="none",
             server_header=False,
+            # Longer than clients and proxies keep an idle connection, so that none is closed as they write into it.
+            timeout_keep_alive=20,
             timeout_graceful_shutdown=10,
-        )
+        ),
+        drain_seconds=settings.drain_seconds,
+        on_drain=lambda: setattr(app.state, "draining", True),
     )
     try:
         server.run(sockets=[listening])
@@ -81,11 +91,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 def greeting(address: str, settings: Settings) -> str:
     """What to do now that the service runs, in three lines."""
-    password = settings.resolve_admin_password()
-    where = "as set" if settings.admin_password else f"kept in {settings.data_dir / 'admin-password'}"
+    # One that was set is known to whoever set it, and may be a hash; it does not belong in a log.
+    password = (
+        "the password as set"
+        if settings.admin_password
+        else f"password {settings.resolve_admin_password()} (kept in {settings.data_dir / 'admin-password'})"
+    )
     return (
         f"Extension  load {EXTENSION} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "
         "(about:debugging#/runtime/this-firefox, Load Temporary Add-on)\n"
         f"Try it     {address}/\n"
-        f"Admin      {address}/metrics, user admin, password {password} ({where})"
+        f"Admin      {address}/metrics, user admin, {password}"
     )

@@ -1,11 +1,18 @@
 """`migrate`, `erase` and `recount`: what an operator does to the tables."""
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from uuid import UUID
 
 import click
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.acceptance import sums
+from backend.audit.service import note
 from backend.commands.terminal import with_session, with_url
 from backend.database import migrate as migrate_database
+from backend.feedback.projection import Difference
 from backend.feedback.projection import recount as recount_items
 from backend.installs.service import erase_install
 
@@ -21,17 +28,37 @@ def migrate() -> None:
 @click.argument("install_id", type=click.UUID)
 def erase(install_id: UUID) -> None:
     """Forget whose drafts and events those of INSTALL_ID were. The counts stay as they are."""
-    rows = with_session(lambda session: erase_install(session, install_id))
+
+    async def forget(session: AsyncSession) -> int:
+        rows = await erase_install(session, install_id)
+        await note(session, "erase", details={"rows": rows})
+        return rows
+
+    rows = with_session(forget)
     click.echo(f"Erased: {rows} drafts and events are now nobody's." if rows else "Nothing was stored of this install.")
 
 
 @click.command()
 def recount() -> None:
-    """Recount every item from its events, and print how many differ from what is kept."""
-    difference = with_session(recount_items)
+    """Recount every item from its events and every daily sum from its items, and print how many differ."""
+
+    async def compare(session: AsyncSession) -> tuple[Difference, sums.Difference]:
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        items = await recount_items(session)
+        days = await sums.differences(session, datetime.now(UTC))
+        await note(session, "recount", details=asdict(items) | {"days": days.days, "differing": len(days.differing)})
+        return items, days
+
+    items, days = with_session(compare)
     click.echo(
-        f"{difference.items} items recounted: {difference.missing} differ or are missing, "
-        f"{difference.surplus} differ or are surplus."
+        f"{items.items} items recounted: {items.missing} differ or are missing, {items.surplus} differ or are surplus."
     )
-    if difference.missing or difference.surplus:
+    told = ", ".join(map(str, days.differing[:10])) + (" …" if len(days.differing) > 10 else "")
+    click.echo(
+        f"{days.days} daily sums recounted: {len(days.differing)} differ{told and f' ({told})'}. "
+        f"{days.changed} days wait to be summed up anew; {days.final} are older than the events that are kept."
+    )
+    if items.missing or items.surplus:
         raise click.ClickException("the items kept are not those that the events make")
+    if days.differing:
+        raise click.ClickException("the daily sums are not those that the items make")

@@ -1,12 +1,17 @@
 """What the commands share at the terminal: the settings, the database, and errors that say what to do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+import gzip
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.database import Database, DatabaseAway, NewerSchema, migrate
@@ -21,8 +26,10 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [f"TAGALONG_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        faults = [f"TAGALONG_{str(e['loc'][0]).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
         raise click.ClickException("wrong settings:\n  " + "\n  ".join(faults)) from None
+    except SettingsError as error:
+        raise click.ClickException(f"wrong settings:\n  {error}") from None
 
 
 def with_session(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
@@ -66,3 +73,33 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield embedded.start()
     finally:
         embedded.stop()
+
+
+async def write_lines(lines: AsyncIterator[str], out: Path) -> int:
+    """Write lines to a file, whole or not at all, compressed if its name ends in .gz, or to the terminal (``-``).
+
+    Returns:
+        How many they were.
+    """
+    written = 0
+    if out == Path("-"):
+        async for line in lines:
+            click.echo(line, nl=False)
+            written += 1
+        return written
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    except OSError as error:
+        raise click.ClickException(f"{out} can't be written: {error.strerror}") from None
+    try:
+        os.close(descriptor)
+        opened = gzip.open if out.suffix == ".gz" else open
+        with opened(temporary, "wt", encoding="utf-8") as file:
+            async for line in lines:
+                file.write(line)
+                written += 1
+        Path(temporary).replace(out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return written

@@ -15,8 +15,9 @@ from backend.database import Database
 from backend.demo.writers import Deed, Sitting, deeds, uuid_from
 from backend.feedback.schemas import MAX_EVENTS, EventBatch
 from backend.feedback.service import forget_events, take
+from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from backend.suggestions.service import forget_drafts, record
+from backend.suggestions.service import drafts_of, forget_drafts
 from model.classifier import Classifier, Suggested
 
 # The writer has typed the title, and some time later the body. Seconds.
@@ -132,5 +133,5 @@ def event_of(
 
 async def remove(session: AsyncSession) -> int:
     """Take all demo traffic out again; return how many drafts there were."""
-    await forget_events(session, "demo")
-    return await forget_drafts(session, "demo")
+    await forget_events(session, drafts_of("demo"))
+    return await forget_drafts(session, drafts_of("demo"))

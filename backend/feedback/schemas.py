@@ -1,14 +1,22 @@
 """Messages of the feedback: a batch of events in, what became of each out."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from backend.messages import Id, Message, Site, Tag
+from backend.messages import Id, Message, Site, Tag, Whole
 
 MAX_EVENTS = 100
+
+
+# A moment of this century as RFC 3339 writes it, leap days included. [0-9] since not all languages mean that by \d.
+MOMENT = (
+    r"^20([0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    r"|([02468][048]|[13579][26])-02-29)"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 
 
 def in_this_century(moment: datetime) -> datetime:
@@ -25,15 +33,22 @@ def written(moment: object) -> object:
     return moment
 
 
-Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(written), AfterValidator(in_this_century)]
-QuestionId = Annotated[int, Field(ge=1, lt=2**63)]
+Timestamp = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(written),
+    AfterValidator(in_this_century),
+    # Not by "format": there, of all moments that can be written so, few lie in this century.
+    WithJsonSchema({"type": "string", "pattern": MOMENT, "examples": ["2026-01-31T12:00:00.123Z"]}),
+]
+QuestionId = Annotated[int, Field(ge=1, lt=2**53), Whole]
 
 
 class EventBase(Message):
     """What every event has: an id made by the client, and its place in the install's sequence, from 1."""
 
     id: Id
-    sequence: Annotated[int, Field(ge=1, lt=2**53)]
+    sequence: Annotated[int, Field(ge=1, lt=2**53), Whole]
     occurred_at: Timestamp
     draft_id: Id
 
@@ -44,7 +59,7 @@ class Viewed(EventBase):
     kind: Literal["viewed"]
     suggestion_id: Id
     tag: Tag
-    position: Annotated[int, Field(ge=1, le=100)]
+    position: Annotated[int, Field(ge=1, le=100), Whole]
 
 
 class Acted(EventBase):
@@ -64,7 +79,12 @@ class Posted(EventBase):
     site: Site
 
 
-AnyEvent = Annotated[Viewed | Acted | Posted, Field(discriminator="kind")]
+def without_discriminator(schema: dict[str, Any]) -> None:
+    """Leave out of the OpenAPI document what the kinds say anyway; tools misread one that several kinds share."""
+    schema.pop("discriminator", None)
+
+
+AnyEvent = Annotated[Viewed | Acted | Posted, Field(discriminator="kind", json_schema_extra=without_discriminator)]
 
 
 class EventBatch(Message):

@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
-from backend.feedback.tables import Event, Item, Refused
+from backend.feedback.tables import Event, Item, Numbering, Refused
 from backend.observability import EVENTS
-from backend.suggestions.service import KnownDraft, KnownSuggestion, drafts_of, find_suggestions, lock_drafts
+from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
 from backend.tables import as_dict
 
 UNKNOWN_DRAFT = "unknown_draft"
@@ -25,9 +25,7 @@ WRONG_SITE = "wrong_site"
 
 async def take(session: AsyncSession, batch: EventBatch, received_at: datetime) -> Receipt:
     """Store a batch of events, and bring the items and posts that they speak of up to date."""
-    drafts = await lock_drafts(session, [event.draft_id for event in batch.events])
-    named = {event.suggestion_id for event in batch.events if not isinstance(event, Posted)}
-    suggestions = await find_suggestions(session, list(named))
+    drafts, suggestions = await lock_drafts(session, {event.draft_id for event in batch.events})
 
     rows: dict[UUID, dict[str, Any]] = {}
     refused: dict[UUID, dict[str, Any]] = {}
@@ -128,12 +126,16 @@ def refused_row(event: AnyEvent, install_id: UUID, reason: str, received_at: dat
     }
 
 
+# Without the rows in it, so that it is put together once, which takes longer than running it.
+INSERT_EVENTS = insert(Event).on_conflict_do_nothing(index_elements=["id"]).returning(Event.id)
+
+
 async def insert_events(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[UUID]:
     """Store the events that are not yet known; return the ids of those."""
     if not rows:
         return []
-    statement = insert(Event).values(rows).on_conflict_do_nothing(index_elements=["id"]).returning(Event.id)
-    return list(await session.scalars(statement))
+    connection = await session.connection()
+    return list(await connection.scalars(INSERT_EVENTS, rows))
 
 
 async def insert_refused(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
@@ -159,16 +161,58 @@ async def export_refused(session: AsyncSession, install_id: UUID) -> list[dict[s
     return [as_dict(event) for event in refused]
 
 
+async def export_numbering(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
+    """Up to which number an install's events were forgotten for their age, if any were."""
+    return [as_dict(row) for row in await session.scalars(select(Numbering).where(Numbering.install_id == install_id))]
+
+
 async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
     """Give an install's events to ``nobody``, drop the questions' numbers in them, and return how many there were."""
     events = await session.execute(
         update(Event).where(Event.install_id == install_id).values(install_id=nobody, question_id=None)
     )
     refused = await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))
+    await session.execute(update(Numbering).where(Numbering.install_id == install_id).values(install_id=nobody))
     return int(events.rowcount + refused.rowcount)  # type: ignore[attr-defined]
 
 
-async def forget_events(session: AsyncSession, kind: str) -> None:
-    """Delete the events and items of all drafts of a kind."""
+async def forget_events(session: AsyncSession, drafts: Sequence[UUID] | Select[UUID]) -> None:
+    """Delete the events and items of drafts."""
     for table in (Item, Event):
-        await session.execute(delete(table).where(table.draft_id.in_(drafts_of(kind))))
+        await session.execute(delete(table).where(table.draft_id.in_(drafts)))
+
+
+async def forget_old_events(session: AsyncSession, drafts: Sequence[UUID], before: datetime) -> list[UUID]:
+    """Delete the events and items of those drafts of which no event has come since; return which these are.
+
+    Their numbers stay known, so that none looks lost.
+    """
+    younger = await session.scalars(
+        select(Event.draft_id).distinct().where(Event.draft_id.in_(drafts), Event.received_at >= before)
+    )
+    kept = set(younger)
+    gone = [draft for draft in drafts if draft not in kept]
+    await _keep_numbers(session, Event, Event.draft_id.in_(gone))
+    await forget_events(session, gone)
+    return gone
+
+
+async def forget_old_refusals(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Delete refused events that came before a moment, the oldest first; return how many."""
+    statement = select(Refused.id).where(Refused.received_at < before).order_by(Refused.received_at).limit(limit)
+    gone = list(await session.scalars(statement))
+    await _keep_numbers(session, Refused, Refused.id.in_(gone))
+    await session.execute(delete(Refused).where(Refused.id.in_(gone)))
+    return len(gone)
+
+
+async def _keep_numbers(session: AsyncSession, table: type[Event] | type[Refused], gone: ColumnElement[bool]) -> None:
+    """Note the highest number of each install among rows that are about to go."""
+    highest = select(table.install_id, func.max(table.sequence)).where(gone).group_by(table.install_id)
+    statement = insert(Numbering).from_select(["install_id", "sequence"], highest)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["install_id"],
+            set_={"sequence": func.greatest(Numbering.sequence, statement.excluded.sequence)},
+        )
+    )

@@ -15,19 +15,21 @@ SETTLE_LOCK = 8600_0002
 
 SETTLE = text("""
 WITH due AS (
-    SELECT id, site, kind, question_id, posted_tags, model_version
+    SELECT id, site, kind, question_id, posted_tags, model_version,
+        to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month
     FROM draft
     WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
     FOR UPDATE
 ), told AS (
-    INSERT INTO feedback (site, question_id, posted_tags, offered_tags, model_version)
+    INSERT INTO feedback (site, question_id, posted_tags, offered_tags, model_version, month)
     SELECT due.site, due.question_id, due.posted_tags,
         coalesce((
             SELECT array_agg(DISTINCT offered.tag)
             FROM suggestion, unnest(suggestion.tags[1:suggestion.confident]) AS offered (tag)
             WHERE suggestion.draft_id = due.id
         ), '{}'),
-        due.model_version
+        due.model_version,
+        due.month
     FROM due
     WHERE due.kind = 'ask'
     ON CONFLICT DO NOTHING

@@ -23,7 +23,7 @@ class Event(Table):
     sequence: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str] = mapped_column(Text)
     draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"))
-    suggestion_id: Mapped[UUID | None] = mapped_column(ForeignKey("suggestion.id"))
+    suggestion_id: Mapped[UUID | None] = mapped_column(ForeignKey("suggestion.id"), index=True)
     tag: Mapped[str | None] = mapped_column(Text)
     position: Mapped[int | None] = mapped_column(SmallInteger)
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
@@ -39,6 +39,7 @@ class Event(Table):
         Index("ix_event_draft_id_tag", "draft_id", "tag"),
         Index("ix_event_install_id_sequence", "install_id", "sequence", "received_at"),
         Index("ix_event_dismissed_received_at", "received_at", postgresql_where=text("kind = 'dismissed'")),
+        Index("ix_event_received_at", "received_at"),
     )
 
 
@@ -53,7 +54,19 @@ class Refused(Table):
     reason: Mapped[str] = mapped_column(Text)
     received_at: Mapped[Moment]
 
-    __table_args__ = (Index("ix_refused_install_id_sequence", "install_id", "sequence", "received_at"),)
+    __table_args__ = (
+        Index("ix_refused_install_id_sequence", "install_id", "sequence", "received_at"),
+        Index("ix_refused_received_at", "received_at"),
+    )
+
+
+class Numbering(Table):
+    """Up to which number an install's events were forgotten for their age: below it, nothing is a gap."""
+
+    __tablename__ = "numbering"
+
+    install_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
 
 
 class Item(Table):
@@ -68,7 +81,7 @@ class Item(Table):
 
     draft_id: Mapped[UUID] = mapped_column(ForeignKey("draft.id"), primary_key=True)
     tag: Mapped[str] = mapped_column(Text, primary_key=True)
-    suggestion_id: Mapped[UUID] = mapped_column(ForeignKey("suggestion.id"))
+    suggestion_id: Mapped[UUID] = mapped_column(ForeignKey("suggestion.id"), index=True)
     rank: Mapped[int] = mapped_column(SmallInteger)
     score: Mapped[float] = mapped_column(REAL)
     position: Mapped[int | None] = mapped_column(SmallInteger)
@@ -82,7 +95,10 @@ class Item(Table):
 
 
 class Feedback(Table):
-    """What a settled draft leaves: a posted question's tags beside the offered ones; no draft, no install."""
+    """What a settled draft leaves: a posted question's tags beside the offered ones; no draft, no install.
+
+    ``month`` (UTC, like ``2026-11``) is that of posting; rows of older versions do not know it.
+    """
 
     __tablename__ = "feedback"
 
@@ -91,3 +107,4 @@ class Feedback(Table):
     posted_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     offered_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     model_version: Mapped[str] = mapped_column(Text)
+    month: Mapped[str | None] = mapped_column(Text)

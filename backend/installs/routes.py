@@ -19,6 +19,8 @@ class InstallExport(BaseModel):
     drafts: list[dict[str, Any]]
     events: list[dict[str, Any]]
     refused: list[dict[str, Any]]
+    arms: list[dict[str, Any]]
+    shadow_answers: list[dict[str, Any]]
 
 
 @router.get("/{install_id}")

@@ -5,12 +5,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.feedback.service import disown_events, export_events, export_refused
+from backend.deployments.service import disown_assignments, export_assignments, export_shadow_answers
+from backend.feedback.service import disown_events, export_events, export_numbering, export_refused
 from backend.suggestions.service import disown_drafts, export_drafts
 
 
 async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """The install's drafts with their suggestions, its events, and which of its events were refused.
+    """The install's drafts with their suggestions, its events, which of them were refused, its arms in experiments,
+    and what versions in the shadow would have answered.
 
     Items are worked out of the events and add nothing to them.
     """
@@ -18,6 +20,9 @@ async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, l
         "drafts": await export_drafts(session, install_id),
         "events": await export_events(session, install_id),
         "refused": await export_refused(session, install_id),
+        "numbering": await export_numbering(session, install_id),
+        "arms": await export_assignments(session, install_id),
+        "shadow_answers": await export_shadow_answers(session, install_id),
     }
 
 
@@ -27,4 +32,8 @@ async def erase_install(session: AsyncSession, install_id: UUID) -> int:
     The drafts stay together under the new id, so that the counts stay as they were; nobody holds that id.
     """
     nobody = uuid4()
-    return await disown_drafts(session, install_id, nobody) + await disown_events(session, install_id, nobody)
+    return (
+        await disown_drafts(session, install_id, nobody)
+        + await disown_events(session, install_id, nobody)
+        + await disown_assignments(session, install_id, nobody)
+    )

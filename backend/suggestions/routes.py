@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
+from backend import logs
 from backend.suggestions.schemas import Batch, BatchAnswer, DraftState, RecordedAnswer
 from backend.suggestions.service import Suggester
 
@@ -22,10 +23,11 @@ Suggesting = Annotated[Suggester, Depends(suggester)]
 @router.post("")
 async def suggest(draft: DraftState, suggester: Suggesting) -> RecordedAnswer:
     """Suggest tags for one state of a draft."""
+    logs.note(extension_version=draft.extension_version)
     return await suggester.answer(draft)
 
 
 @router.post("/batch")
 async def suggest_batch(batch: Batch, suggester: Suggesting) -> BatchAnswer:
     """Suggest tags for up to 100 drafts; nothing is recorded."""
-    return BatchAnswer(model_version=suggester.classifier.version, answers=await suggester.answer_batch(batch.drafts))
+    return await suggester.answer_batch(batch.drafts)

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from backend.messages import Id, Label, Message, Site, Tag
+from backend.messages import Id, Label, Message, Site, Tag, Whole
 
 Title = Annotated[str, Field(max_length=300)]
 Body = Annotated[str, Field(max_length=50_000)]
 BodyFormat = Literal["markdown", "html", "text"]
-Limit = Annotated[int, Field(ge=1, le=20)]
+Limit = Annotated[int, Field(ge=1, le=20), Whole]
 
 MAX_BATCH = 100
 

@@ -1,142 +1,166 @@
-"""Answering a draft: inference off the event loop, and the record of the answer, which may fail alone."""
+"""Answering a draft: inference off the event loop; and what other features may know of drafts."""
 
-import asyncio
-import os
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, cast
-from uuid import UUID, uuid4
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
 
-import anyio.to_thread
-from anyio import CapacityLimiter
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Select,
-    TableClause,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
-from backend.database import Database, DatabaseAway
-from backend.observability import INFERENCE, SUGGESTIONS
-from backend.problems import Problem
-from backend.suggestions.schemas import Answer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
+from backend.cores import Cores
+from backend.database import Database
+from backend.deployments.arms import Begun
+from backend.deployments.serving import KINDS_WITH_ARMS, Choice, Serving
+from backend.deployments.shadowing import Shadows
+from backend.observability import CHALLENGER_ANSWERS, INFERENCE, SUGGESTIONS
+from backend.suggestions.begun import BegunDrafts
+from backend.suggestions.line import Line
+from backend.suggestions.order import Order, order_of, shuffled
+from backend.suggestions.recording import Recorder
+from backend.suggestions.schemas import Answer, BatchAnswer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
 from backend.suggestions.tables import Draft, Suggestion
 from backend.tables import as_dict
 from backend.totals import Totals
+from backend.traces import span
 from model.classifier import Classifier, Suggested
 
-# Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
-RECORD_WITHIN = 1.0
+log = logging.getLogger(__name__)
 
 
 class Suggester:
-    """Answers drafts with one model version.
+    """Answers drafts, each with the version that is deployed for it.
 
-    Inference runs in threads, as many at once as there are cores: more would only wait for each other, and
-    on the event loop it would hold up every other request.
+    Inference runs on threads: on the event loop it would hold up every other request.
     """
 
-    def __init__(self, classifier: Classifier, database: Database, totals: Totals) -> None:
-        self.classifier = classifier
-        self._database = database
+    def __init__(
+        self, serving: Serving, database: Database, totals: Totals, *, random_order_share: float = 0.0
+    ) -> None:
+        self.serving = serving
+        self._random_order_share = random_order_share
+        self._begun = BegunDrafts(database)
+        self._recorder = Recorder(database)
         self._totals = totals
-        self._cores = CapacityLimiter(os.cpu_count() or 1)
-        # The event loop itself holds tasks but weakly.
-        self._recordings: set[asyncio.Task[UUID | None]] = set()
+        self._cores = Cores()
+        self._line = Line()
+        self.shadows = Shadows(serving, database, self._cores)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The champion, which answers whatever is not part of an experiment."""
+        return self.serving.champion
 
     async def answer(self, draft: DraftState) -> RecordedAnswer:
         """Answer one state of a draft, and record the answer if the writer agreed.
 
         Raises:
-            Problem: 409, the draft belongs to another install.
+            Problem: 409, the draft belongs to another install; 503, too many drafts wait already.
         """
-        version = self.classifier.version
-        if draft.site not in self.classifier.sites:
+        choice = await self._choose(draft)
+        version = choice.classifier.version
+        if draft.site not in choice.classifier.sites:
             self._count("unknown_site")
-            return RecordedAnswer(suggestion_id=None, model_version=version, items=[], notice=self._unknown(draft.site))
+            notice = unknown(draft.site, choice.classifier)
+            return RecordedAnswer(suggestion_id=None, model_version=version, items=[], notice=notice)
         started = time.perf_counter()
-        suggested = await self._infer(draft, draft.chosen_tags)
+        self._line.check()
+        suggested, version = await self._infer_chosen(choice, draft)
         latency_ms = (time.perf_counter() - started) * 1000
-        suggestion_id = None
+        suggestion_id, order = None, self._order_of(draft)
         if draft.record:
-            suggestion_id = await self._record_in_time(draft, suggested, latency_ms)
+            with span("recording"):
+                suggestion_id = await self._recorder.record_in_time(
+                    draft, suggested, version, latency_ms, exposure=choice.exposure, order=order
+                )
             if suggestion_id is None:
                 self._count("unrecorded")
             else:
                 SUGGESTIONS.labels("recorded").inc()
+                if draft.kind == "ask":
+                    self.shadows.offer(suggestion_id, partial(suggest, draft=draft, chosen_tags=draft.chosen_tags))
         else:
             self._count("without_consent")
+        shown = shuffled(suggested, draft.draft_id) if order == "random" else suggested
         return RecordedAnswer(
-            suggestion_id=suggestion_id, model_version=version, items=[as_item(each) for each in suggested]
+            suggestion_id=suggestion_id, model_version=version, items=[as_item(each) for each in shown]
         )
 
-    async def answer_batch(self, drafts: Sequence[BatchDraft]) -> list[Answer]:
-        """Answer many drafts, in their order; nothing is recorded."""
+    async def answer_batch(self, drafts: Sequence[BatchDraft]) -> BatchAnswer:
+        """Answer many drafts, in their order, all with one champion; nothing is recorded."""
+        champion = self.classifier
         answers = []
+        self._line.check()
         for draft in drafts:
-            if draft.site in self.classifier.sites:
-                suggested = await self._infer(draft, ())
+            if draft.site in champion.sites:
+                suggested = await self._infer(champion, draft, ())
                 answers.append(Answer(items=[as_item(each) for each in suggested]))
             else:
-                answers.append(Answer(items=[], notice=self._unknown(draft.site)))
-        return answers
+                answers.append(Answer(items=[], notice=unknown(draft.site, champion)))
+        return BatchAnswer(model_version=champion.version, answers=answers)
 
-    async def _infer(self, draft: DraftState | BatchDraft, chosen_tags: Sequence[str]) -> list[Suggested]:
-        def infer() -> list[Suggested]:
-            return self.classifier.suggest(
-                draft.title,
-                draft.body,
-                body_format=draft.body_format,
-                chosen_tags=chosen_tags,
-                limit=draft.limit,
-            )
+    async def _choose(self, draft: DraftState) -> Choice:
+        """Who answers a draft. What it began with is remembered here; else the database is asked, where it matters."""
+        if draft.kind not in KINDS_WITH_ARMS:
+            return self.serving.choose(draft.install_id, draft.kind, None)
+        begun = self._begun.recall(draft.draft_id)
+        if begun is None and draft.record and self.serving.may_have_begun_otherwise(draft.install_id):
+            begun = await self._begun.look_up(draft.draft_id)
+        choice = self.serving.choose(draft.install_id, draft.kind, begun)
+        deployment_id = choice.exposure.deployment_id if choice.exposure else None
+        self._begun.remember(draft.draft_id, begun or Begun(choice.classifier.version, deployment_id))
+        return choice
 
-        with INFERENCE.time():
-            return await anyio.to_thread.run_sync(infer, limiter=self._cores)
+    async def _infer_chosen(self, choice: Choice, draft: DraftState) -> tuple[list[Suggested], str]:
+        """Tags for a draft, and the version that gave them: where the challenger fails, the champion stands in."""
+        challenger = self.serving.challenger
+        if challenger is None or choice.classifier is not challenger.classifier:
+            return await self._infer(choice.classifier, draft, draft.chosen_tags), choice.classifier.version
+        failed = False
+        try:
+            return await self._infer(choice.classifier, draft, draft.chosen_tags), choice.classifier.version
+        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            failed = True
+            # Its name alone: the message could hold words of the draft.
+            log.error("%s failed, the champion answers: %s", choice.classifier.version, type(error).__name__)
+            champion = self.classifier
+            return await self._infer(champion, draft, draft.chosen_tags), champion.version
+        finally:
+            CHALLENGER_ANSWERS.labels("failed" if failed else "given").inc()
+            self.serving.count(challenger.deployment_id, failed=failed)
 
-    async def _record_in_time(
-        self, draft: DraftState, suggested: Sequence[Suggested], latency_ms: float
-    ) -> UUID | None:
-        """Record an answer; None if the database is away or slow.
+    async def _infer(
+        self, classifier: Classifier, draft: DraftState | BatchDraft, chosen_tags: Sequence[str]
+    ) -> list[Suggested]:
+        infer = partial(suggest, classifier, draft, chosen_tags)
+        with self._line.place(), INFERENCE.time(), span("inference", model_version=classifier.version):
+            return await self._cores.run(infer)
 
-        It is a task of its own, since even giving up on a stalled connection takes seconds.
-        """
-
-        async def attempt() -> UUID | None:
-            try:
-                async with self._database.session(within=RECORD_WITHIN) as session:
-                    return await record(
-                        session, draft, suggested, self.classifier.version, latency_ms, datetime.now(UTC)
-                    )
-            except DatabaseAway:
-                return None
-
-        recording = asyncio.create_task(attempt())
-        self._recordings.add(recording)
-        recording.add_done_callback(self._recordings.discard)
-        done, _ = await asyncio.wait({recording}, timeout=RECORD_WITHIN)
-        return recording.result() if done else None
+    def _order_of(self, draft: DraftState) -> Order:
+        """The order of a draft's chips: random ones only where something is learned from them."""
+        learned = draft.kind == "ask" and draft.record
+        return order_of(draft.draft_id, self._random_order_share) if learned else "model"
 
     def _count(self, outcome: str) -> None:
         """Count an answer that leaves no row."""
         SUGGESTIONS.labels(outcome).inc()
         self._totals.count(f"suggestions {outcome}")
 
-    def _unknown(self, site: str) -> str:
-        return f"The model does not know {site}. It knows {', '.join(sorted(self.classifier.sites))}."
+
+def suggest(classifier: Classifier, draft: DraftState | BatchDraft, chosen_tags: Sequence[str]) -> list[Suggested]:
+    """What a version suggests for a draft."""
+    return classifier.suggest(
+        draft.title, draft.body, body_format=draft.body_format, chosen_tags=chosen_tags, limit=draft.limit
+    )
+
+
+def unknown(site: str, classifier: Classifier) -> str:
+    """Why a site's drafts get no tags."""
+    return f"The model does not know {site}. It knows {', '.join(sorted(classifier.sites))}."
 
 
 def as_item(suggested: Suggested) -> SuggestedTag:
@@ -150,101 +174,6 @@ def as_item(suggested: Suggested) -> SuggestedTag:
     )
 
 
-# Which parameter of the statement goes into which column.
-DRAFT_PARAMETERS = {"id": "draft_id", "started_at": "now"} | {
-    name: name for name in ("install_id", "kind", "site", "page", "extension_version", "model_version")
-}
-SUGGESTION_PARAMETERS = {"id": "suggestion_id", "created_at": "now"} | {
-    name: name
-    for name in (
-        "draft_id",
-        "model_version",
-        "latency_ms",
-        "title_chars",
-        "body_chars",
-        "chosen_tags",
-        "tags",
-        "scores",
-        "confident",
-    )
-}
-
-
-def _recording() -> ReturningInsert[tuple[UUID]]:
-    """The statement that records an answer, and the draft with its first one.
-
-    One statement for both rows, since each more is a way to the database and back; put together once, since
-    that takes longer than running it. It gives no row if the draft is another install's.
-    """
-    drafts, suggestions = cast(TableClause, Draft.__table__), cast(TableClause, Suggestion.__table__)
-
-    def given(column: ColumnElement[Any], name: str) -> BindParameter[Any]:
-        return bindparam(name, type_=column.type)
-
-    begun = (
-        upsert(drafts)
-        .values({name: given(drafts.c[name], parameter) for name, parameter in DRAFT_PARAMETERS.items()})
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(drafts.c.id)
-        .cte("begun")
-    )
-    own = or_(
-        exists(select(begun.c.id)),
-        exists().where(
-            drafts.c.id == given(drafts.c.id, "draft_id"),
-            drafts.c.install_id == given(drafts.c.install_id, "install_id"),
-        ),
-    )
-    row = select(*(given(suggestions.c[name], parameter) for name, parameter in SUGGESTION_PARAMETERS.items()))
-    return insert(suggestions).from_select(list(SUGGESTION_PARAMETERS), row.where(own)).returning(suggestions.c.id)
-
-
-RECORDING = _recording()
-
-
-async def record(
-    session: AsyncSession,
-    draft: DraftState,
-    suggested: Sequence[Suggested],
-    version: str,
-    latency_ms: float,
-    now: datetime,
-) -> UUID:
-    """Record one answer given ``now``, and the draft with its first one; return the suggestion's id.
-
-    Raises:
-        Problem: 409, the draft belongs to another install.
-    """
-    values = {
-        "suggestion_id": uuid4(),
-        "draft_id": draft.draft_id,
-        "install_id": draft.install_id,
-        "kind": draft.kind,
-        "site": draft.site,
-        "page": draft.page,
-        "extension_version": draft.extension_version,
-        "model_version": version,
-        "now": now,
-        "latency_ms": latency_ms,
-        "title_chars": len(draft.title),
-        "body_chars": len(draft.body),
-        "chosen_tags": draft.chosen_tags,
-        "tags": [each.tag for each in suggested],
-        "scores": [each.score for each in suggested],
-        "confident": sum(each.confident for each in suggested),
-    }
-    # Twice, since a draft that another request has just begun is in the way of the first, but not in its sight.
-    for _ in range(2):
-        recorded: UUID | None = await session.scalar(RECORDING, values)
-        if recorded is not None:
-            return recorded
-    raise Problem(
-        409,
-        "Another install's draft",
-        "This draft_id was begun by another install. Begin a new draft with an id of its own.",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class KnownDraft:
     """What feedback needs to know of a draft; ``offered`` are the tags confident in any answer to it."""
@@ -252,7 +181,7 @@ class KnownDraft:
     install_id: UUID
     site: str
     started_at: datetime
-    offered: frozenset[str]
+    offered: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,35 +193,42 @@ class KnownSuggestion:
     tags: frozenset[str]
 
 
-async def lock_drafts(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, KnownDraft]:
-    """The drafts among ``ids``, locked until the transaction ends.
+async def lock_drafts(
+    session: AsyncSession, ids: Collection[UUID]
+) -> tuple[dict[UUID, KnownDraft], dict[UUID, KnownSuggestion]]:
+    """The drafts among ``ids``, locked until the transaction ends, and all suggestions given for them.
 
     Whoever projects a draft's events holds its lock, so two batches for one draft can't miss each other's
     events. The order by id keeps two batches from waiting for each other.
     """
-    drafts = await session.execute(
-        select(Draft.id, Draft.install_id, Draft.site, Draft.started_at)
-        .where(Draft.id.in_(ids))
-        .order_by(Draft.id)
-        .with_for_update()
-    )
-    tag = func.unnest(Suggestion.tags[1 : Suggestion.confident]).label("tag")
-    rows = await session.execute(select(Suggestion.draft_id, tag).distinct().where(Suggestion.draft_id.in_(ids)))
-    offered: dict[UUID, set[str]] = {}
+    rows = await session.execute(KNOWN_DRAFTS, {"ids": list(ids)})
+    drafts: dict[UUID, KnownDraft] = {}
+    suggestions: dict[UUID, KnownSuggestion] = {}
     for row in rows:
-        offered.setdefault(row.draft_id, set()).add(row.tag)
-    return {
-        draft.id: KnownDraft(draft.install_id, draft.site, draft.started_at, frozenset(offered.get(draft.id, ())))
-        for draft in drafts
-    }
+        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.site, row.started_at, set()))
+        if row.suggestion_id is not None:
+            suggestions[row.suggestion_id] = KnownSuggestion(row.draft_id, row.created_at, frozenset(row.tags))
+            draft.offered.update(row.tags[: row.confident])
+    return drafts, suggestions
 
 
-async def find_suggestions(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, KnownSuggestion]:
-    """The suggestions among ``ids``."""
-    rows = await session.execute(
-        select(Suggestion.id, Suggestion.draft_id, Suggestion.created_at, Suggestion.tags).where(Suggestion.id.in_(ids))
+# One statement for both tables, and the same for any number of drafts, so that it is put together once.
+KNOWN_DRAFTS = (
+    select(
+        Draft.id.label("draft_id"),
+        Draft.install_id,
+        Draft.site,
+        Draft.started_at,
+        Suggestion.id.label("suggestion_id"),
+        Suggestion.created_at,
+        Suggestion.tags,
+        Suggestion.confident,
     )
-    return {row.id: KnownSuggestion(row.draft_id, row.created_at, frozenset(row.tags)) for row in rows}
+    .outerjoin(Suggestion, Suggestion.draft_id == Draft.id)
+    .where(Draft.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .order_by(Draft.id)
+    .with_for_update(of=Draft)
+)
 
 
 async def export_drafts(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
@@ -325,8 +261,40 @@ def drafts_of(kind: str) -> Select[UUID]:
     return select(Draft.id).where(Draft.kind == kind)
 
 
-async def forget_drafts(session: AsyncSession, kind: str) -> int:
-    """Delete all drafts of a kind, of which no event speaks any more, with their suggestions; return how many."""
-    await session.execute(delete(Suggestion).where(Suggestion.draft_id.in_(drafts_of(kind))))
-    result = await session.execute(delete(Draft).where(Draft.kind == kind))
+@dataclass(frozen=True, slots=True)
+class OldDraft:
+    """A draft, and when it was begun."""
+
+    id: UUID
+    started_at: datetime
+
+
+async def list_drafts_before(
+    session: AsyncSession, moment: datetime, after: tuple[datetime, UUID] | None, limit: int
+) -> list[OldDraft]:
+    """Drafts that were begun, answered and posted before a moment, by their start, locked until the transaction ends.
+
+    Args:
+        session: in a transaction.
+        moment: nothing of the draft may be of it or younger.
+        after: start and id of the last one listed before; None: from the first on.
+        limit: how many at most.
+    """
+    younger = select(Suggestion.id).where(Suggestion.draft_id == Draft.id, Suggestion.created_at >= moment)
+    statement = (
+        select(Draft.id, Draft.started_at)
+        .where(Draft.started_at < moment, or_(Draft.posted_at.is_(None), Draft.posted_at < moment), ~younger.exists())
+        .order_by(Draft.started_at, Draft.id)
+        .limit(limit)
+        .with_for_update()
+    )
+    if after is not None:
+        statement = statement.where(tuple_(Draft.started_at, Draft.id) > after)
+    return [OldDraft(row.id, row.started_at) for row in await session.execute(statement)]
+
+
+async def forget_drafts(session: AsyncSession, drafts: Sequence[UUID] | Select[UUID]) -> int:
+    """Delete drafts of which no event speaks any more, with their suggestions; return how many."""
+    await session.execute(delete(Suggestion).where(Suggestion.draft_id.in_(drafts)))
+    result = await session.execute(delete(Draft).where(Draft.id.in_(drafts)))
     return int(result.rowcount)  # type: ignore[attr-defined]

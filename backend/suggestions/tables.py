@@ -10,7 +10,11 @@ from backend.tables import Moment, Table
 
 
 class Draft(Table):
-    """One question being written in one tab of one install."""
+    """One question being written in one tab of one install.
+
+    ``model_version`` and ``deployment_id`` are of its first answer, and stay while that version is loaded.
+    ``deployment_id`` names the challenger's deployment that it takes part in, in whichever arm its install is.
+    """
 
     __tablename__ = "draft"
 
@@ -25,18 +29,23 @@ class Draft(Table):
     posted_at: Mapped[Moment | None]
     posted_tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     question_id: Mapped[int | None] = mapped_column(BigInteger)
+    deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
 
     __table_args__ = (
         CheckConstraint("kind IN ('ask', 'edit', 'try', 'demo')", name="kind"),
         CheckConstraint("(posted_at IS NULL) = (posted_tags IS NULL)", name="posted"),
         Index("ix_draft_posted_at", "posted_at", postgresql_where=text("posted_at IS NOT NULL")),
+        Index("ix_draft_deployment_id", "deployment_id", postgresql_where=text("deployment_id IS NOT NULL")),
+        Index("ix_draft_demo", "install_id", postgresql_where=text("kind = 'demo'")),
     )
 
 
 class Suggestion(Table):
     """One answer of the service to one state of a draft: the tags given, best first.
 
-    The first ``confident`` of ``tags`` were offered, that is, shown as chips.
+    The first ``confident`` of ``tags`` were offered, that is, shown as chips. ``deployment_id`` is as the draft's,
+    and null once the draft has lost its version. ``order`` says whether the chips stood in this order (model) or in a
+    random one.
     """
 
     __tablename__ = "suggestion"
@@ -52,8 +61,17 @@ class Suggestion(Table):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     scores: Mapped[list[float]] = mapped_column(ARRAY(REAL))
     confident: Mapped[int] = mapped_column(SmallInteger)
+    order: Mapped[str] = mapped_column(Text, server_default="model")
+    deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
 
     __table_args__ = (
         CheckConstraint("cardinality(tags) = cardinality(scores)", name="one_score_a_tag"),
         CheckConstraint("confident BETWEEN 0 AND cardinality(tags)", name="confident"),
+        CheckConstraint("\"order\" IN ('model', 'random')", name="order"),
+        Index(
+            "ix_suggestion_deployment_id",
+            "deployment_id",
+            "created_at",
+            postgresql_where=text("deployment_id IS NOT NULL"),
+        ),
     )

@@ -11,14 +11,17 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.acceptance.sums import SUM_LOCK
 from backend.alerts.service import JUDGE_LOCK
 from backend.app import create_app
 from backend.database import Database
+from backend.deployments.experiment import JUDGE_LOCK as EXPERIMENT_LOCK
 from backend.feedback.settling import SETTLE_LOCK
+from backend.retention.service import FORGET_LOCK
 from backend.schema import METADATA
 from backend.settings import Settings
+from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from backend.suggestions.service import record
 from model.classifier import Suggested
 
 ADDRESS = "http://127.0.0.1:8600"
@@ -43,7 +46,7 @@ class Service:
         tables = ", ".join(sorted(METADATA.tables, key=lambda name: name != "draft"))
         async with self.database.session() as session:
             # Work in the background that reads many tables must not be half-way.
-            for key in (SETTLE_LOCK, JUDGE_LOCK):
+            for key in (SETTLE_LOCK, SUM_LOCK, FORGET_LOCK, JUDGE_LOCK, EXPERIMENT_LOCK):
                 await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             await session.execute(text(f"TRUNCATE {tables}"))
 
@@ -85,7 +88,7 @@ class Service:
 @asynccontextmanager
 async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
     """The application, started and stopped around the block."""
-    values = {"admin_password": ADMIN[1], "rate_limit": 0} | settings
+    values = {"admin_password": ADMIN[1], "rate_limit": 0, "random_order_share": 0.0} | settings
     app = create_app(Settings(database_url=database_url, **values))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -4,10 +4,13 @@ import asyncio
 import time
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend import app as application
-from backend.database import NewerSchema, migrate
+from backend import database
+from backend.database import DatabaseAway, NewerSchema, alembic_config, migrate
 from tests.backend.service import Service, a_batch, a_draft, an_event, running
 from tests.backend.severable import SeverableProxy
 
@@ -157,3 +160,83 @@ async def test_a_database_of_a_newer_version_is_left_alone(make_service, databas
         ready = await service.client.get("/health/ready")
         assert ready.status_code == 503
         assert "9999" in ready.json()["detail"]
+
+
+async def test_a_database_whose_disk_is_full_is_away_until_it_has_room(make_service) -> None:
+    async with make_service() as service:
+        draft = a_draft()
+        suggestion = await service.offer(draft, ["python"])
+        event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
+        async with service.database.session() as session:
+            await session.execute(
+                text(
+                    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                    "$$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+                )
+            )
+            for table in ("event", "suggestion"):
+                await session.execute(text(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()"))
+        response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [event]))
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
+        answer = await service.suggest()
+        assert answer["items"]
+        assert answer["suggestion_id"] is None
+
+        async def has_room_again() -> bool:
+            try:
+                async with service.database.session() as session:
+                    await session.execute(text("DROP FUNCTION refuse CASCADE"))
+            except DatabaseAway:
+                return False
+            return True
+
+        assert await eventually(has_room_again)
+        assert await eventually(lambda: send(service, draft, event))
+        assert (await service.suggest())["suggestion_id"]
+
+
+async def test_a_server_without_a_connection_to_spare_is_away_until_it_has_one(
+    make_service, database_url: str, as_superuser
+) -> None:
+    async with make_service() as service:
+        await service.suggest()
+        name = make_url(database_url).database
+        statements = [
+            f"ALTER DATABASE {name} CONNECTION LIMIT 0",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+        ]
+        for statement in statements:
+            await asyncio.to_thread(as_superuser, statement)
+        for _ in range(3):
+            assert (await service.suggest())["suggestion_id"] is None
+        assert (await service.client.get("/health/ready")).json()["database"] == "away"
+        await asyncio.to_thread(as_superuser, f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+
+        async def recorded() -> bool:
+            return (await service.suggest())["suggestion_id"] is not None
+
+        assert await eventually(recorded)
+
+
+async def test_a_migration_gives_way_to_who_holds_a_table_and_tries_again(database_url: str, monkeypatch) -> None:
+    monkeypatch.setattr(database, "TABLE_WITHIN", 1)
+    engine = create_async_engine(database_url)
+
+    def before_deployments(connection: Connection) -> None:
+        command.downgrade(alembic_config(connection), "0003")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(before_deployments)
+    async with engine.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM draft"))  # in a transaction that stays open
+        migrating = asyncio.create_task(migrate(database_url))
+        await asyncio.sleep(1.5)
+        # Whoever comes now is not held up by the migration that waits for the reader.
+        async with asyncio.timeout(3), engine.connect() as another:
+            await another.execute(text("SELECT count(*) FROM draft"))
+        assert not migrating.done()
+    await asyncio.wait_for(migrating, 20)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda each: command.check(alembic_config(each)))
+    await engine.dispose()

@@ -103,7 +103,12 @@ async def test_what_is_no_message_gets_a_clear_error(service: Service, content: 
 async def test_an_unknown_address_and_a_wrong_method_are_problems_too(service: Service) -> None:
     assert_problem(await service.client.get("/api/v1/nothing"), 404)
     assert_problem(await service.client.post(f"{DRAFT}/", json=a_draft()), 404)
-    assert_problem(await service.client.get(DRAFT), 405)
+    wrong = await service.client.get(DRAFT)
+    assert_problem(wrong, 405)
+    assert wrong.headers["allow"] == "POST"
+    wrong = await service.client.put(f"/api/v1/installs/{a_draft()['install_id']}")
+    assert_problem(wrong, 405)
+    assert wrong.headers["allow"] == "DELETE, GET"
 
 
 async def test_the_openapi_document_names_the_problems(service: Service) -> None:

@@ -112,7 +112,7 @@ async def test_a_draft_of_another_install_is_not_touched(service: Service) -> No
         {"limit": 21},
         {"limit": "5"},
         {"limit": True},
-        {"limit": 5.0},
+        {"limit": 5.5},
         {"record": "false"},
         {"record": 0},
         {"kind": "guess"},

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = str(Path(sys.executable).with_name("tagalong-server"))
@@ -24,10 +24,17 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(data_dir: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def serving(
+    data_dir: Path, *, stderr: IO[str] | None = None, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """The service: its process, its address, and what it printed at its start."""
     process = subprocess.Popen(
-        [SERVER, "serve"], cwd=ROOT, env=environment(data_dir, **settings), stdout=subprocess.PIPE, text=True
+        [SERVER, "serve"],
+        cwd=ROOT,
+        env=environment(data_dir, **settings),
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
     )
     assert process.stdout
     try:
@@ -52,7 +59,7 @@ def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.Complete
         env=environment(data_dir, **settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 

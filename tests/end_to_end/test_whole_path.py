@@ -223,6 +223,31 @@ def test_nothing_is_lost_when_the_worker_is_killed(playwright: Playwright, short
         assert_the_admin_sees(data_dir, address, install_id, tally)
 
 
+def test_a_closed_service_serves_those_who_have_its_key(playwright: Playwright, short_folder: Path) -> None:
+    data_dir, key = short_folder / "data", "open sesame, and be quick"
+    with (
+        serving(data_dir, TAGALONG_API_KEY=key) as (_, address, _),
+        writing(playwright, short_folder, address) as (context, _),
+    ):
+        page = ask_page(context)
+        page.locator("#title").press_sequentially(TITLE, delay=5)
+        page.wait_for_timeout(5 * DEBOUNCE_MS)
+        expect(chips(page)).to_have_count(0)
+        page.close()
+
+        store(context, settings={**stored(context, "settings"), "api_key": key})
+        page = ask_page(context)
+        page.locator("#title").press_sequentially(TITLE, delay=5)
+        expect(chips(page)).not_to_have_count(0)
+        page.wait_for_timeout(LOOK_MS)
+
+        def viewed() -> int:
+            rows = json.loads(as_admin(data_dir, f"{address}/metrics/overview.json"))["rows"]
+            return next(row["result"]["denominator"] for row in rows if row["figure"] == "acceptance")
+
+        assert eventually(lambda: viewed() > 0, 30)
+
+
 def test_every_event_sent_three_times_counts_once(playwright: Playwright, short_folder: Path) -> None:
     data_dir = short_folder / "data"
     with (

@@ -163,6 +163,8 @@ class Recount:
             "coverage": share(
                 sum(bool(self.offered(draft)) for draft in answered), len(answered), sum(map(is_open, answered))
             ),
+            "missed": share(len(missed), posts, waiting),
+            "unknown": share(sum(tag not in asked.vocabulary for tag in judged), len(judged), waiting),
             "precision": mean([(len(o & p), len(o)) for o, p in sets], (hits, offers), waiting),
             "recall": mean([(len(o & p), len(p)) for o, p in sets], (hits, posts), waiting),
             "f1": mean([(2 * len(o & p), len(o) + len(p)) for o, p in sets], (2 * hits, offers + posts), waiting),
@@ -170,8 +172,6 @@ class Recount:
             "exact": share(sum(o == p for o, p in sets if o | p), sum(bool(o | p) for o, p in sets), waiting),
             "one_found": share(sum(bool(o & p) for o, p in asking), len(asking), waiting),
             "all_found": share(sum(p <= o for o, p in asking), len(asking), waiting),
-            "missed": share(len(missed), posts, waiting),
-            "unknown": share(sum(tag not in asked.vocabulary for tag in judged), len(judged), waiting),
         }
 
     def by_day(self) -> dict[date, dict[str, Answer]]:
@@ -269,15 +269,36 @@ class Recount:
             for item in self.items[draft["id"]]
         )
 
+    def of_traffic(self, install_id: Any) -> bool:
+        """Whether an install is of the traffic that the kind belongs to: demo, or all other."""
+        demo = {row["install_id"] for row in self.rows.draft if row["kind"] == "demo"}
+        return (install_id in demo) == (self.asked.kind == "demo")
+
+    def latencies(self) -> dict[str | None, list[float]]:
+        """Milliseconds of the answers to drafts begun in the span, by version; None: whichever it was."""
+        found: dict[str | None, list[float]] = defaultdict(list)
+        for draft in self.drafts:
+            if self.in_span(draft["started_at"]):
+                for row in self.suggestions[draft["id"]]:
+                    if self.asked.model in (None, row["model_version"]):
+                        found[None].append(row["latency_ms"])
+                        found[row["model_version"]].append(row["latency_ms"])
+        return dict(found)
+
     def refused(self) -> dict[str, int]:
-        return dict(Counter(row["reason"] for row in self.rows.refused if self.in_span(row["received_at"])))
+        return dict(
+            Counter(
+                row["reason"]
+                for row in self.rows.refused
+                if self.in_span(row["received_at"]) and self.of_traffic(row["install_id"])
+            )
+        )
 
     def received_and_lost(self) -> tuple[int, int]:
         """Distinct numbers received in the span, and the numbers missing just before one of them."""
         numbers: dict[Any, dict[int, datetime]] = defaultdict(dict)
-        demo = {row["install_id"] for row in self.rows.draft if row["kind"] == "demo"}
         for row in self.rows.event + self.rows.refused:
-            if (row["install_id"] in demo) != (self.asked.kind == "demo"):
+            if not self.of_traffic(row["install_id"]):
                 continue
             first = numbers[row["install_id"]].get(row["sequence"], row["received_at"])
             numbers[row["install_id"]][row["sequence"]] = min(first, row["received_at"])

@@ -10,9 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.acceptance import service
-from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, total
+from backend.acceptance.figures import Counts, Rate, total
 from backend.acceptance.filters import Filters
-from tests.backend.acceptance.recount import Answer, Question, Recount
+from backend.acceptance.sums import sum_up
+from backend.database import Database
+from tests.backend.acceptance.equality import compare_everything, figures
+from tests.backend.acceptance.recount import Question, Recount
 from tests.backend.acceptance.traffic import (
     KNOWN,
     SITES,
@@ -32,10 +35,6 @@ TODAY = NOW.date()
 LATER = NOW + timedelta(days=30)
 
 
-def figures(counts: Counts) -> dict[str, Rate | Mean]:
-    return {figure.name: figure.of(counts) for figure in FIGURES}
-
-
 def fractions(counts: Counts) -> dict[str, tuple[int, int]]:
     return {name: (result.numerator, result.denominator) for name, result in figures(counts).items()}
 
@@ -50,18 +49,6 @@ async def days(
 
 async def overview(engine: AsyncEngine, filters: Filters, now: datetime = NOW, vocabulary: Any = KNOWN) -> Counts:
     return total((await days(engine, filters, now, vocabulary)).values())
-
-
-def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], where: Any) -> None:
-    for name, result in counted.items():
-        answer = expected[name]
-        assert (result.numerator, result.denominator) == (answer.numerator, answer.denominator), (where, name)
-        assert result.n == answer.n, (where, name)
-        assert result.open == answer.open, (where, name)
-        if answer.value is None:
-            assert result.value is None, (where, name)
-        else:
-            assert result.value == pytest.approx(float(answer.value), abs=1e-12), (where, name)
 
 
 async def test_the_worked_example_gives_its_fractions(engine: AsyncEngine) -> None:
@@ -104,67 +91,19 @@ FILTERS = [
 ]
 
 
+@pytest.mark.parametrize("summed", [False, True], ids=["live", "summed"])
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_rate_equals_an_independent_recount(engine: AsyncEngine, seed: int) -> None:
+async def test_every_rate_equals_an_independent_recount(
+    engine: AsyncEngine, database: Database, seed: int, summed: bool
+) -> None:
     rows = mixed_traffic(seed, 160, NOW)
     assert_has_every_state(rows)
     await store(engine, rows)
+    if summed:
+        assert await sum_up(database, lambda: NOW) > 10
     for change in FILTERS:
         asked = Question(**{"since": first_day(rows), "until": TODAY, "now": NOW, "vocabulary": KNOWN} | change)
         await compare_everything(engine, rows, asked)
-
-
-async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -> None:
-    recount = Recount(rows, asked)
-    filters = Filters(asked.since, asked.until, asked.kind, asked.site, asked.model)  # type: ignore[arg-type]
-    async with AsyncSession(engine) as session:
-        await service.begin_snapshot(session)
-        grid = await service.count_grid(session, filters, asked.vocabulary, asked.now)
-        by_tag = await service.count_tags(session, filters, asked.vocabulary, asked.now)
-        books = await service.bookkeeping(session, filters)
-
-    by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
-    assert_equal(figures(grid.overview()), recount.figures(), "overview")
-    assert_equal(figures(total(by_day.values())), recount.figures(), "days added up")
-    expected_days = recount.by_day()
-    assert list(by_day) == list(expected_days)
-    for day, counts in by_day.items():
-        assert_equal(figures(counts), expected_days[day], day)
-
-    expected_models = recount.by_model()
-    assert list(by_model) == list(expected_models)
-    for version, counts in by_model.items():
-        assert_equal(figures(counts), expected_models[version], version)
-
-    def of_items(counts: Counts) -> dict[str, Rate | Mean]:
-        return {
-            name: result if name in ("acceptance", "dismissal") else Rate(result.numerator, result.denominator)
-            for name, result in figures(counts).items()
-            if name in ("acceptance", "kept", "agreement", "dismissal", "missed")
-        }
-
-    expected_positions = recount.by_position()
-    assert set(by_position) == set(expected_positions)
-    for position, counts in by_position.items():
-        found = of_items(counts)
-        del found["missed"]
-        assert_equal(found, expected_positions[position], position)
-
-    expected_tags = recount.by_tag()
-    offered = recount.offered_in_posted()
-    assert set(by_tag) == {
-        tag
-        for tag, row in expected_tags.items()
-        if row["acceptance"].n or row["kept"].n or row["missed"].n or tag in offered
-    }
-    for tag, counts in by_tag.items():
-        assert_equal(of_items(counts), expected_tags[tag], tag)
-        assert bool(counts.unknown_tags) == bool(counts.missed_tags and tag not in KNOWN)
-
-    assert books.impossible == recount.impossible()
-    assert books.refused == recount.refused()
-    assert (books.received, books.lost) == recount.received_and_lost()
-    assert books.totals == recount.totals()
 
 
 def assert_has_every_state(rows: Rows) -> None:
@@ -203,7 +142,7 @@ async def test_nothing_at_all_is_not_zero_per_cent(engine: AsyncEngine) -> None:
     assert {result.value for result in figures(counts).values()} == {None}
     async with AsyncSession(engine) as session:
         found = await service.choices(session)
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY))
+        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (found.sites, found.model_versions, found.first_day) == ([], [], None)
     assert (books.received, books.lost, books.impossible, books.refused, books.totals) == (0, 0, 0, {}, {})
 
@@ -306,12 +245,12 @@ async def test_a_number_used_twice_and_a_late_event_are_no_loss(engine: AsyncEng
     writer.rows.event.append(first | {"id": writer.id()})
     await store(engine, writer.rows)
     async with AsyncSession(engine) as session:
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY))
+        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (books.received, books.lost) == (2, 2)
     late = Rows(event=[first | {"id": writer.id(), "sequence": 3, "received_at": NOW + timedelta(hours=1)}])
     await store(engine, late)
     async with AsyncSession(engine) as session:
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY))
+        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (books.received, books.lost) == (3, 1)
 
 
@@ -321,7 +260,7 @@ async def test_a_first_event_that_is_not_number_one_shows_a_loss(engine: AsyncEn
     writer.event(draft, NOW, lost=4)
     await store(engine, writer.rows)
     async with AsyncSession(engine) as session:
-        assert (await service.bookkeeping(session, Filters(TODAY, TODAY))).lost == 4
+        assert (await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)).lost == 4
 
 
 async def test_choices_are_what_the_database_holds(engine: AsyncEngine) -> None:
@@ -338,7 +277,7 @@ async def test_running_counts_keep_kinds_and_versions_apart(engine: AsyncEngine)
     rows = mixed_traffic(5, 120, NOW)
     await store(engine, rows)
     async with AsyncSession(engine) as session:
-        found = {(row.kind, row.model_version): row for row in await service.running(session)}
+        found = {(row.kind, row.model_version): row for row in await service.running(session, NOW)}
     expected: Counter[tuple[str, str, str]] = Counter()
     for kind in ("ask", "edit", "try", "demo"):
         asked = Question(first_day(rows), TODAY, NOW, KNOWN, kind)

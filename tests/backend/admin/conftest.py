@@ -47,14 +47,16 @@ class Admin:
 
 
 @asynccontextmanager
-async def admin_at(url: str, *, vocabulary: Collection[str] = KNOWN, **more: Any) -> AsyncIterator[Admin]:
+async def admin_at(
+    url: str, *, vocabulary: Collection[str] = KNOWN, password: str = PASSWORD, **more: Any
+) -> AsyncIterator[Admin]:
     """The admin's routes over a database, as the application includes them."""
     database = Database(url)
     app = FastAPI()
     problems.install(app)
     app.include_router(
         admin_router(
-            password=PASSWORD,
+            password=password,
             sessions=database.session,
             vocabulary=lambda: vocabulary,
             rules=read_rules(),

@@ -2,17 +2,24 @@
 
 import asyncio
 import base64
+from typing import Any
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
+from click.testing import CliRunner
 from fastapi.routing import APIRoute
 from limits import parse
+from pydantic import ValidationError
 from starlette.requests import Request
 
+from backend.admin import access
 from backend.admin.access import Guard, read_basic
 from backend.admin.panels import PANELS
 from backend.admin.routes import HEADERS, admin_router
+from backend.cli import main
 from backend.problems import Problem
+from backend.settings import Settings
 from tests.backend.admin.conftest import AUTH, HTML, PASSWORD, Admin
 
 pytestmark = pytest.mark.anyio
@@ -140,3 +147,70 @@ async def test_attempts_come_back_with_time() -> None:
     assert [await status() for _ in range(3)] == [401, 401, 429]
     await asyncio.sleep(1.1)
     assert await status() == 401
+
+
+@pytest.fixture
+def hashed() -> str:
+    """A hash that is quick to verify; the shape is the same."""
+    return PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every password that was run through argon2."""
+    runs: list[str] = []
+    matches = access._matches
+
+    def noting(hashed: str, password: str) -> bool:
+        runs.append(password)
+        return matches(hashed, password)
+
+    monkeypatch.setattr(access, "_matches", noting)
+    return runs
+
+
+async def test_a_hash_lets_in_its_password_and_costs_one_run_of_argon2(
+    make_admin: Any, hashed: str, verified: list[str]
+) -> None:
+    async with make_admin(password=hashed) as admin:
+        for _ in range(20):
+            assert (await admin.get("/metrics/style.css")).status_code == 200
+        assert verified == [PASSWORD]
+        for wrong in ("guess", "", hashed):
+            assert (await admin.get("/metrics/style.css", auth=("admin", wrong))).status_code == 401
+        assert (await admin.get("/metrics/style.css", auth=("Admin", PASSWORD))).status_code == 401
+        assert verified == [PASSWORD, "guess", "", hashed]
+        assert (await admin.get("/metrics/style.css")).status_code == 200
+
+
+async def test_guesses_beyond_the_limit_cost_no_run_of_argon2(
+    make_admin: Any, hashed: str, verified: list[str]
+) -> None:
+    async with make_admin(password=hashed) as admin:
+        guesses = [admin.get("/metrics/style.css", auth=("admin", str(n))) for n in range(30)]
+        statuses = [response.status_code for response in await asyncio.gather(*guesses)]
+        assert (statuses.count(401), statuses.count(429)) == (10, 20)
+        assert len(verified) == 10
+        # Not even the right one, from there; from elsewhere it is let in.
+        assert (await admin.get("/metrics/style.css")).status_code == 429
+        async with client_at(admin, "192.0.2.7") as other:
+            assert (await other.get("/metrics/style.css", auth=AUTH)).status_code == 200
+
+
+def test_hash_password_prints_a_hash_that_the_settings_take() -> None:
+    printed = CliRunner().invoke(main, ["hash-password"], input=f"{PASSWORD}\n", catch_exceptions=False)
+    hashed = printed.output.strip()
+    assert hashed.startswith("$argon2id$")
+    assert PASSWORD not in printed.output
+    assert Settings(admin_password=hashed).resolve_admin_password() == hashed
+    assert access._matches(hashed, PASSWORD)
+    assert not access._matches(hashed, PASSWORD + " ")
+    nothing = CliRunner().invoke(main, ["hash-password"], input="")
+    assert nothing.exit_code == 1
+    assert "no password" in nothing.output
+
+
+@pytest.mark.parametrize("broken", ["$argon2id$", "$argon2id$v=19$m=65536", "$argon2i$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"])
+def test_a_hash_that_no_password_can_match_is_an_error_at_start(broken: str) -> None:
+    with pytest.raises(ValidationError, match="hash-password"):
+        Settings(admin_password=broken)

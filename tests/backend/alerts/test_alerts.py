@@ -21,8 +21,14 @@ from backend.alerts.rules import Rule, read_rules
 from backend.alerts.service import Alerts
 from backend.alerts.tables import AlertRow, Notice
 from backend.database import Database
+from backend.drift.findings import Findings
+from backend.drift.service import keep
 from backend.vitals import Vital
+from model.drift.findings import findings
+from model.drift.reference import summarised
+from model.drift.traffic import Traffic
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
+from tests.model.drift.generated import VERSION, traffic
 
 pytestmark = pytest.mark.anyio
 
@@ -181,7 +187,12 @@ async def test_an_outage_fires_after_its_while(
     for _ in range(30):
         found = await minute(0, 0)
     assert found == [("requests_fail", "", "resolved")]
-    assert ("suggestions_slow", "", "pending") in await minute(0, 50)
+    for _ in range(6):
+        found = await minute(0, 50)
+    assert ("suggestions_slow", "", "firing") in found
+    for _ in range(40):
+        found = await minute(0, 0)
+    assert found == [("requests_fail", "", "resolved"), ("suggestions_slow", "", "resolved")]
 
 
 async def test_silence_is_noticed_where_there_used_to_be_drafts(
@@ -189,14 +200,20 @@ async def test_silence_is_noticed_where_there_used_to_be_drafts(
 ) -> None:
     writer = Writer()
     for back in range(1, 8):
-        for number in range(12):
-            writer.draft(NOW - timedelta(days=back, minutes=10 * number))
+        for number in range(24):
+            writer.draft(NOW - timedelta(days=back, minutes=5 * number))
     await store(engine, writer.rows)
     alerts = make_alerts("no_drafts")
     await alerts.judge()
     clock.now += timedelta(minutes=10)
     await alerts.judge()
     assert await states(engine) == [("no_drafts", "", "firing")]
+    writer.rows = Rows()
+    writer.draft(clock.now)
+    await store(engine, writer.rows)
+    clock.now += timedelta(minutes=1)
+    await alerts.judge()
+    assert await states(engine) == [("no_drafts", "", "resolved")]
 
 
 async def test_lost_events_fire(make_alerts: Callable[..., Alerts], engine: AsyncEngine) -> None:
@@ -323,3 +340,57 @@ async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
 def test_an_address_that_makes_no_sense_is_refused(smtp_url: str, webhook_url: str) -> None:
     with pytest.raises(ValueError, match="must be like"):
         channels(smtp_url, webhook_url)
+
+
+async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_without(
+    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock, told: list[Telling]
+) -> None:
+    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    alerts = make_alerts("drift")
+
+    async def after(days: int, came: Traffic) -> list[tuple[str, str, str]]:
+        # As if the traffic ended on the day before.
+        span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
+        async with database.session() as session:
+            await keep(session, Findings.model_validate(findings(came, reference) | span), clock.now)
+        for _ in range(3):
+            await alerts.judge_daily()
+            await alerts.tell()
+        clock.now += timedelta(days=days)
+        return await states(engine)
+
+    assert await after(1, traffic(seed=3)) == []
+    assert await after(1, traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05))) == [("drift", "data", "firing")]
+    assert "body_chars" in told[0].words
+    concept = traffic(seed=3, relation=lambda score: 0.7 * score)
+    assert await after(1, concept) == [("drift", "data", "resolved"), ("drift", "concept", "firing")]
+    model = traffic(seed=3, missed=2.2, unknown=0.6)
+    assert sorted(await after(20, model)) == [
+        ("drift", "concept", "resolved"),
+        ("drift", "data", "resolved"),
+        ("drift", "model", "firing"),
+    ]
+    # An import of three weeks ago says nothing about today, neither good nor bad.
+    await alerts.judge_daily()
+    assert ("drift", "model", "firing") in await states(engine)
+    assert await after(1, traffic(seed=3)) == [
+        ("drift", subject, "resolved") for subject in ("data", "concept", "model")
+    ]
+    assert len(told) == 6
+
+
+async def test_drift_below_the_bound_of_the_rule_is_quiet(
+    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
+) -> None:
+    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
+    came = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
+    async with database.session() as session:
+        await keep(session, Findings.model_validate(came), clock.now)
+    rule = read_rules()["drift"]
+    await make_alerts(rules={"drift": rule.model_copy(update={"bound": 3.0})}).judge_daily()
+    assert await states(engine) == []
+    await make_alerts(rules={"drift": rule.model_copy(update={"least": 100_000})}).judge_daily()
+    assert await states(engine) == []
+    await make_alerts(rules={"drift": rule}).judge_daily()
+    assert await states(engine) == [("drift", "data", "firing")]

@@ -33,6 +33,7 @@ def test_the_shipped_rules_watch_what_must_be_watched() -> None:
         ("slow", None),
         ("lost", None),
         ("silent", None),
+        ("drift", None),
     }
     assert all(rule.advice for rule in rules.values())
 

@@ -1,0 +1,184 @@
+"""`backup` and `restore`: the whole database as one file, by PostgreSQL's own programs, which come with the service."""
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import click
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.audit.service import note
+from backend.commands.terminal import with_url
+from backend.database import Database, alembic_config
+from backend.database import migrate as migrate_database
+from backend.embedded import program
+
+# Everything is dropped, not just what the file holds: it may be older than what is there.
+EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+def backup(file: Path) -> None:
+    """Write the whole database to FILE, as of one moment, while the service goes on. FILE may be - for a pipe.
+
+    The file is there whole or not at all. It holds all that is stored; keep it as private as the database.
+    """
+
+    async def dump(url: str) -> None:
+        if str(file) == "-":
+            dump_to(url, sys.stdout.buffer)
+            return
+        unfinished = file.with_name(f".{file.name}.unfinished")
+        try:
+            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+                dump_to(url, output)
+                os.fsync(output.fileno())
+            unfinished.rename(file)
+        except OSError as error:
+            raise click.ClickException(f"can't write {file}: {error.strerror}") from None
+        finally:
+            unfinished.unlink(missing_ok=True)
+        click.echo(f"{file}: {file.stat().st_size:,} bytes.")
+
+    with_url(dump)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--replace", is_flag=True, help="Throw away what is in the database now.")
+def restore(file: Path, replace: bool) -> None:
+    """Fill the database from FILE, as `backup` wrote it, and bring it up to date. FILE may be - for a pipe.
+
+    All in one transaction: if anything fails, the database stays as it was. Stop the service first.
+    """
+
+    async def fill(url: str) -> None:
+        database = Database(url)
+        try:
+            async with database.session() as session:
+                await refuse_if_in_use(session, replace)
+            if str(file) == "-":
+                restore_from(url, sys.stdin.buffer)
+            else:
+                with file.open("rb") as dumped:
+                    restore_from(url, dumped)
+            await migrate_database(url)
+            async with database.session() as session:
+                await note(session, "restore", "" if str(file) == "-" else file.name)
+                drafts, events = (
+                    await session.execute(text("SELECT (SELECT count(*) FROM draft), (SELECT count(*) FROM event)"))
+                ).one()
+        finally:
+            await database.close()
+        click.echo(f"Restored: {drafts:,} drafts, {events:,} events.")
+
+    with_url(fill)
+
+
+async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
+    """Refuse to fill a database that somebody uses, or that holds something which nobody gave up.
+
+    Raises:
+        ClickException: and says what to do.
+    """
+    others = await session.scalar(
+        text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
+    )
+    if others:
+        raise click.ClickException(f"{others} others are connected to this database: stop the service first.")
+    tables = await session.scalars(
+        text(
+            "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+            "AND relname <> 'alembic_version' ORDER BY relname"
+        )
+    )
+    for table in tables.all():
+        if not replace and await session.scalar(text(f"SELECT EXISTS (SELECT FROM {table})")):
+            raise click.ClickException(
+                f"the table {table} is not empty: --replace throws away all that is in this database."
+            )
+
+
+def dump_to(url: str, output: IO[bytes]) -> None:
+    """Write one consistent picture of the database as SQL, under gzip, whose checksum tells whether it is whole."""
+    command = [program("pg_dump"), "--compress=gzip", "--no-owner", "--no-privileges", *place(url)]
+    done = subprocess.run(command, env=environment(url), stdout=output, stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise click.ClickException(f"pg_dump failed: {words(done.stderr)}")
+
+
+def restore_from(url: str, dumped: IO[bytes]) -> None:
+    """Replace all tables by those of a dump, in one transaction, which is committed only if all of it was read."""
+    known = ", ".join(f"'{each.revision}'" for each in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+    # The dump leaves the search path empty, so the table is named in full.
+    complete = f"""
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM public.alembic_version WHERE version_num NOT IN ({known})) THEN
+                RAISE 'it was written by a newer version of Tagalong: restore it with that one';
+            END IF;
+        END $$;
+        COMMIT;
+        ANALYZE;
+    """
+    command = [program("psql"), "-X", "--quiet", "--set=ON_ERROR_STOP=1", *place(url)]
+    # What psql says goes to a file: in a pipe that nobody reads yet, it could get stuck.
+    with tempfile.TemporaryFile() as said:
+        psql = subprocess.Popen(
+            command, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+        )
+        assert psql.stdin
+        unread = ""
+        with suppress(BrokenPipeError), psql.stdin as script:  # psql has met an error, and tells it below
+            script.write(f"BEGIN; SET client_min_messages = warning; SET lock_timeout = '10s'; {EMPTY}".encode())
+            try:
+                with gzip.open(dumped) as content:
+                    shutil.copyfileobj(content, script)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                unread = str(error)
+            else:
+                script.write(complete.encode())
+        psql.wait()
+        said.seek(0)
+        fault = words(said.read())
+    if unread:
+        raise click.ClickException(f"this is no whole backup ({unread}). The database is as it was.")
+    if psql.returncode:
+        raise click.ClickException(f"{fault}. The database is as it was.")
+
+
+def place(url: str) -> list[str]:
+    """Which database, as PostgreSQL's programs are told."""
+    parts = make_url(url)
+    host = parts.host or str(parts.query.get("host", ""))
+    port = parts.port or parts.query.get("port", 5432)
+    return [f"--host={host}", f"--port={port}", f"--username={parts.username}", f"--dbname={parts.database}"]
+
+
+def environment(url: str) -> Mapping[str, str]:
+    """Our environment, with what must not stand in a command line that other users can read."""
+    parts: URL = make_url(url)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    if parts.password:
+        ours["PGPASSWORD"] = str(parts.password)
+    if ssl := parts.query.get("ssl"):
+        ours["PGSSLMODE"] = str(ssl)
+    return ours
+
+
+def words(output: bytes) -> str:
+    """What a program complained about, on one line."""
+    return " ".join(output.decode(errors="replace").split())[:500]

@@ -1,0 +1,332 @@
+"""`check`: what is unsafe or missing in an installation, before its users find out."""
+
+import asyncio
+import ipaddress
+import resource
+import shutil
+import smtplib
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import click
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, NullPool, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from backend.alerts.channels import TIMEOUT
+from backend.alerts.rules import RulesError, read_rules
+from backend.commands.terminal import database_url, read_settings
+from backend.database import alembic_config
+from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
+from backend.embedded import VERSION, EmbeddedFailure
+from backend.settings import ARGON2, Settings
+from model.classifier import Classifier, ReleaseError
+
+MUST: Final = "must"
+SHOULD: Final = "should"
+
+SHORTEST_SECRET = 16  # characters
+SPACE_LEFT = 1 << 30  # bytes
+OPEN_FILES = 1024
+CLOCKS_APART = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must or should be mended: what is so, and what to do."""
+
+    weight: Literal["must", "should"]
+    about: str
+    says: str
+
+
+Findings = Iterator[Finding]
+
+
+@click.command()
+def check() -> None:
+    """Say what is unsafe or missing in these settings, and in the database, model and mail server that they name.
+
+    Each line says what to do. Ends with 1 if something must be mended; what should be is told and passes.
+    """
+    settings = read_settings()
+    found = [
+        *of_access(settings),
+        *of_proxy(settings),
+        *of_machine(settings),
+        *of_model(settings),
+        *of_alerts(settings),
+    ]
+    found += of_database(settings)
+    for finding in sorted(found, key=lambda finding: finding.weight):
+        click.echo(f"{finding.weight:<7} {finding.about}: {finding.says}")
+    musts = sum(finding.weight == MUST for finding in found)
+    if musts:
+        raise click.ClickException(f"{musts} to be mended before this is safe to run.")
+    click.echo("Nothing that must be mended.")
+
+
+def is_public(settings: Settings) -> bool:
+    """Whether other machines can reach the service."""
+    if settings.host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        return True
+
+
+def of_access(settings: Settings) -> Findings:
+    """Who gets in."""
+    if "*" in settings.allowed_hosts:
+        yield Finding(
+            MUST,
+            "TAGALONG_ALLOWED_HOSTS",
+            "'*' lets any web page reach the service through a host name of its own. Name the hosts it is reached by.",
+        )
+    if not is_public(settings):
+        return
+    password = settings.admin_password
+    if not password and settings.database_url:
+        yield Finding(
+            MUST,
+            "TAGALONG_ADMIN_PASSWORD",
+            "not set, so each replica makes one of its own. Set it, or its hash from `tagalong-server hash-password`.",
+        )
+    elif not password:
+        yield Finding(
+            MUST,
+            "TAGALONG_ADMIN_PASSWORD",
+            f"not set, so one was made that lies in {settings.data_dir} and in the output of every start, while other "
+            "machines can reach /metrics. Set it, or its hash from `tagalong-server hash-password`.",
+        )
+    elif not password.startswith(ARGON2) and len(password) < SHORTEST_SECRET:
+        yield Finding(
+            MUST, "TAGALONG_ADMIN_PASSWORD", f"shorter than {SHORTEST_SECRET} characters: others can guess it."
+        )
+    if not settings.rate_limit:
+        yield Finding(
+            MUST, "TAGALONG_RATE_LIMIT", "0, so one client can take all the time there is. 600 a minute is plenty."
+        )
+    if not settings.api_key:
+        yield Finding(
+            SHOULD,
+            "TAGALONG_API_KEY",
+            "not set: everybody who reaches the service may use it. Set one if it is for your own people only.",
+        )
+    elif len(settings.api_key) < SHORTEST_SECRET:
+        yield Finding(MUST, "TAGALONG_API_KEY", f"shorter than {SHORTEST_SECRET} characters: others can guess it.")
+
+
+def of_proxy(settings: Settings) -> Findings:
+    """What stands between the world and the service, and the replicas behind it."""
+    if not is_public(settings):
+        return
+    if set(settings.allowed_hosts) <= {"127.0.0.1", "localhost", "::1"}:
+        yield Finding(
+            MUST, "TAGALONG_ALLOWED_HOSTS", "names this machine only: requests from others get 400. Add your host name."
+        )
+    if "*" in settings.forwarded_allow_ips:
+        yield Finding(
+            MUST,
+            "TAGALONG_FORWARDED_ALLOW_IPS",
+            "'*' lets every client invent its address, and so pass the rate limit. Name the proxy's address.",
+        )
+    elif not settings.forwarded_allow_ips:
+        yield Finding(
+            SHOULD,
+            "TAGALONG_FORWARDED_ALLOW_IPS",
+            "empty: behind a proxy all clients would count as one. Name the proxy's address. Without one, everything "
+            "goes over the network in plain text: put Caddy in front (deploy/Caddyfile).",
+        )
+    if not settings.database_url:
+        yield Finding(
+            SHOULD,
+            "TAGALONG_DATABASE_URL",
+            "empty: the embedded database serves one process only. Name a PostgreSQL server before you need replicas.",
+        )
+    elif not settings.drain_seconds:
+        yield Finding(
+            SHOULD,
+            "TAGALONG_DRAIN_SECONDS",
+            "0: a replica that is replaced fails the requests that a proxy still sends it. 5 is enough for Caddy.",
+        )
+
+
+def of_machine(settings: Settings) -> Findings:
+    """The data folder, the disk, what a process may open."""
+    folder = settings.data_dir.expanduser().resolve()
+    if folder.is_dir():
+        if stat.S_IMODE(folder.stat().st_mode) & stat.S_IRWXO:
+            yield Finding(MUST, str(folder), f"other users of this machine can look into it: chmod 700 {folder}")
+        password = folder / "admin-password"
+        if password.exists() and stat.S_IMODE(password.stat().st_mode) & 0o077:
+            yield Finding(MUST, str(password), f"others can read the admin's password: chmod 600 {password}")
+    disk = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(disk).free
+    if not settings.database_url and free < SPACE_LEFT:
+        yield Finding(
+            SHOULD, str(folder), f"{free >> 20} MB left on its disk. Events are refused, not lost, once it is full."
+        )
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES:
+        yield Finding(
+            SHOULD, "open files", f"this process may open {soft} only: each client takes one. ulimit -n {OPEN_FILES}"
+        )
+
+
+def of_model(settings: Settings) -> Findings:
+    """The model that is served and those in the registry, their files and sha256 included."""
+    try:
+        Classifier.load(settings.model_folder)
+    except ReleaseError as error:
+        yield Finding(MUST, "the model", str(error))
+    for number in numbers(settings.registry):
+        try:
+            faults = file_faults(read_version(settings.registry, number))
+        except RegistryError as error:
+            faults = [str(error)]
+        for fault in faults:
+            yield Finding(MUST, f"the registry, version {number}", f"{fault}. Register it again, or remove its folder.")
+
+
+def of_alerts(settings: Settings) -> Findings:
+    """Whether alerts would reach anybody."""
+    try:
+        read_rules(settings.alert_rules)
+    except RulesError as error:
+        yield Finding(MUST, "TAGALONG_ALERT_RULES", str(error))
+    if settings.smtp_url:
+        parts = urlsplit(settings.smtp_url)
+        speak: type[smtplib.SMTP] = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        try:
+            with speak(str(parts.hostname), parts.port or (465 if parts.scheme == "smtps" else 587), timeout=TIMEOUT):
+                pass
+        except (OSError, smtplib.SMTPException) as error:
+            yield Finding(
+                MUST, "TAGALONG_SMTP_URL", f"no mail server answers at {parts.hostname} ({error}): alerts reach nobody."
+            )
+    if settings.webhook_url:
+        parts = urlsplit(settings.webhook_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((str(parts.hostname), port), timeout=TIMEOUT).close()
+        except OSError as error:
+            yield Finding(
+                MUST,
+                "TAGALONG_WEBHOOK_URL",
+                f"nobody listens at {parts.hostname}:{port} ({error}): alerts reach nobody.",
+            )
+    if is_public(settings) and not settings.smtp_url and not settings.webhook_url:
+        yield Finding(
+            SHOULD,
+            "TAGALONG_SMTP_URL, TAGALONG_WEBHOOK_URL",
+            "neither is set: alerts stand on /metrics only, where somebody has to look.",
+        )
+
+
+def of_database(settings: Settings) -> list[Finding]:
+    """Whether the database is there, up to date and safe; an embedded one is started for the check."""
+    if not settings.database_url and not (settings.data_dir / "postgres").is_dir():
+        return []  # the first start makes it
+    try:
+        with database_url(settings) as url:
+            return asyncio.run(ask_database(url, settings))
+    except (EmbeddedFailure, SQLAlchemyError, OSError, TimeoutError) as error:
+        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        return [Finding(MUST, "the database", f"it can't be reached: {reason}")]
+
+
+async def ask_database(url: str, settings: Settings) -> list[Finding]:
+    """Connect once, and look."""
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+    try:
+        async with engine.connect() as connection:
+            found = await connection.run_sync(lambda synchronous: list(of_schema(synchronous, settings)))
+            return found + [each async for each in of_server(connection, url)]
+    finally:
+        await engine.dispose()
+
+
+def of_schema(connection: Connection, settings: Settings) -> Findings:
+    """Whether the schema is the one that this version knows, and what it names is there."""
+    script = ScriptDirectory.from_config(alembic_config())
+    current = set(MigrationContext.configure(connection).get_current_heads())
+    if current - {each.revision for each in script.walk_revisions()}:
+        yield Finding(MUST, "the database", "a newer version of Tagalong made its schema. Run that version.")
+    elif current != set(script.get_heads()):
+        yield Finding(MUST, "the database", "its schema is not up to date. Run: tagalong-server migrate")
+    else:
+        there = numbers(settings.registry)
+        for row in connection.execute(
+            text("SELECT number, model_version, role FROM deployment WHERE ended_at IS NULL")
+        ):
+            if row.number not in there:
+                yield Finding(
+                    MUST,
+                    "TAGALONG_MODELS_DIR",
+                    f"{row.model_version} is deployed as {row.role}, and there is no version {row.number} in "
+                    f"{settings.registry}: bring it back, or roll it back.",
+                )
+        newest = connection.scalar(text("SELECT max(created_at) FROM suggestion"))
+        if newest and newest > datetime.now(UTC) + CLOCKS_APART:
+            yield Finding(
+                MUST,
+                "the clock",
+                f"it was set back: the newest answer is of {newest:%Y-%m-%d %H:%M} UTC. Let it ask a time server.",
+            )
+
+
+async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Finding]:
+    """Whether the server keeps what it says it has, and tells the same time."""
+    asked = datetime.now(UTC)
+    row = (
+        await connection.execute(
+            text(
+                "SELECT clock_timestamp() AS now, current_setting('fsync') AS fsync, "
+                "current_setting('synchronous_commit') AS committed, current_setting('full_page_writes') AS pages, "
+                "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser, "
+                "current_setting('server_version_num')::int AS version"
+            )
+        )
+    ).one()
+    if abs(row.now - asked) > CLOCKS_APART:
+        yield Finding(
+            MUST,
+            "the clock",
+            f"the database's is {abs((row.now - asked).total_seconds()):.0f} s off this machine's. Let both ask a time "
+            "server.",
+        )
+    if row.fsync == "off" or row.pages == "off" or row.committed == "off":
+        yield Finding(
+            MUST,
+            "the database",
+            "fsync, full_page_writes or synchronous_commit is off: acknowledged events can be lost. Switch them on.",
+        )
+    if row.superuser:
+        yield Finding(SHOULD, "the database", "the service is its superuser; a role that owns one database is enough.")
+    if row.version // 10_000 != VERSION:
+        yield Finding(
+            SHOULD,
+            "the database",
+            f"it is PostgreSQL {row.version // 10_000}; Tagalong is made and tested with {VERSION}.",
+        )
+    parts = make_url(url)
+    if parts.host and not is_near(parts.host) and parts.query.get("ssl", "prefer") not in ("require", "verify-full"):
+        yield Finding(
+            SHOULD,
+            "TAGALONG_DATABASE_URL",
+            f"the way to {parts.host} may be in plain text: add ?sslmode=verify-full, unless the network is your own.",
+        )
+
+
+def is_near(host: str) -> bool:
+    """Whether a database's host is this machine or a container beside it."""
+    return host.startswith(("/", "127.")) or host == "::1" or "." not in host

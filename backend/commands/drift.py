@@ -1,0 +1,76 @@
+"""`export` and `drift-import`: what came in, out to `tagalong-model drift`, and what that found, back in."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.acceptance.filters import KINDS
+from backend.audit.service import note
+from backend.commands.terminal import read_settings, with_session, write_lines
+from backend.deployments.registry import RegistryError, find
+from backend.deployments.service import current
+from backend.drift.exporting import export_lines
+from backend.drift.findings import Findings
+from backend.drift.service import keep
+from model.classifier import Classifier, ReleaseError
+
+DAY = click.DateTime(["%Y-%m-%d"])
+USUAL_DAYS = 28
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--since", type=DAY, help=f"First day (UTC), like 2026-11-01.  [default: {USUAL_DAYS} days]")
+@click.option("--until", type=DAY, help="Last day (UTC).  [default: yesterday]")
+@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Of drafts.")
+def export(out: Path, since: datetime | None, until: datetime | None, kind: str) -> None:
+    """Write what came in to OUT as JSON lines, for `tagalong-model drift`; OUT.gz is compressed, - is the terminal.
+
+    Lengths, scores, offered tags, how many tags were posted and which of the offered were among them. No text, no
+    draft, no install, and no posted tag that was not offered.
+    """
+    last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
+    first = since.date() if since else last - timedelta(days=USUAL_DAYS - 1)
+    if first > last:
+        raise click.ClickException(f"--since {first} is after --until {last}.")
+    settings = read_settings()
+
+    async def write(session: AsyncSession) -> int:
+        try:
+            champion = (await current(session)).champion
+            folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
+            vocabulary = Classifier.load(folder).tags
+        except (RegistryError, ReleaseError) as error:
+            raise click.ClickException(str(error)) from None
+        lines = await write_lines(export_lines(session, first, last, kind, vocabulary), out)
+        await note(session, "export", "what came in", {"since": str(first), "until": str(last), "kind": kind})
+        return lines
+
+    lines = with_session(write)
+    click.echo(f"{first} to {last}: {lines:,} lines, in {out}", err=True)
+
+
+@click.command("drift-import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def drift_import(file: Path) -> None:
+    """Take in the key figures that `tagalong-model drift --json FILE` wrote: /metrics shows them, alerts read them."""
+    try:
+        findings = Findings.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "the file"
+        raise click.ClickException(
+            f"{file} is not what `tagalong-model drift --json` writes: {place}: {fault['msg']}"
+        ) from None
+
+    async def take_in(session: AsyncSession) -> None:
+        await keep(session, findings, datetime.now(UTC))
+        await note(
+            session, "import drift", findings.model_version, {"until": str(findings.until), "found": findings.found}
+        )
+
+    with_session(take_in)
+    click.echo(f"{findings.since} to {findings.until}: {', '.join(findings.found) or 'no drift'}. See /metrics.")

@@ -1,0 +1,35 @@
+"""`export-feedback`: what training again needs of the posted questions."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.audit.service import note
+from backend.commands.terminal import with_session, write_lines
+from backend.feedback.exporting import feedback_lines
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m"]),
+    help="First month, like 2026-11, to export what came since the last time.",
+)
+def export_feedback(out: Path, since: datetime | None) -> None:
+    """Write the numbers of posted questions, with posted and offered tags, to OUT as JSON lines; - is the terminal.
+
+    No text of a draft, no draft and no install is in it. `tagalong-model retrain` reads it, and asks the site for
+    texts and tags by number.
+    """
+    month = since.strftime("%Y-%m") if since else None
+
+    async def export(session: AsyncSession) -> int:
+        lines = await write_lines(feedback_lines(session, month), out)
+        await note(session, "export", "feedback", {"since": month, "questions": lines})
+        return lines
+
+    lines = with_session(export)
+    click.echo(f"{lines:,} questions, in {out}", err=True)

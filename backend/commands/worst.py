@@ -1,0 +1,65 @@
+"""`worst`: the weekly file of what went worst, for cron."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.acceptance.filters import Filters
+from backend.acceptance.service import begin_snapshot, count_tags
+from backend.acceptance.worst import What, Worst, worst
+from backend.admin.page import interval, percent
+from backend.admin.panels import to_csv, worst_table
+from backend.commands.terminal import read_settings, with_session
+from model.classifier import Classifier, ReleaseError
+
+TITLES: dict[What, tuple[str, str]] = {
+    "dismissed": ("Dismissed", "of the chips seen, writers said no to"),
+    "missed": ("Missed", "of the drafts that posted it, were not offered it"),
+    "unknown": ("Unknown to the model", "of the drafts that posted it, were not offered it"),
+}
+
+
+# Posted tags are other people's text: none may end a cell or its code.
+HARMLESS = str.maketrans("|`\n", "¦' ")
+
+
+@click.command(name="worst")
+@click.option("--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), required=True)
+@click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days, up to yesterday.")
+def write_worst(out: Path, days: int) -> None:
+    """Write the tags most dismissed, missed and unknown to FILE: as CSV if it ends in .csv, else as Markdown."""
+    try:
+        vocabulary = Classifier.load(read_settings().model_folder).tags
+    except ReleaseError as error:
+        raise click.ClickException(str(error)) from None
+    now = datetime.now(UTC)
+    filters = Filters(now.date() - timedelta(days=days), now.date() - timedelta(days=1))
+
+    async def count(session: AsyncSession) -> list[Worst]:
+        await begin_snapshot(session)
+        return worst(await count_tags(session, filters, vocabulary, now), vocabulary)
+
+    rows = with_session(count)
+    as_csv = out.suffix.lower() == ".csv"
+    out.write_text(to_csv(worst_table(rows)) if as_csv else markdown(rows, filters), encoding="utf-8", newline="")
+    click.echo(f"{len(rows)} tags of {filters.since} to {filters.until} written to {out}.")
+
+
+def markdown(rows: list[Worst], filters: Filters) -> str:
+    """The file for people to read."""
+    lines = [f"# The worst, {filters.since} to {filters.until}"]
+    for what, (title, how) in TITLES.items():
+        lines += ["", f"## {title}", ""]
+        chosen = [row for row in rows if row.what == what]
+        if not chosen:
+            lines.append("None.")
+            continue
+        lines += [f"| tag | share | 95 % interval | {how} |", "| --- | ---: | ---: | ---: |"]
+        lines += [
+            f"| `{row.tag.translate(HARMLESS)}` | {percent(row.rate)} | {interval(row.rate)} "
+            f"| {row.rate.numerator:,} of {row.rate.denominator:,} |"
+            for row in chosen
+        ]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,1 @@
+"""Deployments: which model version answers whom, changed without a restart."""

@@ -1,0 +1,162 @@
+"""The registry on disk: numbered versions that `tagalong-model` has made and checked, read without any of its tools.
+
+One folder a version, named by its number, with the files of a released model and `version.json` beside them.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.classifier import MANIFEST_FILE, Classifier, ReleaseError
+
+FORMAT: Final = 1
+VERSION_FILE: Final = "version.json"
+
+_NEEDED: Final = {"number": int, "version": str, "state": str, "checks": list}
+
+
+class RegistryError(Exception):
+    """A version is missing, corrupt, or not one to be deployed; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version in the registry; ``about`` is all that its ``version.json`` says."""
+
+    folder: Path
+    number: int
+    version: str
+    state: str
+    about: dict[str, Any]
+
+
+def read_version(models_dir: Path, number: int) -> Registered:
+    """What the registry says of a version.
+
+    Raises:
+        RegistryError: there is none of that number, or its folder is not whole.
+    """
+    folder = models_dir / str(number)
+    if not folder.is_dir():
+        raise RegistryError(
+            f"there is no version {number} in {models_dir}. `tagalong-model versions` lists those that are there; "
+            "TAGALONG_MODELS_DIR names another registry."
+        )
+    path = folder / VERSION_FILE
+    try:
+        about = json.loads(path.read_bytes())
+    except OSError as error:
+        raise RegistryError(f"{path} can't be read: {error.strerror}. Register the version again.") from None
+    except ValueError as error:
+        raise RegistryError(f"{path} is not JSON: {error}. Register the version again.") from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise RegistryError(f"{path} is not of format {FORMAT}, the one that this version of Tagalong reads.")
+    wrong = [name for name, kind in _NEEDED.items() if not isinstance(about.get(name), kind)]
+    if wrong:
+        raise RegistryError(f"{path} lacks {', '.join(wrong)}. Register the version again.")
+    if about["number"] != number:
+        raise RegistryError(f"{path} is of version {about['number']}. A version's folder is named by its number.")
+    return Registered(folder, number, about["version"], about["state"], about)
+
+
+def find(models_dir: Path, name: str) -> Registered:
+    """A version by its number (``7``) or by its full name (``full-176fc757``).
+
+    Raises:
+        RegistryError: there is none, or its folder is not whole.
+    """
+    if name.isdecimal():
+        return read_version(models_dir, int(name))
+    for number in numbers(models_dir):
+        try:
+            found = read_version(models_dir, number)
+        except RegistryError:
+            continue
+        if found.version == name:
+            return found
+    raise RegistryError(f"there is no version {name} in {models_dir}. `tagalong-model versions` lists those there.")
+
+
+def numbers(models_dir: Path) -> list[int]:
+    """The numbers of all versions, in order."""
+    if not models_dir.is_dir():
+        return []
+    return sorted(int(path.name) for path in models_dir.iterdir() if path.name.isdecimal() and path.is_dir())
+
+
+def refusals(registered: Registered) -> list[str]:
+    """Why a version must not be deployed; empty if it may."""
+    found = []
+    for check in registered.about["checks"]:
+        if not isinstance(check, dict) or check.get("passed") is not True:
+            found.append(f"its check {told(check)}")
+    if registered.state != "checked":
+        found.append(f"its state is {registered.state!r}, not 'checked'")
+    if not registered.about["checks"]:
+        found.append("it was never checked")
+    return found + file_faults(registered)
+
+
+def file_faults(registered: Registered) -> list[str]:
+    """What is wrong with a version's files; empty if they are what its manifest describes."""
+    path = registered.folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_bytes())
+        version, files = manifest["version"], dict(manifest["files"])
+    except OSError as error:
+        return [f"{MANIFEST_FILE} can't be read: {error.strerror}"]
+    except (ValueError, KeyError, TypeError):
+        return [f"{MANIFEST_FILE} is not that of a released model"]
+    found = []
+    if version != registered.version:
+        found.append(f"{MANIFEST_FILE} is of {version}, and {VERSION_FILE} of {registered.version}")
+    for name, digest in sorted(files.items()):
+        try:
+            with (registered.folder / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    found.append(f"{name} is not the file that {MANIFEST_FILE} describes: its sha256 differs")
+        except OSError as error:
+            found.append(f"{name} can't be read: {error.strerror}")
+    return found
+
+
+def told(check: object) -> str:
+    """A check that was not passed, in words."""
+    if not isinstance(check, dict):
+        return "can't be read"
+    said = check.get("says") or f"{check.get('value')} where {check.get('bound')} is the bound"
+    return f"{check.get('name')} was not passed: {said}"
+
+
+def load(registered: Registered) -> Classifier:
+    """Load a version, ready to answer.
+
+    Raises:
+        RegistryError: it can't be loaded, or does not answer.
+    """
+    try:
+        classifier = load_warm(registered.folder)
+    except ReleaseError as error:
+        raise RegistryError(str(error)) from None
+    if classifier.version != registered.version:
+        raise RegistryError(f"{registered.folder} holds {classifier.version}, not {registered.version}.")
+    return classifier
+
+
+def load_warm(folder: Path) -> Classifier:
+    """Load a released model, and answer drafts with it, so that no writer waits for what is made once.
+
+    Raises:
+        ReleaseError: it can't be loaded, or does not answer.
+    """
+    classifier = Classifier.load(folder)
+    title = "How do I merge two pandas DataFrames on the nearest date?"
+    sentence = "I tried pd.merge(trades, quotes, on='time'), but it only joins rows whose dates are equal. "
+    try:
+        for repeats in (0, 5, 25):
+            classifier.suggest(title, sentence * repeats)
+    except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+        raise ReleaseError(f"{folder} is loaded but does not answer: {str(error)[:300]}") from error
+    return classifier

@@ -1,0 +1,165 @@
+"""Tables of deployed versions, of who is in which arm, of answers in the shadow, and of what each replica serves."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, REAL
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.tables import Moment, Table
+
+
+class ModelVersion(Table):
+    """A version that was deployed, as the registry described it then; ``about`` is its ``version.json``."""
+
+    __tablename__ = "model_version"
+
+    version: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    first_deployed_at: Mapped[Moment]
+    about: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Deployment(Table):
+    """One version in one role, from its start to its end; without a champion's row, the shipped model is champion.
+
+    Attributes:
+        share: the part of installs that get it: 1 for a champion, 0 for a shadow.
+        salt: goes into the hash that draws an install's arm.
+        horizon: installs after which the experiment gets its verdict; fixed at the start, as the next two.
+        until: when it gets it at the latest.
+        smallest_difference: of the acceptance rate, that would matter; .02 = 2 points.
+        promote_if_better: whether the verdict may promote it.
+        replaces: of a champion, the champion's deployment that it came after; none: the shipped model.
+    """
+
+    __tablename__ = "deployment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    model_version: Mapped[str] = mapped_column(ForeignKey("model_version.version"))
+    number: Mapped[int]
+    role: Mapped[str] = mapped_column(Text)
+    share: Mapped[float]
+    salt: Mapped[str] = mapped_column(Text)
+    horizon: Mapped[int | None]
+    until: Mapped[Moment | None]
+    smallest_difference: Mapped[float | None]
+    promote_if_better: Mapped[bool]
+    started_at: Mapped[Moment]
+    started_by: Mapped[str] = mapped_column(Text)
+    ended_at: Mapped[Moment | None]
+    ended_because: Mapped[str | None] = mapped_column(Text)
+    replaces: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
+
+    __table_args__ = (
+        CheckConstraint("role IN ('champion', 'challenger', 'shadow')", name="role"),
+        CheckConstraint("share BETWEEN 0 AND 1", name="share"),
+        CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ended"),
+        Index("ix_deployment_current", "role", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+
+class Assignment(Table):
+    """Which arm of a challenger's deployment an install was in when it was first exposed to it.
+
+    ``share`` is the challenger's when the arm was drawn.
+    ``moved_at`` is when a growing share took an install of the champion's arm over to the challenger.
+    """
+
+    __tablename__ = "assignment"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    install_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    arm: Mapped[str] = mapped_column(Text)
+    share: Mapped[float]
+    first_exposed_at: Mapped[Moment]
+    moved_at: Mapped[Moment | None]
+
+    __table_args__ = (CheckConstraint("arm IN ('champion', 'challenger')", name="arm"),)
+
+
+class Failure(Table):
+    """How many answers a challenger was to give in one minute, and in how many it failed and the champion stood in."""
+
+    __tablename__ = "failure"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    minute: Mapped[Moment] = mapped_column(primary_key=True)
+    answers: Mapped[int]
+    failed: Mapped[int]
+
+
+class Shadow(Table):
+    """What a version in the shadow would have answered in a suggestion's place; nobody was shown it."""
+
+    __tablename__ = "shadow"
+
+    suggestion_id: Mapped[UUID] = mapped_column(ForeignKey("suggestion.id", ondelete="CASCADE"), primary_key=True)
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    model_version: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    scores: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    confident: Mapped[int] = mapped_column(SmallInteger)
+    latency_ms: Mapped[float] = mapped_column(REAL)
+
+    __table_args__ = (Index("ix_shadow_deployment_id", "deployment_id"),)
+
+
+class Replica(Table):
+    """What one process of the service has loaded, and which versions it could not load and why."""
+
+    __tablename__ = "replica"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    seen_at: Mapped[Moment]
+    champion: Mapped[str] = mapped_column(Text)
+    loaded: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    problems: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class VerdictRow(Table):
+    """What an experiment found at its horizon; written once. ``figures`` has the secondary ones, by name."""
+
+    __tablename__ = "verdict"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    given_at: Mapped[Moment]
+    word: Mapped[str] = mapped_column(Text)
+    installs: Mapped[int]
+    difference: Mapped[float | None]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+    __table_args__ = (CheckConstraint("word IN ('better', 'worse', 'no difference shown')", name="word"),)
+
+
+class StandingRow(Table):
+    """How an experiment stood when it was last judged; ``figures`` has both arms and the difference, by name."""
+
+    __tablename__ = "standing"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    read_at: Mapped[Moment]
+    champion_installs: Mapped[int]
+    challenger_installs: Mapped[int]
+    counted: Mapped[int]
+    sample_ratio: Mapped[float | None]
+    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class GuardrailRow(Table):
+    """The last reading of a guardrail (see `backend.deployments.guardrails.Reading`)."""
+
+    __tablename__ = "guardrail"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    read_at: Mapped[Moment]
+    n: Mapped[int] = mapped_column(BigInteger)
+    champion: Mapped[float | None]
+    challenger: Mapped[float | None]
+    breached: Mapped[bool | None]
+    words: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,87 @@
+"""The key figures that `tagalong-model drift` writes, checked when they are imported."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Drifting = Literal["data", "concept", "model"]
+Disturbing = Literal["outage", "bad_input"]
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Words = Annotated[str, StringConstraints(max_length=500)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """What is read of a file: unknown fields are passed over, numbers are finite."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Column(Part):
+    """How far one column is from the reference. ``drifted`` is null where there is too little to judge by."""
+
+    column: Name
+    psi: float
+    psi_noise: float
+    js: float
+    js_noise: float
+    drifted: bool | None
+
+
+class Measured(Part):
+    """A value with the bounds that chance passes once in a thousand times on either side."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Relation(Part):
+    """How far the share of right tags at equal scores is from the reference's; ``n`` is in tags."""
+
+    n: Count
+    shift: float
+    noise: float
+    drifted: bool | None
+
+
+class Performance(Part):
+    """Jaccard of posted drafts against the reference, and what its change is made of."""
+
+    n: Count
+    jaccard: float | None
+    reference: float
+    change: Measured | None
+    by_inputs: Measured | None
+    by_relation: Measured | None
+    by_model: Measured | None
+    unknown: float | None
+    unknown_reference: float
+    drifted: bool | None
+
+
+class Disturbance(Part):
+    """A day that says nothing about drift, and was left out."""
+
+    day: date
+    kind: Disturbing
+    words: Words
+
+
+class Findings(Part):
+    """All key figures of one span of days."""
+
+    format: Literal[1]
+    since: date
+    until: date
+    model_version: Name
+    reference: Words
+    drafts: Count
+    left_out: Count
+    found: Annotated[list[Drifting | Disturbing], Field(max_length=5)]
+    columns: Annotated[list[Column], Field(max_length=50)]
+    relation: Relation
+    performance: Performance
+    disturbances: Annotated[list[Disturbance], Field(max_length=4_000)]

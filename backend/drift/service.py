@@ -1,0 +1,32 @@
+"""Keeping what was found of drift, and reading it again."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.drift.findings import Findings
+from backend.drift.tables import Drift
+
+
+async def keep(session: AsyncSession, findings: Findings, now: datetime) -> None:
+    """Keep findings; those of the same days, version and reference take the place of the earlier ones."""
+    statement = insert(Drift).values(
+        since=findings.since,
+        until=findings.until,
+        model_version=findings.model_version,
+        reference=findings.reference,
+        imported_at=now,
+        findings=findings.model_dump(mode="json"),
+    )
+    changed = {name: statement.excluded[name] for name in ("imported_at", "findings")}
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["since", "until", "model_version", "reference"], set_=changed)
+    )
+
+
+async def newest(session: AsyncSession) -> Findings | None:
+    """The findings of the days that ended last; of several, those imported last."""
+    row = await session.scalar(select(Drift).order_by(Drift.until.desc(), Drift.imported_at.desc()).limit(1))
+    return None if row is None else Findings.model_validate(row.findings)

@@ -1,0 +1,1 @@
+"""Retention: what is kept of a draft, and for how long."""

@@ -1,0 +1,116 @@
+"""Every figure that the service counts, held against the independent recount."""
+
+from math import ceil
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from backend.acceptance import service
+from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, total
+from backend.acceptance.filters import Filters
+from backend.admin.panels import length_name
+from tests.backend.acceptance.recount import Answer, Question, Recount
+from tests.backend.acceptance.traffic import TABLES, Rows
+
+
+async def rows_of(engine: AsyncEngine) -> Rows:
+    """What the tables hold."""
+    rows = Rows()
+    async with engine.connect() as connection:
+        for name, table in TABLES.items():
+            found = (await connection.execute(select(table.__table__))).mappings()
+            getattr(rows, name).extend(dict(row) for row in found)
+    return rows
+
+
+def figures(counts: Counts) -> dict[str, Rate | Mean]:
+    return {figure.name: figure.of(counts) for figure in FIGURES}
+
+
+def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], where: Any) -> None:
+    for name, result in counted.items():
+        answer = expected[name]
+        assert (result.numerator, result.denominator) == (answer.numerator, answer.denominator), (where, name)
+        assert result.n == answer.n, (where, name)
+        assert result.open == answer.open, (where, name)
+        if answer.value is None:
+            assert result.value is None, (where, name)
+        else:
+            assert result.value == pytest.approx(float(answer.value), abs=1e-12), (where, name)
+
+
+async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -> None:
+    recount = Recount(rows, asked)
+    filters = Filters(asked.since, asked.until, asked.kind, asked.site, asked.model)  # type: ignore[arg-type]
+    async with AsyncSession(engine) as session:
+        await service.begin_snapshot(session)
+        grid = await service.count_grid(session, filters, asked.vocabulary, asked.now)
+        by_tag = await service.count_tags(session, filters, asked.vocabulary, asked.now)
+        books = await service.bookkeeping(session, filters, asked.now)
+
+        offers = await service.count_offers(session, filters, asked.now)
+        latencies = await service.latencies(session, filters, asked.now)
+
+    by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
+    assert_equal(figures(grid.overview()), recount.figures(), "overview")
+    assert_equal(figures(total(by_day.values())), recount.figures(), "days added up")
+    expected_days = recount.by_day()
+    assert list(by_day) == list(expected_days)
+    for day, counts in by_day.items():
+        assert_equal(figures(counts), expected_days[day], day)
+
+    expected_models = recount.by_model()
+    assert list(by_model) == list(expected_models)
+    for version, counts in by_model.items():
+        assert_equal(figures(counts), expected_models[version], version)
+
+    def of_items(counts: Counts) -> dict[str, Rate | Mean]:
+        return {
+            name: result if name in ("acceptance", "dismissal") else Rate(result.numerator, result.denominator)
+            for name, result in figures(counts).items()
+            if name in ("acceptance", "kept", "agreement", "dismissal", "missed")
+        }
+
+    expected_positions = recount.by_position()
+    assert set(by_position) == set(expected_positions)
+    for position, counts in by_position.items():
+        found = of_items(counts)
+        del found["missed"]
+        assert_equal(found, expected_positions[position], position)
+
+    for name, rows, expected in (
+        ("score", offers.by_score(), {round(tenth * 10): row for tenth, row in recount.by_score().items()}),
+        ("length", {length_name(band): counts for band, counts in offers.by_length().items()}, recount.by_length()),
+    ):
+        assert set(rows) == set(expected), name
+        for key, counts in rows.items():
+            found = of_items(counts)
+            del found["missed"]
+            assert_equal(found, expected[key], (name, key))
+
+    expected_latencies = recount.latencies()
+    assert {row.model_version: row.n for row in latencies} == {
+        version: len(times) for version, times in expected_latencies.items()
+    }
+    for row in latencies:
+        times = sorted(expected_latencies[row.model_version])
+        for value, share in ((row.p50, 0.5), (row.p95, 0.95), (row.p99, 0.99)):
+            assert value == pytest.approx(times[ceil(share * len(times)) - 1], rel=0.01), row
+
+    expected_tags = recount.by_tag()
+    offered = recount.offered_in_posted()
+    assert set(by_tag) == {
+        tag
+        for tag, row in expected_tags.items()
+        if row["acceptance"].n or row["kept"].n or row["missed"].n or tag in offered
+    }
+    for tag, counts in by_tag.items():
+        assert_equal(of_items(counts), expected_tags[tag], tag)
+        assert bool(counts.unknown_tags) == bool(counts.missed_tags and tag not in asked.vocabulary)
+
+    assert books.impossible == recount.impossible()
+    assert books.refused == recount.refused()
+    assert (books.received, books.lost) == recount.received_and_lost()
+    assert books.totals == recount.totals()

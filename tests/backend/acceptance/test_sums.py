@@ -1,0 +1,266 @@
+"""Daily sums: whatever happens to days that are summed up, the figures stay those of an independent recount."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.acceptance.sums import closed, differences, sum_up
+from backend.database import Database
+from backend.demo.service import remove
+from backend.feedback.schemas import EventBatch
+from backend.feedback.service import take
+from backend.feedback.settling import settle
+from backend.installs.service import erase_install
+from backend.suggestions.recording import record
+from backend.suggestions.schemas import DraftState
+from model.classifier import Suggested
+from tests.backend.acceptance.equality import compare_everything, rows_of
+from tests.backend.acceptance.recount import Question
+from tests.backend.acceptance.traffic import KNOWN, SITES, VERSIONS, Writer, store
+
+pytestmark = pytest.mark.anyio
+
+# Which days get a note of their changes goes by the database's own clock.
+NOW = datetime.now(UTC).replace(microsecond=0)
+TODAY = NOW.date()
+DAYS = 9
+
+
+class Life:
+    """Writers whose drafts and events reach the service in any order, late, twice, and over midnight."""
+
+    def __init__(self, seed: int, database: Database) -> None:
+        self.pick = random.Random(seed)
+        self.database = database
+        self.installs = [self.id() for _ in range(8)]
+        self.demo_installs = [self.id() for _ in range(2)]
+        self.drafts: list[dict[str, Any]] = []
+        self.sequences: dict[UUID, int] = {}
+        self.sent: list[tuple[UUID, dict[str, Any]]] = []
+        self.held_up: list[tuple[UUID, dict[str, Any]]] = []
+        self.late = False
+
+    def id(self) -> UUID:
+        return UUID(int=self.pick.getrandbits(128), version=4)
+
+    def moment(self) -> datetime:
+        """Some time in the days behind us, often at the border of two."""
+        day = datetime.combine(TODAY - timedelta(days=self.pick.randint(0, DAYS)), datetime.min.time(), UTC)
+        second = self.pick.choice((0, 86_399, self.pick.randint(0, 86_399)))
+        return min(day + timedelta(seconds=second), NOW - timedelta(minutes=1))
+
+    def later(self, moment: datetime) -> datetime:
+        if self.late:
+            return NOW
+        days = self.pick.choice((0, 0, 0, 1, 3))
+        return min(moment + timedelta(days=days, seconds=self.pick.randint(0, 3000)), NOW)
+
+    async def begin(self) -> None:
+        """A new draft with its first answer."""
+        kind = self.pick.choices(("ask", "edit", "demo"), (7, 1, 1))[0]
+        draft = {
+            "kind": kind,
+            "draft_id": str(self.id()),
+            "install_id": str(self.pick.choice(self.demo_installs if kind == "demo" else self.installs)),
+            "site": self.pick.choice(SITES[:2]),
+            "title": "How?",
+            "body": "?" * self.pick.choice((0, 100, 2000)),
+            "body_format": "text",
+        }
+        self.drafts.append({"state": draft, "begun": self.moment(), "answers": []})
+        await self.answer(self.drafts[-1])
+
+    async def answer(self, draft: dict[str, Any]) -> None:
+        """An answer to a draft, perhaps days after the last one."""
+        tags = self.pick.sample(KNOWN, self.pick.randint(1, 4))
+        given = [Suggested(tag, self.pick.random(), self.pick.random() < 0.7, 1, ()) for tag in tags]
+        given.sort(key=lambda each: (not each.confident, -each.score))
+        at = draft["begun"] if not draft["answers"] else self.later(draft["begun"])
+        async with self.database.session() as session:
+            version, took = self.pick.choice(VERSIONS[:2]), self.pick.uniform(1, 90)
+            state = DraftState.model_validate(draft["state"])
+            suggestion = await record(session, state, given, version, took, at)
+        draft["answers"].append((suggestion, at, [each.tag for each in given if each.confident]))
+
+    async def act(self, draft: dict[str, Any]) -> None:
+        """Events of a draft in any order, possible or not; some never arrive, some at once, some days later."""
+        install = UUID(draft["state"]["install_id"])
+        events = []
+        suggestion, at, confident = self.pick.choice(draft["answers"])
+        for tag in confident:
+            kinds = ["viewed", *self.pick.sample(("accepted", "removed", "dismissed", "restored"), 2)]
+            for kind in kinds[: self.pick.randint(0, 3)] if self.pick.random() < 0.8 else kinds[1:2]:
+                more = {"suggestion_id": str(suggestion), "tag": tag} | ({"position": 1} if kind == "viewed" else {})
+                events.append(self.event(install, draft, kind, at, **more))
+        if self.pick.random() < 0.5:
+            tags = self.pick.sample([*KNOWN[:6], "htmx", "new"], self.pick.randint(0, 3))
+            posting = {"tags": tags, "question_id": self.pick.choice((None, self.pick.randint(1, 10**9)))}
+            events.append(self.event(install, draft, "posted", at, site=draft["state"]["site"], **posting))
+        if self.pick.random() < 0.2:
+            events.append(self.event(install, draft, "viewed", at, suggestion_id=str(self.id()), tag="a", position=1))
+        self.pick.shuffle(events)
+        for event in events:
+            if self.pick.random() < 0.8:
+                await self.send(install, event, self.later(at))
+            elif self.pick.random() < 0.7:
+                self.held_up.append((install, event))
+
+    def event(self, install: UUID, draft: dict[str, Any], kind: str, at: datetime, **more: Any) -> dict[str, Any]:
+        self.sequences[install] = self.sequences.get(install, 0) + 1
+        happened = at + timedelta(seconds=self.pick.randint(1, 40_000))
+        return {
+            "id": str(self.id()),
+            "sequence": self.sequences[install],
+            "kind": kind,
+            "draft_id": draft["state"]["draft_id"],
+            "occurred_at": happened.isoformat(),
+        } | more
+
+    async def send(self, install: UUID, event: dict[str, Any], received: datetime) -> None:
+        self.sent.append((install, event))
+        batch = EventBatch.model_validate(
+            {"install_id": str(install), "sent_at": received.isoformat(), "events": [event]}
+        )
+        async with self.database.session() as session:
+            await take(session, batch, received)
+
+    async def answer_late(self) -> None:
+        await self.answer(self.pick.choice(self.drafts))
+
+    async def act_late(self) -> None:
+        await self.act(self.pick.choice(self.drafts))
+
+    async def send_held_up(self) -> None:
+        if self.held_up:
+            await self.send(*self.held_up.pop(self.pick.randrange(len(self.held_up))), NOW)
+
+    async def go_on(self, times: int) -> None:
+        for _ in range(times):
+            if not self.drafts or self.pick.random() < 0.4:
+                await self.begin()
+            draft = self.pick.choice(self.drafts)
+            if self.pick.random() < 0.2:
+                await self.answer(draft)
+            await self.act(draft)
+            if self.sent and self.pick.random() < 0.3:
+                await self.send(*self.pick.choice(self.sent), NOW)
+
+
+async def compare(engine: AsyncEngine) -> None:
+    rows = await rows_of(engine)
+    for change in ({}, {"kind": "demo"}, {"site": SITES[1]}, {"model": VERSIONS[0]}):
+        asked = {"since": TODAY - timedelta(days=DAYS + 1), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
+        await compare_everything(engine, rows, Question(**asked | change))
+
+
+async def changed_days(database: Database) -> int:
+    async with database.session() as session:
+        statement = "SELECT count(DISTINCT day) FROM changed_day JOIN summed_day USING (day)"
+        return await session.scalar(text(statement))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, database: Database, seed: int) -> None:
+    life = Life(seed, database)
+    await life.go_on(30)
+    await compare(engine)
+    assert await sum_up(database, lambda: NOW) >= DAYS - 2
+    await compare(engine)
+
+    # What comes from now on comes late: answers to drafts of days ago, and events that were held up meanwhile.
+    life.late = True
+    for deeds in (life.answer_late, life.send_held_up, life.act_late):
+        for _ in range(6):
+            await deeds()
+        assert await changed_days(database) > 0, "what comes late changes days that were summed up"
+        await compare(engine)
+        await sum_up(database, lambda: NOW)
+    assert await changed_days(database) == 0
+    await compare(engine)
+
+    async with database.session() as session:
+        await erase_install(session, life.installs[0])
+    await settle(database)
+    await compare(engine)
+
+    async with database.session() as session:
+        assert await remove(session) > 0
+    await compare(engine)
+    await sum_up(database, lambda: NOW)
+    await compare(engine)
+    async with database.session() as session:
+        found = await differences(session, NOW)
+    assert (found.differing, found.changed, found.final) == ([], 0, 0)
+    assert found.days >= DAYS - 2
+
+
+async def test_a_posting_told_days_later_counts_on_its_day(engine: AsyncEngine, database: Database) -> None:
+    life = Life(7, database)
+    await life.begin()
+    (draft,) = life.drafts
+    await sum_up(database, lambda: NOW)
+    happened = NOW - timedelta(days=2)
+    event = life.event(UUID(draft["state"]["install_id"]), draft, "posted", happened, site=draft["state"]["site"])
+    event |= {"tags": ["python"], "question_id": None, "occurred_at": happened.isoformat()}
+    draft_is_older = draft["begun"] < happened - timedelta(days=1)
+    assert draft_is_older, "or the day of posting changes for another reason, too"
+    await life.send(UUID(draft["state"]["install_id"]), event, NOW)
+    await compare(engine)
+
+
+async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(
+    engine: AsyncEngine, database: Database
+) -> None:
+    life = Life(4, database)
+    await life.go_on(10)
+    draft = next(each for each in life.drafts if each["begun"] < NOW - timedelta(days=3))
+    async with database.session() as session:
+        # As a request that has written, and commits only after the summing.
+        given = [Suggested("python", 0.9, True, 1, ())]
+        await record(session, DraftState.model_validate(draft["state"]), given, VERSIONS[0], 5.0, draft["begun"])
+        await sum_up(database, lambda: NOW)
+    await compare(engine)
+    await sum_up(database, lambda: NOW)
+    await compare(engine)
+
+
+async def test_of_many_replicas_one_sums_up(engine: AsyncEngine, database: Database) -> None:
+    import asyncio
+
+    life = Life(5, database)
+    await life.go_on(5)
+    await asyncio.gather(*(sum_up(database, lambda: NOW) for _ in range(4)))
+    async with database.session() as session:
+        found = await differences(session, NOW)
+    assert found.differing == []
+    await compare(engine)
+
+
+async def test_days_that_may_still_change_by_themselves_are_not_summed_up(database: Database) -> None:
+    life = Life(6, database)
+    await life.go_on(10)
+    await sum_up(database, lambda: NOW)
+    async with database.session() as session:
+        last = await session.scalar(text("SELECT max(day) FROM summed_day"))
+    assert last == closed(NOW)
+    assert datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1, hours=3) <= NOW
+
+
+async def test_sums_that_are_wrong_are_found(engine: AsyncEngine, database: Database) -> None:
+    writer = Writer()
+    moment = NOW - timedelta(days=4)
+    draft = writer.draft(moment, posted_at=moment, posted_tags=["python", "htmx"])
+    writer.item(writer.suggestion(draft, ["python"]), "python", moment, accepted_at=moment)
+    await store(engine, writer.rows)
+    await sum_up(database, lambda: NOW)
+    tables = {"item": "viewed", "offer": "kept", "tag": "missed_tags", "draft": "f1_sum", "latency": "n"}
+    for table, column in tables.items():
+        async with database.session() as session:
+            await session.execute(text(f"UPDATE daily_{table} SET {column} = {column} + 1"))
+            assert (await differences(session, NOW)).differing == [moment.date()], table
+            await session.rollback()

@@ -1,0 +1,93 @@
+"""The admin's pages in a browser: no rule of accessibility broken, nothing cut off, all within reach of a keyboard."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright
+
+from tests.backend.admin.looks import LOOKS, chromium, demonstrated, opened
+from tests.extension.axe import violations
+
+PAGES = {
+    "metrics": "/metrics?kind=demo",
+    "empty": "/metrics",
+    "all": "/metrics?kind=demo&period=all&sort=worst&tag=p",
+    "report": f"/metrics/report?kind=demo&month={datetime.now(UTC):%Y-%m}",
+    "problem": "/metrics?period=never",
+}
+
+
+@pytest.fixture(scope="module")
+def address(clusters: Path) -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
+    try:
+        with demonstrated(folder, days=20, drafts=8) as started:
+            yield started
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright) as started:
+        yield started
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, address: str, look: str) -> None:
+    found = {}
+    for name, path in PAGES.items():
+        page = opened(browser, address, look, path, bypass_csp=True)
+        for details in page.locator("details").all():
+            details.evaluate("each => each.open = true")
+        found[name] = violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than its window"
+        page.context.close()
+    assert found == {name: [] for name in PAGES}
+
+
+def test_the_policy_lets_the_page_be_what_it_is(browser: Browser, address: str) -> None:
+    page = opened(browser, address, "light", "/metrics?kind=demo")
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert told == [], "a style or a picture was held back"
+    assert page.evaluate("getComputedStyle(document.querySelector('.figures')).display") == "grid"
+    assert page.locator("script").count() == 0
+    page.context.close()
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
+
+
+def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
+    page = opened(browser, address, "light", "/metrics?kind=demo")
+    met = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        met.append(focused(page))
+    for name in ("7 days", "90 days", "since", "Show", "Monthly report"):
+        assert any(name in each for each in met), name
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("details").first.evaluate("each => each.open")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", "what is focused can be seen"
+    page.context.close()
+
+
+def test_the_report_fits_paper(browser: Browser, address: str) -> None:
+    page = opened(browser, address, "light", PAGES["report"])
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".unprinted").first.is_hidden()
+    page.context.close()

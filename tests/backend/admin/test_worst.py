@@ -1,0 +1,68 @@
+"""The weekly file of the worst: as a download of the admin's, and by the command."""
+
+import csv
+import io
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.acceptance.figures import Counts
+from backend.acceptance.filters import Filters
+from backend.acceptance.worst import MOST, worst
+from backend.commands.worst import markdown
+from tests.backend.acceptance.traffic import Writer, store
+from tests.backend.admin.conftest import NOW, Admin
+
+pytestmark = pytest.mark.anyio
+
+
+def test_each_kind_has_its_worst_first() -> None:
+    tags = {
+        "once": Counts(viewed=1, dismissed=1),
+        "often": Counts(viewed=100, dismissed=60),
+        "never": Counts(viewed=100, dismissed=0),
+        "missed": Counts(missed_tags=3, posted_tags=4),
+        "missed more": Counts(missed_tags=5, posted_tags=50),
+        "htmx": Counts(missed_tags=2, posted_tags=2),
+    }
+    found = worst(tags, ["once", "often", "never", "missed", "missed more"])
+    assert [(row.what, row.tag) for row in found] == [
+        ("dismissed", "often"),
+        ("dismissed", "once"),
+        ("missed", "missed more"),
+        ("missed", "missed"),
+        ("unknown", "htmx"),
+    ]
+    assert (found[0].rate.numerator, found[0].rate.n) == (60, 100)
+
+
+def test_without_a_vocabulary_nothing_is_unknown_and_the_file_stays_short() -> None:
+    tags = {f"tag-{number}": Counts(missed_tags=1, posted_tags=1) for number in range(MOST + 5)}
+    found = worst(tags, ())
+    assert {row.what for row in found} == {"missed"}
+    assert len(found) == MOST
+
+
+async def test_the_page_gives_it_as_csv(admin: Admin, engine: AsyncEngine) -> None:
+    writer = Writer()
+    moment = NOW - timedelta(hours=3)
+    draft = writer.draft(moment, posted_at=moment, posted_tags=["=cmd()", "java"])
+    writer.item(writer.suggestion(draft, ["python"]), "python", moment, dismissed_at=moment)
+    await store(engine, writer.rows)
+    response = await admin.get("/metrics/worst.csv")
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    assert [(row["what"], row["tag"], row["numerator"], row["n"]) for row in rows] == [
+        ("dismissed", "python", "1", "1"),
+        ("missed", "java", "1", "1"),
+        ("unknown", "'=cmd()", "1", "1"),
+    ]
+    assert float(rows[0]["low"]) < 1
+
+
+def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:
+    rows = worst({"a|b`": Counts(viewed=50, dismissed=10)}, ())
+    told = markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
+    assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in told
+    assert told.count("None.") == 2

@@ -1,0 +1,75 @@
+"""A service with a registry, for tests that deploy versions to it."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from backend.audit.service import OPERATOR
+from backend.database import Database
+from backend.deployments import registry, service
+from backend.deployments.serving import Serving
+from backend.deployments.tables import Deployment
+from tests.backend.service import Service, running
+
+
+@dataclass
+class Deploying:
+    """A running service and the registry it reads. Each step is followed at once, rather than a second later.
+
+    ``database`` is the steps' own, as a command's.
+    """
+
+    service: Service
+    models: Path
+    database: Database
+
+    @property
+    def serving(self) -> Serving:
+        return self.service.app.state.serving
+
+    async def deploy(self, number: int, share: float = 0.5, **more: Any) -> Deployment:
+        registered = registry.read_version(self.models, number)
+        async with self.database.session() as session:
+            deployment = await service.deploy(
+                session, registered, share=share, actor=OPERATOR, now=datetime.now(UTC), **more
+            )
+        await self.serving.follow()
+        return deployment
+
+    async def promote(self) -> Deployment:
+        async with self.database.session() as session:
+            challenger = (await service.current(session)).challenger
+            promoted = await service.promote(
+                session, challenger.id, actor=OPERATOR, reason="test", now=datetime.now(UTC)
+            )
+        await self.serving.follow()
+        return promoted
+
+    async def roll_back(self, role: str) -> str:
+        async with self.database.session() as session:
+            ending = getattr(await service.current(session), role)
+            instead = await service.roll_back(session, ending.id, actor=OPERATOR, reason="test", now=datetime.now(UTC))
+        await self.serving.follow()
+        return instead
+
+
+@asynccontextmanager
+async def deploying(database_url: str, models: Path, **settings: Any) -> AsyncIterator[Deploying]:
+    """A service with the light model, that reads a registry."""
+    database = Database(database_url)
+    try:
+        async with running(database_url, model_tier="light", models_dir=models, **settings) as started:
+            yield Deploying(started, models, database)
+    finally:
+        await database.close()
+
+
+def installs(count: int, seed: int = 1) -> list[str]:
+    """Ids of installs, the same ones for the same seed."""
+    pick = random.Random(seed)
+    return [str(UUID(int=pick.getrandbits(128), version=4)) for _ in range(count)]

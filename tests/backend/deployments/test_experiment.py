@@ -1,0 +1,271 @@
+"""An experiment in the database: counted by install, judged by one replica, ended when it does harm, concluded once."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.deployments import guardrails
+from backend.deployments.experiment import plan, stood
+from backend.deployments.tables import Deployment, Failure, GuardrailRow, VerdictRow
+from backend.deployments.verdict import difference
+from tests.backend.acceptance.traffic import Writer
+from tests.backend.deployments.experimenting import CHALLENGER, NOW, Experiment
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def begun(engine: AsyncEngine, database_url: str):  # type: ignore[no-untyped-def]
+    """Makes an experiment, and closes its connections at the end."""
+    made: list[Experiment] = []
+
+    async def begin(**more: Any) -> Experiment:
+        made.append(Experiment(engine, database_url, **more))
+        await made[-1].begin()
+        return made[-1]
+
+    yield begin
+    for each in made:
+        await each.database.close()
+
+
+async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
+    experiment = await begun(horizon=3_762)
+    for _ in range(25):
+        experiment.install("champion", accepts=0.3)
+        experiment.install("challenger", accepts=0.5)
+    experiment.install("champion", accepts=0.5, offers=0.0)
+    # Its drafts before it was moved count in its first arm, those after it in none.
+    experiment.install("champion", accepts=0.5, drafts=20, moved_at=NOW - timedelta(days=9) + timedelta(hours=5))
+    # A draft of an edit, and one of no experiment.
+    for more in ({"kind": "edit", "deployment_id": experiment.values["id"]}, {"deployment_id": None}):
+        draft = experiment.writer.draft(NOW, install_id=experiment.arms[0]["install_id"], **more)
+        experiment.writer.item(experiment.writer.suggestion(draft, ["a"]), "a", NOW)
+    await experiment.write()
+
+    standing = await experiment.standing()
+    assert standing.exposed == (27, 25)
+    assert standing.counted == 51
+    assert standing.words == "not enough yet: 51 of 3,762 installs"
+    acceptance, kept, agreement, jaccard = standing.arms
+    for arms, name in ((acceptance, "viewed"), (jaccard, "drafts")):
+        assert arms.trials == tuple(experiment.counts[arm][name] for arm in ("champion", "challenger"))
+    challenger, of_challenger = acceptance.challenger, experiment.counts["challenger"]
+    assert challenger is not None
+    assert challenger.value == pytest.approx(of_challenger["accepted"] / of_challenger["viewed"])
+    assert jaccard.challenger.value == pytest.approx(of_challenger["jaccard"] / of_challenger["drafts"])
+    # Whatever was accepted was posted here, and nothing else that was offered.
+    assert kept.challenger == agreement.challenger == challenger
+    # While it runs, the bounds are those that hold however often one looks.
+    once = difference(acceptance.champion, challenger)
+    assert acceptance.difference.value == once.value == pytest.approx(challenger.value - acceptance.champion.value)
+    assert acceptance.difference.low < once.low < once.high < acceptance.difference.high
+
+
+async def test_before_the_horizon_there_is_no_verdict_and_the_guardrails_are_read(begun: Any) -> None:
+    experiment = await begun(horizon=51)
+    for _ in range(25):
+        experiment.install("champion", accepts=0.1)
+        experiment.install("challenger", accepts=0.9)
+    await experiment.write()
+    await experiment.judge()
+    standing = await experiment.standing()
+    assert standing.verdict is None
+    assert set(standing.guardrails) == set(guardrails.TITLES)
+    assert {row.breached for name, row in standing.guardrails.items() if name != "errors"} == {False}
+    assert standing.guardrails["errors"].breached is None
+    assert (await experiment.deployment()).ended_at is None
+
+
+async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) -> None:
+    experiment = await begun(horizon=80)
+    for _ in range(40):
+        experiment.install("champion", accepts=0.3)
+        experiment.install("challenger", accepts=0.6)
+    await experiment.write()
+    # Two replicas at once.
+    await asyncio.gather(experiment.judge(), experiment.judge())
+    standing = await experiment.standing()
+    assert standing.words == standing.verdict.word == "better"
+    assert standing.verdict.installs == 80
+    assert standing.verdict.low > 0
+    assert standing.verdict.difference == pytest.approx(standing.arms[0].difference.value)
+    assert set(standing.verdict.figures) == {"acceptance", "kept", "agreement", "jaccard"}
+    # What comes later changes nothing: by now it would be worse.
+    experiment.writer, experiment.arms = Writer(2), []
+    for _ in range(120):
+        experiment.install("champion", accepts=0.9)
+        experiment.install("challenger", accepts=0.1)
+    await experiment.write()
+    await experiment.judge()
+    later = await experiment.standing()
+    assert (later.verdict.word, later.verdict.given_at) == ("better", NOW)
+    assert later.arms[0].difference.value < 0
+    async with experiment.database.session() as session:
+        kept = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
+    assert kept.arms == standing.arms
+    # It is not promoted: nobody switched that on.
+    assert (await experiment.deployment()).ended_at is None
+    (act,) = [each for each in await experiment.acts() if each.act == "verdict"]
+    assert (act.actor, act.details["verdict"], act.details["installs"]) == ("service", "better", 80)
+
+
+async def test_a_better_one_is_promoted_where_that_is_switched_on(begun: Any) -> None:
+    experiment = await begun(horizon=80, promote_if_better=True)
+    for _ in range(40):
+        experiment.install("champion", accepts=0.3)
+        experiment.install("challenger", accepts=0.6)
+    await experiment.write()
+    await experiment.judge()
+    async with experiment.database.session() as session:
+        champion = await session.scalar(select(Deployment).where(Deployment.role == "champion"))
+    assert champion.model_version == CHALLENGER
+    assert (await experiment.deployment()).ended_because == "promoted"
+    assert [(act.act, act.actor) for act in await experiment.acts()] == [("verdict", "service"), ("promote", "service")]
+
+
+async def test_a_worse_one_is_rolled_back(begun: Any) -> None:
+    experiment = await begun(horizon=80, promote_if_better=True)
+    for _ in range(40):
+        experiment.install("champion", accepts=0.6)
+        experiment.install("challenger", accepts=0.3)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_because.startswith("verdict: worse")
+    assert (await experiment.standing()).words == "worse"
+
+
+@pytest.mark.parametrize(
+    ("more", "given"), [({"until": NOW}, True), ({"until": NOW + timedelta(seconds=1)}, False), ({}, False)]
+)
+async def test_the_last_day_gives_the_verdict_too(begun: Any, more: dict[str, Any], given: bool) -> None:
+    experiment = await begun(horizon=5_000, **more)
+    for _ in range(10):
+        experiment.install("champion", accepts=0.4)
+        experiment.install("challenger", accepts=0.4)
+    await experiment.write()
+    await experiment.judge()
+    found = (await experiment.standing()).verdict
+    assert (found is not None and found.word == "no difference shown") == given
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("dismissals", {"dismisses": 0.9}),
+        ("coverage", {"offers": 0.2}),
+        ("latency", {"latency_ms": 900.0}),
+    ],
+)
+async def test_a_challenger_that_does_harm_is_rolled_back_with_the_reason(
+    begun: Any, name: str, harm: dict[str, float]
+) -> None:
+    experiment = await begun()
+    for _ in range(40):
+        experiment.install("champion", accepts=0.4)
+        experiment.install("challenger", accepts=0.4, **harm)
+    await experiment.write()
+    await experiment.judge()
+    ended = await experiment.deployment()
+    assert ended.ended_at == NOW
+    assert ended.ended_because.startswith(f"guardrail: {name}: challenger ")
+    (act,) = await experiment.acts()
+    assert (act.act, act.actor, act.subject, act.details["why"]) == (
+        "roll back",
+        "service",
+        CHALLENGER,
+        ended.ended_because,
+    )
+    standing = await experiment.standing()
+    assert standing.guardrails[name].breached
+    assert standing.verdict is None
+    assert standing.words == f"no verdict: {ended.ended_because}"
+    # Nothing runs any more, so nothing is judged.
+    await experiment.judge()
+    assert len(await experiment.acts()) == 1
+
+
+async def test_the_service_judges_by_itself(begun: Any, make_service: Any) -> None:
+    experiment = await begun()
+    for _ in range(60):
+        experiment.install("champion", accepts=0.4)
+    await experiment.write()
+    async with make_service(model_tier="light"), asyncio.timeout(10):
+        while (await experiment.deployment()).ended_at is None:
+            await asyncio.sleep(0.05)
+    assert (await experiment.deployment()).ended_because.startswith("guardrail: sample ratio")
+
+
+async def test_one_that_fails_to_answer_is_rolled_back(begun: Any) -> None:
+    experiment = await begun()
+    experiment.install("champion", accepts=0.4)
+    await experiment.write()
+    async with experiment.engine.begin() as connection:
+        row = {"deployment_id": experiment.values["id"], "minute": NOW, "answers": 20, "failed": 6}
+        await connection.execute(insert(Failure), row)
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 6 of 20 answers failed")
+
+
+async def test_arms_out_of_proportion_end_it(begun: Any) -> None:
+    experiment = await begun()
+    for _ in range(60):
+        experiment.install("champion", accepts=0.4)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_because.startswith("guardrail: sample ratio: 0 of 60 installs")
+
+
+async def test_a_plan_rests_on_what_installs_did(begun: Any) -> None:
+    experiment = await begun()
+    async with experiment.database.session() as session:
+        guess = await plan(session, 0.5, 0.05, NOW)
+    assert (guess.variance, guess.measured_on) == (0.25, 0)
+    for number in range(150):
+        experiment.install("champion", accepts=(0.25, 0.35)[number % 2], drafts=4)
+    await experiment.write()
+    async with experiment.database.session() as session:
+        known = await plan(session, 0.5, 0.05, NOW)
+        rare = await plan(session, 0.1, 0.05, NOW)
+        past = await plan(session, 0.5, 0.05, NOW + timedelta(days=60))
+    assert known.measured_on == 150
+    # The share of twelve items at a rate of .3 varies by .3 * .7 / 12, and a little more, as installs differ.
+    assert 0.01 < known.variance < 0.04
+    assert known.horizon < rare.horizon < guess.horizon
+    assert past.measured_on == 0
+
+
+async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
+    experiment = await begun(horizon=60)
+    for _ in range(30):
+        experiment.install("champion", accepts=0.4)
+        experiment.install("challenger", accepts=0.5)
+    await experiment.write()
+    async with experiment.database.session() as session:
+        before = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
+    assert (before.read_at, before.arms, before.words) == (None, [], "not enough yet: 0 of 60 installs")
+    await experiment.judge()
+    live = await experiment.standing()
+    async with experiment.database.session() as session:
+        kept = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
+    assert kept.read_at == NOW
+    assert (kept.exposed, kept.counted, kept.sample_ratio) == (live.exposed, live.counted, live.sample_ratio)
+    assert kept.arms == live.arms
+    assert kept.words == live.words == live.verdict.word
+
+
+async def test_the_last_readings_replace_those_before(begun: Any) -> None:
+    experiment = await begun()
+    experiment.install("champion", accepts=0.4)
+    await experiment.write()
+    await experiment.judge()
+    await experiment.judge()
+    async with experiment.database.session() as session:
+        assert len(list(await session.scalars(select(GuardrailRow)))) == len(guardrails.TITLES)
+        assert list(await session.scalars(select(VerdictRow))) == []
+        await session.execute(update(Deployment).values(ended_at=NOW, ended_because="rolled back"))
+    assert (await experiment.standing()).words == "no verdict: rolled back"

@@ -1,0 +1,70 @@
+"""Clocks that jump, the service's own included: nothing is lost, and nobody is locked out."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backend.feedback import routes
+from backend.suggestions import recording
+from tests.backend.service import Service, a_batch, a_draft, an_event
+
+pytestmark = pytest.mark.anyio
+
+
+def clock(off: timedelta) -> type[datetime]:
+    """A clock that goes wrong by so much."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz=None) -> datetime:
+            return datetime.now(tz) + off
+
+    return Wrong
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_a_jump_of_the_services_clock_loses_no_event(service: Service, monkeypatch, jump: timedelta) -> None:
+    draft = a_draft()
+    answer = await service.suggest(**draft)
+    tag = answer["items"][0]["tag"]
+    of = {"suggestion_id": answer["suggestion_id"], "tag": tag}
+    await service.send(draft["install_id"], [an_event("viewed", 1, draft, position=1, **of)])
+    monkeypatch.setattr(routes, "datetime", clock(jump))
+    monkeypatch.setattr(recording, "datetime", clock(jump))
+    assert (await service.suggest(**draft))["suggestion_id"]
+    receipt = await service.send(draft["install_id"], [an_event("accepted", 2, draft, **of)])
+    assert receipt == {"new": 1, "known": 0, "refused": []}
+    (item,) = await service.rows(
+        "SELECT accepted_at >= created_at AS in_order, impossible FROM item JOIN suggestion ON id = suggestion_id"
+    )
+    assert item == {"in_order": True, "impossible": False}
+
+
+async def test_a_client_whose_clock_jumps_between_two_batches_keeps_its_order(service: Service) -> None:
+    draft = a_draft()
+    answer = await service.suggest(**draft)
+    of = {"suggestion_id": answer["suggestion_id"], "tag": answer["items"][0]["tag"]}
+    later = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    first = an_event("viewed", 1, draft, position=1, **of) | {"occurred_at": later}
+    await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [first], sent_at=later))
+    await service.send(draft["install_id"], [an_event("accepted", 2, draft, **of)])
+    (item,) = await service.rows("SELECT viewed_at, accepted_at, impossible FROM item")
+    assert item["viewed_at"] <= item["accepted_at"]
+    assert not item["impossible"]
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_nobody_is_locked_out_by_a_jump(make_service, monkeypatch, jump: float) -> None:
+    async with make_service(rate_limit=3, model_tier="light") as service:
+        for _ in range(5):
+            last = await service.client.post("/api/v1/suggestions", json=a_draft(record=False))
+        assert last.status_code == 429
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        response = await service.client.post("/api/v1/suggestions", json=a_draft(record=False))
+        if response.status_code == 429:
+            assert int(response.headers["retry-after"]) <= 60
+            monkeypatch.setattr(time, "time", lambda: real() + jump + 61)
+            response = await service.client.post("/api/v1/suggestions", json=a_draft(record=False))
+        assert response.status_code == 200

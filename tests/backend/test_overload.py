@@ -1,0 +1,76 @@
+"""More than the service can do: whom it can't answer in time it tells at once; the others get their answer in time."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from backend import gate
+from backend.suggestions.line import LONGEST_WAIT
+from tests.backend.service import Service, a_draft
+
+pytestmark = pytest.mark.anyio
+
+CORES = os.cpu_count() or 1
+INFERENCE = 0.04  # seconds that a draft takes here, to know what the service can do
+CAPACITY = CORES / INFERENCE
+
+
+@pytest.fixture
+def busy(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The service with a model that takes its time, the same on a busy machine."""
+    classifier = service.app.state.suggester.classifier
+    suggested = classifier.suggest("How do I merge two pandas DataFrames?", "")
+
+    def slowly(*given, **named):
+        time.sleep(INFERENCE)
+        return suggested
+
+    monkeypatch.setattr(classifier, "suggest", slowly)
+    return service
+
+
+async def timed(service: Service) -> tuple[int, float, str | None]:
+    """Status, seconds and Retry-After of one draft."""
+    started = time.perf_counter()
+    response = await service.client.post("/api/v1/suggestions", json=a_draft(record=False))
+    return response.status_code, time.perf_counter() - started, response.headers.get("retry-after")
+
+
+async def test_under_four_times_its_capacity_answers_stay_quick_and_the_rest_is_told_early(busy: Service) -> None:
+    for _ in range(5):
+        await timed(busy)  # it learns how long an answer takes
+    asked, seconds = [], 3.0
+    for n in range(int(4 * CAPACITY * seconds)):
+        asked.append(asyncio.create_task(timed(busy)))
+        if n % 50 == 25:
+            started = time.perf_counter()
+            assert (await busy.client.get("/health/ready")).status_code == 200
+            assert time.perf_counter() - started < 0.5
+        await asyncio.sleep(1 / (4 * CAPACITY))
+    answers = await asyncio.gather(*asked)
+    accepted = sorted(took for status, took, _ in answers if status == 200)
+    refused = [(took, wait) for status, took, wait in answers if status == 503]
+    assert len(accepted) + len(refused) == len(answers)
+    assert len(refused) > len(answers) / 3
+    assert len(accepted) > CAPACITY * seconds / 2
+    assert accepted[int(len(accepted) * 0.99)] < 2 * LONGEST_WAIT
+    assert sorted(took for took, _ in refused)[len(refused) // 2] < 0.1
+    assert all(int(wait) >= 1 for _, wait in refused)
+
+
+async def test_a_single_draft_is_never_refused_however_slow_the_model(busy: Service, monkeypatch) -> None:
+    monkeypatch.setattr("backend.suggestions.line.LONGEST_WAIT", INFERENCE / 100)
+    for _ in range(3):
+        status, _, _ = await timed(busy)
+        assert status == 200
+
+
+async def test_more_requests_at_once_than_the_gate_lets_through_are_refused_unread(busy: Service, monkeypatch) -> None:
+    monkeypatch.setattr(gate, "MOST_AT_ONCE", 3)
+    answers = await asyncio.gather(*(timed(busy) for _ in range(10)))
+    assert sorted(status for status, _, _ in answers) == [200] * 3 + [503] * 7
+    response = (await asyncio.gather(*(busy.client.get("/api/v1/nothing") for _ in range(4))))[-1]
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (await timed(busy))[0] == 200
