@@ -1,0 +1,156 @@
+"""Backup and restore: what comes back is what was there, whole or not at all."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from backend.admin.panels import PANELS
+from backend.cli import main
+from backend.database import migrate
+from tests.backend.service import ADMIN, running
+from tests.end_to_end.process import SERVER
+
+
+@pytest.fixture
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs one of the server's commands on a database of the test's own."""
+    monkeypatch.setenv("TAGALONG_DATABASE_URL", database_url)
+    monkeypatch.setenv("TAGALONG_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
+
+    def run(*arguments: str, given: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, arguments, input=given)
+
+    return run
+
+
+@pytest.fixture
+def filled(command: Any) -> Any:
+    """The same, on a database with three days of traffic."""
+    assert command("demo", "--days", "3", "--drafts", "6").exit_code == 0
+    return command
+
+
+def statement(url: str, *statements: str) -> Any:
+    async def run() -> Any:
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            for each in statements:
+                result = await connection.execute(text(each))
+            rows = result.all() if result.returns_rows else None
+        await engine.dispose()
+        return rows
+
+    return asyncio.run(run())
+
+
+def figures(url: str) -> dict[str, Any]:
+    """Every panel of /metrics as its JSON has it, but the log of acts: what the operator does here goes on there."""
+
+    async def read() -> dict[str, Any]:
+        async with running(url, model_tier="light") as service:
+            found = {}
+            for panel in PANELS.keys() - {"acts"}:
+                response = await service.client.get(f"/metrics/{panel}.json", params={"kind": "demo"}, auth=ADMIN)
+                assert response.status_code == 200, response.text
+                found[panel] = response.json()["rows"]
+            return found
+
+    return asyncio.run(read())
+
+
+def counts(url: str) -> tuple[int, int, int]:
+    (row,) = statement(
+        url, "SELECT (SELECT count(*) FROM draft), (SELECT count(*) FROM event), (SELECT count(*) FROM item)"
+    )
+    return tuple(row)
+
+
+def test_a_restored_database_gives_the_same_figures(filled: Any, database_url: str, tmp_path: Path) -> None:
+    # The figures come first: reading them makes the service write down that it was there.
+    before, rows = figures(database_url), counts(database_url)
+    assert rows[1] > 50
+    file = tmp_path / "tagalong.sql.gz"
+    assert filled("backup", str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    statement(database_url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    restored = filled("restore", str(file))
+    assert restored.exit_code == 0, restored.output
+    assert f"{rows[0]} drafts, {rows[1]} events" in restored.output
+    assert counts(database_url) == rows
+    assert "0 differ or are missing, 0 differ or are surplus" in filled("recount").output
+    assert figures(database_url) == before
+    (act,) = statement(database_url, "SELECT act, subject FROM audit WHERE act = 'restore'")
+    assert tuple(act) == ("restore", "tagalong.sql.gz")
+
+
+def test_what_is_there_is_not_thrown_away_unasked(filled: Any, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    filled("backup", str(file))
+    rows = counts(database_url)
+    refused = filled("restore", str(file))
+    assert refused.exit_code == 1
+    assert "--replace" in refused.output
+    statement(database_url, "DELETE FROM item", "DELETE FROM event")
+    restored = filled("restore", str(file), "--replace")
+    assert restored.exit_code == 0, restored.output
+    assert counts(database_url) == rows
+
+
+def test_a_backup_goes_through_a_pipe(filled: Any, database_url: str) -> None:
+    rows = counts(database_url)
+    dumped = subprocess.run([SERVER, "backup", "-"], check=True, capture_output=True).stdout
+    subprocess.run([SERVER, "restore", "-", "--replace"], check=True, input=dumped)
+    assert counts(database_url) == rows
+
+
+def test_half_a_file_changes_nothing(filled: Any, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    filled("backup", str(file))
+    whole, rows = file.read_bytes(), counts(database_url)
+    for kept in (0, 10, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:kept])
+        failed = filled("restore", str(file), "--replace")
+        assert failed.exit_code == 1
+        assert "The database is as it was" in failed.output
+        assert counts(database_url) == rows
+
+
+def test_a_newer_versions_backup_is_refused(filled: Any, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    statement(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    assert filled("backup", str(file)).exit_code == 0
+    statement(database_url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    asyncio.run(migrate(database_url))
+    failed = filled("restore", str(file))
+    assert failed.exit_code == 1
+    assert "newer version" in failed.output
+    assert counts(database_url) == (0, 0, 0)
+
+
+def test_a_running_service_is_not_restored_under(filled: Any, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    filled("backup", str(file))
+
+    async def beside() -> Result:
+        async with running(database_url, model_tier="light"):
+            return await asyncio.to_thread(filled, "restore", str(file), "--replace")
+
+    refused = asyncio.run(beside())
+    assert refused.exit_code == 1
+    assert "stop the service first" in refused.output
+
+
+def test_a_failed_backup_leaves_the_last_one(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    file.write_text("yesterday's")
+    monkeypatch.setenv("TAGALONG_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    assert command("backup", str(file)).exit_code == 1
+    assert file.read_text() == "yesterday's"
+    assert [path.name for path in tmp_path.iterdir()] == ["tagalong.sql.gz"]

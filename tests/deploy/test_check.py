@@ -1,0 +1,203 @@
+"""`tagalong-server check`: each unsafe or missing thing is found, and says what to do."""
+
+import asyncio
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from backend.cli import main
+from backend.commands.check import Finding, of_access, of_alerts, of_database, of_machine, of_model, of_proxy
+from backend.settings import RELEASED, Settings
+
+PUBLIC = {
+    "host": "0.0.0.0",
+    "allowed_hosts": "tags.example.org,127.0.0.1",
+    "forwarded_allow_ips": "172.30.86.0/24",
+    "database_url": "postgresql://tagalong@database/tagalong",
+    "admin_password": "a password that nobody guesses",
+    "api_key": "a key that nobody guesses",
+    "drain_seconds": 5,
+    "model_tier": "light",
+}
+
+
+def public(**changes: object) -> Settings:
+    """A service that is set up well but for what a test changes."""
+    return Settings(**PUBLIC | changes)
+
+
+def found_in(settings: Settings) -> list[Finding]:
+    """What is found without the database."""
+    return [*of_access(settings), *of_proxy(settings), *of_machine(settings), *of_alerts(settings)]
+
+
+def test_nothing_must_or_should_be_mended_where_all_is_well(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with socket.create_server(("127.0.0.1", 0)) as hook:
+        settings = public(data_dir=tmp_path, webhook_url=f"http://127.0.0.1:{hook.getsockname()[1]}/hook")
+        assert found_in(settings) == []
+    assert list(of_model(settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"allowed_hosts": "*"}, ["TAGALONG_ALLOWED_HOSTS", "any web page"]),
+        ({"allowed_hosts": "localhost"}, ["TAGALONG_ALLOWED_HOSTS", "Add your host name"]),
+        ({"admin_password": ""}, ["TAGALONG_ADMIN_PASSWORD", "each replica"]),
+        ({"admin_password": "", "database_url": ""}, ["TAGALONG_ADMIN_PASSWORD", "output of every start"]),
+        ({"admin_password": "secret"}, ["TAGALONG_ADMIN_PASSWORD", "guess"]),
+        ({"api_key": "secret"}, ["TAGALONG_API_KEY", "guess"]),
+        ({"rate_limit": 0}, ["TAGALONG_RATE_LIMIT", "600"]),
+        ({"forwarded_allow_ips": "*"}, ["TAGALONG_FORWARDED_ALLOW_IPS", "invent"]),
+        ({"alert_rules": "/nonexistent"}, ["TAGALONG_ALERT_RULES"]),
+        ({"webhook_url": "http://127.0.0.1:1/hook"}, ["TAGALONG_WEBHOOK_URL", "alerts reach nobody"]),
+        ({"smtp_url": "smtp://127.0.0.1:1/?from=a@x.org&to=b@x.org"}, ["TAGALONG_SMTP_URL", "alerts reach nobody"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_is_unsafe_or_missing_is_told(changes: dict[str, object], words: list[str]) -> None:
+    (finding,) = [each for each in found_in(public(**changes)) if each.weight == "must"]
+    for word in words:
+        assert word in f"{finding.about}: {finding.says}"
+
+
+@pytest.mark.parametrize("changes", [{"api_key": ""}, {"forwarded_allow_ips": ""}, {"drain_seconds": 0}], ids=str)
+def test_what_may_be_so_on_purpose_is_advice(changes: dict[str, object]) -> None:
+    found = found_in(public(webhook_url="", **changes))
+    assert {each.weight for each in found} == {"should"}
+    assert f"TAGALONG_{next(iter(changes)).upper()}" in {each.about for each in found}
+
+
+def test_on_ones_own_machine_much_less_is_asked_for(tmp_path: Path) -> None:
+    assert [each for each in found_in(Settings(data_dir=tmp_path / "new", rate_limit=0)) if each.weight == "must"] == []
+
+
+def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    password = tmp_path / "admin-password"
+    password.write_text("secret")
+    password.chmod(0o644)
+    said = " ".join(each.says for each in of_machine(Settings(data_dir=tmp_path)))
+    assert f"chmod 700 {tmp_path}" in said
+    assert f"chmod 600 {password}" in said
+
+
+def test_a_model_of_which_a_byte_changed_is_told(tmp_path: Path) -> None:
+    shutil.copytree(RELEASED / "light", tmp_path / "model")
+    with (tmp_path / "model" / "model.onnx").open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"\x00\x01\x02\x03")
+    (finding,) = of_model(Settings(model_dir=tmp_path / "model"))
+    assert "model.onnx" in finding.says
+
+
+def test_a_registered_version_that_is_not_whole_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "7"
+    shutil.copytree(RELEASED / "light", folder)
+    version = json.loads((folder / "manifest.json").read_text())["version"]
+    about = {"format": 1, "number": 7, "version": version, "state": "checked", "checks": []}
+    (folder / "version.json").write_text(json.dumps(about))
+    settings = Settings(models_dir=tmp_path / "models", model_tier="light")
+    assert list(of_model(settings)) == []
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"!")
+    (finding,) = of_model(settings)
+    assert finding.about == "the registry, version 7"
+    assert "model.onnx" in finding.says
+
+
+async def run(url: str, *statements: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        for each in statements:
+            await connection.execute(text(each))
+    await engine.dispose()
+
+
+A_DRAFT = (
+    "INSERT INTO draft (id, install_id, kind, site, model_version, started_at) "
+    "SELECT gen_random_uuid(), gen_random_uuid(), 'ask', 'stackoverflow.com', 'x', now()"
+)
+AN_ANSWER_OF_TOMORROW = (
+    "INSERT INTO suggestion (id, draft_id, model_version, created_at, latency_ms, title_chars, body_chars, "
+    "chosen_tags, tags, scores, confident) SELECT gen_random_uuid(), id, 'x', now() + interval '1 day', 1, 1, 1, "
+    "'{}', '{}', '{}', 0 FROM draft"
+)
+
+
+A_VERSION = "INSERT INTO model_version (version, number, first_deployed_at, about) VALUES ('full-1', 7, now(), '{}')"
+A_DEPLOYMENT = (
+    "INSERT INTO deployment (id, model_version, number, role, share, salt, promote_if_better, started_at, started_by) "
+    "SELECT gen_random_uuid(), 'full-1', 7, 'challenger', 0.1, 's', false, now(), 'operator'"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        (["UPDATE alembic_version SET version_num = '0001'"], "tagalong-server migrate"),
+        (["DELETE FROM alembic_version"], "tagalong-server migrate"),
+        (["UPDATE alembic_version SET version_num = '9999'"], "newer version"),
+        ([A_DRAFT, AN_ANSWER_OF_TOMORROW], "set back"),
+        ([A_VERSION, A_DEPLOYMENT], "no version 7 in"),
+    ],
+    ids=["older schema", "no schema", "newer schema", "answers from the future", "a deployed version that is gone"],
+)
+def test_what_is_wrong_with_the_database_is_told(database_url: str, statements: list[str], words: str) -> None:
+    # The tests' server does not write to its disk in earnest, and that is always found.
+    (unsafe,) = of_database(Settings(database_url=database_url))
+    assert "acknowledged events can be lost" in unsafe.says
+    asyncio.run(run(database_url, *statements))
+    found = of_database(Settings(database_url=database_url))
+    assert len(found) == 2
+    assert words in found[0].says
+
+
+def test_a_database_that_can_not_be_reached_is_told() -> None:
+    (finding,) = of_database(Settings(database_url="postgresql://u:p@127.0.0.1:1/x"))
+    assert "can't be reached" in finding.says
+
+
+@pytest.fixture
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """The command itself, on one's own machine."""
+    tmp_path.chmod(0o700)
+
+    def check(**settings: str) -> object:
+        for name, value in {
+            "TAGALONG_DATA_DIR": str(tmp_path),
+            "TAGALONG_MODEL_TIER": "light",
+        }.items() | settings.items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(main, ["check"])
+
+    return check
+
+
+def test_the_command_ends_with_1_if_something_must_be_mended(command, database_url: str, tmp_path: Path) -> None:
+    fine = command()
+    assert (fine.exit_code, fine.output) == (0, "Nothing that must be mended.\n")
+    unsafe = command(TAGALONG_ALLOWED_HOSTS="*")
+    assert unsafe.exit_code == 1
+    assert unsafe.output.startswith("must    TAGALONG_ALLOWED_HOSTS: ")
+
+
+def test_a_secret_can_come_from_a_file(command, tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("short\n")
+    unsafe = command(TAGALONG_HOST="0.0.0.0", TAGALONG_API_KEY_FILE=str(secret))
+    assert "TAGALONG_API_KEY: shorter than" in unsafe.output
+    both = command(TAGALONG_API_KEY="a key that nobody guesses", TAGALONG_API_KEY_FILE=str(secret))
+    assert both.exit_code == 1
+    assert "given both" in both.output
+    missing = command(TAGALONG_API_KEY="", TAGALONG_API_KEY_FILE=str(tmp_path / "nowhere"))
+    assert missing.exit_code == 1
+    assert "TAGALONG_API_KEY_FILE" in missing.output

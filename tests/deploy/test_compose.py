@@ -1,0 +1,175 @@
+"""What the Compose file, the Dockerfile and the examples of settings name exists in the project, and fits together."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hatchling.builders.wheel import WheelBuilder
+
+from backend.cli import main
+from backend.commands.check import MUST, of_access, of_proxy
+from backend.embedded import VERSION
+from backend.settings import Settings
+from tests.end_to_end.process import ROOT
+
+COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: Mapping[str, Any] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+CADDYFILE = (ROOT / "deploy" / "Caddyfile").read_text()
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
+EXAMPLES = sorted((ROOT / "deploy").glob("*.env"))
+
+# What whoever deploys makes on the machine; docs/deploying.md says how.
+MADE_BY_HAND = {".env", "deploy/secrets/database-password", "deploy/secrets/admin-password", "deploy/secrets/api-key"}
+
+
+def example(path: Path, *, commented: bool = False) -> dict[str, str]:
+    """The variables that an example sets, and if asked those that it shows commented out."""
+    pattern = r"^(?:# )?([A-Z_]+)=(.*)$" if commented else r"^([A-Z_]+)=(.*)$"
+    return dict(re.findall(pattern, path.read_text(), re.MULTILINE))
+
+
+def replicas() -> dict[str, Any]:
+    return {name: each for name, each in SERVICES.items() if each.get("command") == ["tagalong-server", "serve"]}
+
+
+def commands() -> Iterator[list[str]]:
+    yield from (each["command"] for each in SERVICES.values() if "tagalong-server" in each.get("command", []))
+    yield ["tagalong-server", *re.search(r'CMD \["tagalong-server", "([a-z]+)"\]', DOCKERFILE).groups()]
+
+
+def variables() -> set[str]:
+    named = {name for each in SERVICES.values() for name in each.get("environment", {})}
+    named |= set(re.findall(r"\b(TAGALONG_[A-Z_]+)=", DOCKERFILE))
+    return named | {name for path in EXAMPLES for name in example(path, commented=True)}
+
+
+def test_every_command_is_one_of_the_servers() -> None:
+    found = list(commands())
+    assert len(found) == 4
+    for _, name, *options in found:
+        assert name in main.commands
+        assert options == []
+
+
+def test_every_variable_is_a_setting() -> None:
+    ours = {name for name in variables() if name.startswith("TAGALONG_")}
+    assert len(ours) > 10
+    for name in ours:
+        assert name.removeprefix("TAGALONG_").removesuffix("_FILE").lower() in Settings.model_fields, name
+
+
+def test_every_variable_of_the_caddyfile_is_given_or_has_a_default() -> None:
+    named = dict(re.findall(r"\{\$([A-Z_]+):?([^}]*)\}", CADDYFILE))
+    given = SERVICES["proxy"]["environment"]
+    assert set(given) <= set(named)
+    assert all(default for name, default in named.items() if name not in given)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_of_settings_can_be_read(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in example(path, commented=True).items():
+        monkeypatch.setenv(name, value)
+    Settings()
+    assert {each.stem for each in EXAMPLES} == {"development", "staging", "production"}
+
+
+@pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "development"], ids=lambda path: path.stem)
+def test_what_compose_starts_is_safe(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = example(path)
+    dockers = dict(re.findall(r"\b(TAGALONG_[A-Z_]+)=(\S+)", DOCKERFILE))
+    ours = given | dockers | {name: str(value) for name, value in COMPOSE["x-service"]["environment"].items()}
+    for name, value in ours.items():
+        value = re.sub(r"\$\{SITE[^}]*\}", given["SITE"], value)
+        if name.endswith("_FILE"):
+            secret = tmp_path / Path(value).name
+            secret.write_text("b5d4045c3f466fa91fe2cc6abe79232a\n")
+            value = str(secret)
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.database_url.startswith("postgresql+asyncpg://tagalong:b5d4045c3f466fa91fe2cc6abe79232a@database:")
+    assert settings.api_key
+    assert [finding for finding in (*of_access(settings), *of_proxy(settings)) if finding.weight == MUST] == []
+    # Its own health check, Caddy's and Prometheus's requests must pass the gate.
+    assert {"127.0.0.1", "localhost", given["SITE"], *replicas()} <= set(settings.allowed_hosts)
+
+
+def test_every_file_is_there_or_made_by_hand() -> None:
+    sources = {mount.split(":")[0] for each in SERVICES.values() for mount in each.get("volumes", [])}
+    files = {source for source in sources if source.startswith(".")}
+    files |= {each["file"] for each in COMPOSE["secrets"].values()} | {COMPOSE["x-service"]["env_file"]}
+    for file in (name.removeprefix("./") for name in files):
+        # The registry is a folder that Docker makes where it is missing.
+        assert (ROOT / file).exists() or file in {*MADE_BY_HAND, ".tagalong/models"}, file
+    for file in MADE_BY_HAND:
+        assert file in DEPLOYING
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {".env", "/deploy/secrets/"} <= set(ignored)
+
+
+def test_secrets_volumes_and_services_that_are_used_are_declared() -> None:
+    for name, each in SERVICES.items():
+        assert set(each.get("secrets", [])) <= set(COMPOSE["secrets"]), name
+        assert set(each.get("depends_on", {})) <= set(SERVICES), name
+        for value in each.get("environment", {}).values():
+            if secret := re.fullmatch(r"/run/secrets/(.+)", str(value)):
+                assert secret[1] in each["secrets"], name
+        for mount in each.get("volumes", []):
+            assert mount.startswith(".") or mount.split(":")[0] in COMPOSE["volumes"], name
+
+
+def test_ports_agree_everywhere() -> None:
+    port = Settings.model_fields["port"].default
+    assert f"TAGALONG_PORT={port}" in DOCKERFILE
+    assert f"EXPOSE {port}" in DOCKERFILE
+    assert f"http://127.0.0.1:{port}/health/ready" in DOCKERFILE
+    upstreams = SERVICES["proxy"]["environment"]["UPSTREAMS"].split()
+    assert upstreams == [f"{name}:{port}" for name in replicas()]
+    assert f"{{$UPSTREAMS:{' '.join(upstreams)}}}" in CADDYFILE
+    assert len(upstreams) >= 2
+
+
+def test_images_are_pinned_to_a_release() -> None:
+    images = [each["image"] for each in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    for image in images:
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)?$", image), image
+    assert len(set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))) == 1
+    assert SERVICES["database"]["image"].startswith(f"postgres:{VERSION}.")
+
+
+def test_every_service_has_limits_and_comes_back() -> None:
+    for name, each in SERVICES.items():
+        assert each["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert each["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+    assert {name for name, each in SERVICES.items() if "ports" in each} == {"proxy", "prometheus"}
+
+
+def test_a_replica_has_time_to_drain_before_it_is_killed() -> None:
+    drain = float(COMPOSE["x-service"]["environment"]["TAGALONG_DRAIN_SECONDS"])
+    grace = float(COMPOSE["x-service"]["stop_grace_period"].removesuffix("s"))
+    assert drain + 10 < grace  # uvicorn waits 10 s more for the last answers
+    assert re.search(r"health_interval 1s", CADDYFILE)
+    assert drain >= 3
+
+
+def test_the_image_is_built_from_locks_by_a_user_without_rights() -> None:
+    assert "--require-hashes -r requirements/serve.txt" in DOCKERFILE
+    assert re.search(r"^USER (?!root)", DOCKERFILE, re.MULTILINE)
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {
+        word for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]
+    }
+    assert copied == allowed
+    for name in copied:
+        assert (ROOT / name).exists(), name
+
+
+def test_what_the_image_installs_is_whole() -> None:
+    packed = {each.distribution_path for each in WheelBuilder(str(ROOT)).recurse_included_files()}
+    for room in ("backend", "model", "migrations"):
+        for path in (ROOT / room).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                assert str(path.relative_to(ROOT)) in packed, path
