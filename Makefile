@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run extension tools test test-slow bench pictures check format lock browser clean
+.PHONY: help run extension tools test test-slow bench pictures check format lock programs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -15,23 +15,27 @@ run: .venv/.serve ## the service on http://127.0.0.1:8600, with its own database
 extension: .venv/.serve ## the extension's packages for both stores, into dist/
 	@$(BIN)/python -m store.packages
 
-test: .venv/.test browser ## every test, the browser's included
-	$(BIN)/pytest -m "not slow"
+test: .venv/.test programs ## every test, the browser's included
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
-test-slow: .venv/.test browser ## tests that take minutes or need data that is not in the repository
+test-slow: .venv/.test programs ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow
 
 tools: .venv/.test ## what training, testing and measuring need, into .venv
 
-bench: .venv/.test browser ## what a start, an answer, an event and a keystroke cost on this machine
-	@$(BIN)/python -m bench.report
+bench: .venv/.test programs ## what a start, an answer, an event and a keystroke cost on this machine
+	@$(BIN)/python -m bench.report --write
+	@$(BIN)/python -m bench.switch
 	@$(BIN)/python -m bench.typing
 	@$(BIN)/python -m bench.chips
 
-pictures: .venv/.test browser ## the README's pictures, from the running product
+pictures: .venv/.test programs ## the README's pictures, from the running product
 	@$(BIN)/python -m docs.pictures
 	@$(BIN)/python -m docs.own_pages
 	@$(BIN)/python -m docs.pipeline
+	@$(BIN)/python -m docs.architecture
+	@$(BIN)/python -m docs.backtest
+	@$(BIN)/python -m docs.metrics_page
 
 check: .venv/.node ## style and types, of Python and of the extension
 	$(BIN)/ruff format --check .
@@ -68,8 +72,8 @@ format: .venv/.test ## put the code into its form
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix tests/extension --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-browser: .venv/.node ## find the browsers that the tests drive, or install them
-	@sh tests/install_browsers.sh
+programs: .venv/.node ## find the programs that the tests drive (browsers, caddy, promtool), or install them
+	@sh tests/install_programs.sh
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt

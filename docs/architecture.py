@@ -1,0 +1,155 @@
+"""The picture of the whole: rooms, their parts, and the way of a tag: ``python -m docs.architecture``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from docs.pipeline import FONT, SCHEMES
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT = 920, 500
+FORTH, BACK = "#2f81d8", "#2da44e"
+"""Colours of the way of a draft to its chips, and of what came of them back to the next model."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part: where it stands in pixels, its name, and what it does in a few words; ``room`` boxes hold others."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    name: str
+    does: tuple[str, ...] = ()
+    room: bool = False
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A way between parts, through points in pixels; ``says`` stands at ``at``."""
+
+    points: tuple[tuple[float, float], ...]
+    says: tuple[str, ...]
+    at: tuple[float, float]
+    colour: str
+
+
+BOXES = (
+    Box(16, 16, 250, 468, "extension/", ("in the writer's browser",), room=True),
+    Box(322, 16, 330, 468, "backend/", ("FastAPI, as many replicas as you like",), room=True),
+    Box(708, 16, 196, 468, "model/", ("commands of an engineer",), room=True),
+    Box(
+        32,
+        76,
+        218,
+        92,
+        "content/pages",
+        ("one adapter a page: reads the", "draft, puts a tag in, sees what", "the page took"),
+    ),
+    Box(32, 196, 218, 108, "content", ("asks when typing pauses,", "shows chips, puts each view", "and click on disk")),
+    Box(
+        32,
+        332,
+        218,
+        136,
+        "background",
+        (
+            "the only place that fetches,",
+            "and with consent only;",
+            "outbox: keeps events until",
+            "the service has them",
+        ),
+    ),
+    Box(338, 76, 298, 60, "gate", ("host, origin, key, size, rate, overload",)),
+    Box(338, 152, 140, 92, "suggestions", ("version by install,", "ONNX inference,", "recorded answer")),
+    Box(496, 152, 140, 92, "deployments", ("champion, share,", "shadow, verdict,", "guardrails")),
+    Box(338, 260, 140, 76, "feedback", ("events, each once;", "items from events")),
+    Box(496, 260, 140, 76, "acceptance", ("rates in SQL,", "daily sums")),
+    Box(338, 352, 140, 52, "PostgreSQL", ("no text of drafts",)),
+    Box(496, 352, 140, 52, "admin, alerts", ("/metrics, mail",)),
+    Box(338, 420, 298, 48, "export-feedback, export", ("numbers and tags of posted questions",)),
+    Box(724, 76, 164, 60, "registry", ("versions, each checked",)),
+    Box(724, 152, 164, 76, "train, release", ("TF-IDF, encoder,", "names; one ONNX sum")),
+    Box(724, 244, 164, 92, "questions, prepare", ("CSV, SQL, dump, API;", "personal data out")),
+    Box(
+        724,
+        352,
+        164,
+        116,
+        "retrain, due, drift",
+        ("texts and tags by", "number from the site;", "what came in against", "what was learned"),
+    ),
+)
+
+ARROWS = (
+    Arrow(((250, 388), (304, 388), (304, 106), (338, 106)), ("draft,", "events"), (262, 418), FORTH),
+    Arrow(((338, 198), (284, 198), (284, 250), (250, 250)), ("tags,", "scores"), (262, 280), FORTH),
+    Arrow(((724, 106), (680, 106), (680, 178), (636, 178)), ("deploy",), (660, 96), FORTH),
+    Arrow(((636, 444), (724, 444)), ("files",), (668, 436), BACK),
+    Arrow(((806, 352), (806, 336)), (), (0, 0), BACK),
+    Arrow(((806, 244), (806, 228)), (), (0, 0), BACK),
+    Arrow(((806, 152), (806, 136)), (), (0, 0), BACK),
+    Arrow(((408, 336), (408, 352)), (), (0, 0), BACK),
+    Arrow(((478, 366), (487, 366), (487, 298), (496, 298)), (), (0, 0), BACK),
+    Arrow(((566, 336), (566, 352)), (), (0, 0), BACK),
+    Arrow(((408, 404), (408, 420)), (), (0, 0), BACK),
+    Arrow(((496, 198), (478, 198)), (), (0, 0), FORTH),
+)
+
+SAID = (
+    "The extension sends a draft, with consent, through the gate to the suggestions, which answer with the version "
+    "that is deployed for the install; chips come back. Views, clicks and posted tags go through feedback into "
+    "PostgreSQL, from there into the rates, the admin's page and alerts. Numbers and tags of posted questions are "
+    "exported; the model's commands fetch texts by number, train, check and register a version, and that is deployed."
+)
+
+
+def picture(scheme: str) -> str:
+    """Draw it in a colour scheme, ``light`` or ``dark``: an SVG."""
+    colours = SCHEMES[scheme]
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+            f'role="img" aria-label="{escape(SAID)}" font-family="{escape(FONT)}">',
+            f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{colours["ground"]}"/>',
+            *(shape for box in BOXES for shape in _box(box, colours)),
+            *(shape for arrow in ARROWS for shape in _arrow(arrow, colours)),
+            "</svg>\n",
+        ]
+    )
+
+
+def _box(box: Box, colours: dict[str, str]) -> Iterator[str]:
+    fill, size = (colours["box"], 15) if box.room else (colours["ground"], 13)
+    yield (
+        f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="8" fill="{fill}" '
+        f'stroke="{colours["edge"]}"/>'
+    )
+    yield _text(box.name, box.x + 14, box.y + 23, size, colours["text"], ' font-weight="600"')
+    for i, line in enumerate(box.does):
+        yield _text(line, box.x + 14, box.y + 41 + 16 * i, 12, colours["quiet"])
+
+
+def _arrow(arrow: Arrow, colours: dict[str, str]) -> Iterator[str]:
+    points = " ".join(f"{x:g},{y:g}" for x, y in arrow.points)
+    yield (
+        f'<polyline points="{points}" fill="none" stroke="{arrow.colour}" stroke-width="2.5" stroke-linejoin="round"/>'
+    )
+    (x1, y1), (x, y) = arrow.points[-2:]
+    dx, dy = (x > x1) - (x < x1), (y > y1) - (y < y1)
+    ends = [(x - 8 * dx - 5 * way * dy, y - 8 * dy - 5 * way * dx) for way in (1, -1)]
+    tip = " ".join(f"L{end_x:g} {end_y:g}" for end_x, end_y in ends)
+    yield f'<path d="M{x:g} {y:g} {tip} z" fill="{arrow.colour}"/>'
+    for i, line in enumerate(arrow.says):
+        yield _text(line, arrow.at[0], arrow.at[1] - 14 * (len(arrow.says) - 1 - i), 11, colours["text"])
+
+
+def _text(text: str, x: float, y: float, size: int, fill: str, more: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{fill}"{more}>{escape(text)}</text>'
+
+
+if __name__ == "__main__":
+    for scheme in SCHEMES:
+        (HERE / f"architecture-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")

@@ -1,0 +1,29 @@
+"""`make pictures`: the admin's page with demo traffic, for the README, in light and dark: docs/metrics-….png."""
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.backend.admin.looks import chromium, demonstrated, opened
+
+HERE = Path(__file__).parent
+# What one sees first: the figures at a glance, and how they went.
+WINDOW = {"width": 1180, "height": 1250}
+
+
+def main() -> None:
+    """Write both pictures."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tagalong-") as folder,
+        demonstrated(Path(folder) / "data", days=56, drafts=40) as address,
+        sync_playwright() as playwright,
+        chromium(playwright) as browser,
+    ):
+        for look in ("light", "dark"):
+            page = opened(browser, address, look, "/metrics?kind=demo", viewport=WINDOW)
+            page.screenshot(path=HERE / f"metrics-{look}.png")
+
+
+if __name__ == "__main__":
+    main()
