@@ -48,7 +48,8 @@ format: .venv/.test ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What Python and pip need to know is in the locks; a changed lock or pyproject.toml installs again.
+# What Python and pip need to know is in the locks; a changed lock or pyproject.toml installs again. The lock is its own
+# constraint too: pip would look for a package that another one names with an extra as if it were not pinned.
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tagalong needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 run"; exit 1; }
@@ -63,7 +64,7 @@ format: .venv/.test ## put the code into its form
 
 .venv/.test: .venv/.serve requirements/test.txt
 	@echo "Installing what training and testing need, once …"
-	@$(PIP) --require-hashes -r requirements/test.txt
+	@$(PIP) --require-hashes -r requirements/test.txt -c requirements/test.txt
 	@touch $@
 
 # Types, lint, and the ask page's own styles and editor, for the extension's checks and tests.
@@ -79,7 +80,7 @@ lock: ## pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt
 	uv pip compile pyproject.toml requirements/build.in --extra train --extra compare --extra tracking --extra drift --extra traces --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
 
-LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
+LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--quiet --custom-compile-command "make lock"
 
 clean: ## remove the environment and what tests and builds left; the data stays
