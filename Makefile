@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run extension tools test test-slow bench pictures check format lock programs clean
+.PHONY: help run extension tools test test-slow bench pictures check audit format lock programs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -37,12 +37,16 @@ pictures: .venv/.test programs ## the README's pictures, from the running produc
 	@$(BIN)/python -m docs.backtest
 	@$(BIN)/python -m docs.metrics_page
 
-check: .venv/.node ## style and types, of Python and of the extension
+check: .venv/.node ## style, types, dead code, of Python and of the extension
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/extension/node_modules/.bin/tsc -p tests/extension/tsconfig.json
 	$(BIN)/python -m store.lint
+
+audit: ## known faults of what serving installs (needs uv, and the network)
+	uvx pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
 format: .venv/.test ## put the code into its form
 	$(BIN)/ruff format .

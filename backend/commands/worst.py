@@ -26,10 +26,15 @@ HARMLESS = str.maketrans("|`\n", "¦' ")
 
 
 @click.command(name="worst")
-@click.option("--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), required=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    required=True,
+    help="File to write; CSV if it ends in .csv, else Markdown.",
+)
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days, up to yesterday.")
 def write_worst(out: Path, days: int) -> None:
-    """Write the tags most dismissed, missed and unknown to FILE: as CSV if it ends in .csv, else as Markdown."""
+    """Write the tags most dismissed, missed and unknown, each with its share, interval and n."""
     try:
         vocabulary = Classifier.load(read_settings().model_folder).tags
     except ReleaseError as error:
