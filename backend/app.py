@@ -134,6 +134,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     serving = Serving(classifier, settings.model_folder, database, settings.registry, replica_name(settings.port))
     app.state.serving = serving
     app.state.suggester = Suggester(serving, database, totals, random_order_share=settings.random_order_share)
+    stack.callback(let_go, app)
     app.state.migrated = False
     app.state.not_migrated_because = ""
     await bring_up_to_date(app, url)
@@ -173,6 +174,12 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
 def replica_name(port: int) -> str:
     """What this process is called among the replicas."""
     return f"{socket.gethostname()}:{port}, process {os.getpid()}"
+
+
+def let_go(app: FastAPI) -> None:
+    """End the threads that models run on, and let go of the models: somebody may hold on to a stopped application."""
+    app.state.suggester.close()
+    del app.state.suggester, app.state.serving
 
 
 async def regularly(work: Callable[[], Awaitable[object]], every: float) -> None:

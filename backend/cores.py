@@ -26,6 +26,10 @@ class Cores:
         """Whether work would be begun at once."""
         return self._given < self._count
 
+    def close(self) -> None:
+        """Begin nothing more, and let the threads end; each keeps what its memory holds until then."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     async def run(self, work: Callable[[], T]) -> T:
         """Run some work on the next free core."""
         self._given += 1

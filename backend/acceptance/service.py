@@ -133,6 +133,14 @@ def gather(rows: Iterable[Mapping[str, Any]], key: queries.Key) -> dict[Any, Cou
     return {value: Counts(**added) for value, added in gathered.items()}
 
 
+# Estimates of a grown table make PostgreSQL compile these statements, which costs more than it saves. A plan for any
+# span of time would read all rows. Tens of thousands of a period's tags are grouped in memory instead of in files.
+TUNED = text(
+    "SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true), "
+    "set_config('work_mem', '32MB', true)"
+)
+
+
 async def begin_snapshot(session: AsyncSession) -> None:
     """Let all queries of a transaction that has not begun see the same state, so that figures agree."""
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -141,10 +149,7 @@ async def begin_snapshot(session: AsyncSession) -> None:
 
 async def tune_for_counting(session: AsyncSession) -> None:
     """Set up a transaction for statements that count many rows."""
-    # Estimates of a grown table make PostgreSQL compile these statements, which costs more than it saves.
-    await session.execute(text("SET LOCAL jit = off"))
-    # Tens of thousands of a period's tags are grouped in memory instead of in files.
-    await session.execute(text("SET LOCAL work_mem = '32MB'"))
+    await session.execute(TUNED)
 
 
 async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collection[str], now: datetime) -> Grid:

@@ -1,8 +1,8 @@
 """Daily sums: made of the very statements that count live, kept right by marks of the days that changed.
 
-A day is summed up some hours after its end. What changes it later (a draft posted the next day, a late event, an
-erasure, demo traffic taken out) marks it in the same transaction, by triggers of the database; until
-the background has summed it up anew, the day is counted live. So figures are exact at every moment.
+A day is summed up some hours after its end. What changes it later (a draft posted the next day, a late event, demo
+traffic taken out) marks it in the same transaction, by triggers of the database; until the background has summed it up
+anew, the day is counted live. So figures are exact at every moment.
 """
 
 import time

@@ -1,5 +1,6 @@
 """`serve`: run the service until it is stopped."""
 
+import gc
 import logging
 import socket
 from pathlib import Path
@@ -32,6 +33,9 @@ def serve() -> None:
     port = listening.getsockname()[1]
 
     def announce(app: FastAPI) -> None:
+        # What has been loaded stays: else every large page would have it all searched for garbage, several times.
+        gc.collect()
+        gc.freeze()
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"\n{greeting(f'http://{shown}:{port}', settings)}\n")

@@ -50,6 +50,10 @@ class Suggester:
         self._line = Line()
         self.shadows = Shadows(serving, database, self._cores)
 
+    def close(self) -> None:
+        """End the threads that models run on."""
+        self._cores.close()
+
     @property
     def classifier(self) -> Classifier:
         """The champion, which answers whatever is not part of an experiment."""

@@ -21,10 +21,11 @@ OF_DRAFTS = (
     *("union_n", "f1_sum", "f1_squares", "jaccard_sum", "jaccard_squares", "exact", "one_found", "all_found"),
 )
 
-# Functions that note which days a statement changes. Draft, suggestions and items of a draft count for the days of its
-# start and posting and of every view in it; an event for the day it came, and the next number's event for what was
-# missing before it. Nothing is noted of today, nor of yesterday in the first hour, which no sums hold (see
-# backend/acceptance/sums.py): a draft begun since then needs no closer look, as all of it is younger. Forgetting what
+# What notes the days that a transaction changes. A draft counts for the days of its start, its posting and every view
+# in it; an event for the day it came, and for that of the event with the next number, before which it was missing.
+# Items and posts change with their events only, in the same transaction, and a draft with its suggestions and events.
+# Nothing is noted of today, nor of yesterday in the first hour, which no sums hold (see backend/acceptance/sums.py): of
+# a draft begun since then nothing is older, so that one look at it is all that most transactions pay. Forgetting what
 # is old leaves the sums as they are: then tagalong.forgetting is on.
 FUNCTIONS = (
     """
@@ -32,147 +33,117 @@ CREATE FUNCTION day_of(moment timestamptz) RETURNS date LANGUAGE sql IMMUTABLE
     RETURN (moment AT TIME ZONE 'UTC')::date;
 """,
     """
-CREATE FUNCTION first_live_day() RETURNS date LANGUAGE sql STABLE
-    RETURN CASE WHEN coalesce(current_setting('tagalong.forgetting', true), '') = 'on' THEN '-infinity'::date
-        ELSE day_of(now() - interval '1 hour') END;
+CREATE FUNCTION first_live_moment() RETURNS timestamptz LANGUAGE sql STABLE
+    RETURN CASE WHEN coalesce(current_setting('tagalong.forgetting', true), '') = 'on' THEN '-infinity'::timestamptz
+        ELSE date_trunc('day', now() - interval '1 hour', 'UTC') END;
 """,
     """
 CREATE FUNCTION note_days(days date[]) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO changed_day (day) SELECT DISTINCT day FROM unnest(days) AS day WHERE day < first_live_day()
+    INSERT INTO changed_day (day) SELECT DISTINCT day FROM unnest(days) AS day WHERE day < day_of(first_live_moment())
 $$;
 """,
     """
-CREATE FUNCTION note_days_of_drafts(drafts uuid[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    old uuid[] := ARRAY(SELECT id FROM draft WHERE id = ANY (drafts) AND started_at < first_live_day());
-BEGIN
-    IF cardinality(old) > 0 THEN
-        PERFORM note_days(ARRAY(
-            SELECT day_of(moment) FROM draft, unnest(ARRAY[started_at, posted_at]) AS moment WHERE id = ANY (old)
-            UNION SELECT day_of(viewed_at) FROM item WHERE draft_id = ANY (old)
-        ));
-    END IF;
-END $$;
+CREATE FUNCTION note_days_of_drafts(drafts uuid[]) RETURNS void LANGUAGE sql AS $$
+    SELECT note_days(ARRAY(
+        SELECT day_of(moment) FROM draft, unnest(ARRAY[started_at, posted_at]) AS moment WHERE id = ANY (drafts)
+        UNION SELECT day_of(viewed_at) FROM item WHERE draft_id = ANY (drafts)))
+$$;
 """,
     """
-CREATE FUNCTION note_days_of_numbers(installs uuid[], numbers bigint[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    first date := first_live_day();
-BEGIN
-    IF EXISTS (
-        SELECT FROM unnest(installs, numbers) AS told (install, number)
-        WHERE EXISTS (SELECT FROM event
-            WHERE install_id = install AND sequence >= number AND received_at < first)
+CREATE FUNCTION precedes_old(install uuid, number bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM event
+            WHERE install_id = install AND sequence >= number AND received_at < first_live_moment())
         OR EXISTS (SELECT FROM refused
-            WHERE install_id = install AND sequence >= number AND received_at < first)
-    ) THEN
-        PERFORM note_days(ARRAY(
-            SELECT DISTINCT day_of(came)
-            FROM unnest(installs, numbers) AS told (install, number), LATERAL (
-                SELECT received_at FROM event WHERE install_id = install AND sequence = number
-                UNION ALL SELECT received_at FROM refused WHERE install_id = install AND sequence = number
-                UNION ALL (SELECT received_at FROM event WHERE install_id = install AND sequence > number
-                    ORDER BY sequence, received_at LIMIT 1)
-                UNION ALL (SELECT received_at FROM refused WHERE install_id = install AND sequence > number
-                    ORDER BY sequence, received_at LIMIT 1)
-            ) AS near (came)
-        ));
-    END IF;
-END $$;
+            WHERE install_id = install AND sequence >= number AND received_at < first_live_moment())
+$$;
 """,
     """
-CREATE FUNCTION note_changed_items() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        PERFORM note_days_of_drafts(ARRAY(SELECT draft_id FROM new_rows));
-    ELSE
-        PERFORM note_days(ARRAY(SELECT DISTINCT day_of(viewed_at) FROM old_rows));
-        PERFORM note_days_of_drafts(ARRAY(SELECT draft_id FROM old_rows));
-    END IF;
-    RETURN NULL;
-END $$;
-""",
-    """
-CREATE FUNCTION note_changed_suggestions() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        PERFORM note_days_of_drafts(ARRAY(SELECT draft_id FROM new_rows));
-    ELSE
-        PERFORM note_days_of_drafts(ARRAY(SELECT draft_id FROM old_rows));
-    END IF;
-    RETURN NULL;
-END $$;
-""",
-    """
-CREATE FUNCTION note_changed_drafts() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    demo uuid[];
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        -- A draft counts from its first suggestion on, which notes it.
-        demo := ARRAY(SELECT install_id FROM new_rows WHERE kind = 'demo');
-    ELSIF TG_OP = 'DELETE' THEN
-        demo := ARRAY(SELECT install_id FROM old_rows WHERE kind = 'demo');
-        PERFORM note_days(ARRAY(
-            SELECT day_of(moment) FROM old_rows, unnest(ARRAY[started_at, posted_at]) AS moment));
-    ELSE
-        PERFORM note_days(ARRAY(
-            SELECT day_of(moment)
-            FROM (
-                SELECT id, kind, site, model_version, started_at, posted_at, posted_tags FROM old_rows
-                EXCEPT SELECT id, kind, site, model_version, started_at, posted_at, posted_tags FROM new_rows
-            ) AS changed, unnest(ARRAY[started_at, posted_at]) AS moment));
-        PERFORM note_days_of_drafts(ARRAY(SELECT id FROM (
-            SELECT id, kind, site, model_version, started_at, posted_at, posted_tags FROM new_rows
-            EXCEPT SELECT id, kind, site, model_version, started_at, posted_at, posted_tags FROM old_rows
-        ) AS changed));
-    END IF;
-    -- Events of demo traffic are counted apart, and known by their install.
-    IF cardinality(demo) > 0 THEN
-        PERFORM note_days(ARRAY(
-            SELECT day_of(received_at) FROM event WHERE install_id = ANY (demo)
-            UNION SELECT day_of(received_at) FROM refused WHERE install_id = ANY (demo)));
-    END IF;
-    RETURN NULL;
-END $$;
+CREATE FUNCTION note_days_of_numbers(installs uuid[], numbers bigint[]) RETURNS void LANGUAGE sql AS $$
+    SELECT note_days(ARRAY(
+        SELECT DISTINCT day_of(came)
+        FROM unnest(installs, numbers) AS told (install, number), LATERAL (
+            SELECT received_at FROM event WHERE install_id = install AND sequence = number
+            UNION ALL SELECT received_at FROM refused WHERE install_id = install AND sequence = number
+            UNION ALL (SELECT received_at FROM event WHERE install_id = install AND sequence > number
+                ORDER BY sequence, received_at LIMIT 1)
+            UNION ALL (SELECT received_at FROM refused WHERE install_id = install AND sequence > number
+                ORDER BY sequence, received_at LIMIT 1)
+        ) AS near (came)))
+$$;
 """,
     """
 CREATE FUNCTION note_changed_events() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    installs uuid[];
-    numbers bigint[];
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        SELECT array_agg(install_id), array_agg(sequence) INTO installs, numbers FROM new_rows;
-    ELSE
-        SELECT array_agg(install_id), array_agg(sequence) INTO installs, numbers FROM old_rows;
-        PERFORM note_days(ARRAY(SELECT DISTINCT day_of(received_at) FROM old_rows));
+    IF EXISTS (SELECT FROM told JOIN draft ON draft.id = draft_id WHERE started_at < first_live_moment())
+        OR EXISTS (
+            SELECT FROM (SELECT install_id, min(sequence) AS number FROM told GROUP BY install_id) AS first
+            WHERE precedes_old(install_id, number))
+    THEN
+        PERFORM note_days(ARRAY(SELECT day_of(at) FROM told UNION SELECT day_of(received_at) FROM told));
+        PERFORM note_days_of_drafts(ARRAY(SELECT DISTINCT draft_id FROM told));
+        PERFORM note_days_of_numbers(array_agg(install_id), array_agg(sequence)) FROM told;
     END IF;
-    PERFORM note_days_of_numbers(installs, numbers);
+    RETURN NULL;
+END $$;
+""",
+    """
+CREATE FUNCTION note_changed_refusals() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM note_days(ARRAY(SELECT DISTINCT day_of(received_at) FROM told));
+    PERFORM note_days_of_numbers(array_agg(install_id), array_agg(sequence)) FROM told;
+    RETURN NULL;
+END $$;
+""",
+    """
+CREATE FUNCTION note_changed_suggestion() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    of_draft uuid := CASE TG_OP WHEN 'INSERT' THEN NEW.draft_id ELSE OLD.draft_id END;
+BEGIN
+    IF EXISTS (SELECT FROM draft WHERE id = of_draft AND started_at < first_live_moment()) THEN
+        PERFORM note_days_of_drafts(ARRAY[of_draft]);
+    END IF;
+    RETURN NULL;
+END $$;
+""",
+    # Events of demo traffic are counted apart, and known by their install.
+    """
+CREATE FUNCTION note_changed_demo() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    of_draft draft := CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
+BEGIN
+    IF NOT EXISTS (SELECT FROM draft
+        WHERE kind = 'demo' AND install_id = of_draft.install_id AND id <> of_draft.id)
+    THEN
+        PERFORM note_days(ARRAY(
+            SELECT day_of(received_at) FROM event WHERE install_id = of_draft.install_id
+            UNION SELECT day_of(received_at) FROM refused WHERE install_id = of_draft.install_id));
+    END IF;
     RETURN NULL;
 END $$;
 """,
 )
 
 NAMES = (
-    *("note_changed_items()", "note_changed_suggestions()", "note_changed_drafts()", "note_changed_events()"),
-    *("note_days_of_numbers(uuid[], bigint[])", "note_days_of_drafts(uuid[])", "note_days(date[])"),
-    *("first_live_day()", "day_of(timestamptz)"),
+    *("note_changed_demo()", "note_changed_suggestion()", "note_changed_refusals()", "note_changed_events()"),
+    *("note_days_of_numbers(uuid[], bigint[])", "precedes_old(uuid, bigint)", "note_days_of_drafts(uuid[])"),
+    *("note_days(date[])", "first_live_moment()", "day_of(timestamptz)"),
 )
 
-# Events and refusals are append-only: what updates them (an erasure, a number that settles) changes no count.
+# What updates events (an erasure, a number that settles) changes no count.
 TRIGGERS = {
-    "item": ("note_changed_items", ("INSERT", "UPDATE", "DELETE")),
-    "suggestion": ("note_changed_suggestions", ("INSERT", "DELETE")),
-    "draft": ("note_changed_drafts", ("INSERT", "UPDATE", "DELETE")),
-    "event": ("note_changed_events", ("INSERT", "DELETE")),
-    "refused": ("note_changed_events", ("INSERT", "DELETE")),
+    "note_new_events": "AFTER INSERT ON event REFERENCING NEW TABLE AS told FOR EACH STATEMENT",
+    "note_old_events": "AFTER DELETE ON event REFERENCING OLD TABLE AS told FOR EACH STATEMENT",
+    "note_new_refusals": "AFTER INSERT ON refused REFERENCING NEW TABLE AS told FOR EACH STATEMENT",
+    "note_old_refusals": "AFTER DELETE ON refused REFERENCING OLD TABLE AS told FOR EACH STATEMENT",
+    "note_suggestion": "AFTER INSERT OR DELETE ON suggestion FOR EACH ROW",
+    "note_new_demo": "AFTER INSERT ON draft FOR EACH ROW WHEN (NEW.kind = 'demo')",
+    "note_old_demo": "AFTER DELETE ON draft FOR EACH ROW WHEN (OLD.kind = 'demo')",
 }
-
-ROWS = {
-    "INSERT": "NEW TABLE AS new_rows",
-    "UPDATE": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
-    "DELETE": "OLD TABLE AS old_rows",
+CALLED = {
+    "events": "note_changed_events",
+    "refusals": "note_changed_refusals",
+    "suggestion": "note_changed_suggestion",
+    "demo": "note_changed_demo",
 }
 
 
@@ -199,11 +170,11 @@ def upgrade() -> None:
     order = sa.Column("order", sa.Text(), nullable=False)
     daily("daily_item", *keys(position, order), *counts(*OF_ITEMS, "impossible"))
     daily("daily_offer", *keys(length, score), *counts(*OF_ITEMS, "score_sum"))
-    tag = sa.Column("tag", sa.Text(), nullable=False)
-    daily("daily_tag", *keys(tag), *counts(*OF_ITEMS, *OF_TAGS))
+    daily("daily_tag", *keys(sa.Column("tag", sa.Text(), nullable=False)), *counts(*OF_ITEMS, *OF_TAGS))
     op.create_index("ix_daily_tag_missed", "daily_tag", ["tag", "day"], postgresql_where=sa.text("missed_tags > 0"))
     month = sa.Column("month", sa.Date(), nullable=False)
-    op.create_table("monthly_tag", month, *keys(tag.copy()), *counts(*OF_ITEMS, *OF_TAGS))
+    tag = sa.Column("tag", sa.Text(), nullable=False)
+    op.create_table("monthly_tag", month, *keys(tag), *counts(*OF_ITEMS, *OF_TAGS))
     op.create_index(op.f("ix_monthly_tag_month"), "monthly_tag", ["month"])
     op.create_table(
         "missed_tag",
@@ -245,18 +216,13 @@ def upgrade() -> None:
     op.create_index("ix_draft_demo", "draft", ["install_id"], postgresql_where=sa.text("kind = 'demo'"))
     for function in FUNCTIONS:
         op.execute(function)
-    for table, (function, acts) in TRIGGERS.items():
-        for act in acts:
-            op.execute(
-                f"CREATE TRIGGER {function}_{act.lower()} AFTER {act} ON {table} REFERENCING {ROWS[act]} "
-                f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-            )
+    for name, when in TRIGGERS.items():
+        op.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {CALLED[name.rpartition('_')[2]]}()")
 
 
 def downgrade() -> None:
-    for table, (function, acts) in TRIGGERS.items():
-        for act in acts:
-            op.execute(f"DROP TRIGGER {function}_{act.lower()} ON {table}")
+    for name, when in TRIGGERS.items():
+        op.execute(f"DROP TRIGGER {name} ON {when.split(' ON ')[1].split()[0]}")
     for name in NAMES:
         op.execute(f"DROP FUNCTION {name}")
     op.drop_index("ix_draft_demo", table_name="draft")

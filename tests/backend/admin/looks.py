@@ -17,7 +17,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": WIDE},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
     "narrow": {"viewport": NARROW},
-    "narrow-dark": {"viewport": NARROW, "color_scheme": "dark"},
 }
 
 
