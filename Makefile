@@ -26,6 +26,7 @@ tools: .venv/.test ## what training, testing and measuring need, into .venv
 bench: .venv/.test programs ## what a start, an answer, an event and a keystroke cost on this machine
 	@$(BIN)/python -m bench.report --write
 	@$(BIN)/python -m bench.switch
+	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.typing
 	@$(BIN)/python -m bench.chips
 
