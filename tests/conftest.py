@@ -5,10 +5,12 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -63,7 +65,7 @@ def postgres_server(clusters: Path) -> Iterator[URL]:
 def migrated_template(postgres_server: URL) -> str:
     """The name of a database that the real migrations have made, to copy from."""
     administer(postgres_server, f"CREATE DATABASE {TEMPLATE} OWNER {ROLE}")
-    asyncio.run(migrate(postgres_server.set(database=TEMPLATE).render_as_string(hide_password=False)))
+    apart(migrate(postgres_server.set(database=TEMPLATE).render_as_string(hide_password=False)))
     return TEMPLATE
 
 
@@ -164,4 +166,10 @@ def administer(server: URL, statement: str) -> None:
         finally:
             await connection.close()
 
-    asyncio.run(run())
+    apart(run())
+
+
+def apart(work: Coroutine[Any, Any, Any]) -> None:
+    """Run some work in a thread of its own, since Playwright may have this one's event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()

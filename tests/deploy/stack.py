@@ -69,7 +69,7 @@ def settings(folder: Path, database: str) -> dict[str, str]:
         "TAGALONG_FORWARDED_ALLOW_IPS": "127.0.0.1",
         "TAGALONG_MODEL_TIER": "light",
         "TAGALONG_RATE_LIMIT": "0",
-        "TAGALONG_DRAIN_SECONDS": "2.5",
+        "TAGALONG_DRAIN_SECONDS": "4",
     }
 
 

@@ -24,21 +24,15 @@ from tests.end_to_end.rough_road import RoughRoad
 from tests.end_to_end.seeded_writer import DEBOUNCE_MS, Writer
 from tests.extension.browser import back_room, consented_settings, eventually, launch, store, stored
 
-ACTS = 8
+ACTS = 6
 SEEDS = [1, 2, 3, 4, 5]
 MANY_SEEDS = range(101, 201)
 
 
 @pytest.fixture(scope="module")
-def database(postgres_server: Any, migrated_template: str) -> str:
-    """The URL of a migrated database for all runs: each is an install of its own."""
-    return postgres_server.set(database=migrated_template).render_as_string(hide_password=False)
-
-
-@pytest.fixture(scope="module")
-def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the service, a process of its own."""
-    with serving(tmp_path_factory.mktemp("data"), TAGALONG_DATABASE_URL=database) as (_, address, _):
+def service(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service, a process of its own; all runs have one database, and each is an install in it."""
+    with serving(tmp_path_factory.mktemp("data"), TAGALONG_DATABASE_URL=module_database_url) as (_, address, _):
         yield address
 
 
@@ -161,14 +155,14 @@ def run_by(seed: int, playwright: Playwright, profile: Path, service: str, datab
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_done_is_what_is_counted(
-    playwright: Playwright, tmp_path: Path, service: str, database: str, seed: int
+    playwright: Playwright, tmp_path: Path, service: str, module_database_url: str, seed: int
 ) -> None:
-    run_by(seed, playwright, tmp_path, service, database)
+    run_by(seed, playwright, tmp_path, service, module_database_url)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", MANY_SEEDS)
 def test_what_was_done_is_what_is_counted_in_a_hundred_runs(
-    playwright: Playwright, tmp_path: Path, service: str, database: str, seed: int
+    playwright: Playwright, tmp_path: Path, service: str, module_database_url: str, seed: int
 ) -> None:
-    run_by(seed, playwright, tmp_path, service, database)
+    run_by(seed, playwright, tmp_path, service, module_database_url)
