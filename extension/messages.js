@@ -37,7 +37,8 @@
  * @typedef {{state: "answered", suggestion_id: string | null, items: Offer[]}
  *   | {state: "overtaken"}
  *   | {state: "off"}
- *   | {state: "away", message: string}} Answer
+ *   | {state: "away", message: string, wait_ms: number}} Answer  `wait_ms`: how long the service asked to be
+ *   left alone; else 0
  */
 
 /**

@@ -9,6 +9,9 @@ import * as settings from "./settings.js";
 /** @typedef {import("../messages.js").Answer} Answer */
 /** @typedef {import("../messages.js").Draft} Draft */
 
+/** However long the service wants to be left alone: a writer does not wait longer. */
+const LONGEST_WAIT_MS = 60 * 60_000;
+
 /** Requests on their way, by tab: each dies with its fetch, so a worker's memory is the right place. */
 /** @type {Map<number, AbortController>} */
 const asking = new Map();
@@ -42,7 +45,9 @@ export async function suggest(draft_id, draft, tab, site) {
     inBackground(outbox.serviceAnswers());
     return { state: "answered", suggestion_id, items };
   } catch (error) {
-    return request.signal.aborted ? { state: "overtaken" } : { state: "away", message: messageOf(error) };
+    if (request.signal.aborted) return { state: "overtaken" };
+    const wait = (error instanceof api.ServiceError && error.retryAfterMs) || 0;
+    return { state: "away", message: messageOf(error), wait_ms: Math.min(wait, LONGEST_WAIT_MS) };
   } finally {
     if (asking.get(tab) === request) asking.delete(tab);
   }

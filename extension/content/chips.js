@@ -218,8 +218,11 @@ export function createChips(actions, signal) {
   /** Puts a new chip into the first gap that is wide enough, or behind the last chip. @param {HTMLElement} element */
   function settle(element) {
     row.append(element);
+    const gaps = Array.from(row.querySelectorAll(".gap"));
+    // Nothing is measured in vain: it would make the browser lay out the whole page at once.
+    if (gaps.length === 0) return;
     const width = spaceOf(element);
-    const gap = Array.from(row.querySelectorAll(".gap")).find((gap) => spaceOf(gap) >= width);
+    const gap = gaps.find((gap) => spaceOf(gap) >= width);
     if (!gap) return;
     element.style.marginInlineEnd = `${spaceOf(gap) - width}px`;
     gap.replaceWith(element);

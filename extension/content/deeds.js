@@ -10,44 +10,53 @@ import { say } from "../say.js";
 /** @param {Desk} desk */
 export function createDeeds(desk) {
   const { page, items, chips, settled } = desk;
+  /** Ends when the page has taken, or refused, what it was asked to: its field holds one tag at a time. */
+  let turn = Promise.resolve();
 
   return { act, dismiss, banish };
 
   /** A chip was pressed: add its tag, take it out again, or take a "no" back. @param {string} tag */
   async function act(tag) {
-    if (desk.adding !== null) return;
+    if (desk.adding.has(tag)) return;
     const tags = page.readTags();
     desk.note = null;
     settled.set(tag, Date.now());
     if (tags.includes(tag)) {
       const gone = await page.removeTag(tag).catch(() => false);
-      desk.compareTags();
-      if (gone) chips.announce(words("chipsRemoved", tag));
-      else tell({ text: words("chipsStays", tag) });
+      if (!gone) return tell({ text: words("chipsStays", tag) });
+      items.gone(tag);
+      desk.present = desk.present.filter((other) => other !== tag);
+      chips.announce(words("chipsRemoved", tag));
+      desk.draw();
     } else if (items.get(tag)?.dismissed) {
       if (desk.never.delete(tag)) keepNever(tag, false);
       items.restored(tag, chips.positionOf(tag));
       chips.announce(words("chipsRestored", tag));
       desk.draw();
-    } else if (tags.length >= page.mostTags) {
-      tell({ text: words("chipsLimit", page.mostTags) });
     } else {
-      await add(tag);
+      desk.adding.add(tag);
+      desk.draw();
+      turn = turn.finally(() => add(tag));
     }
   }
 
   /** @param {string} tag */
   async function add(tag) {
-    desk.adding = tag;
-    desk.draw();
-    const position = chips.positionOf(tag);
-    const taken = await page.addTag(tag).catch(() => false);
-    desk.adding = null;
     if (desk.signal.aborted) return;
-    if (taken) {
+    const position = chips.positionOf(tag);
+    const full = page.readTags().length >= page.mostTags;
+    const shown = full ? null : await page.addTag(tag).catch(() => null);
+    desk.adding.delete(tag);
+    if (desk.signal.aborted) return;
+    if (full) {
+      tell({ text: words("chipsLimit", page.mostTags) });
+    } else if (shown === tag) {
       items.accepted(tag, position);
-      desk.present = page.readTags();
+      // Only this one: what else has changed meanwhile is compared when the page is at rest.
+      desk.present = [...desk.present, tag];
       tell({ text: words("chipsAdded", tag), steps: [undo(tag)], tag });
+    } else if (shown !== null) {
+      tell({ text: words("chipsReplaced", shown, tag) });
     } else {
       const copied = () => tell({ text: words("chipsCopied", tag) });
       const failed = () => tell({ text: words("chipsNotCopied", tag) });
@@ -58,7 +67,7 @@ export function createDeeds(desk) {
 
   /** @param {string} tag */
   function dismiss(tag) {
-    if (desk.adding === tag) return;
+    if (desk.adding.has(tag)) return;
     if (page.readTags().includes(tag) || items.get(tag)?.dismissed) return void act(tag);
     settled.set(tag, Date.now());
     items.dismissed(tag, chips.positionOf(tag));
@@ -72,7 +81,7 @@ export function createDeeds(desk) {
    * @param {string} tag
    */
   function banish(tag) {
-    if (desk.adding === tag || desk.never.has(tag)) return;
+    if (desk.adding.has(tag) || desk.never.has(tag)) return;
     settled.set(tag, Date.now());
     if (!items.get(tag)?.dismissed) items.dismissed(tag, chips.positionOf(tag));
     desk.never.add(tag);

@@ -1,5 +1,6 @@
 /** Follows the draft: waits for a pause in the typing, asks for tags, lets only the newest answer through. */
 
+import { browser } from "../browser.js";
 import { say } from "../say.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
@@ -11,6 +12,7 @@ const SHORTEST_TITLE = 15;
 const LONGEST_TITLE = 300;
 const LONGEST_BODY = 50_000;
 const WORKER_LIVES_MS = 20_000;
+const MOST_DOUBLINGS = 9;
 
 /** Whether this page has opened a draft: then, for the background, it is come back to. */
 let opened = false;
@@ -37,6 +39,10 @@ export function followDraft(page, debounceMs, follower, signal) {
   let draftId;
   let asked = "";
   let newest = 0;
+  /** The service is left alone until then, by the page's clock, as it asked for. */
+  let notBefore = 0;
+  /** How often in a row it asked for that. */
+  let refusals = 0;
   /** When the worker was last spoken to, by the page's clock. */
   let said = performance.now();
   signal.addEventListener("abort", () => clearTimeout(timer));
@@ -67,6 +73,8 @@ export function followDraft(page, debounceMs, follower, signal) {
   };
 
   const ask = async () => {
+    // Updated or removed under the page's feet, we can say nothing any more.
+    if (!browser.runtime?.id) return follower.answered({ state: "off" });
     // Read now, not at the keystroke: that costs the writer nothing, and the page's toolbar changes the body untold.
     const draft = read();
     if (draft.title.trim().length < SHORTEST_TITLE) return close(draft);
@@ -84,11 +92,17 @@ export function followDraft(page, debounceMs, follower, signal) {
         throw error;
       });
       answer = await say("suggest", { draft_id: await draftId, draft });
-    } catch (error) {
-      answer = { state: "away", message: error instanceof Error ? error.message : String(error) };
+    } catch {
+      answer = { state: "away", message: "", wait_ms: 0 };
     }
     if (number !== newest || signal.aborted || answer.state === "overtaken") return;
-    if (answer.state === "away") asked = "";
+    notBefore = 0;
+    if (answer.state === "away") {
+      asked = "";
+      notBefore = performance.now() + answer.wait_ms;
+      // Each time later: many who wait must not keep a busy service down.
+      if (answer.wait_ms > 0) askLater(answer.wait_ms * 2 ** Math.min(refusals++, MOST_DOUBLINGS));
+    } else refusals = 0;
     follower.answered(answer);
   };
 
@@ -101,6 +115,11 @@ export function followDraft(page, debounceMs, follower, signal) {
       draftId = undefined;
       say("discarded", {}).catch(() => {});
     }
+  };
+
+  const askLater = (wait = debounceMs) => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, Math.max(wait, notBefore - performance.now()));
   };
 
   const forget = () => {
@@ -119,8 +138,7 @@ export function followDraft(page, debounceMs, follower, signal) {
   return {
     changed() {
       wake();
-      clearTimeout(timer);
-      timer = setTimeout(ask, debounceMs);
+      askLater();
     },
     retry() {
       forget();

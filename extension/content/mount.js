@@ -20,7 +20,7 @@ import { watchViews } from "./views.js";
  * @property {ReturnType<typeof createChips>} chips
  * @property {Map<string, number>} settled  when the writer last said something about a tag; ms since the epoch
  * @property {Set<string>} never  tags of which the writer wants no chip, in any draft
- * @property {string | null} adding  the tag that the page is being asked to take
+ * @property {Set<string>} adding  tags that the page is being asked to take, one after the other
  * @property {Note | null} note  on the last action, until the next
  * @property {string[]} present  the page's tags when last at rest
  * @property {() => void} draw
@@ -51,6 +51,8 @@ export function mount(page, { debounceMs, never: banished }) {
   let shown = [];
   /** @type {"short" | "ready" | "away"} as of the last answer */
   let state = "short";
+  /** Why the service is away, for people; empty where there is nothing to say. */
+  let why = "";
   let asking = false;
   /** @type {Set<string>} tags whose offer was announced */
   let announced = new Set();
@@ -59,12 +61,7 @@ export function mount(page, { debounceMs, never: banished }) {
   let atRest;
 
   const chips = createChips(
-    {
-      act: (tag) => void deeds().then(({ act }) => act(tag)),
-      dismiss: (tag) => void deeds().then(({ dismiss }) => dismiss(tag)),
-      banish: (tag) => void deeds().then(({ banish }) => banish(tag)),
-      leave: page.focusTags,
-    },
+    { act: deed("act"), dismiss: deed("dismiss"), banish: deed("banish"), leave: page.focusTags },
     life.signal,
   );
   /** @type {Desk} */
@@ -74,7 +71,7 @@ export function mount(page, { debounceMs, never: banished }) {
     chips,
     settled: new Map(),
     never: new Set(banished),
-    adding: null,
+    adding: new Set(),
     note: null,
     present: page.readTags(),
     draw,
@@ -134,9 +131,9 @@ export function mount(page, { debounceMs, never: banished }) {
 
   function unmount() {
     clearTimeout(atRest);
-    browser.storage.local.onChanged.removeListener(followNever);
     life.abort();
     chips.host.remove();
+    if (browser.runtime?.id) browser.storage.local.onChanged.removeListener(followNever);
   }
 
   /** @param {Exclude<Answer, {state: "overtaken"}>} answer */
@@ -158,7 +155,7 @@ export function mount(page, { debounceMs, never: banished }) {
       for (const tag of unrecorded) if (shown.includes(tag)) views.watch(chips.elementOf(tag));
     } else if (answer.state === "away") {
       // What was offered is as good as it was; only what is new is missing.
-      [state, desk.note] = ["away", null];
+      [state, why, desk.note] = ["away", answer.message, null];
       draw();
     } else {
       // Switched off, or the model does not know this site: asking on would send the draft for nothing.
@@ -171,11 +168,17 @@ export function mount(page, { debounceMs, never: banished }) {
     return (loading ??= import("./deeds.js").then(({ createDeeds }) => createDeeds(desk)));
   }
 
+  /** @param {keyof import("./deeds.js").Deeds} name @returns {(tag: string) => void} */
+  function deed(name) {
+    // Updated or removed under the page's feet, we can do nothing more on it.
+    return (tag) => (browser.runtime?.id ? void deeds().then((all) => all[name](tag)) : unmount());
+  }
+
   /** Chooses the chips to show: those that stay, and what is new. */
   function arrange() {
     const tags = page.readTags();
     const stays = (/** @type {string} */ tag) =>
-      Date.now() - (desk.settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || desk.adding === tag;
+      Date.now() - (desk.settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || desk.adding.has(tag);
     const wanted = offered.filter((tag) => {
       if (shown.includes(tag) && stays(tag)) return true;
       if (tags.includes(tag) || desk.never.has(tag)) return false;
@@ -203,7 +206,7 @@ export function mount(page, { debounceMs, never: banished }) {
   /** @param {string} tag @param {string[]} tags @returns {Look} */
   function lookOf(tag, tags) {
     if (tags.includes(tag)) return "chosen";
-    if (desk.adding === tag) return "adding";
+    if (desk.adding.has(tag)) return "adding";
     return items.get(tag)?.dismissed ? "dismissed" : "offered";
   }
 
@@ -211,7 +214,7 @@ export function mount(page, { debounceMs, never: banished }) {
   function standingNote() {
     if (state === "short") return { text: words("chipsShort") };
     if (state === "away") {
-      return { text: words("chipsAway"), steps: [{ label: words("chipsRetry"), run: draft.retry }] };
+      return { text: `${words("chipsAway")} ${why}`.trim(), steps: [{ label: words("chipsRetry"), run: draft.retry }] };
     }
     const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag) && !desk.never.has(tag));
     if (hidden.length > 0) {

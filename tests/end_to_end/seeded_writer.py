@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.extension.browser import ask_page, chip, chips, chosen, look, side
+from tests.extension.browser import ask_page, chip, chosen, look, side, suggested
 
 # Longer than the 750 ms after which a chip counts as viewed, by the page's own clock. Milliseconds.
 LOOK_MS = 950
@@ -123,11 +123,11 @@ class Writer:
         page, before = self.tab.page, None
         # A chip under the pointer says more about itself, over what is below.
         page.mouse.move(1, 1)
-        while before is None or before != self._shown():
+        while before is None or before != suggested(page):
             page.evaluate(f"() => new Promise((resolve) => setTimeout(resolve, {DEBOUNCE_MS + 60}))")
             expect(page.locator("[data-tagalong] .panel[data-busy]")).to_have_count(0, timeout=20_000)
             page.locator("[data-tagalong]").scroll_into_view_if_needed()
-            before = self._shown()
+            before = suggested(page)
             # By the page's own timers: however slow the machine is, those of the extension came first.
             page.evaluate(
                 f"""() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(
@@ -135,15 +135,12 @@ class Writer:
             )
         self.tab.draft.viewed |= set(before)
 
-    def _shown(self) -> list[str]:
-        return [each.get_attribute("data-tag") or "" for each in chips(self.tab.page).all()]
-
     def _tags(self) -> list[str]:
         return chosen(self.tab.page).evaluate_all("tags => tags.map((tag) => tag.firstChild.data)")
 
     def _chips_that_are(self, *looks: str) -> list[str]:
         page = self.tab.page
-        return [tag for tag in self._shown() if look(page, tag).get_attribute("data-look") in looks]
+        return [tag for tag in suggested(self.tab.page) if look(page, tag).get_attribute("data-look") in looks]
 
     def step(self) -> None:
         """One act that is possible now, drawn by chance."""

@@ -31,6 +31,7 @@ from tests.extension.browser import (
     side,
     store,
     stored,
+    suggested,
 )
 
 TITLE = "How do I merge two pandas DataFrames on the nearest date?"
@@ -62,7 +63,7 @@ class Tally:
 
 def shown(page: Page) -> set[str]:
     """The tags of the chips on screen."""
-    return {each.get_attribute("data-tag") or "" for each in chips(page).all()}
+    return set(suggested(page))
 
 
 def note(page: Page, tally: Tally) -> None:
@@ -86,7 +87,7 @@ def write_question(page: Page, tally: Tally) -> None:
 
 def choose_tags(page: Page, tally: Tally) -> None:
     """Accept two chips, take one of them out again, dismiss a third, restore it, and type it by hand."""
-    first, second, third = [each.get_attribute("data-tag") or "" for each in chips(page).all()][:3]
+    first, second, third = suggested(page)[:3]
     for tag in (first, second):
         chip(page, tag).click()
         expect(chosen(page).filter(has_text=re.compile(f"^{re.escape(tag)}"))).to_have_count(1)

@@ -26,8 +26,11 @@ _rooms: dict[BrowserContext, Page] = {}
 
 
 def find_chromium() -> str:
-    """The browser's path; fails with the line that installs it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    """The browser's path; fails with the line that installs it.
+
+    Google's own Chrome will not do: it takes no extension from its command line.
+    """
+    for name in ("chromium", "chromium-browser"):
         if path := shutil.which(name):
             return path
     pytest.fail("no Chromium here; install it with: sudo apt-get install --yes chromium", pytrace=False)
@@ -193,6 +196,13 @@ def kill_worker(context: BrowserContext) -> None:
     session.detach()
 
 
+def update_extension(context: BrowserContext) -> None:
+    """Starts the extension anew, as an update does: pages that are open keep what is left of the old one."""
+    room = _rooms.pop(context, None) or own_page(context, "icons/icon.svg")
+    room.evaluate("setTimeout(() => chrome.runtime.reload())")
+    room.wait_for_event("close")
+
+
 def ask_page(context: BrowserContext, query: str = "") -> Page:
     """A new tab on the ask page."""
     page = context.new_page()
@@ -200,17 +210,26 @@ def ask_page(context: BrowserContext, query: str = "") -> Page:
     return page
 
 
-def write(page: Page, title: str = TITLE, body: str = "", delay: float = 0) -> None:
-    """Types on at the title's end, and at the body's if given: key by key, ``delay`` ms between two."""
+def write(page: Page, title: str = TITLE, body: str = "", delay: float | None = None) -> None:
+    """Writes on at the title's end, and in the body if given: each at once, or key by key, ``delay`` ms between two."""
     page.locator("#title").press("End")
-    page.locator("#title").press_sequentially(title, delay=delay)
-    if body:
-        page.locator("#wmd-input").press_sequentially(body, delay=delay)
+    for field, text in (("#title", title), ("#wmd-input", body)):
+        if text and delay is not None:
+            page.locator(field).press_sequentially(text, delay=delay)
+        elif text:
+            page.locator(field).focus()
+            page.keyboard.insert_text(text)
 
 
 def chips(page: Page) -> Locator:
     """All chips, in their order on screen."""
     return page.locator("[data-tagalong] .chip")
+
+
+def suggested(page: Page) -> list[str]:
+    """The chips' tags in their order on screen, all of one moment: the next answer may take one away."""
+    tags: list[str] = chips(page).evaluate_all("(chips) => chips.map((chip) => chip.dataset.tag)")
+    return tags
 
 
 def expect_chips(page: Page, count: int = 3) -> None:

@@ -1,5 +1,7 @@
 """Typing brings chips; a chip adds its tag as the page itself would, or says that the page did not take it."""
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -49,7 +51,7 @@ def test_typing_brings_confident_tags_best_first(written: Page, service: Recordi
 def test_a_pause_is_waited_for_not_every_key_asked(consented: BrowserContext, service: RecordingServer) -> None:
     store(consented, settings={**stored(consented, "settings"), "debounce_ms": 400})
     page = ask_page(consented)
-    write(page)
+    write(page, delay=0)
     expect_chips(page)
     assert [draft["title"] for draft in service.drafts] == [TITLE]
 
@@ -113,6 +115,17 @@ def test_a_page_that_wants_keys_or_time_still_takes_the_tag(consented: BrowserCo
     expect(page.locator(INPUT)).to_have_value("")
 
 
+def test_a_chip_pressed_while_another_is_added_has_its_turn(consented: BrowserContext) -> None:
+    page = ask_page(consented, "?slowly=400")
+    write(page)
+    for tag in ("pandas", "python"):
+        # A second press of the same one is a slip, not an undo.
+        chip(page, tag).dblclick()
+    expect(look(page, "python")).to_have_attribute("data-look", "adding")
+    expect(chosen(page)).to_have_text(["pandas", "python"])
+    expect(look(page, "python")).to_have_attribute("data-look", "chosen")
+
+
 def test_half_typed_text_and_focus_stay_with_the_writer(written: Page) -> None:
     written.locator(INPUT).press_sequentially("nump")
     chip(written, "pandas").click()
@@ -143,6 +156,36 @@ def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, se
     assert page.evaluate("navigator.clipboard.readText()") == "dataframe"
     eventually(lambda: service.events)
     assert "accepted" not in {kind for kind, _ in service.told()}
+
+
+def test_why_the_service_is_away_is_said(page: Page, service: RecordingServer) -> None:
+    service.api_key = "open sesame"
+    write(page)
+    expect(page.locator(NOTE)).to_have_text(
+        "Tag suggestions are away. The service asks for an API key, and this is not the right one."
+    )
+
+
+def test_a_service_that_names_a_time_is_asked_then(page: Page, service: RecordingServer) -> None:
+    service.fail("/api/v1/suggestions", Failure(429, retry_after="1"))
+    write(page)
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    write(page, " And so on")
+    # By itself: nobody has to type for it.
+    expect_chips(page)
+    assert [draft["title"] for draft in service.drafts] == [TITLE, f"{TITLE} And so on"]
+    first, second = service.sent("/api/v1/suggestions")
+    assert second.at - first.at >= 1
+
+
+def test_who_waits_does_not_keep_a_busy_service_down(page: Page, service: RecordingServer) -> None:
+    service.fail("/api/v1/suggestions", *[Failure(503, retry_after="1")] * 2)
+    write(page)
+    expect_chips(page)
+    times = [request.at for request in service.sent("/api/v1/suggestions")]
+    assert len(times) == 3
+    assert times[1] - times[0] >= 1
+    assert times[2] - times[1] >= 2
 
 
 def test_a_sixth_tag_is_not_tried(written: Page) -> None:
@@ -222,8 +265,8 @@ def test_a_service_that_fails_is_said_and_tried_again(page: Page, service: Recor
     expect_chips(page)
     for failure in (
         Failure(500),
-        Failure(503, retry_after="5"),
-        Failure(429, retry_after="5"),
+        Failure(503),
+        Failure(429),
         Failure(200, text="<p>hello"),
         Failure(200, text='{"items": 7}'),
         Failure(lost=True),
@@ -231,7 +274,7 @@ def test_a_service_that_fails_is_said_and_tried_again(page: Page, service: Recor
         # A connection that ends without an answer is tried a second time by the browser itself.
         service.fail("/api/v1/suggestions", *[failure] * (2 if failure.lost else 1))
         write(page, "?")
-        expect(page.locator(NOTE)).to_have_text("Tag suggestions are away.")
+        expect(page.locator(NOTE)).to_have_text(re.compile(r"^Tag suggestions are away\. ."))
         service.failures.clear()
         page.get_by_role("button", name="Try again").click()
         expect_chips(page)
@@ -249,7 +292,7 @@ def test_nothing_moves_whatever_happens_to_the_chips(page: Page, service: Record
                 .observe({type: "layout-shift"});
         }"""
     )
-    write(page)
+    write(page, delay=0)
     expect_chips(page)
     # The browser's own measure, without its mercy for what follows a keystroke closely.
     assert page.evaluate("shift") == 0

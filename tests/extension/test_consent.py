@@ -92,7 +92,7 @@ def test_taking_the_yes_back_takes_chips_and_waiting_events_away(
     side(page, "python").click()
     assert eventually(lambda: (stored(consented, "outbox") or {}).get("events"))
     options = own_page(consented, "options/options.html")
-    options.locator("#drafts").uncheck()
+    options.locator("#drafts").click()
     expect(options.locator("#consents-news")).to_have_text("Saved. Nothing is sent.")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     assert stored(consented, "outbox")["events"] == []
@@ -119,7 +119,7 @@ def test_the_popup_leads_to_the_choice(new_install: BrowserContext) -> None:
 
 def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, service: RecordingServer) -> None:
     options = own_page(consented, "options/options.html")
-    options.locator("#counts").uncheck()
+    options.locator("#counts").click()
     expect(options.locator("#consents-news")).to_have_text("Saved.")
     page = ask_page(consented)
     write(page)

@@ -151,6 +151,21 @@ def test_dismissed_and_restored(seen: Page, service: RecordingServer) -> None:
     after(service, ("dismissed", "python"), ("restored", "python"))
 
 
+def test_taken_out_while_another_is_added_is_removed(consented: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(consented, "?slowly=500")
+    write(page)
+    eventually(lambda: len(service.events) == 3)
+    chip(page, "pandas").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
+    chip(page, "python").click()
+    # Just before the page shows the other one.
+    chosen(page).locator(".js-delete-tag").evaluate("(button) => setTimeout(() => button.click(), 350)")
+    expect(chosen(page)).to_have_text(["python"])
+    eventually(lambda: len(service.events) == 6)
+    assert service.told()[:4] == [*ALL_VIEWED, ("accepted", "pandas")]
+    assert sorted(service.told()[4:]) == [("accepted", "python"), ("removed", "pandas")]
+
+
 def test_typed_by_hand_is_no_event(seen: Page, service: RecordingServer) -> None:
     seen.locator(INPUT).press_sequentially("python ")
     expect(look(seen, "python")).to_have_attribute("data-look", "chosen")

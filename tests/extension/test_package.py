@@ -11,6 +11,7 @@ import pytest
 
 from store.lint import KNOWN, findings
 from store.packages import LEFT_OUT, ROOT, files, for_chrome, for_firefox, pack, pack_all
+from tests.extension import generations
 from tests.extension.browser import EXTENSION
 
 HERE = Path(__file__).resolve().parent
@@ -20,6 +21,7 @@ SENTENCES = {
     path.parent.name: {key: entry["message"] for key, entry in json.loads(path.read_text()).items()}
     for path in sorted((EXTENSION / "_locales").glob("*/messages.json"))
 }
+GENERATIONS = re.findall(r'generation: "(\w+)"', (EXTENSION / "content" / "pages" / "index.js").read_text())
 OTHER_LANGUAGES = sorted(set(SENTENCES) - {"en"})
 IMPORT = re.compile(r"""(?:from|^import) "(\.[^"]+)";""", re.MULTILINE)
 PLURAL = re.compile(r"_(zero|one|two|few|many|other)$")
@@ -51,7 +53,11 @@ def test_permissions_are_few() -> None:
     assert all(re.match(r"https://stackoverflow\.com/(questions|staging-ground|posts)/", match) for match in matches)
 
 
-@pytest.mark.parametrize("generation", ["classic", "wizard", "svelte", "edit"])
+def test_every_generation_of_the_page_has_hands_in_the_tests() -> None:
+    assert set(GENERATIONS) == {generation.name for generation in generations.ALL}
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
 def test_the_content_script_is_small(generation: str) -> None:
     """At most 30 KB on any page, comments and indentation aside: both cost a page nothing.
 
@@ -100,6 +106,7 @@ def test_every_language_says_it_all(language: str) -> None:
         assert set(re.findall(r"\$\d", sentence)) == set(re.findall(r"\$\d", like)), key
         assert sentence.strip() == sentence != "", key
     assert other["language"] == language
+    assert re.fullmatch(r"1\D000", other["thousand"])
 
 
 def test_plurals_have_the_forms_of_their_language() -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.end_to_end.process import get, serving
 from tests.extension import browser
-from tests.extension.browser import chip, chips, eventually, look, side, stored
+from tests.extension.browser import chip, chips, eventually, look, side, stored, suggested
 from tests.extension.generations import ALL, Generation
 
 TITLE = "How do I merge two pandas DataFrames on the nearest date?"
@@ -68,17 +68,17 @@ class Writer:
         self.generation.write(self.page, TITLE, BODY)
         expect(chips(self.page)).not_to_have_count(0)
         self.look()
-        tags = [each.get_attribute("data-tag") or "" for each in chips(self.page).all()]
+        tags = suggested(self.page)
         assert len(tags) >= 3, "the question is meant to have three tags at least"
         return tags
 
     def look(self) -> None:
         """Looks at the chips until nothing changes any more."""
-        before: list[str | None] | None = None
-        while before != (now := [each.get_attribute("data-tag") for each in chips(self.page).all()]):
+        before: list[str] | None = None
+        while before != (now := suggested(self.page)):
             before = now
             self.page.wait_for_timeout(LOOK_MS)
-        self.seen |= {tag for tag in now if tag}
+        self.seen |= set(now)
 
     def did(self, kind: str, tag: str | None, look_now: str) -> None:
         """Notes an act, once the chip shows it; takes the pointer away, so that nothing more of the chip is shown."""

@@ -1,9 +1,10 @@
 """Each page is known by its markup and read as its writer sees it; what is unknown, or not there yet, is left alone."""
 
 import re
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.extension.browser import (
     ASK,
@@ -12,11 +13,15 @@ from tests.extension.browser import (
     back_room,
     chip,
     chips,
+    consented_settings,
     eventually,
     expect_chips,
+    launch,
     look,
     side,
+    store,
     stored,
+    update_extension,
 )
 from tests.extension.generations import ALL, CLASSIC, EDITING, SVELTE, WIZARD, Generation
 from tests.extension.recording_server import RecordingServer
@@ -95,6 +100,23 @@ def test_a_page_that_wants_keys_or_time_still_takes_the_tag(
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     expect(generation.chosen_tags(page)).to_have_count(len(generation.had_tags) + 1)
     expect(page.locator(generation.tag_input)).to_have_value("")
+
+
+@pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=named)
+def test_a_synonym_is_not_tried_again_and_not_counted_as_taken(
+    consented: BrowserContext, service: RecordingServer, generation: Generation
+) -> None:
+    page = opened(consented, generation, "synonym=pandas")
+    generation.write(page, TITLE, BODY)
+    expect_chips(page)
+    chip(page, "pandas").click()
+    note = page.locator("[data-tagalong] .note span")
+    expect(note).to_have_text("The page put “python” in place of “pandas”.", timeout=2000)
+    expect(generation.chosen_tags(page)).to_have_count(1)
+    expect(look(page, "pandas")).to_have_attribute("data-look", "offered")
+    expect(look(page, "python")).to_have_attribute("data-look", "chosen")
+    assert eventually(lambda: len(service.events) == 3)
+    assert {kind for kind, _ in service.told()} == {"viewed"}
 
 
 @pytest.mark.parametrize("generation", ALL, ids=named)
@@ -299,6 +321,23 @@ def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
     )
     expect_chips(page)
     expect(page.locator(HOSTS)).to_have_count(1)
+
+
+def test_updated_under_the_pages_feet_it_goes_away(
+    playwright: Playwright, tmp_path: Path, service: RecordingServer
+) -> None:
+    with launch(playwright, tmp_path) as context:
+        store(context, settings=consented_settings(service.url, debounce_ms=100))
+        pages = [opened(context, CLASSIC) for _ in range(2)]
+        for page in pages:
+            CLASSIC.write(page, TITLE, BODY)
+            expect_chips(page)
+        update_extension(context)
+        chip(pages[1], "pandas").click()
+        pages[0].bring_to_front()
+        CLASSIC.write_body(pages[0], "And so on.")
+        for page in pages:
+            expect(page.locator(HOSTS)).to_have_count(0)
 
 
 def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, service: RecordingServer) -> None:

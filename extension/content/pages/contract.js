@@ -15,8 +15,9 @@
  * @property {number} mostTags  that the page takes
  * @property {() => {title: string, body: string, body_format: "markdown" | "html" | "text"}} readDraft
  * @property {() => string[]} readTags  as the page shows them, in order
- * @property {(tag: string) => Promise<boolean>} addTag  true once the page shows the tag as its own; false,
- *   with all as it was, if the page does not take it. Half-typed text and focus stay with the writer.
+ * @property {(tag: string) => Promise<string | null>} addTag  the tag that the page then shows as its own: this one,
+ *   or the one it puts in a synonym's place; null, with all as it was, if it takes none. Half-typed text and focus
+ *   stay with the writer.
  * @property {(tag: string) => Promise<boolean>} removeTag  by the page's own means; true once it is gone
  * @property {(host: HTMLElement) => void} place  puts our element under the tag field, outside every editor;
  *   again at no cost while it is there

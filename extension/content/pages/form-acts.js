@@ -1,7 +1,7 @@
 /** Puts a tag into the tag field of the form of 2019, and takes one out. */
 
 import { namesOf } from "./chosen.js";
-import { borrow, press, seen, takeOut, type } from "./hands.js";
+import { borrow, gained, press, takeOut, type } from "./hands.js";
 
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 
@@ -12,17 +12,19 @@ import { borrow, press, seen, takeOut, type } from "./hands.js";
  * @param {string} tag
  */
 export function add(chosen, field, input, tag) {
-  const taken = () => seen(field, () => namesOf(chosen).includes(tag));
+  const before = namesOf(chosen);
+  const taken = () => gained(field, chosen, before, tag);
   return borrow(input, async () => {
     type(input, tag);
     field.click();
-    if (await taken()) return true;
+    let shown = await taken();
     for (const key of [" ", "Enter"]) {
+      if (shown !== null) break;
       if (input.value !== tag) type(input, tag);
       press(input, key);
-      if (await taken()) return true;
+      shown = await taken();
     }
-    return false;
+    return shown;
   });
 }
 

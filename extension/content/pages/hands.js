@@ -1,6 +1,6 @@
 /** Does on a page what its writer's hands would: types, presses keys, and looks whether it had an effect. */
 
-import { chipsOf, nameOf } from "./chosen.js";
+import { chipsOf, nameOf, namesOf } from "./chosen.js";
 
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 
@@ -46,11 +46,27 @@ export function seen(root, condition) {
 }
 
 /**
+ * The tag that the page comes to show, within a second, for one that was just put into its field.
+ *
+ * @param {Element} root  where it changes
+ * @param {Chosen} chosen
+ * @param {string[]} before  the tags it showed until then
+ * @param {string} tag
+ * @returns {Promise<string | null>} the tag itself, or what the page has put in its place; null: nothing new
+ */
+export async function gained(root, chosen, before, tag) {
+  const fresh = () => namesOf(chosen).filter((name) => !before.includes(name));
+  await seen(root, () => fresh().length > 0);
+  return fresh().includes(tag) ? tag : (fresh()[0] ?? null);
+}
+
+/**
  * Uses a field that the writer may be in the middle of: half-typed text and focus are theirs again afterwards.
  *
+ * @template T
  * @param {HTMLInputElement} input
- * @param {() => Promise<boolean>} use
- * @returns {Promise<boolean>} what `use` gives
+ * @param {() => Promise<T>} use
+ * @returns {Promise<T>} what `use` gives
  */
 export async function borrow(input, use) {
   const [halfTyped, focused] = [input.value, focusedElement()];

@@ -1,7 +1,7 @@
 /** Puts a tag into the tag field of the Svelte page, and takes one out. */
 
 import { namesOf } from "./chosen.js";
-import { borrow, press, seen, takeOut, type } from "./hands.js";
+import { borrow, gained, press, seen, takeOut, type } from "./hands.js";
 
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 
@@ -12,16 +12,19 @@ import { borrow, press, seen, takeOut, type } from "./hands.js";
  * @param {string} tag
  */
 export function add(chosen, form, input, tag) {
-  const taken = () => seen(form, () => namesOf(chosen).includes(tag));
+  const before = namesOf(chosen);
+  const taken = () => gained(form, chosen, before, tag);
   return borrow(input, async () => {
     type(input, tag);
     if (await seen(form, () => hitOf(form, tag) !== undefined)) {
       hitOf(form, tag)?.click();
-      if (await taken()) return true;
+      const shown = await taken();
+      if (shown !== null) return shown;
     }
     if (input.value !== tag) type(input, tag);
     press(input, "Enter");
-    if (await taken()) return true;
+    const shown = await taken();
+    if (shown !== null) return shown;
     input.blur();
     return taken();
   });

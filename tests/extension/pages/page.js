@@ -1,14 +1,17 @@
 // What every page of this folder shares: how it is told to behave, its looks, messages, its kept draft, its posting.
 
 /**
- * The address says how the page behaves: `unknown` tags it refuses, how `slowly` (ms) and whether by `keys-only` it
- * takes others, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
+ * The address says how the page behaves: `unknown` tags it refuses, the `synonym` in whose place it puts "python", how
+ * `slowly` (ms) and whether by `keys-only` it takes others, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
  */
 export const options = new URLSearchParams(location.search);
 
 /** Tags that this site does not know. A test may add some later: it does not know which ones will be offered. */
 export const unknown = new Set((options.get("unknown") ?? "").split(",").filter(Boolean));
 window.unknownTags = unknown;
+
+/** The tag that the site makes of what was typed. */
+export const mainTag = (tag) => (tag === options.get("synonym") ? "python" : tag);
 
 if (options.has("theme")) document.body.className = options.get("theme");
 if (options.has("dir")) document.documentElement.dir = options.get("dir");

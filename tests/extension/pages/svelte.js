@@ -1,5 +1,5 @@
 // Behaves like the ask page of 2026: draws itself from its state, mounts its editor late, looks its tags up.
-import { $, faults, keeping, known, options, post, tell, unknown } from "./page.js";
+import { $, faults, keeping, known, mainTag, options, post, tell, unknown } from "./page.js";
 import { editorIn } from "./editor.js";
 
 const form = $("#question-form");
@@ -49,7 +49,8 @@ function set(next) {
   kept?.save();
 }
 
-function choose(tag) {
+function choose(typed) {
+  const tag = mainTag(typed);
   close();
   input.value = "";
   if (tags.includes(tag)) return;

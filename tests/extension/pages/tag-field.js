@@ -1,5 +1,5 @@
 // Behaves like the site's tag field of 2019. Own code, after its manners.
-import { $, known, options, tell, unknown } from "./page.js";
+import { $, known, mainTag, options, tell, unknown } from "./page.js";
 
 /** Makes the tag field in `form` work; `changed` is called whenever its tags have changed. */
 export function tagField(form, changed) {
@@ -54,7 +54,7 @@ export function tagField(form, changed) {
     dropDown.hidden = true;
     if (typed.length === 0) return;
     let refused = "";
-    for (const name of typed) {
+    for (const name of typed.map(mainTag)) {
       if (names().includes(name)) continue;
       if (names().length >= 5) tell(message, "Please enter no more than 5 tags.");
       else if (unknown.has(name)) refused = name;
