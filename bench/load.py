@@ -1,13 +1,15 @@
 """Load over HTTP, made by wrk for whatever is measured: a client in Python would cost more than the service."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -32,8 +34,17 @@ class LoadFailed(Exception):
     """All requests were refused or lost, or wrk is missing."""
 
 
-def put_load(url: str, messages: Iterable[dict[str, Any]], clients: int, seconds: int) -> Load:
+def put_load(
+    url: str, messages: Iterable[dict[str, Any]], clients: int, seconds: int, *, replicas: Sequence[str] = ()
+) -> Load:
     """Post messages in turn, from the first again after the last, over ``clients`` connections.
+
+    Args:
+        url: where to.
+        messages: what to post.
+        clients: how many connections; where there are replicas, each gets the same number.
+        seconds: how long.
+        replicas: addresses of other processes that take their share of the messages.
 
     Raises:
         LoadFailed: all answers were refusals, or connections broke.
@@ -44,8 +55,23 @@ def put_load(url: str, messages: Iterable[dict[str, Any]], clients: int, seconds
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps(message) + "\n" for message in messages)
         file.flush()
-        options = ["-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s", "--latency", "-s", str(SCRIPT)]
-        ended = subprocess.run([wrk, *options, url, "--", file.name], capture_output=True, text=True)
+        addresses = [urlsplit(each).netloc for each in (url, *replicas)]
+        options = [
+            f"-t{len(addresses)}",
+            f"-c{clients}",
+            f"-d{seconds}s",
+            "--timeout",
+            "60s",
+            "--latency",
+            "-s",
+            str(SCRIPT),
+        ]
+        ended = subprocess.run(
+            [wrk, *options, "-s", str(SCRIPT), url, "--", file.name],
+            env=os.environ | {"BENCH_ADDRESSES": " ".join(addresses)},
+            capture_output=True,
+            text=True,
+        )
     if ended.returncode:
         raise LoadFailed(f"wrk ended with {ended.returncode}: {ended.stderr.strip() or ended.stdout.strip()}")
     said = json.loads(ended.stdout.strip().splitlines()[-1])

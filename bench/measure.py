@@ -33,6 +33,7 @@ RELEASED = ROOT / "model" / "released"
 SERVE_LOCK = ROOT / "requirements" / "serve.txt"
 LIGHT, FULL = "light", "full"
 CLIENTS = (1, 8, 32)
+CLIENTS_OF_TWO = (8, 32)
 CHARS = (0, 500, 2_000, 10_000, 50_000)
 SECONDS = 4
 # More than any route answers in that time; after the last it is the first one's turn again, which costs no less.
@@ -75,6 +76,7 @@ class Report:
     http: dict[int, Load]
     insert: dict[int, Load]
     recorded: dict[str, dict[int, Load]]
+    two_replicas: dict[int, Load]
     unrecorded: dict[int, Load]
     events: dict[int, Load]
     many_events: dict[int, Load]
@@ -115,6 +117,11 @@ def measure(progress: Progress) -> Report:
                 unrecorded = loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES, record=False))
                 events, many_events = load_events(address, writers)
                 light_resident = resident()
+                progress(f"suggestions, {LIGHT}, two replicas")
+                with service(folder, url, LIGHT) as (second, _):
+                    two = loads(
+                        address + SUGGESTIONS, lambda: writers.drafts(MESSAGES), CLIENTS_OF_TWO, replicas=[second]
+                    )
             progress(f"suggestions, {FULL}")
             with service(folder, url, FULL) as (address, resident):
                 full = loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES))
@@ -134,6 +141,7 @@ def measure(progress: Progress) -> Report:
         http=http,
         insert=insert,
         recorded={LIGHT: light, FULL: full},
+        two_replicas=two,
         unrecorded=unrecorded,
         events=events,
         many_events=many_events,
@@ -157,15 +165,20 @@ def machine() -> str:
 
 
 def loads(
-    url: str, messages: Callable[[], list[dict[str, Any]]], clients: Sequence[int] = CLIENTS, an_answer: float = 0.0
+    url: str,
+    messages: Callable[[], list[dict[str, Any]]],
+    clients: Sequence[int] = CLIENTS,
+    an_answer: float = 0.0,
+    replicas: Sequence[str] = (),
 ) -> dict[int, Load]:
     """Load an address with different numbers of clients, each with new messages, after a second to warm up.
 
-    Where ``an_answer`` takes long, in seconds, it lasts until each client has had one.
+    Where ``an_answer`` takes long, in seconds, it lasts until each client has had one. The ``replicas``, by their
+    addresses, take their share.
     """
     with suppress(LoadFailed):
-        put_load(url, messages()[:500], 1, 1)
-    return {n: put_load(url, messages(), n, max(SECONDS, round(n * an_answer))) for n in clients}
+        put_load(url, messages()[:500], 1 + len(replicas), 1, replicas=replicas)
+    return {n: put_load(url, messages(), n, max(SECONDS, round(n * an_answer)), replicas=replicas) for n in clients}
 
 
 def load_events(address: str, writers: Writers) -> tuple[dict[int, Load], dict[int, Load]]:
@@ -218,7 +231,8 @@ def time_starts(folder: Path, tier: str) -> Start:
 def service(folder: Path, url: str, tier: str) -> Iterator[tuple[str, Callable[[], int]]]:
     """The service on a database: its address, and how to ask for its resident memory in bytes."""
     settings = {"TAGALONG_MODEL_TIER": tier, "TAGALONG_DATABASE_URL": url}
-    with serving(folder / "data", **QUIET, **settings) as (process, address, _):
+    data = Path(tempfile.mkdtemp(dir=folder))
+    with serving(data, **QUIET, **settings) as (process, address, _):
         yield address, lambda: psutil.Process(process.pid).memory_info().rss
 
 

@@ -27,6 +27,7 @@ RATIOS = [
     "of its p99",
     "times its best rate",
     "of its best p99",
+    "two replicas: times one's rate",
 ]
 
 
@@ -78,6 +79,7 @@ def written(report: Report, seconds: float) -> str:
         *load_rows("HTTP alone: a bare route that reads the draft", report.http),
         *load_rows("a bare route with one insert", report.insert),
         *load_rows("Tagalong, light, recorded", light),
+        *load_rows("Tagalong, light, recorded, two replicas", report.two_replicas),
         *load_rows("Tagalong, light, not recorded", report.unrecorded),
         *load_rows("Tagalong, full, recorded", full),
         *load_rows("peer: one-vs-rest, not recorded", report.peer),
@@ -95,6 +97,7 @@ def written(report: Report, seconds: float) -> str:
             times(light[n].p99, report.peer[n].p99),
             times(light[n].rate, report.kind_peer[n].rate),
             times(light[n].p99, report.kind_peer[n].p99),
+            times(report.two_replicas[n].rate, light[n].rate) if n in report.two_replicas else "",
         ]
         for n in CLIENTS
     ]
@@ -134,9 +137,9 @@ def written(report: Report, seconds: float) -> str:
     return f"""# What it costs
 
 One run of `python -m bench.report --write`, {seconds / 60:.1f} minutes: {report.machine}.
-The load comes from wrk on the same machine, from one thread, for {SECONDS} s each; each client sends its next request
-when the last one is answered. The database is the embedded PostgreSQL, durable as shipped; no log has a line for each
-request. Ratios are worth more than the figures.
+The load comes from wrk on the same machine, from one thread for each process of the service, for {SECONDS} s each; each
+client sends its next request when the last one is answered. The database is the embedded PostgreSQL, durable as
+shipped; no log has a line for each request. Ratios are worth more than the figures.
 
 <picture><source media="(prefers-color-scheme: dark)" srcset="bench-dark.svg"><img src="bench-light.svg" alt="Requests a
 second and p99 of a bare route with one insert, of Tagalong and of the peer"></picture>
@@ -144,7 +147,7 @@ second and p99 of a bare route with one insert, of Tagalong and of the peer"></p
 ## Suggestions over HTTP
 
 Drafts with 2,000 characters, each a new one. *Recorded*: the draft and the answer are on the disk before the answer
-goes out.
+goes out. *Two replicas* are two processes with one database, each with half of the clients and of the drafts.
 
 {table(head, routes)}
 

@@ -172,9 +172,9 @@ def _reasons(
     words = Words(title, body, found["features"], in_title)
     # First, since it may add words that no feature has.
     word_of = words.of_tokens(tokens) if tokens is not None else None
-    losses = sparse_losses(words, found["values"], found["evidence"][:, places], in_title)
+    losses = sparse_losses(words, found["values"], found["evidence"].T[places], in_title)
     if word_of is not None:
-        losses += state_losses(word_of, len(words.spelled), found[_STATE_EVIDENCE][:, places])
+        losses += state_losses(word_of, len(words.spelled), found[_STATE_EVIDENCE].T[places])
     return because(words, losses)
 
 

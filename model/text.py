@@ -43,8 +43,7 @@ Capitals do not part it, or each ``JavaScript`` would name ``java``.
 """
 APART: Final = "\n"
 """Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
-_word, _part, _part_or_apart = re.compile(WORD), re.compile(PART), re.compile(f"{PART}|{APART}")
-_name_part: Final = re.compile(NAME_PART)
+_word, _part, _name_part = re.compile(WORD), re.compile(PART), re.compile(NAME_PART)
 
 
 def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
@@ -90,27 +89,22 @@ def name_pieces(text: str) -> list[str]:
     return [word.lower() for word in [*_word.findall(text), APART, *_name_part.findall(text)]]
 
 
-def names_of_words(text: str) -> tuple[list[str], list[tuple[int, str]]]:
-    """Give each word of a text once, as it is spelled, and what ``words`` makes of them: (number of word, name).
+def names_of_words(text: str) -> tuple[list[str], list[str], list[tuple[int, str]]]:
+    """Give each word of a text once, as it is spelled, and what ``words`` and ``name_pieces`` make of them.
 
-    A word's names are its own and those of its parts of both sorts, in lower case. All words are searched in one go:
-    this is in the way of every answer.
+    Their own names are the words in lower case; their parts' come as (number of word, name), in lower case, and only of
+    words that have parts: letters of one case, after a capital or not, have none. This is in the way of every answer.
     """
     spelled = list(dict.fromkeys(_word.findall(text)))
-    joined = APART.join(spelled)
-    own = joined.lower().split(APART)
-    names = list(enumerate(own))
-    number = 0
-    for part in " ".join(_part_or_apart.findall(joined)).lower().split(" "):
-        if part == APART:
-            number += 1
-        elif part != own[number]:
-            names.append((number, part))
-    for number, word in enumerate(own):
-        # Most words have no other sign in them, and are their own only part.
-        if not word.isalnum():
-            names += [(number, part) for part in _name_part.findall(word) if part != word]
-    return spelled, names
+    own = [word.lower() for word in spelled]
+    parted = [
+        number
+        for number, word in enumerate(spelled)
+        if not (word.isalpha() and (word.islower() or word.isupper() or word.istitle()))
+    ]
+    parts = [(number, part.lower()) for number in parted for part in _part.findall(spelled[number])]
+    parts += [(number, part) for number in parted for part in _name_part.findall(own[number])]
+    return spelled, own, parts
 
 
 def _encodable(text: str) -> str:

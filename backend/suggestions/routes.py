@@ -1,8 +1,6 @@
 """Routes of the suggestions."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from backend import logs
 from backend.suggestions.schemas import Batch, BatchAnswer, DraftState, RecordedAnswer
@@ -11,23 +9,20 @@ from backend.suggestions.service import Suggester
 router = APIRouter(prefix="/api/v1/suggestions", tags=["suggestions"])
 
 
-def suggester(request: Request) -> Suggester:
-    """The service's suggester."""
-    found: Suggester = request.app.state.suggester
-    return found
-
-
-Suggesting = Annotated[Suggester, Depends(suggester)]
-
-
 @router.post("")
-async def suggest(draft: DraftState, suggester: Suggesting) -> RecordedAnswer:
+async def suggest(draft: DraftState, request: Request) -> RecordedAnswer:
     """Suggest tags for one state of a draft."""
     logs.note(extension_version=draft.extension_version)
-    return await suggester.answer(draft)
+    return await suggester(request).answer(draft)
 
 
 @router.post("/batch")
-async def suggest_batch(batch: Batch, suggester: Suggesting) -> BatchAnswer:
+async def suggest_batch(batch: Batch, request: Request) -> BatchAnswer:
     """Suggest tags for up to 100 drafts; nothing is recorded."""
-    return await suggester.answer_batch(batch.drafts)
+    return await suggester(request).answer_batch(batch.drafts)
+
+
+def suggester(request: Request) -> Suggester:
+    """The service's suggester. No dependency of FastAPI's, which would ask a thread for it at each request."""
+    found: Suggester = request.app.state.suggester
+    return found

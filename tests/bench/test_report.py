@@ -1,10 +1,13 @@
 """The bench: what it sends keeps the contract, what it compares with answers, its report says what was measured."""
 
 import importlib
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +18,7 @@ from backend.feedback.schemas import EventBatch
 from backend.suggestions.schemas import DraftState
 from bench.drafts import Writers, batches
 from bench.load import Load, LoadFailed, put_load
-from bench.measure import CHARS, CLIENTS, FULL, LIGHT, RELEASED, ROOT, Report, Start, Times, listening
+from bench.measure import CHARS, CLIENTS, CLIENTS_OF_TWO, FULL, LIGHT, RELEASED, ROOT, Report, Start, Times, listening
 from bench.peer import pipeline
 from bench.picture import picture
 from bench.report import written
@@ -31,6 +34,7 @@ REPORT = Report(
     http=loads(6000),
     insert=loads(2000),
     recorded={LIGHT: loads(1000), FULL: loads(100)},
+    two_replicas={n: Load(n, 1500 * n, 0.002, 0.004, 0) for n in CLIENTS_OF_TWO},
     unrecorded=loads(1200),
     events=loads(300),
     many_events={8: Load(8, 100, 0.01, 0.02, 3)},
@@ -47,6 +51,10 @@ REPORT = Report(
 def test_the_report_has_the_ratios_of_its_own_figures() -> None:
     text = written(REPORT, 180)
     assert "| 1       |                    0.50 |                   250 |      0.004 |" in text
+    assert "| Tagalong, light, recorded, two replicas       |       8 |   12,000 |   2.00 |   4.00 |" in text
+    assert [row.split("|")[-2].strip() for row in text.splitlines() if row.startswith(("| 1  ", "| 8  ", "| 32 "))] == [
+        "", "1.50", "1.50",
+    ]  # fmt: skip
     assert "| events, 20 a request (3 failed) |       8 |    2,000 |   10.0 |   20.0 |" in text
     assert "3.0 minutes: 2 cores" in text
 
@@ -115,6 +123,38 @@ def test_what_is_refused_is_no_throughput() -> None:
     assert found.p50 <= found.p99
     answered = found.rate * 1  # in one second
     assert answered == pytest.approx(found.failed / 2, rel=0.2)
+
+
+class Received(BaseHTTPRequestHandler):
+    """Notes what is posted to its server."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.numbers.append(json.loads(body)["number"])  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_replicas_share_the_messages() -> None:
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Received) for _ in range(2)]
+    try:
+        for server in servers:
+            server.numbers = []  # type: ignore[attr-defined]
+            threading.Thread(target=server.serve_forever).start()
+        first, second = (f"http://127.0.0.1:{server.server_port}/" for server in servers)
+        found = put_load(first, [{"number": number} for number in range(4)], 2, 1, replicas=[second])
+        assert [set(server.numbers) for server in servers] == [{0, 2}, {1, 3}]  # type: ignore[attr-defined]
+        assert found.rate > max(len(server.numbers) for server in servers)  # type: ignore[attr-defined]
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
 
 
 def test_a_load_that_nobody_answers_fails() -> None:

@@ -12,7 +12,7 @@ def test_a_words_loss_in_the_encoders_part_is_that_of_the_mean_without_its_token
     random = np.random.default_rng(1)
     evidence = random.standard_normal((6, 3)).astype(np.float32)
     word_of = np.array([-1, 0, 1, 1, 0, -1])
-    losses = state_losses(word_of, 3, evidence)
+    losses = state_losses(word_of, 3, evidence.T).T
     for word in (0, 1):
         without = evidence[word_of != word].mean(axis=0)
         assert losses[word] == pytest.approx(evidence.mean(axis=0) - without, abs=1e-6)
@@ -38,6 +38,6 @@ def test_every_token_belongs_to_the_word_it_is_cut_from(encoder_files: EncoderFi
 
 def test_words_come_by_their_loss_three_at_most_and_none_that_is_noise() -> None:
     words = Words("a b c d", "", np.array(["a", "b", "c", "d"], object), 4)
-    losses = np.array([[1.0, 4.0, -1.0], [2.0, 3.0, -1.0], [3.0, 2.0, 0.0], [4.0, 4.0 * LEAST_SHARE - 0.01, -2.0]])
+    losses = np.array([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 4.0 * LEAST_SHARE - 0.01], [-1.0, -1.0, 0.0, -2.0]])
     assert because(words, losses) == [("d", "c", "b"), ("a", "b", "c"), ()]
-    assert because(words, np.array([[1.0], [LEAST_SHARE - 0.01], [0.0], [LEAST_SHARE + 0.01]])) == [("a", "d")]
+    assert because(words, np.array([[1.0, LEAST_SHARE - 0.01, 0.0, LEAST_SHARE + 0.01]])) == [("a", "d")]

@@ -4,7 +4,17 @@ import time
 
 import pytest
 
-from model.text import BODY_CHARS, FEATURE_CHARS, TITLE_CHARS, plain_text, ready
+from model.text import (
+    APART,
+    BODY_CHARS,
+    FEATURE_CHARS,
+    TITLE_CHARS,
+    name_pieces,
+    names_of_words,
+    plain_text,
+    ready,
+    words,
+)
 
 
 def test_html_loses_its_tags_and_keeps_its_code_and_entities_are_decoded() -> None:
@@ -84,3 +94,17 @@ def _seconds(text: str, body_format: str) -> float:
         plain_text(text, body_format)
         best = min(best, time.perf_counter() - before)
     return best
+
+
+def test_a_words_names_are_what_the_model_makes_of_the_word_alone() -> None:
+    text = (
+        "Merge a DataFrame.read_csv of asp.net-mvc JSON into C# or .NET: HTMLParser, utf8, Foo1Bar, A1B2, iOS, x, IOErr"
+        " the the Merge merge MERGE node.js café 2nd c++11"
+    )
+    spelled, own, parts = names_of_words(text)
+    assert spelled[:4] == ["Merge", "a", "DataFrame.read_csv", "of"]
+    assert len(spelled) == len(set(spelled))
+    for number, word in enumerate(spelled):
+        names = {own[number], *(part for of, part in parts if of == number)}
+        assert names == {*words(word), *name_pieces(word)} - {APART}
+    assert names_of_words("¿ ?") == ([], [], [])
