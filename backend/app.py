@@ -19,7 +19,7 @@ from backend.alerts.rules import read_rules
 from backend.alerts.service import JUDGE_DAILY_EVERY, JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
-from backend.database import Database, DatabaseAway, NewerSchema, migrate
+from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
 from backend.deployments.experiment import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
 from backend.deployments.experiment import Experiments
 from backend.deployments.registry import load_warm
@@ -118,7 +118,11 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
 
 async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     """Start every part, and leave in ``stack`` how to stop it."""
-    classifier = await asyncio.to_thread(load_warm, settings.model_folder)
+    try:
+        classifier = await asyncio.to_thread(load_warm, settings.model_folder)
+    except ReleaseError as error:
+        # A champion in the registry would not do: this one stands in wherever the registry or the database fails.
+        raise ReleaseError(f"{error} TAGALONG_MODEL_DIR names another one, as a version's folder.") from error
     embedded = None
     url = settings.database_url
     if not url:
@@ -208,7 +212,7 @@ async def bring_up_to_date(app: FastAPI, url: str) -> None:
     except DatabaseAway:
         app.state.not_migrated_because = "The database has not been reached yet; trying again."
         log.error("the database can't be reached: suggestions go on, and nothing is recorded until it is back")
-    except NewerSchema as error:
+    except (NewerSchema, MayNotMigrate) as error:
         app.state.not_migrated_because = str(error)
         log.error("%s", error)
     else:

@@ -22,7 +22,17 @@ from model.classifier import MANIFEST_FILE, Classifier
 from model.encoder.encode import encode, read_encoder
 from model.encoder.head import Head
 from model.evaluate import RANKS, answers, metrics, uses_of
-from model.fit import PROCESSES, RARE_LEAST_USES, OnTune, Progress, WithEncoder, calibrate, plain_order, with_head
+from model.fit import (
+    PROCESSES,
+    RARE_LEAST_USES,
+    OnTune,
+    Progress,
+    WithEncoder,
+    calibrate,
+    choose,
+    plain_order,
+    with_head,
+)
 from model.questions import Question
 
 RECENT: Final = 2022
@@ -57,12 +67,14 @@ def ablation(
 
     Args:
         tag_sets: tags of questions without their texts: rare ones of them are found by name.
+
+    Raises:
+        QuestionsError: there are too few questions to learn from.
     """
     learned = [q for q in questions if q.split == "train"][::share]
     tuned = [q for q in questions if q.split == "tune" and q.tags_complete]
-    tags = train.choose_tags(learned, parameters.least_uses)
+    tags, vocabulary = choose(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
-    vocabulary = features.choose(titles, bodies, limits)
     weighed = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
     goal = train.targets(learned, tags)
     known = [q.tags for q in learned if q.tags_complete]

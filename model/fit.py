@@ -26,6 +26,7 @@ from model.encoder.encode import HEAD_FILE, EncoderFiles, encode
 from model.encoder.head import Head
 from model.evaluate import RANKS
 from model.files import write_atomically
+from model.latency import Bar
 from model.questions import Question, QuestionsError
 
 SITES: Final = ("stackoverflow.com",)
@@ -83,7 +84,7 @@ class Progress:
     """What a long step says: ``say`` a line, ``bar`` a length and get what advances it."""
 
     say: Callable[[str], None]
-    bar: Callable[[str, int], Callable[[], None]]
+    bar: Bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +117,9 @@ def fit(
     began = time.monotonic()
     parts = {name: [q for q in questions if q.split == name] for name in ("train", "tune", "dev")}
     learned, tuned = parts["train"], [q for q in parts["tune"] if q.tags_complete]
-    tags = train.choose_tags(learned, parameters.least_uses)
-    if len(tags) < 2 or not tuned:
-        raise QuestionsError(
-            f"There is too little to learn from: {len(learned):,} questions to train on, {len(tuned):,} to tune "
-            f"on, {len(tags)} tags with {parameters.least_uses} uses. Give more questions, or a lower --least-uses."
-        )
-    progress.say(f"{len(learned):,} questions to train on, {len(tags):,} tags; choosing features")
+    progress.say(f"{len(learned):,} questions to train on; choosing tags and features")
+    tags, vocabulary = choose(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
-    vocabulary = features.choose(titles, bodies, limits)
-    if not vocabulary.title:
-        raise QuestionsError("No word is in enough titles to learn from. Give more questions.")
     weighed = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
     goal = train.targets(learned, tags)
     states, states_of_tuned = (_states(of, encoder, progress) for of in (learned, tuned))
@@ -210,6 +203,29 @@ def fit(
         manifest["head_weight"] = head_weight
     write_atomically(out, files | {MANIFEST_FILE: as_json(manifest)})
     return manifest
+
+
+def choose(
+    learned: Sequence[Question],
+    tuned: Sequence[Question],
+    parameters: train.Parameters,
+    limits: features.FeatureLimits,
+) -> tuple[tuple[str, ...], features.Vocabulary]:
+    """Choose the tags to learn and the features to learn them from.
+
+    Raises:
+        QuestionsError: there are too few questions to learn from, or to tune on.
+    """
+    tags = train.choose_tags(learned, parameters.least_uses)
+    if len(tags) < 2 or not tuned:
+        raise QuestionsError(
+            f"There is too little to learn from: {len(learned):,} questions to train on, {len(tuned):,} to tune "
+            f"on, {len(tags)} tags with {parameters.least_uses} uses. Give more questions, or a lower --least-uses."
+        )
+    vocabulary = features.choose([q.title for q in learned], [q.body for q in learned], limits)
+    if not vocabulary.title:
+        raise QuestionsError("No word is in enough titles to learn from. Give more questions.")
+    return tags, vocabulary
 
 
 def made_by() -> dict[str, Any]:

@@ -15,16 +15,23 @@ LIMITED: Final = 2_000
 """The length for which a tier has a limit."""
 DRAFTS: Final = 300
 
+Bar = Callable[[str, int], Callable[[], None]]
 
-def latency(classifier: Classifier, questions: Sequence[Question]) -> list[dict[str, float]]:
+
+def latency(classifier: Classifier, questions: Sequence[Question], bar: Bar) -> list[dict[str, float]]:
     """Time ``DRAFTS`` suggestions, one after the other, for titles with bodies of exactly each of ``LENGTHS``.
+
+    Args:
+        bar: opens a progress bar of a label and a length.
 
     Returns ``[{body_chars, n, p50, p99}]``, milliseconds; without any body, only titles are timed.
     """
     has_body = any(question.body.strip() for question in questions)
+    lengths = LENGTHS if has_body else LENGTHS[:1]
+    advance = bar(f"{classifier.version}: timing", DRAFTS * len(lengths))
     return [
-        {"body_chars": chars} | timed(classifier.suggest, drafts(questions, chars, DRAFTS))
-        for chars in (LENGTHS if has_body else LENGTHS[:1])
+        {"body_chars": chars} | timed(classifier.suggest, drafts(questions, chars, DRAFTS), advance)
+        for chars in lengths
     ]
 
 
@@ -36,12 +43,17 @@ def drafts(questions: Sequence[Question], chars: int, n: int) -> list[tuple[str,
     return [(questions[i % len(questions)].title, text[start : start + chars]) for i, start in enumerate(starts)]
 
 
-def timed(suggest: Callable[[str, str], object], drafts: Sequence[tuple[str, str]]) -> dict[str, float]:
+def timed(
+    suggest: Callable[[str, str], object],
+    drafts: Sequence[tuple[str, str]],
+    after_each: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
     """Time what answers drafts, one after the other: ``{n, p50, p99}``, milliseconds."""
     times = []
     for title, body in drafts:
         before = time.perf_counter()
         suggest(title, body)
         times.append((time.perf_counter() - before) * 1_000)
+        after_each()
     p50, p99 = np.percentile(times, [50, 99])
     return {"n": len(times), "p50": float(p50), "p99": float(p99)}

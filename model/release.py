@@ -16,7 +16,7 @@ from model.evaluate import MEANING, PART_METRICS, answers, baseline, metrics, re
 from model.files import write_atomically
 from model.fit import Progress, as_json
 from model.latency import LIMITED, latency
-from model.questions import Question
+from model.questions import Question, QuestionsError
 from model.registry import gates
 
 __all__ = ["LIMITED", "SLOWEST", "ReleaseRefused", "of_length", "release"]
@@ -40,6 +40,7 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
 
     Raises:
         model.classifier.ReleaseError: the trained folder is not whole.
+        model.questions.QuestionsError: there are no questions to measure it on.
         ReleaseRefused: its files are larger than the tier allows.
     """
     classifier = Classifier.load(trained)
@@ -53,16 +54,17 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
     manifest["metrics"] = {}
     trained_on = [q for q in questions if q.split == "train"]
     uses = uses_of(trained_on)
-    for name in ("tune", "dev"):
-        complete = [q for q in questions if q.split == name and q.tags_complete]
-        if complete:
-            advance = progress.bar(f"measuring on {name}", len(complete))
-            given = answers(classifier, complete, advance)
-            reported = report(complete, given, uses)
-            base = metrics([q.tags for q in complete], baseline(trained_on, complete))
-            manifest["metrics"][name] = _short(reported, base)
-            asked = complete
-    manifest["latency_ms"] = latency(classifier, asked)
+    parts = {name: [q for q in questions if q.split == name and q.tags_complete] for name in ("tune", "dev")}
+    parts = {name: complete for name, complete in parts.items() if complete}
+    if not parts:
+        raise QuestionsError("There are no tune or dev questions with complete tags to measure the model on.")
+    # What is asked last, dev where there is one, also gives the times, the picture and the reference.
+    for name, asked in parts.items():
+        given = answers(classifier, asked, progress.bar(f"measuring on {name}", len(asked)))
+        reported = report(asked, given, uses)
+        base = metrics([q.tags for q in asked], baseline(trained_on, asked))
+        manifest["metrics"][name] = _short(reported, base)
+    manifest["latency_ms"] = latency(classifier, asked, progress.bar)
     out.mkdir(parents=True, exist_ok=True)
     for name in manifest["files"]:
         if out.resolve() != trained.resolve():

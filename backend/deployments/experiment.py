@@ -25,7 +25,7 @@ from backend.audit.service import SERVICE, note
 from backend.database import Database
 from backend.deployments import guardrails, verdict
 from backend.deployments.guardrails import Reading
-from backend.deployments.service import current, promote, roll_back, told
+from backend.deployments.service import VERDICT, current, promote, roll_back, told
 from backend.deployments.tables import Deployment, Failure, GuardrailRow, StandingRow, VerdictRow
 from backend.deployments.verdict import MOST_DRAFTS, MOST_ITEMS, Difference, Estimate, Sample
 
@@ -387,7 +387,7 @@ async def _conclude(session: AsyncSession, challenger: Deployment, installs: Ins
     details: dict[str, Any] = told(challenger) | {"verdict": word, "installs": installs.counted}
     if found is not None:
         details |= {"difference": found.value, "low": found.low, "high": found.high}
-    await note(session, "verdict", challenger.model_version, details, actor=SERVICE, at=now)
+    await note(session, VERDICT, challenger.model_version, details, actor=SERVICE, at=now)
     log.warning("%s is %s (%d installs)", challenger.model_version, word, installs.counted)
     if word == "better" and challenger.promote_if_better:
         await promote(session, challenger.id, actor=SERVICE, reason=in_words(word, found), now=now)

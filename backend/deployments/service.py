@@ -28,6 +28,9 @@ DEPLOY, GROW, PROMOTE, ROLL_BACK = "deploy", "change share", "promote", "roll ba
 STEPS = (DEPLOY, GROW, PROMOTE, ROLL_BACK)
 """What the audit log calls each step."""
 
+VERDICT = "verdict"
+"""What it calls the verdict on a challenger, which changes nothing by itself."""
+
 PROMOTED, REPLACED, ROLLED_BACK = "promoted", "replaced", "rolled back"
 """Why a deployment ended; a guardrail writes its own reason."""
 

@@ -77,6 +77,10 @@ def _of_questions(model: Path, questions: Path) -> reference.Reference:
     classifier = load(model)
     with refuses(questions):
         rows = [row for row in read(questions) if row.split == "dev" and row.tags_complete]
+    if not rows:
+        raise click.ClickException(
+            f"{questions} has no dev questions with complete tags. Mark some rows dev in a column split."
+        )
     with progress_bars() as bar:
         given = answers(classifier, rows, bar(f"{classifier.version} on dev", len(rows)))
     return reference.of_answers(rows, given, classifier)

@@ -60,7 +60,15 @@ def due(
         if metrics:
             triggers.append(of.acceptance(of.read_json(metrics, ["rows"], "/metrics/overview.json"), limits))
         if files:
-            lines = [line for file in files for line in told(file, sites)[0]]
+            lines = []
+            for file in files:
+                of_file, refused = told(file, sites)
+                if refused:
+                    says = f"{refused[0].place}: {refused[0].reason}"
+                    if not of_file:
+                        raise of.DueError(f"{file} has no line of feedback that can be used. {says}.")
+                    click.echo(f"{len(refused):,} lines of {file} are not counted. {says}.", err=True)
+                lines += of_file
             triggers.append(of.new_feedback(lines, versions, limits))
     except (of.DueError, QuestionsError, RegistryError, OSError) as error:
         _end(f"Error: {error}", WRONG)

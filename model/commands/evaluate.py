@@ -84,7 +84,7 @@ def evaluate(
             version = classifier.version
             given[version] = answers(classifier, asked, bar(f"{version} on {split}", len(asked)))
             result["models"][version] = {"vocabulary": len(classifier.tags)} | report(asked, given[version], uses)
-            result["models"][version]["latency_ms"] = latency(classifier, asked)
+            result["models"][version]["latency_ms"] = latency(classifier, asked, bar)
         others = {"commonest five": baseline(trained_on, asked)} if trained_on else {}
         if parabel:
             click.echo("training Parabel", err=True)

@@ -1,6 +1,7 @@
 """``tagalong-model retrain``: from posted questions to a checked version that can be tried as challenger."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -215,4 +216,4 @@ def _registered(
 def _months(lines: "Sequence[Told]") -> dict[str, int]:
     """Count the posted questions by month, for `due`; those of an unknown month under an empty name."""
     of = {(line.site, line.question_id): line.month or "" for line in lines}
-    return {month: list(of.values()).count(month) for month in sorted(set(of.values()))}
+    return dict(sorted(Counter(of.values()).items()))

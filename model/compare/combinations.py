@@ -27,8 +27,6 @@ CHECKED: Final = 200
 _SEARCHED_SHARE: Final = 0.3
 """Share of the training questions on which drawn hyperparameters are tried."""
 
-Bar = Callable[[str, int], Callable[[], None]]
-
 
 def measured(
     name: str,
@@ -37,7 +35,7 @@ def measured(
     settings: Settings,
     hard_texts: Sequence[tuple[str, str]],
     say: Callable[[str], None],
-    bar: Bar,
+    bar: latency.Bar,
 ) -> Iterator[dict[str, Any]]:
     """Encode once, then train and measure one classifier after the other.
 
@@ -108,7 +106,7 @@ def _searched(
     tags: Sequence[str],
     settings: Settings,
     say: Callable[[str], None],
-    bar: Bar,
+    bar: latency.Bar,
 ) -> Learner:
     """Give the hyperparameters with the best R@5 on tune, of the defaults and ``search`` drawn ones."""
     random = np.random.default_rng(settings.seed)

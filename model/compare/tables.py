@@ -54,9 +54,7 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
         "| --- |" + " ---: |" * (len(head) - 2) + " --- |",
     ]
     for result in results:
-        metrics = [
-            f"{result['metrics'][of]['value']:.3f}"[0 if result["metrics"][of]["value"] >= 1 else 1 :] for of in COLUMNS
-        ]
+        metrics = [f"{result['metrics'][of]['value']:.3f}".removeprefix("0") for of in COLUMNS]
         seconds = result["training_cpu_s"]
         cells = [
             name(result),

@@ -87,6 +87,7 @@ def findings(traffic: Traffic, reference: Reference, *, seed: int = 1) -> dict[s
     found += ["model"] if performance["drifted"] else []
     return {
         "format": FORMAT,
+        "kind": traffic.kind,
         "since": traffic.since,
         "until": traffic.until,
         "model_version": reference.model_version,

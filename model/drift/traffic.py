@@ -89,8 +89,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What came in, from one day to another."""
+    """What came in, from one day to another, of one kind of drafts: ``ask``, ``edit``, ``try`` or ``demo``."""
 
+    kind: str
     since: str
     until: str
     days: Sequence[Day]
@@ -126,7 +127,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
             if number == 1:
                 if what != "export" or row["format"] != FORMAT:
                     raise ValueError(f"not an export of format {FORMAT}")
-                span = row
+                span = {name: str(row[name]) for name in ("kind", "since", "until")}
             elif what == "day":
                 days.append(Day(**{field: row[field] for field in Day.__slots__}))
             elif what == "suggestion" and row["judged"]:
@@ -137,7 +138,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
             ) from error
     if not span:
         raise TrafficError(f"{name} is empty. Export again.")
-    return Traffic(span["since"], span["until"], days, drafts)
+    return Traffic(span["kind"], span["since"], span["until"], days, drafts)
 
 
 def _judged(row: Mapping[str, Any]) -> Judged:

@@ -8,9 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +20,7 @@ from model.encoder.encoder import Encoder
 from model.files import write_atomically
 from model.questions import Question
 from model.train import States
+from model.workers import workers
 
 _ROWS_OF_A_PART: Final = 2_000
 """On average."""
@@ -100,11 +99,12 @@ def encode(
             after_each()
 
     advance(len(questions) - sum(len(parts[i]) for i in missing))
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (files,)) as pool:
-        texts = ([(q.title, q.body) for q in parts[i]] for i in missing)
-        for i, states in zip(missing, pool.map(_encode_part, texts), strict=True):
-            write_atomically(keep, {named[i].name: _npy(states)})
-            advance(len(parts[i]))
+    if missing:
+        with workers(min(processes, len(missing)), _start, (files,)) as pool:
+            waiting = [pool.submit(_encode_part, [(q.title, q.body) for q in parts[i]]) for i in missing]
+            for i, encoded in zip(missing, waiting, strict=True):
+                write_atomically(keep, {named[i].name: _npy(encoded.result())})
+                advance(len(parts[i]))
     found = np.concatenate([np.load(file) for file in named])
     return States(title=found[:, 0], whole=found[:, 1])
 

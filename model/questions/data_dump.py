@@ -6,14 +6,14 @@ The file of the whole of Stack Overflow has about 100 GB: no more than a range f
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
 from model.questions import QuestionsError
 from model.questions.posts import BadRow, Batch, Post, Refused, beginning, frame, kind_of, post_of
+from model.workers import workers
 
 RANGE: Final = 32 * 2**20
 """Bytes of a range: about 12,000 questions."""
@@ -52,18 +52,14 @@ class DataDump:
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after a byte. The ranges are read at once and given in their order."""
         starts = iter(range(after or 0, self.length, RANGE))
-        # spawn: polars has threads of its own, and a process forked from them may never end.
-        with ProcessPoolExecutor(self._processes, mp_context=get_context("spawn")) as pool:
+        with workers(self._processes) as pool:
             waiting: deque[Future[Batch]] = deque()
-            try:
-                while True:
-                    while len(waiting) <= self._processes and (start := next(starts, None)) is not None:
-                        waiting.append(pool.submit(read_range, self.path, start, min(start + RANGE, self.length)))
-                    if not waiting:
-                        return
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            while True:
+                while len(waiting) <= self._processes and (start := next(starts, None)) is not None:
+                    waiting.append(pool.submit(read_range, self.path, start, min(start + RANGE, self.length)))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
 
 
 def read_range(path: Path, first: int, end: int) -> Batch:

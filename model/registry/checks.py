@@ -11,7 +11,7 @@ import onnxruntime
 
 from model.classifier import MODEL_FILE, Classifier, ReleaseError
 from model.evaluate import MEANING, Answer, answers, differences, metrics
-from model.latency import drafts
+from model.latency import Bar, drafts
 from model.questions import Question
 from model.registry.gates import Gates, Latency
 
@@ -63,9 +63,6 @@ class Against:
 
     champion: Classifier
     timed: Classifier
-
-
-Bar = Callable[[str, int], Callable[[], None]]
 
 
 def check(folder: Path, questions: Sequence[Question], against: Against, gates: Gates, bar: Bar) -> Checked:

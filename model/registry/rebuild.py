@@ -57,7 +57,7 @@ def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
     found = {what: _of(digest, name, files) for what, (name, digest) in wanted.items()}
     if missing := [what for what, file in found.items() if file is None]:
         told = [_missing(what, *wanted[what], files, places) for what in missing]
-        raise RebuildError(" ".join(told))
+        raise RebuildError(" ".join([*told, "Say with --from where they are."]))
     questions = found["questions"]
     assert questions is not None
     return Inputs(questions, found.get("tag sets"))

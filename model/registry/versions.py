@@ -83,17 +83,19 @@ def read_version(registry: Path, number: int) -> Version:
         RegistryError: there is none with this number, or it cannot be read.
     """
     folder = registry / str(number)
+    if not folder.is_dir():
+        there = ", ".join(map(str, _numbers(registry))) or "none"
+        raise RegistryError(f"There is no version {number} in {registry}; there are: {there}.")
     try:
         about = json.loads((folder / VERSION_FILE).read_bytes())
         if about["format"] != FORMAT or about["number"] != number:
             raise ValueError(f"it is of format {about['format']} and says number {about['number']}")
         version = Version(folder, about)
         version.failed()
-    except FileNotFoundError as error:
-        there = ", ".join(map(str, _numbers(registry))) or "none"
-        raise RegistryError(f"There is no version {number} in {registry}; there are: {there}.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"{folder / VERSION_FILE} cannot be read: {error}. Register the model again.") from error
+        raise RegistryError(
+            f"{folder / VERSION_FILE} cannot be read: {error}. Move its folder away, and register the model again."
+        ) from error
     return version
 
 

@@ -44,10 +44,11 @@ def compared(
         if rows:
             posted = [questions[i].tags for i in rows]
             own, others = ([answers[i] for i in rows] for answers in (given, champions))
+            challenger, champion = metrics(posted, own), metrics(posted, others)
             found[part] = {
                 "n": len(rows),
-                "challenger": {name: metrics(posted, own)[name] for name in SHOWN},
-                "champion": {name: metrics(posted, others)[name] for name in SHOWN},
+                "challenger": {name: challenger[name] for name in SHOWN},
+                "champion": {name: champion[name] for name in SHOWN},
                 "difference": differences(posted, own, others),
             }
     return found

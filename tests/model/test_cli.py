@@ -60,7 +60,7 @@ def test_what_train_writes_evaluate_measures_release_ships_and_suggest_uses(
 def test_all_of_a_file_of_later_questions_shows_how_a_model_has_aged(tmp_path: Path, questions_file: Path) -> None:
     later = spoiled(tmp_path, pl.read_parquet(questions_file).head(60).with_columns(split=pl.lit("train")))
     numbers = tmp_path / "numbers.json"
-    shipped = ["--model", SHIPPED, "--questions", later, "--json", numbers]
+    shipped = ["--model", RELEASED / "light", "--questions", later, "--json", numbers]
     assert "no dev questions" in run("evaluate", *shipped).output
     measured = run("evaluate", *shipped, "--split", "all")
     assert measured.exit_code == 0, measured.output
@@ -160,17 +160,26 @@ def test_a_file_that_cannot_be_used_is_refused_without_a_traceback(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_questions_to_learn_from_are_refused(tmp_path: Path) -> None:
-    result = run("train", "--questions", spoiled(tmp_path, synthetic(30)), "--out", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "too little to learn from" in result.output
-
-
-def test_no_dev_questions_are_said(tmp_path: Path) -> None:
-    only_train = synthetic(40).with_columns(split=pl.lit("train"))
-    result = run("evaluate", "--model", SHIPPED, "--questions", spoiled(tmp_path, only_train))
-    assert result.exit_code == 1
-    assert "no dev questions" in result.output
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["train", "--out", "out"], "too little to learn from"),
+        (["ablate", "--keep", "out"], "too little to learn from"),
+        (["evaluate", "--model", SHIPPED], "no dev questions"),
+        (["release", "--trained", SHIPPED, "--out", "out"], "no tune or dev questions"),
+        (["register", SHIPPED, "--registry", "out"], "no dev questions"),
+        (["drift", "--make-reference", "--model", SHIPPED, "--reference", "out"], "no dev questions"),
+    ],
+)
+def test_too_few_questions_to_learn_from_or_to_measure_on_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[object], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    only_train = synthetic(4).with_columns(split=pl.lit("train"))
+    result = run(*command, "--questions", spoiled(tmp_path, only_train))
+    assert result.exit_code == 1, result.output
+    assert says in result.output
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "spoiled.parquet"]
 
 
 def test_no_draft_at_all_is_a_wrong_use_and_a_missing_model_says_so(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from backend.audit.service import OPERATOR
 from backend.database import Database
 from backend.deployments import registry, service
 from backend.deployments.serving import Serving
 from backend.deployments.tables import Deployment
+from model.classifier import Classifier
 from tests.backend.service import Service, running
 
 
@@ -67,6 +70,18 @@ async def deploying(database_url: str, models: Path, **settings: Any) -> AsyncIt
             yield Deploying(started, models, database)
     finally:
         await database.close()
+
+
+def fail_where_it_says(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """Let a version fail at drafts whose title has the word "fails"."""
+    suggest = Classifier.suggest
+
+    def failing(self: Classifier, title: str, *args: object, **more: object) -> list:
+        if self.version == version and "fails" in title:
+            raise RuntimeError("as ONNX Runtime would")
+        return suggest(self, title, *args, **more)
+
+    monkeypatch.setattr(Classifier, "suggest", failing)
 
 
 def installs(count: int, seed: int = 1) -> list[str]:

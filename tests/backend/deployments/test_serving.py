@@ -12,8 +12,8 @@ from backend.deployments import serving
 from backend.deployments.arms import draw
 from backend.deployments.tables import Deployment
 from backend.suggestions import line
-from model.classifier import Classifier
-from tests.backend.deployments.deploying import Deploying, deploying, installs
+from model.classifier import ReleaseError
+from tests.backend.deployments.deploying import Deploying, deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft
 from tests.backend.severable import SeverableProxy
@@ -220,14 +220,7 @@ async def test_a_challenger_that_fails_is_stood_in_for_and_counted(
 ) -> None:
     version = register(deployable.models, 1)
     deployment = await deployable.deploy(1, 1.0)
-    suggest = Classifier.suggest
-
-    def failing(self: Classifier, title: str, *args: object, **more: object) -> list:
-        if self.version == version and "fails" in title:
-            raise RuntimeError("as ONNX Runtime would")
-        return suggest(self, title, *args, **more)
-
-    monkeypatch.setattr(Classifier, "suggest", failing)
+    fail_where_it_says(monkeypatch, version)
     answer = await deployable.service.suggest(title="My pandas script fails to merge two frames")
     assert answer["items"]
     assert answer["model_version"] == SHIPPED
@@ -295,6 +288,28 @@ async def test_a_service_that_starts_without_its_database_serves_the_shipped_mod
             while await ask(deployable, installs(1)[0]) != version:
                 assert time.monotonic() - started < 15
                 await asyncio.sleep(0.2)
+
+
+async def test_a_start_with_a_damaged_champion_serves_the_shipped_model_and_says_so(
+    database_url: str, models: Path
+) -> None:
+    version = register(models, 1)
+    async with deploying(database_url, models) as deployable:
+        await deployable.deploy(1, 1.0)
+        await deployable.promote()
+    (models / "1" / "model.onnx").write_bytes(b"no graph")
+    async with deploying(database_url, models) as again:
+        assert await ask(again, installs(1)[0]) == SHIPPED
+        ready = (await again.service.client.get("/health/ready")).json()
+        assert "its sha256 differs" in ready["missing_models"][version]
+
+
+async def test_a_start_with_a_damaged_shipped_model_ends_and_says_what_to_set(database_url: str, models: Path) -> None:
+    register(models, 1)
+    (models / "1" / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ReleaseError, match=r"its sha256 differs.* TAGALONG_MODEL_DIR names another one"):
+        async with deploying(database_url, models, model_dir=models / "1"):
+            pass
 
 
 async def test_an_install_is_given_its_arms_and_they_are_renamed_when_it_is_erased(deployable: Deploying) -> None:

@@ -11,7 +11,7 @@ from backend.cores import Cores
 from backend.deployments.shadow_scores import ShadowScores, scores, shadow_scores
 from backend.deployments.shadowing import Shadows
 from model.classifier import Classifier
-from tests.backend.deployments.deploying import Deploying, installs
+from tests.backend.deployments.deploying import Deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event
 
@@ -120,14 +120,7 @@ async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: Depl
 async def test_a_shadow_that_fails_harms_nobody(deployable: Deploying, monkeypatch: pytest.MonkeyPatch) -> None:
     version = register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
-    suggest = Classifier.suggest
-
-    def failing(self: Classifier, title: str, *args: object, **more: object) -> list:
-        if self.version == version and "fails" in title:
-            raise RuntimeError("as ONNX Runtime would")
-        return suggest(self, title, *args, **more)
-
-    monkeypatch.setattr(Classifier, "suggest", failing)
+    fail_where_it_says(monkeypatch, version)
     assert (await deployable.service.suggest(title="My pandas script fails to merge"))["items"]
     answer = await deployable.service.suggest()
     (row,) = await stored(deployable, 1)

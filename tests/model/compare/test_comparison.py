@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from model.classifier import Classifier
 from model.cli import main
-from model.compare import tracking
+from model.compare import tables, tracking
 from model.compare.comparison import compare
 from model.compare.parabel import fitted
 from model.compare.sample import Settings, split
@@ -133,6 +133,18 @@ def test_the_command_writes_a_table_a_chart_and_says_how_to_track(
     written = json.loads((folder / "comparison.json").read_bytes())
     assert written["settings"]["tags"] == 6
     assert len(written["results"]) == 9
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.9997, "1.000"), (1.0, "1.000"), (0.0, ".000"), (0.5, ".500")])
+def test_a_rate_just_below_one_is_not_shown_as_none(value: float, shown: str) -> None:
+    of = {"value": value, "low": value, "high": value}
+    result = {
+        "encoder": "", "classifier": "Parabel", "tags": 6, "trained_on": 900, "training_cpu_s": 1.0, "megabytes": 4.2,
+        "latency_ms": {"p50": 1.0, "body_chars": 2_000}, "runtime": "omikuji", "split": "dev", "n": 80,
+        "metrics": dict.fromkeys(tables.COLUMNS, of),
+    }  # fmt: skip
+    (row,) = [line for line in tables.markdown([result], {"tune": 60, "machine": ""}).splitlines() if "Parabel" in line]
+    assert row.split(" | ")[3:-4] == [shown] * len(tables.COLUMNS)
 
 
 def test_a_missing_library_says_what_to_install(

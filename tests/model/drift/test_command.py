@@ -96,7 +96,7 @@ def test_a_reference_can_be_made_of_ones_own_weeks(tmp_path: Path) -> None:
         ("not json\n", "line 1"),
         ('{"what": "export", "format": 2}\n', "format 1"),
         ("".join(lines(USUAL, 3)[:2]) + '{"what": "suggestion", "judged": true}\n', "line 3"),
-        ('{"what": "export", "format": 1, "since": "a", "until": "b"}\n[]\n', "line 2"),
+        ('{"what": "export", "format": 1, "kind": "ask", "since": "a", "until": "b"}\n[]\n', "line 2"),
     ],
 )
 def test_a_file_that_is_no_export_is_told(tmp_path: Path, reference_file: Path, content: str, words: str) -> None:

@@ -64,7 +64,7 @@ def test_drift_is_a_reason_and_bad_days_are_none(
     trained_at(1, 10)
     reference = read_reference(champion / REFERENCE_FILE)
     draft = Judged("2026-10-01", reference.model_version, 40, 500, 0, ("git",), (0.9,), 1, 1, (True,), 0)
-    found = findings(Traffic("2026-10-01", "2026-11-01", (), (draft,)), reference)
+    found = findings(Traffic("ask", "2026-10-01", "2026-11-01", (), (draft,)), reference)
     path = tmp_path / "drift.json"
     path.write_text(json.dumps(found))
     run("due", "--registry", registry, "--drift", path, code=1)
@@ -93,6 +93,22 @@ def test_enough_posted_questions_that_no_version_was_trained_on_are_a_reason(
     few = run("due", "--registry", registry, "--feedback", path, "--new", 5, code=1)
     assert "4 posted questions are new" in few.output
     assert "Due: feedback" in run("due", "--registry", registry, "--feedback", path, "--new", 4).output
+
+
+def test_lines_that_are_no_feedback_are_told_and_a_file_of_them_alone_is_an_error(
+    registry: Path, trained_at: Any, tmp_path: Path
+) -> None:
+    trained_at(1, 10)
+    path = tmp_path / "feedback.jsonl"
+    path.write_text('{"site": "askubuntu.com", "question_id": 7}\n')
+    wrong = run("due", "--registry", registry, "--feedback", path, code=2)
+    assert "feedback.jsonl, line 1: its site 'askubuntu.com' is none of stackoverflow.com" in wrong.output
+    assert "Due: feedback" in run("due", "--registry", registry, "--feedback", path, "--new", 1,
+                                  "--site", "askubuntu.com").output  # fmt: skip
+    path.write_text(path.read_text() + '{"site": "stackoverflow.com", "question_id": 8}\n')
+    some = run("due", "--registry", registry, "--feedback", path, "--new", 1)
+    assert "1 lines of" in some.output
+    assert "Due: feedback" in some.output
 
 
 def test_nothing_is_due_again_within_days_of_a_training(registry: Path, trained_at: Any, tmp_path: Path) -> None:

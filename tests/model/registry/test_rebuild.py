@@ -29,6 +29,7 @@ def test_a_missing_input_and_one_that_differs_are_named(
     digest = json.loads((version / "version.json").read_text())["data"]["sha256"]
     missing = run("rebuild", 1, "--registry", registry, "--from", tmp_path / "empty", code=1)
     assert f"The questions are missing: no file in {tmp_path / 'empty'} has the sha256 {digest}" in missing.output
+    assert "--from" in missing.output
     pl.read_parquet(base).head(200).write_parquet(tmp_path / "empty" / base.name)
     other = run("rebuild", 1, "--registry", registry, "--from", tmp_path / "empty", code=1)
     assert f"The questions differ: {tmp_path / 'empty' / base.name} has not the sha256 {digest}" in other.output

@@ -157,6 +157,9 @@ def test_gates_that_cannot_be_used_say_what_is_wrong(
 
 def test_a_version_that_cannot_be_read_is_named(registry: Path) -> None:
     (registry / "1").mkdir(parents=True)
+    told = run("versions", "--registry", registry, code=1).output
+    assert "1/version.json cannot be read" in told
+    assert "Move its folder away" in told
     (registry / "1" / "version.json").write_text('{"format": 1, "number": 3}')
     assert (
         "1/version.json cannot be read: it is of format 1 and says number 3"

@@ -1,0 +1,60 @@
+"""Worker processes end with their command, however that ends, and say nothing of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from model.workers import workers
+
+AT_WORK = """
+import time
+from pathlib import Path
+from model.workers import workers
+
+def work(seconds):
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    with workers(2) as pool:
+        tasks = [pool.submit(work, 60) for _ in range(9)]
+        print("at work", flush=True)
+        tasks[0].result()
+"""
+
+
+def test_tasks_are_done_by_other_processes_and_start_once_in_each() -> None:
+    with workers(2, os.chdir, ("/",)) as pool:
+        tasks = [pool.submit(os.getcwd) for _ in range(5)]
+        assert [task.result() for task in tasks] == ["/"] * 5
+        assert pool.submit(os.getpid).result() != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("sign", "after"),
+    [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGKILL, 1.0)],
+    ids=["interrupted while they start", "interrupted while they work", "killed while they work"],
+)
+def test_they_end_with_their_command_at_once_and_in_silence(tmp_path, sign: signal.Signals, after: float) -> None:
+    script = tmp_path / "at_work.py"
+    script.write_text(AT_WORK)
+    command = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == "at work\n"
+    time.sleep(after)
+    # As a terminal does it: to all of them; what kills is sent to the command alone.
+    (os.killpg if sign == signal.SIGINT else os.kill)(command.pid, sign)
+    _, told = command.communicate(timeout=20)  # its end is that of all who hold its standard error
+    assert told.count("Traceback") <= 1
+    assert "SpawnProcess" not in told
+    assert ("KeyboardInterrupt" in told) == (sign == signal.SIGINT)
