@@ -11,12 +11,11 @@ model version, position or tag. What the words mean is said once, here:
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     ColumnElement,
@@ -25,6 +24,7 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Select,
+    Subquery,
     TableValuedAlias,
     Text,
     and_,
@@ -37,6 +37,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import array
@@ -52,7 +53,10 @@ from backend.totals import Total
 Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
 """What items can be grouped by; drafts always are by day, kind, model version and site."""
 
-OF_DRAFT: tuple[Key, ...] = ("day", "kind", "model_version", "site")
+Grouping = tuple[Key, ...]
+"""What rows are counted by."""
+
+OF_DRAFT: Grouping = ("day", "kind", "model_version", "site")
 
 LENGTHS = (1, 250, 1_000, 3_000)
 """Where the bands of a body's length begin, in characters; before the first there is no body."""
@@ -112,8 +116,34 @@ def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(condition)
 
 
-def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute[Any], chosen: Selection) -> Rows:
-    """Items whose ``moment`` lies in the spans, grouped: the keys only, counts to be added."""
+def keys_of(groupings: Sequence[Grouping]) -> Grouping:
+    """The keys of some groupings, each once, in their order."""
+    return tuple(dict.fromkeys(key for grouping in groupings for key in grouping))
+
+
+def number_of(grouping: Grouping, groupings: Sequence[Grouping]) -> int:
+    """By which number PostgreSQL tells one grouping from the others: a bit for each key that is not in it."""
+    return int("".join("0" if key in grouping else "1" for key in keys_of(groupings)), 2)
+
+
+def _grouped(columns: Mapping[Key, ColumnElement[Any]], groupings: Sequence[Grouping]) -> Rows:
+    """Rows counted by each of some groupings in one pass: the keys only, counts to be added.
+
+    Of several groupings, the first column, ``grouping``, is the number of the one that a row belongs to; keys that are
+    not in it are null.
+    """
+    keys = [columns[name] for name in keys_of(groupings)]
+    labelled = [columns[name].label(name) for name in keys_of(groupings)]
+    if len(groupings) == 1:
+        return select(*labelled).group_by(*keys)
+    sets = [tuple_(*(columns[name] for name in grouping)) for grouping in groupings]
+    return select(func.grouping(*keys).label("grouping"), *labelled).group_by(func.grouping_sets(*sets))
+
+
+def _items(
+    groupings: Sequence[Grouping], moment: ColumnElement[Any] | InstrumentedAttribute[Any], chosen: Selection
+) -> Subquery:
+    """Items whose ``moment`` lies in the spans: their keys, as ``by_…``, and what is counted of them."""
     columns: dict[Key, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
         "day": day_of(moment),
         "kind": Draft.kind,
@@ -126,50 +156,64 @@ def _items(by: Sequence[Key], moment: ColumnElement[Any] | InstrumentedAttribute
         # As a decimal number: .7 is not quite .7 in binary, and would fall into the band below.
         "score": func.least(cast(func.floor(cast(Item.score, Numeric) * SCORE_BANDS), Integer), SCORE_BANDS - 1),
     }
-    keys = [columns[name].label(name) for name in by]
+    by = keys_of(groupings)
     statement = (
-        select(*keys)
+        select(
+            *(columns[name].label(f"by_{name}") for name in by),
+            Item.viewed_at,
+            Item.accepted_at,
+            Item.dismissed_at,
+            Item.impossible,
+            Item.score,
+            (Item.tag == func.any(Draft.posted_tags)).label("among_posted"),
+        )
         .select_from(Item)
         .join(Draft, Draft.id == Item.draft_id)
         .where(within(moment, chosen), of_draft(chosen))
-        .group_by(*keys)
     )
     # The largest join of all: only where it is asked what the item's answer was like.
     if {"model_version", "length", "order"} & {*by} or chosen.model_version is not None:
         statement = statement.join(Suggestion, Suggestion.id == Item.suggestion_id)
     if chosen.model_version is not None:
         statement = statement.where(Suggestion.model_version == chosen.model_version)
-    return statement
+    return statement.subquery("items")
 
 
-def viewed_items(by: Sequence[Key], chosen: Selection, now: datetime) -> Rows:
+def _counted_items(items: Subquery, groupings: Sequence[Grouping], *counts: ColumnElement[Any]) -> Rows:
+    columns = {name: items.c[f"by_{name}"] for name in keys_of(groupings)}
+    return _grouped(columns, groupings).add_columns(*counts)
+
+
+def viewed_items(groupings: Sequence[Grouping], chosen: Selection, now: datetime) -> Rows:
     """Items by their first view: viewed, accepted, dismissed, open."""
-    return _items(by, Item.viewed_at, chosen).add_columns(
+    items = _items(groupings, Item.viewed_at, chosen)
+    return _counted_items(
+        items,
+        groupings,
         func.count().label("viewed"),
-        number(Item.accepted_at.is_not(None)).label("accepted"),
-        number(and_(Item.dismissed_at.is_not(None), Item.accepted_at.is_(None))).label("dismissed"),
-        number(Item.viewed_at > now - ITEM_OPEN).label("open_items"),
-        func.sum(cast(Item.score, Float(53))).label("score_sum"),
+        number(items.c.accepted_at.is_not(None)).label("accepted"),
+        number(and_(items.c.dismissed_at.is_not(None), items.c.accepted_at.is_(None))).label("dismissed"),
+        number(items.c.viewed_at > now - ITEM_OPEN).label("open_items"),
+        func.sum(cast(items.c.score, Float(53))).label("score_sum"),
     )
 
 
-def posted_items(by: Sequence[Key], chosen: Selection) -> Rows:
+def posted_items(groupings: Sequence[Grouping], chosen: Selection) -> Rows:
     """Viewed items of posted drafts by the moment of posting: all, kept, agreed."""
-    among_posted = Item.tag == func.any(Draft.posted_tags)
-    return (
-        _items(by, Draft.posted_at, chosen)
-        .add_columns(
-            func.count().label("posted_viewed"),
-            number(and_(Item.accepted_at.is_not(None), among_posted)).label("kept"),
-            number(among_posted).label("agreed"),
-        )
-        .where(Item.viewed_at.is_not(None))
-    )
+    items = _items(groupings, Draft.posted_at, chosen)
+    return _counted_items(
+        items,
+        groupings,
+        func.count().label("posted_viewed"),
+        number(and_(items.c.accepted_at.is_not(None), items.c.among_posted)).label("kept"),
+        number(items.c.among_posted).label("agreed"),
+    ).where(items.c.viewed_at.is_not(None))
 
 
-def impossible_items(by: Sequence[Key], chosen: Selection) -> Rows:
+def impossible_items(grouping: Grouping, chosen: Selection) -> Rows:
     """Items, by the start of their draft, that have an order of events which no writer can produce."""
-    return _items(by, Draft.started_at, chosen).add_columns(func.count().label("impossible")).where(Item.impossible)
+    items = _items([grouping], Draft.started_at, chosen)
+    return _counted_items(items, [grouping], func.count().label("impossible")).where(items.c.impossible)
 
 
 def _draft_keys(drafts: CTE, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -296,12 +340,12 @@ def _tags_of(posted: CTE) -> CTE:
 
 
 def words(vocabulary: Collection[str]) -> TableValuedAlias:
-    """The vocabulary as a table: joined, not compared with "<> ALL", which a cached plan would do word by word."""
-    return (
-        func.unnest(bindparam("vocabulary", sorted(set(vocabulary)), ARRAY(Text)))
-        .table_valued("word", name="words")
-        .render_derived()
-    )
+    """The vocabulary as a table: joined, not compared with "<> ALL", which a cached plan would do word by word.
+
+    Sent as one text, a word a line, since each element of an array costs the driver more than the word itself.
+    """
+    lines = bindparam("vocabulary", "\n".join(set(vocabulary)), Text)
+    return func.unnest(func.string_to_array(lines, "\n")).table_valued("word", name="words").render_derived()
 
 
 def posted_drafts(chosen: Selection) -> Rows:
@@ -364,42 +408,33 @@ def posted_drafts(chosen: Selection) -> Rows:
     ).group_by(*keys)
 
 
-def posted_tags(by: Sequence[Key], chosen: Selection) -> Rows:
+def posted_tags(groupings: Sequence[Grouping], chosen: Selection, vocabulary: Collection[str] = ()) -> Rows:
     """Tags of posted drafts with an answer: drafts that were offered it, posted it, missed it.
 
-    ``by`` may name the keys of drafts, and ``tag``.
+    The groupings may name the keys of drafts, and ``tag``. With a vocabulary, the missed tags that are not in it are
+    counted too.
     """
     posted = _posted(chosen)
     tags = _tags_of(posted)
-    columns = {"day": day_of(posted.c.posted_at), "tag": tags.c.tag}
-    keys = [(columns[name] if name in columns else posted.c[name]).label(name) for name in by]
-    return (
-        select(
-            *keys,
+    missed = and_(tags.c.posted == 1, tags.c.offered == 0)
+    columns: dict[Key, ColumnElement[Any]] = {name: posted.c[name] for name in OF_DRAFT if name != "day"}
+    columns |= {"day": day_of(posted.c.posted_at), "tag": tags.c.tag}
+    statement = (
+        _grouped(columns, groupings)
+        .add_columns(
             number(tags.c.offered == 1).label("offered_tags"),
             number(tags.c.posted == 1).label("posted_tags"),
             number(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched_tags"),
-            number(and_(tags.c.posted == 1, tags.c.offered == 0)).label("missed_tags"),
+            number(missed).label("missed_tags"),
         )
         .select_from(posted)
         .join(tags, tags.c.draft_id == posted.c.id)
-        .group_by(*keys)
     )
-
-
-def unknown_tags(chosen: Selection, vocabulary: Collection[str]) -> Rows:
-    """Missed tags that are not in a vocabulary, by the keys of drafts."""
-    posted = _posted(chosen)
-    tags, known = _tags_of(posted), words(vocabulary)
-    keys = _draft_keys(posted, posted.c.posted_at)
-    return (
-        select(*keys, func.count().label("unknown_tags"))
-        .select_from(posted)
-        .join(tags, tags.c.draft_id == posted.c.id)
-        .outerjoin(known, known.c.word == tags.c.tag)
-        .where(tags.c.posted == 1, tags.c.offered == 0, known.c.word.is_(None))
-        .group_by(*keys)
-    )
+    if not vocabulary:
+        return statement
+    known = words(vocabulary)
+    unknown = number(and_(missed, known.c.word.is_(None))).label("unknown_tags")
+    return statement.add_columns(unknown).outerjoin(known, known.c.word == tags.c.tag)
 
 
 def latencies(chosen: Selection) -> Rows:
@@ -522,9 +557,10 @@ def dismissed_tags(since: datetime, until: datetime, least: int) -> Rows:
     )
 
 
-def drafts_begun(since: datetime, until: datetime) -> Rows:
-    """How many questions were begun in a span of time."""
-    return select(func.count()).where(Draft.kind == "ask", Draft.started_at >= since, Draft.started_at < until)
+def drafts_begun(spans: Sequence[tuple[datetime, datetime]]) -> Rows:
+    """How many questions were begun in each span of time: one row, a column each."""
+    within = [and_(Draft.started_at >= since, Draft.started_at < until) for since, until in spans]
+    return select(*map(number, within)).where(Draft.kind == "ask", or_(*within))
 
 
 def totals(since: date, until: date) -> Rows:

@@ -1,9 +1,10 @@
 """The counts behind the rates, asked of the database: a grid whose sums are every breakdown but that by tag."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from operator import add
 from typing import Any, get_args
 
 from sqlalchemy import select, text
@@ -13,11 +14,17 @@ from backend.acceptance import queries, sums
 from backend.acceptance.figures import Counts, total
 from backend.acceptance.filters import Filters
 from backend.acceptance.percentiles import percentile
+from backend.acceptance.queries import Grouping
 from backend.acceptance.sums import SUMS, Halves, halves
 from backend.acceptance.tables import OF_ITEMS
 from backend.suggestions.tables import Draft, Suggestion
 
-KEYS = frozenset(get_args(queries.Key))
+KEYS = frozenset((*get_args(queries.Key), "grouping"))
+
+GRID: Grouping = ("day", "model_version", "site", "position", "order")
+GRID_OF_DRAFTS: Grouping = ("day", "model_version", "site")
+OFFER: Grouping = ("length", "score")
+TAG: Grouping = ("tag",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,29 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """Counts by day, model version, site and, for items, position and order: rows as the queries give them."""
+class Block:
+    """The rows of one statement: values of the ``keys``, then of the ``counts``, fields of ``Counts``."""
 
-    items: Sequence[Mapping[str, Any]]
-    drafts: Sequence[Mapping[str, Any]]
+    keys: tuple[str, ...]
+    counts: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+
+    def only(self, count: str) -> "Block":
+        """The same rows with one of their counts."""
+        keys, at = len(self.keys), len(self.keys) + self.counts.index(count)
+        return Block(self.keys, (count,), [(*row[:keys], row[at]) for row in self.rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Counts by day, model version, site and, for items, position and order: rows as the queries give them.
+
+    ``judged``: there was a vocabulary to look missed tags up in.
+    """
+
+    items: Sequence[Block]
+    drafts: Sequence[Block]
+    judged: bool
 
     def overview(self) -> Counts:
         """Everything added up."""
@@ -98,16 +123,16 @@ class Grid:
 
     def by_day(self, filters: Filters) -> dict[date, Counts]:
         """Every day of the span, in order, the empty ones included."""
-        found = gather([*self.items, *self.drafts], "day")
+        found = self._by("day")
         return {day: found.get(day, Counts()) for day in filters.days}
 
     def by_model_version(self) -> dict[str, Counts]:
         """Every model version met in the span, by name."""
-        return dict(sorted(gather([*self.items, *self.drafts], "model_version").items()))
+        return dict(sorted(self._by("model_version").items()))
 
     def by_site(self) -> dict[str, Counts]:
         """Every site met in the span, by name."""
-        return dict(sorted(gather([*self.items, *self.drafts], "site").items()))
+        return dict(sorted(self._by("site").items()))
 
     def by_position(self, order: str | None = None) -> dict[int | None, Counts]:
         """Every position on screen, from 1; None, last, holds items whose position is not known.
@@ -115,22 +140,63 @@ class Grid:
         Args:
             order: of chips in the order of the ``model``, or in a ``random`` one; None: both.
         """
-        found = gather([row for row in self.items if order in (None, row["order"])], "position")
-        return dict(sorted(found.items(), key=lambda row: (row[0] is None, row[0])))
+        items = self.items
+        if order is not None:
+            items = [
+                replace(block, rows=[row for row in block.rows if row[block.keys.index("order")] == order])
+                for block in items
+            ]
+        return dict(sorted(gather(items, "position").items(), key=lambda row: (row[0] is None, row[0])))
+
+    def _by(self, key: queries.Key) -> dict[Any, Counts]:
+        found = gather([*self.items, *self.drafts], key)
+        if self.judged:
+            for counts in found.values():
+                counts.judged_tags = counts.missed_tags
+        return found
 
 
-def gather(rows: Iterable[Mapping[str, Any]], key: queries.Key) -> dict[Any, Counts]:
-    """Add up rows of columns that agree in one of their keys."""
-    gathered: dict[Any, dict[str, Any]] = {}
-    for row in rows:
-        added = gathered.get(row[key])
-        if added is None:
-            gathered[row[key]] = {name: value for name, value in row.items() if name not in KEYS}
-            continue
-        for name, value in row.items():
-            if name not in KEYS:
-                added[name] = added.get(name, 0) + value
-    return {value: Counts(**added) for value, added in gathered.items()}
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Counts of viewed items by what the answer that offered them was like."""
+
+    items: Sequence[Block]
+
+    def by_length(self) -> dict[int, Counts]:
+        """By the band of the body's length (see ``queries.LENGTHS``): 0 without a body, then from each on."""
+        return dict(sorted(gather(self.items, "length").items()))
+
+    def by_score(self) -> dict[int, Counts]:
+        """By the band of the score, from 0."""
+        return dict(sorted(gather(self.items, "score").items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdowns:
+    """All that one page breaks down; ``tags`` as `count_tags` gives them."""
+
+    grid: Grid
+    offers: Offers
+    tags: dict[str, Counts]
+
+
+def gather(blocks: Iterable[Block], key: queries.Key) -> dict[Any, Counts]:
+    """Add up rows that agree in one of their keys."""
+    gathered: dict[Any, Counts] = {}
+    for block in blocks:
+        at, first = block.keys.index(key), len(block.keys)
+        sums: dict[Any, Sequence[Any]] = {}
+        for row in block.rows:
+            before = sums.get(row[at])
+            sums[row[at]] = row[first:] if before is None else list(map(add, before, row[first:]))
+        for value, counted in sums.items():
+            added = gathered.get(value)
+            if added is None:
+                gathered[value] = Counts(**dict(zip(block.counts, counted, strict=True)))
+                continue
+            for name, n in zip(block.counts, counted, strict=True):
+                setattr(added, name, getattr(added, name) + n)
+    return gathered
 
 
 # Estimates of a grown table make PostgreSQL compile these statements, which costs more than it saves. A plan for any
@@ -152,6 +218,19 @@ async def tune_for_counting(session: AsyncSession) -> None:
     await session.execute(TUNED)
 
 
+async def count_all(session: AsyncSession, filters: Filters, vocabulary: Collection[str], now: datetime) -> Breakdowns:
+    """What `count_grid`, `count_offers` and `count_tags` count, in one pass over the days that are counted live."""
+    days = await halves(session, filters, now)
+    items = await _items(session, days, now, GRID, OFFER, TAG)
+    tags = await _posted_tags(session, days, vocabulary, GRID_OF_DRAFTS, TAG)
+    drafts = await _drafts(session, days, filters, now)
+    return Breakdowns(
+        Grid(items[GRID], [*drafts, *tags[GRID_OF_DRAFTS]], judged=bool(vocabulary)),
+        Offers(items[OFFER]),
+        _of_tags([*items[TAG], *tags[TAG]], vocabulary),
+    )
+
+
 async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collection[str], now: datetime) -> Grid:
     """Count everything but tags, once; overview, days, model versions, sites and positions are sums of it.
 
@@ -161,77 +240,85 @@ async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collec
         vocabulary: the tags of the model loaded now; empty if none is.
         now: the moment by which something is still open.
     """
-    by: tuple[queries.Key, ...] = ("day", "model_version", "site", "position", "order")
-    of_draft: tuple[queries.Key, ...] = ("day", "model_version", "site")
     days = await halves(session, filters, now)
-    items, drafts = [], []
+    items = await _items(session, days, now, GRID)
+    tags = await _posted_tags(session, days, vocabulary, GRID_OF_DRAFTS)
+    drafts = await _drafts(session, days, filters, now)
+    return Grid(items[GRID], [*drafts, *tags[GRID_OF_DRAFTS]], judged=bool(vocabulary))
+
+
+async def _items(
+    session: AsyncSession, days: Halves, now: datetime, *groupings: Grouping
+) -> dict[Grouping, list[Block]]:
+    """Counts of items by each of some groupings; those of tags in sums have the counts of posted tags too."""
+    found: dict[Grouping, list[Block]] = {grouping: [] for grouping in groupings}
     if days.live:
-        items += [queries.viewed_items(by, days.live, now), queries.posted_items(by, days.live)]
-        drafts += [
+        for statement in (queries.viewed_items(groupings, days.live, now), queries.posted_items(groupings, days.live)):
+            for grouping, block in (await _by_grouping(session, statement, groupings)).items():
+                found[grouping].append(block)
+    if days.summed:
+        kept = {
+            GRID: lambda summed: [sums.kept(SUMS["item"], GRID, summed, OF_ITEMS)],
+            OFFER: lambda summed: [sums.kept(SUMS["offer"], OFFER, summed)],
+            TAG: sums.kept_tags,
+        }
+        for grouping in groupings:
+            found[grouping] += [await _block(session, statement) for statement in kept[grouping](days.summed)]
+    return found
+
+
+async def _posted_tags(
+    session: AsyncSession, days: Halves, vocabulary: Collection[str], *groupings: Grouping
+) -> dict[Grouping, list[Block]]:
+    """Counts of the tags of posted drafts by tag, and of the unknown ones among them by the keys of drafts."""
+    found: dict[Grouping, list[Block]] = {grouping: [] for grouping in groupings}
+    if days.live and (vocabulary or TAG in groupings):
+        statement = queries.posted_tags(groupings, days.live, vocabulary)
+        for grouping, block in (await _by_grouping(session, statement, groupings)).items():
+            if grouping == TAG:
+                found[grouping].append(block)
+            elif vocabulary:
+                found[grouping].append(block.only("unknown_tags"))
+    if days.summed and vocabulary and GRID_OF_DRAFTS in groupings:
+        statement = sums.unknown_tags(GRID_OF_DRAFTS, days.summed, vocabulary)
+        found[GRID_OF_DRAFTS].append(await _block(session, statement))
+    return found
+
+
+async def _drafts(session: AsyncSession, days: Halves, filters: Filters, now: datetime) -> list[Block]:
+    """Counts of drafts by day, model version and site."""
+    statements = []
+    if days.live:
+        statements += [
             queries.viewed_drafts(days.live, now),
             queries.answered_drafts(days.live),
             queries.posted_drafts(days.live),
         ]
     if days.summed:
-        items.append(sums.kept(SUMS["item"], by, days.summed, OF_ITEMS))
-        drafts.append(sums.kept(SUMS["draft"], of_draft, days.summed))
-    found = await _rows(session, *drafts)
-    if vocabulary:
-        found += [
-            {name: row[name] for name in of_draft} | {"judged_tags": row["missed_tags"]}
-            for row in found
-            if "missed_tags" in row
-        ]
-        if days.live:
-            found += await _rows(session, queries.unknown_tags(days.live, vocabulary))
-        if days.summed:
-            found += await _rows(session, sums.unknown_tags(of_draft, days.summed, vocabulary))
-    found += await _open_drafts(session, filters, now)
-    return Grid(items=await _rows(session, *items), drafts=found)
+        statements.append(sums.kept(SUMS["draft"], GRID_OF_DRAFTS, days.summed))
+    return [
+        *[await _block(session, statement) for statement in statements],
+        *await _open_drafts(session, filters, now),
+    ]
 
 
-async def _open_drafts(session: AsyncSession, filters: Filters, now: datetime) -> list[dict[str, Any]]:
+async def _open_drafts(session: AsyncSession, filters: Filters, now: datetime) -> list[Block]:
     """Drafts that may still be posted: by their start, and, since they have no day of posting yet, today."""
     today = now.astimezone(UTC).date()
     if filters.until < today - queries.DRAFT_OPEN:
         return []
-    found = []
-    for row in await _rows(session, queries.open_drafts(filters.selection, now)):
-        if filters.since <= row["day"] <= filters.until:
-            found.append(row)
-        if filters.since <= today <= filters.until:
-            found.append(
-                {name: row[name] for name in ("model_version", "site")}
-                | {"day": today, "open_drafts": row["open_answered"]}
-            )
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """Counts of viewed items by what the answer that offered them was like."""
-
-    rows: Sequence[Mapping[str, Any]]
-
-    def by_length(self) -> dict[int, Counts]:
-        """By the band of the body's length (see ``queries.LENGTHS``): 0 without a body, then from each on."""
-        return dict(sorted(gather(self.rows, "length").items()))
-
-    def by_score(self) -> dict[int, Counts]:
-        """By the band of the score, from 0."""
-        return dict(sorted(gather(self.rows, "score").items()))
+    found = await _block(session, queries.open_drafts(filters.selection, now))
+    day = found.keys.index("day")
+    begun = [row for row in found.rows if filters.since <= row[day] <= filters.until]
+    if not filters.since <= today <= filters.until:
+        return [replace(found, rows=begun)]
+    may_be_posted = [(*row[:day], today, *row[day + 1 :]) for row in found.rows]
+    return [replace(found, rows=begun), Block(found.keys, ("open_drafts",), may_be_posted)]
 
 
 async def count_offers(session: AsyncSession, filters: Filters, now: datetime) -> Offers:
     """Count viewed items by length of the draft and by score. See `count_grid` for the arguments."""
-    by: tuple[queries.Key, ...] = ("length", "score")
-    days = await halves(session, filters, now)
-    statements = []
-    if days.live:
-        statements += [queries.viewed_items(by, days.live, now), queries.posted_items(by, days.live)]
-    if days.summed:
-        statements.append(sums.kept(SUMS["offer"], by, days.summed))
-    return Offers(await _rows(session, *statements))
+    return Offers((await _items(session, await halves(session, filters, now), now, OFFER))[OFFER])
 
 
 async def latencies(session: AsyncSession, filters: Filters, now: datetime) -> list[Latency]:
@@ -254,24 +341,39 @@ async def count_tags(
 
     See `count_grid` for the arguments.
     """
-    by: tuple[queries.Key, ...] = ("tag",)
     days = await halves(session, filters, now)
-    statements = []
-    if days.live:
-        statements += [
-            queries.viewed_items(by, days.live, now),
-            queries.posted_items(by, days.live),
-            queries.posted_tags(by, days.live),
-        ]
-    if days.summed:
-        statements += sums.kept_tags(days.summed)
-    rows = await _rows(session, *statements)
-    known = frozenset(vocabulary)
-    for row in rows:
-        if known and (missed := row.get("missed_tags")):
-            row["judged_tags"] = missed
-            row["unknown_tags"] = 0 if row["tag"] in known else missed
-    return dict(sorted(gather(rows, "tag").items(), key=lambda row: (-row[1].viewed, row[0])))
+    items = await _items(session, days, now, TAG)
+    tags = await _posted_tags(session, days, (), TAG)
+    return _of_tags([*items[TAG], *tags[TAG]], vocabulary)
+
+
+def _of_tags(blocks: Iterable[Block], vocabulary: Collection[str]) -> dict[str, Counts]:
+    found, known = gather(blocks, "tag"), frozenset(vocabulary)
+    for tag, counts in found.items():
+        counts.judged_tags = counts.missed_tags if known else 0
+        counts.unknown_tags = counts.judged_tags if tag not in known else 0
+    return dict(sorted(found.items(), key=lambda row: (-row[1].viewed, row[0])))
+
+
+async def _block(session: AsyncSession, statement: queries.Rows) -> Block:
+    result = await session.execute(statement)
+    names = tuple(result.keys())
+    keys = tuple(name for name in names if name in KEYS)
+    return Block(keys, names[len(keys) :], result.all())
+
+
+async def _by_grouping(
+    session: AsyncSession, statement: queries.Rows, groupings: Sequence[Grouping]
+) -> dict[Grouping, Block]:
+    """The rows of a statement, those of each grouping apart."""
+    block = await _block(session, statement)
+    if len(groupings) == 1:
+        return {groupings[0]: block}
+    of_number = {queries.number_of(grouping, groupings): grouping for grouping in groupings}
+    rows: dict[Grouping, list[Sequence[Any]]] = {grouping: [] for grouping in groupings}
+    for row in block.rows:
+        rows[of_number[row[0]]].append(row)
+    return {grouping: replace(block, rows=rows[grouping]) for grouping in groupings}
 
 
 async def _rows(session: AsyncSession, *statements: queries.Rows) -> list[dict[str, Any]]:
@@ -329,7 +431,7 @@ async def dismissed_tags(session: AsyncSession, since: datetime, until: datetime
 
 async def drafts_begun(session: AsyncSession, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
     """How many questions were begun in each span of time."""
-    return [(await session.execute(queries.drafts_begun(*span))).scalar_one() for span in spans]
+    return list((await session.execute(queries.drafts_begun(spans))).one())
 
 
 async def choices(session: AsyncSession) -> Choices:

@@ -33,6 +33,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     union_all,
     update,
 )
@@ -104,24 +105,24 @@ SUMS = {
     "item": Sums(
         DAILY_ITEM,
         lambda chosen, now: (
-            queries.viewed_items((*OF_DRAFT, "position", "order"), chosen, now),
-            queries.posted_items((*OF_DRAFT, "position", "order"), chosen),
+            queries.viewed_items([(*OF_DRAFT, "position", "order")], chosen, now),
+            queries.posted_items([(*OF_DRAFT, "position", "order")], chosen),
             queries.impossible_items((*OF_DRAFT, "position", "order"), chosen),
         ),
     ),
     "offer": Sums(
         DAILY_OFFER,
         lambda chosen, now: (
-            queries.viewed_items((*OF_DRAFT, "length", "score"), chosen, now),
-            queries.posted_items((*OF_DRAFT, "length", "score"), chosen),
+            queries.viewed_items([(*OF_DRAFT, "length", "score")], chosen, now),
+            queries.posted_items([(*OF_DRAFT, "length", "score")], chosen),
         ),
     ),
     "tag": Sums(
         DAILY_TAG,
         lambda chosen, now: (
-            queries.viewed_items((*OF_DRAFT, "tag"), chosen, now),
-            queries.posted_items((*OF_DRAFT, "tag"), chosen),
-            queries.posted_tags((*OF_DRAFT, "tag"), chosen),
+            queries.viewed_items([(*OF_DRAFT, "tag")], chosen, now),
+            queries.posted_items([(*OF_DRAFT, "tag")], chosen),
+            queries.posted_tags([(*OF_DRAFT, "tag")], chosen),
         ),
     ),
     "draft": Sums(
@@ -195,11 +196,18 @@ def unknown_tags(by: Sequence[str], chosen: Selection, vocabulary: Collection[st
         .where(known.c.word.is_(None))
         .cte("unknown")
     )
-    keys = [table.c[name] for name in by]
+    # Tag by tag: how few are unknown the database cannot foresee, and it would read every missed tag of every day.
+    missed = (
+        select(*(table.c[name] for name in by), *_added(table, ["missed_tags"]))
+        .where(table.c.tag == unknown.c.tag, table.c.missed_tags > 0, *_chosen(table, chosen))
+        .group_by(*(table.c[name] for name in by))
+        .lateral("missed")
+    )
+    keys = [missed.c[name] for name in by]
     return (
-        select(*keys, cast(func.sum(table.c.missed_tags), BigInteger).label("unknown_tags"))
-        .join(unknown, unknown.c.tag == table.c.tag)
-        .where(table.c.missed_tags > 0, *_chosen(table, chosen))
+        select(*keys, cast(func.sum(missed.c.missed_tags), BigInteger).label("unknown_tags"))
+        .select_from(unknown)
+        .join(missed, true())
         .group_by(*keys)
     )
 

@@ -46,11 +46,9 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
     filters = Filters(asked.since, asked.until, asked.kind, asked.site, asked.model)  # type: ignore[arg-type]
     async with AsyncSession(engine) as session:
         await service.begin_snapshot(session)
-        grid = await service.count_grid(session, filters, asked.vocabulary, asked.now)
-        by_tag = await service.count_tags(session, filters, asked.vocabulary, asked.now)
+        counted = await service.count_all(session, filters, asked.vocabulary, asked.now)
+        grid, offers, by_tag = counted.grid, counted.offers, counted.tags
         books = await service.bookkeeping(session, filters, asked.now)
-
-        offers = await service.count_offers(session, filters, asked.now)
         latencies = await service.latencies(session, filters, asked.now)
 
     by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()

@@ -124,6 +124,26 @@ def assert_has_every_state(rows: Rows) -> None:
     assert any(draft["started_at"].time().isoformat() == "00:00:00" for draft in rows.draft)
 
 
+@pytest.mark.parametrize("vocabulary", [KNOWN, ()], ids=["with a vocabulary", "without"])
+async def test_a_page_counted_at_once_has_the_figures_of_its_panels(engine: AsyncEngine, vocabulary: Any) -> None:
+    rows = mixed_traffic(5, 60, NOW)
+    await store(engine, rows)
+    filters = Filters(first_day(rows), TODAY)
+    async with AsyncSession(engine) as session:
+        page = await service.count_all(session, filters, vocabulary, NOW)
+        grid = await service.count_grid(session, filters, vocabulary, NOW)
+        offers = await service.count_offers(session, filters, NOW)
+        tags = await service.count_tags(session, filters, vocabulary, NOW)
+    for one, other in (
+        (page.tags, tags),
+        (page.grid.by_day(filters), grid.by_day(filters)),
+        (page.grid.by_position("model"), grid.by_position("model")),
+        (page.offers.by_length(), offers.by_length()),
+    ):
+        assert list(one) == list(other)
+        assert [fractions(counts) for counts in one.values()] == [fractions(counts) for counts in other.values()]
+
+
 async def test_the_rates_do_not_depend_on_the_databases_time_zone(engine: AsyncEngine) -> None:
     rows = mixed_traffic(3, 60, NOW)
     await store(engine, rows)

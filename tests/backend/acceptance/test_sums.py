@@ -7,8 +7,10 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from backend.acceptance.filters import Filters
+from backend.acceptance.service import bookkeeping
 from backend.acceptance.sums import closed, differences, sum_up
 from backend.database import Database
 from backend.demo.service import remove
@@ -151,11 +153,17 @@ class Life:
                 await self.send(*self.pick.choice(self.sent), NOW)
 
 
-async def compare(engine: AsyncEngine) -> None:
+async def compare(engine: AsyncEngine, days: int = DAYS + 1) -> None:
     rows = await rows_of(engine)
     for change in ({}, {"kind": "demo"}, {"site": SITES[1]}, {"model": VERSIONS[0]}):
-        asked = {"since": TODAY - timedelta(days=DAYS + 1), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
+        asked = {"since": TODAY - timedelta(days=days), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
         await compare_everything(engine, rows, Question(**asked | change))
+
+
+async def lost(engine: AsyncEngine) -> int:
+    filters = Filters(TODAY - timedelta(days=DAYS), TODAY)
+    async with AsyncSession(engine) as session:
+        return (await bookkeeping(session, filters, NOW)).lost
 
 
 async def changed_days(database: Database) -> int:
@@ -211,6 +219,57 @@ async def test_a_posting_told_days_later_counts_on_its_day(engine: AsyncEngine, 
     assert draft_is_older, "or the day of posting changes for another reason, too"
     await life.send(UUID(draft["state"]["install_id"]), event, NOW)
     await compare(engine)
+
+
+@pytest.mark.parametrize("begun", [timedelta(days=5), timedelta(0)], ids=["old draft", "draft of today"])
+async def test_an_event_that_fills_a_gap_late_changes_the_day_that_counted_the_loss(
+    engine: AsyncEngine, database: Database, begun: timedelta
+) -> None:
+    writer = Writer()
+    install = writer.id()
+    first = writer.draft(NOW - timedelta(days=5), install_id=install)
+    writer.event(first, NOW - timedelta(days=5))
+    later = writer.draft(NOW - timedelta(days=3), install_id=install)
+    writer.event(later, NOW - timedelta(days=3), lost=1)
+    # Begun when nothing else happened that is told on the day of the loss: only the number leads there.
+    held_up = writer.draft(NOW - begun, install_id=install)
+    given = writer.suggestion(held_up, ["python"])
+    await store(engine, writer.rows)
+    await sum_up(database, lambda: NOW)
+    assert await lost(engine) == 1
+    life = Life(8, database)
+    state = {"draft_id": str(held_up["id"]), "install_id": str(install)}
+    event = life.event(install, {"state": state}, "viewed", NOW - begun, suggestion_id=str(given["id"]), tag="python")
+    await life.send(install, event | {"sequence": 2, "position": 1}, NOW)
+    assert await lost(engine) == 0
+    await compare(engine)
+
+
+async def test_tags_of_whole_months_stay_right_when_one_of_their_days_changes(
+    engine: AsyncEngine, database: Database
+) -> None:
+    month = datetime.combine((TODAY.replace(day=1) - timedelta(days=40)).replace(day=1), datetime.min.time(), UTC)
+    writer = Writer()
+    install = writer.id()
+    drafts = [writer.draft(month + timedelta(days=days), install_id=install) for days in (-2, 9, 9, 12)]
+    given = [writer.suggestion(draft, ["python", "pandas"]) for draft in drafts]
+    await store(engine, writer.rows)
+    await sum_up(database, lambda: NOW)
+    life = Life(9, database)
+    days = (TODAY - month.date()).days + 3
+    # Told weeks later: each time the month is summed up anew.
+    for kind, more in (("viewed", {"tag": "python", "position": 1}), ("posted", {"tags": ["python", "htmx"]})):
+        for draft, suggestion in zip(drafts, given, strict=True):
+            state = {"draft_id": str(draft["id"]), "install_id": str(install)}
+            of_kind = {"suggestion_id": str(suggestion["id"])} if kind == "viewed" else {"site": draft["site"]}
+            event = life.event(install, {"state": state}, kind, draft["started_at"], **of_kind, **more)
+            await life.send(install, event | ({} if kind == "viewed" else {"question_id": None}), NOW)
+        await compare(engine, days)
+        await sum_up(database, lambda: NOW)
+        async with database.session() as session:
+            seen = "SELECT sum(viewed) FROM monthly_tag WHERE month = :month"
+            assert await session.scalar(text(seen), {"month": month.date()}) == 3
+        await compare(engine, days)
 
 
 async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(

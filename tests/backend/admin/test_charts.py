@@ -14,7 +14,7 @@ FLOOR = SVG_HEIGHT - 24
 
 def a_point(number: int, value: float | None, *, few: bool = False, words: str = "") -> Point:
     low, high = (0.0, 0.0) if value is None else (max(0.0, value - 0.1), min(1.0, value + 0.1))
-    return Point(date(2026, 11, 1) + timedelta(days=number), value, low, high, few, words)
+    return Point(date(2026, 11, 1) + timedelta(days=number), value, low, high, few, lambda: words)
 
 
 def drawn(points: list[Point], **more: float) -> ElementTree.Element:
@@ -88,7 +88,7 @@ def test_the_scale_ends_above_what_it_shows(values: list[float | None], top: flo
 
 
 def test_the_wide_interval_of_a_day_with_few_does_not_flatten_the_others() -> None:
-    sure, unsure = a_point(0, 0.05), Point(date(2026, 11, 2), 0.1, 0.0, 0.9, True, "")
+    sure, unsure = a_point(0, 0.05), Point(date(2026, 11, 2), 0.1, 0.0, 0.9, True, str)
     assert scale_top([sure, unsure]) == 0.2
     assert scale_top([unsure]) == 1.0
 
@@ -125,7 +125,7 @@ def test_a_bar_of_nothing_is_an_empty_track() -> None:
 
 
 def test_pictures_carry_no_style_and_no_script() -> None:
-    figure = point(date(2026, 11, 1), Rate(1, 3), "x")
+    figure = point(date(2026, 11, 1), Rate(1, 3), str)
     for picture in (line([figure], label="x", width=340), bar(Rate(1, 3))):
         tree = ElementTree.fromstring(picture)
         assert not any("style" in node.attrib or node.tag in ("style", "script") for node in tree.iter())

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +11,16 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.acceptance.figures import Counts
 from backend.acceptance.sums import sum_up
 from backend.alerts.channels import Telling
-from backend.alerts.rules import read_rules
+from backend.alerts.readings import Look, bound, drop
+from backend.alerts.rules import Bound, Drop, read_rules
 from backend.alerts.service import Alerts
 from backend.database import Database
 from backend.demo.writers import HOURS, WEEKDAYS
 from backend.vitals import Vital
-from tests.backend.acceptance.traffic import KNOWN, Writer, store
+from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +38,9 @@ class Habits:
     agreed: float = 0.6
     foreign: int = 1
     lost: float = 0.0005
+
+
+USUAL = Habits()
 
 
 def write_day(writer: Writer, day: datetime, installs: list[tuple[UUID, float]], drafts: float, habits: Habits) -> None:
@@ -78,6 +83,56 @@ async def write_minute(engine: AsyncEngine, minute: datetime, pick: random.Rando
         await connection.execute(insert(Vital).values(**values))
 
 
+def counts_of(rows: Rows) -> Counts:
+    """What the drop and bound rules read of a day, counted from its rows."""
+    found = Counts()
+    offered = {each["draft_id"]: set(each["tags"][: each["confident"]]) for each in rows.suggestion}
+    for item in rows.item:
+        found.viewed += 1
+        found.accepted += item["accepted_at"] is not None
+    for draft in rows.draft:
+        ours = offered[draft["id"]]
+        found.answered += 1
+        found.covered += bool(ours)
+        if draft["posted_at"] is not None:
+            theirs = set(draft["posted_tags"])
+            share = len(ours & theirs) / len(ours | theirs)
+            found.union_n += 1
+            found.jaccard_sum += share
+            found.jaccard_squares += share**2
+            found.posted_tags += len(theirs)
+            found.missed_tags += len(theirs - ours)
+    return found
+
+
+def alerts_of(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
+    """The drop and bound rules that fire as so many usual days go by, judged once a day, without a database."""
+    writer = Writer(seed)
+    installs = settle_in(writer)
+    midnight = NOON.replace(hour=0) - timedelta(days=days - 1)
+    by_day: dict[date, Counts] = {}
+    for number in range(days):
+        writer.rows = Rows()
+        write_day(writer, midnight + timedelta(days=number), installs, drafts, USUAL)
+        by_day[(midnight + timedelta(days=number)).date()] = counts_of(writer.rows)
+    rules = {name: rule for name, rule in read_rules().items() if isinstance(rule, Drop | Bound)}
+    fired: list[str] = []
+    firing: dict[str, bool | None] = {}
+    for number in range(after, days):
+        look = Look(None, midnight + timedelta(days=number), frozenset(), by_day)  # type: ignore[arg-type]
+        for name, rule in rules.items():
+            reading = drop(rule, look) if isinstance(rule, Drop) else bound(rule, look)
+            if reading.breached and not firing.get(name):
+                fired.append(f"{name} on day {number}: {reading.words}")
+            firing[name] = firing.get(name) if reading.breached is None else reading.breached
+    return fired
+
+
+def settle_in(writer: Writer) -> list[tuple[UUID, float]]:
+    """Installs, each with a taste of its own."""
+    return [(writer.id(), writer.random.choice((0.2, 0.8, 1.0, 1.1, 1.3))) for _ in range(150)]
+
+
 async def live_through(
     engine: AsyncEngine,
     days: int,
@@ -91,7 +146,7 @@ async def live_through(
 ) -> list[Telling]:
     """Write so many days of traffic up to noon of the last; then judge it, from day ``after`` on, as time goes by."""
     writer = Writer(seed)
-    installs = [(writer.id(), writer.random.choice((0.2, 0.8, 1.0, 1.1, 1.3))) for _ in range(150)]
+    installs = settle_in(writer)
     midnight = NOON.replace(hour=0) - timedelta(days=days - 1)
     for number in range(days):
         write_day(writer, midnight + timedelta(days=number), installs, drafts, habits(number))
@@ -115,7 +170,6 @@ async def live_through(
     return told
 
 
-USUAL = Habits()
 ILL: dict[str, tuple[Habits, set[str]]] = {
     "writers accept less": (replace(USUAL, accepted=0.2), {"acceptance_fell"}),
     "they post other tags": (replace(USUAL, agreed=0.35), {"jaccard_fell"}),
@@ -145,8 +199,9 @@ async def test_what_is_injected_fires_its_alert_once_and_it_is_resolved(engine: 
         assert sorted(each.rule for each in told if each.occasion == occasion) == sorted(expected)
 
 
+# The rules were chosen on seeds 1 to 3.
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 5, 6])
 async def test_ninety_days_without_any_change_raise_at_most_one_alert(
     engine: AsyncEngine, seed: int, record_property: Any
 ) -> None:
@@ -164,3 +219,12 @@ async def test_ninety_days_without_any_change_raise_at_most_one_alert(
     record_property("alerts", len(fired))
     print(f"{len(fired)} alerts in 90 days: {fired}")
     assert len(fired) <= 1
+
+
+@pytest.mark.slow
+def test_of_forty_quarters_without_any_change_few_raise_an_alert() -> None:
+    alerts = {seed: alerts_of(seed, 36 + 90, drafts=130, after=36) for seed in range(61, 101)}
+    fired = {seed: words for seed, words in alerts.items() if words}
+    print(f"alerts by seed: {fired}")
+    assert max(map(len, alerts.values())) <= 1
+    assert len(fired) <= 4
