@@ -3,23 +3,35 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import figures, service
 from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
-from backend.acceptance.filters import ARMS, KINDS
+from backend.acceptance.filters import ARMS, KINDS, Filters
 from backend.acceptance.queries import SCORE_BANDS
 from backend.acceptance.service import Bookkeeping, Choices, Latency
 from backend.acceptance.worth import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
 from backend.admin import charts
 from backend.admin.address import PERIODS, SORTS, View
-from backend.admin.panels import A_DAY, chosen_tags, detailed, length_name, releases_of, shadow_of, standing_of
-from backend.alerts.rules import Rule
+from backend.admin.panels import (
+    A_DAY,
+    chosen_tags,
+    detailed,
+    drift_of,
+    length_name,
+    releases_of,
+    shadow_of,
+    standing_of,
+)
+from backend.alerts.readings import is_old
+from backend.alerts.rules import Drifting, Rule
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
@@ -30,7 +42,6 @@ from backend.deployments.service import Mark, history
 from backend.deployments.shadow_scores import ShadowScores
 from backend.deployments.tables import Deployment, VerdictRow
 from backend.drift.findings import Findings
-from backend.drift.service import newest as newest_drift
 from backend.vitals import Signs, signs_since
 
 FOLDER = Path(__file__).parent
@@ -41,6 +52,8 @@ REPORT_ROWS = 10
 ACTS_SHOWN = 10
 DEPLOYMENTS_SHOWN = 10
 STOPPED_SHOWN = timedelta(days=7)
+# Tags that the page names at once, before any table.
+NAMED_AT_ONCE = 3
 ROWS_SHOWN = {"DAYS_SHOWN": 400, "TAGS_SHOWN": 25, "MISSED_SHOWN": 20, "UNKNOWN_SHOWN": 10}
 
 PERIOD_TITLES = {"7d": "7 days", "28d": "28 days", "90d": "90 days", "365d": "12 months", "all": "All"}
@@ -86,9 +99,9 @@ class Measured:
 
 async def measure(session: AsyncSession, view: View, vocabulary: Collection[str], now: datetime) -> Measured:
     """Ask the database for everything that the page shows."""
-    grid = await service.count_grid(session, view.filters, vocabulary, now)
+    counted = await service.count_all(session, view.filters, vocabulary, now)
+    grid, offers = counted.grid, counted.offers
     before = await service.count_grid(session, view.filters.before, vocabulary, now)
-    offers = await service.count_offers(session, view.filters, now)
     latencies = await service.latencies(session, view.filters, now)
     overview = grid.overview()
     return Measured(
@@ -104,9 +117,9 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         latencies=latencies,
         requests=await signs_since(session, now - A_DAY),
         worth=worth(overview, latencies[0].p50 if latencies else None),
-        tags=await service.count_tags(session, view.filters, vocabulary, now),
+        tags=counted.tags,
         bookkeeping=await service.bookkeeping(session, view.filters, now),
-        drift=await newest_drift(session),
+        drift=await drift_of(session, view.filters),
         acts=await newest(session, ACTS_SHOWN),
         random_positions=grid.by_position("random"),
         experiment=await standing_of(session),
@@ -126,6 +139,12 @@ def stopped(deployments: Sequence[Deployment], now: datetime) -> list[Deployment
         and each.ended_at > now - STOPPED_SHOWN
         and (each.ended_because or "").startswith(BY_ITSELF)
     ]
+
+
+def worst_tags(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
+    """The tags that were seen often enough, those least accepted first."""
+    seen = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= ENOUGH]
+    return sorted(seen, key=lambda row: (row[1].accepted / row[1].viewed, -row[1].viewed, row[0]))
 
 
 def by_day(marks: Sequence[Mark]) -> list[tuple[date, list[Mark]]]:
@@ -191,6 +210,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
+def chosen(filters: Filters) -> str:
+    """Whose figures these are: ``questions being asked, stackoverflow.com, light-c22ec615, challenger's arm``."""
+    arm = None if filters.arm is None else f"{filters.arm}'s arm"
+    return ", ".join(filter(None, (KIND_TITLES[filters.kind], filters.site, filters.model_version, arm)))
+
+
 def long_day(day: date) -> str:
     """A day in words: ``3 Nov 2026``."""
     return f"{day.day} {day:%b %Y}"
@@ -211,13 +236,15 @@ def chart(
     releases: Sequence[tuple[date, list[Mark]]] = (),
 ) -> str:
     """A figure by day, with marks where something was released."""
-    points = []
-    for day, counts in days.items():
-        result = figure.of(counts)
-        words = f"{long_day(day)}: {percent(result)}"
+
+    def words(day: date, result: Rate | Mean) -> str:
+        told = f"{long_day(day)}: {percent(result)}"
         if result.value is not None:
-            words += f" ({interval(result)}), {fraction(result, figure.unit)}"
-        points.append(charts.point(day, result, words))
+            told += f" ({interval(result)}), {fraction(result, figure.unit)}"
+        return told
+
+    results = {day: figure.of(counts) for day, counts in days.items()}
+    points = [charts.point(day, result, partial(words, day, result)) for day, result in results.items()]
     label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
     marks = {day: number for number, (day, _) in enumerate(releases, start=1)}
     return charts.line(points, label=label, width=width, height=height, css=css, marks=marks)
@@ -228,6 +255,13 @@ def top_of(results: Sequence[Rate | Mean]) -> float:
     values = [result.value for result in results if result.value is not None]
     bounds = [result.interval[1] for result in results if result.interval is not None and not few(result)]
     return charts.smallest_top(max((*values, *bounds), default=1.0))
+
+
+def number(figure: Figure, counts: Counts) -> Markup:
+    """A figure as a table's cell. Not a macro: the table of days has thousands, and this takes half the time."""
+    result = figure.of(counts)
+    bounds = f" <small>{interval(result)}</small>" if result.value is not None else ""
+    return Markup(f'<td class="number{" few" if few(result) else ""}">{percent(result)}{bounds}</td>')  # noqa: S704
 
 
 def figure_of(counts: Counts, figure: Figure) -> Rate | Mean:
@@ -250,6 +284,7 @@ def _environment() -> Environment:
         plural=plural,
         thousands=thousands,
         long_day=long_day,
+        chosen=chosen,
         points=points,
         duration=duration,
         share=share,
@@ -259,6 +294,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         few=few,
+        number=number,
         chart=chart,
         calibration=charts.calibration,
         length_name=length_name,
@@ -301,6 +337,8 @@ def render(
         kind_titles=KIND_TITLES,
         periods={period: PERIOD_TITLES[period] for period in PERIODS},
         found=found,
+        worst_tags=worst_tags(found.tags)[:NAMED_AT_ONCE],
+        most_missed=missed[:NAMED_AT_ONCE],
         viewed_tags=[(tag, counts) for tag, counts in chosen_tags(found.tags, view).items() if counts.viewed],
         sorts=SORTS,
         rules=rules,
@@ -310,6 +348,11 @@ def render(
         unknown_tags=[(tag, counts) for tag, counts in missed if counts.unknown_tags],
         has_vocabulary=has_vocabulary,
         stopped=stopped(found.deployments, now),
+        drift_days=(now.date() - found.drift.until).days if found.drift else None,
+        drift_is_old=found.drift is not None
+        and any(
+            isinstance(rule, Drifting) and is_old(found.drift, rule, now.date() - A_DAY) for rule in rules.values()
+        ),
         score_points=[
             (counts.score_sum / counts.viewed, figures.AGREEMENT.of(counts))
             for counts in found.scores.values()
@@ -336,7 +379,6 @@ def render_report(view: View, found: Measured, now: datetime) -> str:
     return TEMPLATES.get_template("report.html").render(
         view=view,
         filters=view.filters,
-        kind_titles=KIND_TITLES,
         found=found,
         best=ordered("best"),
         worst=ordered("worst"),

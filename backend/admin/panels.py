@@ -350,7 +350,7 @@ async def _bookkeeping(asked: Asked) -> Table:
 
 def alerts_table(rows: Sequence[AlertRow]) -> Table:
     """One row an alert, of all kinds of drafts and whatever is filtered: firing, pending, resolved."""
-    columns = ("rule", "subject", "state", "since", "fired_at", "resolved_at", "words")
+    columns = ("rule", "subject", "state", "since", "fired_at", "resolved_at", "words", "unjudged")
     return Table(columns, [{name: _written(getattr(row, name)) for name in columns} for row in rows])
 
 
@@ -391,8 +391,21 @@ def _detail(value: object) -> str:
 
 
 def drift_table(found: Findings | None) -> Table:
-    """One row a figure of the newest import, whatever is filtered; ``noise`` is what chance alone brings."""
-    columns = ("since", "until", "model_version", "kind", "name", "n", "value", "low", "high", "noise", "drifted")
+    """One row a figure of the newest import; ``noise`` is what chance alone brings."""
+    columns = (
+        "since",
+        "until",
+        "model_version",
+        "drafts",
+        "kind",
+        "name",
+        "n",
+        "value",
+        "low",
+        "high",
+        "noise",
+        "drifted",
+    )
     if found is None:
         return Table(columns, [])
     performance, relation = found.performance, found.relation
@@ -421,7 +434,12 @@ def drift_table(found: Findings | None) -> Table:
         )
     ]
     rows += [_drift_row(each.kind, each.day.isoformat(), None, None, drifted=True) for each in found.disturbances]
-    span: Row = {"since": found.since, "until": found.until, "model_version": found.model_version}
+    span: Row = {
+        "since": found.since,
+        "until": found.until,
+        "model_version": found.model_version,
+        "drafts": found.kind,
+    }
     return Table(columns, [span | row for row in rows])
 
 
@@ -448,7 +466,12 @@ def _drift_row(
 
 
 async def _drift(asked: Asked) -> Table:
-    return drift_table(await newest_drift(asked.session))
+    return drift_table(await drift_of(asked.session, asked.filters))
+
+
+async def drift_of(session: AsyncSession, filters: Filters) -> Findings | None:
+    """The newest import, whatever else is filtered, of the view's kind of drafts; without one, of any kind."""
+    return await newest_drift(session, filters.kind) or await newest_drift(session)
 
 
 async def _acts(asked: Asked) -> Table:

@@ -49,7 +49,14 @@ def utc_now() -> datetime:
 
 
 class AdminRoute(APIRoute):
-    """A route whose every answer, errors included, has the admin's headers; to a browser, errors are pages."""
+    """A route whose every answer, errors included, has the admin's headers; to a browser, errors are pages.
+
+    What can be got can be asked for by HEAD too, as by whoever watches the address; the server leaves out the body.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.methods = (self.methods or set()) | {"HEAD"}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's handler, its errors turned into answers."""

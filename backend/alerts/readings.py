@@ -33,7 +33,7 @@ class Look:
     session: AsyncSession
     now: datetime
     vocabulary: frozenset[str]
-    _days: dict[date, Counts] = field(default_factory=dict)
+    by_day: dict[date, Counts] = field(default_factory=dict)
 
     @property
     def yesterday(self) -> date:
@@ -44,12 +44,12 @@ class Look:
         """Count this many whole days at once."""
         filters = Filters(self.yesterday - timedelta(days=days - 1), self.yesterday)
         grid = await service.count_grid(self.session, filters, self.vocabulary, self.now)
-        self._days = grid.by_day(filters)
+        self.by_day = grid.by_day(filters)
 
     def counts(self, days: int, before: int = 0) -> Counts:
         """The counts of ``days`` whole days, the last of them ``before`` days before yesterday."""
         last = self.yesterday - timedelta(days=before)
-        return total(self._days.get(last - timedelta(days=back), Counts()) for back in range(days))
+        return total(self.by_day.get(last - timedelta(days=back), Counts()) for back in range(days))
 
 
 def days_needed(rule: Rule) -> int:
@@ -159,10 +159,25 @@ async def silent(rule: Silent, look: Look) -> Reading:
 
 async def drifting(rule: Drifting, look: Look) -> Readings:
     """What the newest import found of drift, each kind an alert of its own; one that is too old says nothing."""
-    found = await newest_drift(look.session)
-    if found is None or found.until < look.yesterday - timedelta(days=rule.days) or found.drafts < rule.least:
-        return {kind: Reading(None, "Nothing new has been imported.") for kind in ("data", "concept", "model")}
+    found = await newest_drift(look.session, kind="ask")
+    words = ""
+    if found is None:
+        words = "No findings have been imported."
+    elif is_old(found, rule, look.yesterday):
+        words = (
+            f"The newest import ends on {found.until}, more than {rule.days} whole days ago, and says nothing of "
+            "today. Export, compare and import again."
+        )
+    elif found.drafts < rule.least:
+        words = f"The newest import, up to {found.until}, has {found.drafts:,} drafts, too few to judge by."
+    if found is None or words:
+        return {kind: Reading(None, words) for kind in ("data", "concept", "model")}
     return {"data": data_drift(rule, found), "concept": concept_drift(found), "model": model_drift(found)}
+
+
+def is_old(found: Findings, rule: Drifting, yesterday: date) -> bool:
+    """Whether findings end so long ago that the rule judges nothing by them."""
+    return found.until < yesterday - timedelta(days=rule.days)
 
 
 def data_drift(rule: Drifting, found: Findings) -> Reading:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import service as acceptance
-from backend.alerts.channels import Send, Telling
+from backend.alerts.channels import Occasion, Send, Telling
 from backend.alerts.readings import Look, Readings, days_needed, read
 from backend.alerts.rules import DAILY, Rule
 from backend.alerts.states import Alert, Reading, advance
+from backend.alerts.steps import steps_between
 from backend.alerts.tables import AlertRow, Notice
 from backend.database import Database
 
@@ -30,6 +31,9 @@ JUDGE_LOCK = 8600_0003
 
 # Telling is tried again after a minute, then after twice as long each time, up to an hour, for two days.
 FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS = timedelta(minutes=1), timedelta(hours=1), 50
+
+# A step of a deployment is told if no more time has gone by, as when the service was down while a command took it.
+STEPS_TOLD = timedelta(days=2)
 
 # A resolved alert is shown for so long.
 SHOWN = timedelta(days=30)
@@ -109,12 +113,13 @@ class Alerts:
             await session.flush()
             if after.state != "pending" and (before is None or before.state != after.state):
                 log.warning("alert %s: %s%s: %s", after.state, name, subject and f" ({subject})", after.words)
-                await self._note(session, row, after.state, now)
+                await self._note(session, [self._telling(row, after.state)], now)
 
-    async def _note(self, session: AsyncSession, row: AlertRow, occasion: str, now: datetime) -> None:
-        """Note that this must be told on every channel."""
+    async def _note(self, session: AsyncSession, tellings: Iterable[Telling], now: datetime) -> None:
+        """Note that these must be told on every channel; what was noted before is not told again."""
         values = [
-            {"alert_id": row.id, "occasion": occasion, "channel": channel, "due_at": now, "attempts": 0}
+            {"key": telling.key, "channel": channel, "telling": asdict(telling), "due_at": now, "attempts": 0}
+            for telling in tellings
             for channel in sorted(self._channels)
         ]
         if values:
@@ -122,6 +127,11 @@ class Alerts:
 
     async def tell(self) -> None:
         """Tell what is due; what fails is tried again later, and what another replica is telling is left to it."""
+        if not self._channels:
+            return
+        async with self._database.session() as session:
+            now = self._now()
+            await self._note(session, await steps_between(session, now - STEPS_TOLD, now), now)
         while await self._tell_one():
             pass
 
@@ -129,8 +139,7 @@ class Alerts:
         async with self._database.session(within=30) as session:
             now = self._now()
             due = (
-                select(Notice, AlertRow)
-                .join(AlertRow, AlertRow.id == Notice.alert_id)
+                select(Notice)
                 .where(
                     Notice.sent_at.is_(None),
                     Notice.due_at <= now,
@@ -138,19 +147,18 @@ class Alerts:
                     Notice.channel.in_(list(self._channels)),
                 )
                 # What was resolved is told after what fired.
-                .order_by(Notice.due_at, case((Notice.occasion == "firing", 0), else_=1))
+                .order_by(Notice.due_at, case((Notice.telling["occasion"].astext == "resolved", 1), else_=0))
                 .limit(1)
-                .with_for_update(of=Notice, skip_locked=True)
+                .with_for_update(skip_locked=True)
             )
-            found = (await session.execute(due)).first()
-            if found is None:
+            notice = await session.scalar(due)
+            if notice is None:
                 return False
-            notice, row = found
-            telling = self._telling(notice, row)
+            telling = Telling(**notice.telling)  # type: ignore[arg-type]  # as `_note` has written it
             try:
                 await asyncio.to_thread(self._channels[notice.channel], telling)
             except Exception as error:  # each channel has errors of its own; none may stop the others
-                log.warning("alert %s could not be told by %s: %r", row.rule, notice.channel, error)
+                log.warning("%s could not be told by %s: %r", telling.rule, notice.channel, error)
                 notice.attempts += 1
                 notice.due_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notice.attempts - 1))
                 notice.error = f"{type(error).__name__}: {error}"[:500]
@@ -159,16 +167,16 @@ class Alerts:
                 notice.sent_at, notice.error = now, None
             return True
 
-    def _telling(self, notice: Notice, row: AlertRow) -> Telling:
-        rule = self._rules.get(row.rule)
+    def _telling(self, row: AlertRow, occasion: Occasion) -> Telling:
+        rule = self._rules[row.rule]
         return Telling(
-            key=f"{row.id}-{notice.occasion}",
+            key=f"{row.id}-{occasion}",
             rule=row.rule,
             subject=row.subject,
-            occasion=notice.occasion,
-            title=rule.title if rule else row.rule,
+            occasion=occasion,
+            title=rule.title,
             words=row.words,
-            advice=rule.advice if rule else "The rule is no longer in the file of rules.",
+            advice=rule.advice,
             since=f"{row.since:%Y-%m-%d %H:%M} UTC",
         )
 
@@ -190,6 +198,7 @@ def of_row(row: AlertRow) -> Alert:
         fired_at=row.fired_at,
         calm_since=row.calm_since,
         resolved_at=row.resolved_at,
+        unjudged=row.unjudged,
     )
 
 

@@ -30,6 +30,7 @@ class Alert:
         fired_at, resolved_at: when it came to that.
         calm_since: since when it has not been broken any more, though it is not yet resolved.
         words: the figures when it was last broken; once resolved, those that say so.
+        unjudged: why there is nothing to judge it by now; None: it was judged at the last reading.
     """
 
     state: State
@@ -38,6 +39,7 @@ class Alert:
     fired_at: datetime | None = None
     calm_since: datetime | None = None
     resolved_at: datetime | None = None
+    unjudged: str | None = None
 
 
 def advance(
@@ -53,16 +55,16 @@ def advance(
         calm: how long it must not be broken before the alert is resolved.
     """
     if reading.breached is None:
-        return alert
+        return None if alert is None else replace(alert, unjudged=reading.words)
     if reading.breached:
         alert = alert or Alert("pending", now, reading.words)
-        alert = replace(alert, words=reading.words, calm_since=None)
+        alert = replace(alert, words=reading.words, calm_since=None, unjudged=None)
         if alert.state == "pending" and now - alert.since >= pending:
             alert = replace(alert, state="firing", fired_at=now)
         return alert
     if alert is None or alert.state == "pending":
         return None
-    alert = replace(alert, calm_since=alert.calm_since or now)
+    alert = replace(alert, calm_since=alert.calm_since or now, unjudged=None)
     if alert.calm_since is not None and now - alert.calm_since >= calm:
         return replace(alert, state="resolved", resolved_at=now, words=reading.words)
     return alert

@@ -1,8 +1,9 @@
-"""Tables of alerts, and of what must be told about them to whom."""
+"""Tables of alerts, and of what must be told to whom."""
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy import CheckConstraint, Index, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.tables import Moment, Table
@@ -22,6 +23,7 @@ class AlertRow(Table):
     calm_since: Mapped[Moment | None]
     resolved_at: Mapped[Moment | None]
     words: Mapped[str] = mapped_column(Text)
+    unjudged: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'firing', 'resolved')", name="state"),
@@ -31,19 +33,22 @@ class AlertRow(Table):
 
 
 class Notice(Table):
-    """Something to be told once, on one channel: that an alert fired, or that it is resolved."""
+    """Something to be told once, on one channel: that an alert fired, that a version was rolled back.
+
+    Attributes:
+        key: of what is told; noted again, it is the same notice.
+        telling: the words, as they were when it was noted (see `backend.alerts.channels.Telling`).
+        due_at: when to try, the first time or again.
+    """
 
     __tablename__ = "notice"
 
-    alert_id: Mapped[UUID] = mapped_column(ForeignKey("alert.id"), primary_key=True)
-    occasion: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
     channel: Mapped[str] = mapped_column(Text, primary_key=True)
+    telling: Mapped[dict[str, str]] = mapped_column(JSONB)
     due_at: Mapped[Moment]
     attempts: Mapped[int] = mapped_column(SmallInteger)
     sent_at: Mapped[Moment | None]
     error: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = (
-        CheckConstraint("occasion IN ('firing', 'resolved')", name="occasion"),
-        Index("ix_notice_due_at", "due_at", postgresql_where=text("sent_at IS NULL")),
-    )
+    __table_args__ = (Index("ix_notice_due_at", "due_at", postgresql_where=text("sent_at IS NULL")),)

@@ -9,13 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.filters import KINDS
 from backend.audit.service import note
-from backend.commands.terminal import read_settings, with_session, write_lines
-from backend.deployments.registry import RegistryError, find
-from backend.deployments.service import current
+from backend.commands.terminal import served_vocabulary, with_session, write_lines
 from backend.drift.exporting import export_lines
 from backend.drift.findings import Findings
 from backend.drift.service import keep
-from model.classifier import Classifier, ReleaseError
 
 DAY = click.DateTime(["%Y-%m-%d"])
 USUAL_DAYS = 28
@@ -36,16 +33,9 @@ def export(out: Path, since: datetime | None, until: datetime | None, kind: str)
     first = since.date() if since else last - timedelta(days=USUAL_DAYS - 1)
     if first > last:
         raise click.ClickException(f"--since {first} is after --until {last}.")
-    settings = read_settings()
 
     async def write(session: AsyncSession) -> int:
-        try:
-            champion = (await current(session)).champion
-            folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
-            vocabulary = Classifier.load(folder).tags
-        except (RegistryError, ReleaseError) as error:
-            raise click.ClickException(str(error)) from None
-        lines = await write_lines(export_lines(session, first, last, kind, vocabulary), out)
+        lines = await write_lines(export_lines(session, first, last, kind, await served_vocabulary(session)), out)
         await note(session, "export", "what came in", {"since": str(first), "until": str(last), "kind": kind})
         return lines
 
@@ -65,6 +55,11 @@ def drift_import(file: Path) -> None:
         raise click.ClickException(
             f"{file} is not what `tagalong-model drift --json` writes: {place}: {fault['msg']}"
         ) from None
+
+    today = datetime.now(UTC).date()
+    if not findings.since <= findings.until <= today:
+        # It would stand as the newest until that day.
+        raise click.ClickException(f"{file} is of {findings.since} to {findings.until}, and today is {today} (UTC).")
 
     async def take_in(session: AsyncSession) -> None:
         await keep(session, findings, datetime.now(UTC))

@@ -6,13 +6,12 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.filters import Filters
+from backend.acceptance.filters import KINDS, Filters, Kind
 from backend.acceptance.service import begin_snapshot, count_tags
 from backend.acceptance.worst import What, Worst, worst
 from backend.admin.page import interval, percent
 from backend.admin.panels import to_csv, worst_table
-from backend.commands.terminal import read_settings, with_session
-from model.classifier import Classifier, ReleaseError
+from backend.commands.terminal import served_vocabulary, with_session
 
 TITLES: dict[What, tuple[str, str]] = {
     "dismissed": ("Dismissed", "of the chips seen, writers said no to"),
@@ -33,22 +32,23 @@ HARMLESS = str.maketrans("|`\n", "¦' ")
     help="File to write; CSV if it ends in .csv, else Markdown.",
 )
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days, up to yesterday.")
-def write_worst(out: Path, days: int) -> None:
+@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Of drafts.")
+def write_worst(out: Path, days: int, kind: Kind) -> None:
     """Write the tags most dismissed, missed and unknown, each with its share, interval and n."""
-    try:
-        vocabulary = Classifier.load(read_settings().model_folder).tags
-    except ReleaseError as error:
-        raise click.ClickException(str(error)) from None
     now = datetime.now(UTC)
-    filters = Filters(now.date() - timedelta(days=days), now.date() - timedelta(days=1))
+    filters = Filters(now.date() - timedelta(days=days), now.date() - timedelta(days=1), kind)
 
     async def count(session: AsyncSession) -> list[Worst]:
         await begin_snapshot(session)
+        vocabulary = await served_vocabulary(session)
         return worst(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)
     as_csv = out.suffix.lower() == ".csv"
-    out.write_text(to_csv(worst_table(rows)) if as_csv else markdown(rows, filters), encoding="utf-8", newline="")
+    try:
+        out.write_text(to_csv(worst_table(rows)) if as_csv else markdown(rows, filters), encoding="utf-8", newline="")
+    except OSError as error:
+        raise click.ClickException(f"{out} can't be written: {error.strerror}") from None
     click.echo(f"{len(rows)} tags of {filters.since} to {filters.until} written to {out}.")
 
 

@@ -121,8 +121,9 @@ async def _counts(session: AsyncSession, day: date, *, demo: bool) -> dict[str, 
     end = start + timedelta(days=1)
 
     def received(table: type[Event] | type[Refused]) -> Any:
+        of_demo = table.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
         statement = select(func.count()).select_from(table)
-        return statement.where(table.received_at >= start, table.received_at < end)
+        return statement.where(table.received_at >= start, table.received_at < end, of_demo == demo)
 
     recorded = (
         select(func.count())

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Drifting = Literal["data", "concept", "model"]
 Disturbing = Literal["outage", "bad_input"]
+Kind = Literal["ask", "edit", "try", "demo"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Words = Annotated[str, StringConstraints(max_length=500)]
@@ -74,6 +75,7 @@ class Findings(Part):
     """All key figures of one span of days."""
 
     format: Literal[1]
+    kind: Kind
     since: date
     until: date
     model_version: Name

@@ -11,8 +11,9 @@ from backend.drift.tables import Drift
 
 
 async def keep(session: AsyncSession, findings: Findings, now: datetime) -> None:
-    """Keep findings; those of the same days, version and reference take the place of the earlier ones."""
+    """Keep findings; those of the same kind, days, version and reference take the place of the earlier ones."""
     statement = insert(Drift).values(
+        kind=findings.kind,
         since=findings.since,
         until=findings.until,
         model_version=findings.model_version,
@@ -22,11 +23,14 @@ async def keep(session: AsyncSession, findings: Findings, now: datetime) -> None
     )
     changed = {name: statement.excluded[name] for name in ("imported_at", "findings")}
     await session.execute(
-        statement.on_conflict_do_update(index_elements=["since", "until", "model_version", "reference"], set_=changed)
+        statement.on_conflict_do_update(
+            index_elements=["kind", "since", "until", "model_version", "reference"], set_=changed
+        )
     )
 
 
-async def newest(session: AsyncSession) -> Findings | None:
-    """The findings of the days that ended last; of several, those imported last."""
-    row = await session.scalar(select(Drift).order_by(Drift.until.desc(), Drift.imported_at.desc()).limit(1))
+async def newest(session: AsyncSession, kind: str | None = None) -> Findings | None:
+    """The findings of the days that ended last, of one kind of drafts or of all; of several, those imported last."""
+    newest_first = select(Drift).order_by(Drift.until.desc(), Drift.imported_at.desc()).limit(1)
+    row = await session.scalar(newest_first if kind is None else newest_first.where(Drift.kind == kind))
     return None if row is None else Findings.model_validate(row.findings)

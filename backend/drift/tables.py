@@ -14,6 +14,7 @@ class Drift(Table):
     """What `tagalong-model drift` found in one span of days, as it was imported; the same span again takes its place.
 
     Attributes:
+        kind: of the drafts that were looked at.
         until: the last of the days.
         model_version: whose answers were looked at.
         reference: what they were compared with, in words.
@@ -22,6 +23,7 @@ class Drift(Table):
 
     __tablename__ = "drift"
 
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
     since: Mapped[date] = mapped_column(primary_key=True)
     until: Mapped[date] = mapped_column(primary_key=True)
     model_version: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -7,6 +7,7 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.alerts.channels import Telling
 from backend.database import alembic_config, migrate
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +31,35 @@ async def test_migrations_can_be_taken_back(engine: AsyncEngine) -> None:
             text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         )
         assert {name for name in left if "alembic" not in name} == set()
+
+
+async def test_a_notice_that_waits_is_kept_by_the_step_to_its_own_words_and_back(engine: AsyncEngine) -> None:
+    def step(connection: Connection, there: bool) -> None:
+        (command.upgrade if there else command.downgrade)(alembic_config(connection), "0009" if there else "0008")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(step, False)
+        await connection.execute(
+            text(
+                "INSERT INTO alert (id, rule, subject, state, since, words) "
+                "VALUES (gen_random_uuid(), 'tag_dismissed', 'java', 'firing', '2026-11-20T12:00Z', 'Five times.')"
+            )
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO notice (alert_id, occasion, channel, due_at, attempts) "
+                "SELECT id, 'firing', 'email', now(), 3 FROM alert"
+            )
+        )
+        await connection.run_sync(step, True)
+        key, telling, attempts = (await connection.execute(text("SELECT key, telling, attempts FROM notice"))).one()
+        assert key == f"{await connection.scalar(text('SELECT id FROM alert'))}-firing"
+        told = Telling(**telling)
+        assert (told.words, told.since, attempts) == ("Five times.", "2026-11-20 12:00 UTC", 3)
+        await connection.run_sync(step, False)
+        assert (
+            await connection.scalar(text("SELECT occasion FROM notice JOIN alert ON alert.id = alert_id")) == "firing"
+        )
 
 
 async def test_three_migrations_at_once_all_succeed(engine: AsyncEngine, database_url: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from backend.admin.negotiation import form_of
-from tests.backend.admin.conftest import Admin
+from tests.backend.admin.conftest import AUTH, Admin
 
 pytestmark = pytest.mark.anyio
 
@@ -63,3 +63,14 @@ async def test_without_an_accept_header_it_is_the_exposition(admin: Admin) -> No
     response = await admin.get("/metrics")
     assert "accept" not in response.request.headers
     assert response.headers["content-type"].startswith("text/plain; version=")
+
+
+async def test_head_gives_the_headers_of_get(admin: Admin) -> None:
+    for path in ("/metrics", "/metrics/overview.json", "/metrics/report", "/metrics/style.css"):
+        asked = {"headers": {"Accept": "text/html"}, "auth": AUTH}
+        response = await admin.client.head(path, **asked)
+        assert response.status_code == 200, path
+        got = await admin.client.get(path, **asked)
+        names = ("content-type", "cache-control", "vary", "content-security-policy")
+        assert [response.headers[name] for name in names] == [got.headers[name] for name in names]
+    assert (await admin.client.head("/metrics")).status_code == 401

@@ -193,8 +193,31 @@ async def test_the_report_is_of_the_last_whole_month_unless_another_is_named(adm
     assert (await report(month="2026-11")).texts["value"][0] == "0.0 %"
     assert (await report(period="90d")).texts["value"][0] == "50.0 %"
     assert (await report(month="2026-11", kind="edit")).texts["value"][0] == "n/a"
+    for_one = {"kind": "ask", "site": "stackoverflow.com", "model": VERSIONS[0], "arm": "challenger"}
+    named = f"questions being asked, stackoverflow.com, {VERSIONS[0]}, challenger's arm"
+    assert named in (await report(**for_one)).texts["span"]
+    assert f"{named}, days in UTC" in Outline(await admin.page(**for_one)).texts["secondary"]
     assert (await admin.get("/metrics/report", params={"month": "november"}, headers=HTML)).status_code == 422
     assert (await admin.get("/metrics/report", auth=None)).status_code == 401
+
+
+async def test_the_first_look_names_the_worst_tags_and_says_what_to_trust(admin: Admin, engine: AsyncEngine) -> None:
+    assert "no tag was seen 30 times yet" in await admin.page()
+    writer = Writer()
+    for number in range(31):
+        draft = writer.draft(NOW - timedelta(hours=3), posted_at=NOW - timedelta(hours=2), posted_tags=["htmx"])
+        suggestion = writer.suggestion(draft, ["git", "sql", "css"])
+        writer.event(draft, NOW, kind="posted", tags=["htmx"], lost=int(number == 7))
+        for tag, accepted in (("git", number < 20), ("sql", number < 10), ("css", False)):
+            if tag != "css" or number < 29:
+                writer.item(suggestion, tag, NOW - timedelta(hours=3), accepted_at=NOW if accepted else None)
+    await store(engine, writer.rows)
+    page = await admin.page()
+    outline = Outline(page)
+    # css is worse, but was seen too seldom.
+    assert outline.texts["tag"][:3] == ["sql", "git", "htmx"]
+    assert [" ".join(text.split()) for text in outline.texts["whole"]] == ["32.3 %", "64.5 %", "31 of 31"]
+    assert "1 of 32 events lost, 0 items impossible" in page
 
 
 async def test_alerts_stand_at_the_top_with_their_figures_and_what_to_do(admin: Admin, engine: AsyncEngine) -> None:

@@ -6,11 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.worst import MOST, worst
+from backend.cli import main
 from backend.commands.worst import markdown
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
@@ -59,6 +61,23 @@ async def test_the_page_gives_it_as_csv(admin: Admin, engine: AsyncEngine) -> No
         ("unknown", "'=cmd()", "1", "1"),
     ]
     assert float(rows[0]["low"]) < 1
+
+
+def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGALONG_DATABASE_URL", database_url)
+    monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
+    assert CliRunner().invoke(main, ["demo", "--days", "2", "--drafts", "12"]).exit_code == 0
+
+    def written(name: str, *more: str) -> Result:
+        return CliRunner().invoke(main, ["worst", "--out", str(tmp_path / name), *more])
+
+    assert written("demo.csv", "--kind", "demo").exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "demo.csv").open(newline="")))
+    assert "missed" in {row["what"] for row in rows}
+    refused = written("nowhere/worst.md")
+    assert (refused.exit_code, "can't be written" in refused.output) == (1, True)
 
 
 def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from backend.alerts.channels import Telling, channels
 from backend.alerts.rules import Rule, read_rules
 from backend.alerts.service import Alerts
 from backend.alerts.tables import AlertRow, Notice
+from backend.audit.service import OPERATOR
 from backend.database import Database
+from backend.deployments.service import roll_back
 from backend.drift.findings import Findings
 from backend.drift.service import keep
 from backend.vitals import Vital
@@ -28,6 +31,7 @@ from model.drift.findings import findings
 from model.drift.reference import summarised
 from model.drift.traffic import Traffic
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
+from tests.backend.deployments.experimenting import CHALLENGER, Experiment
 from tests.model.drift.generated import VERSION, traffic
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +94,12 @@ async def states(engine: AsyncEngine) -> list[tuple[str, str, str]]:
             select(AlertRow.rule, AlertRow.subject, AlertRow.state).order_by(AlertRow.since, AlertRow.rule)
         )
         return [(row.rule, row.subject, row.state) for row in rows]
+
+
+async def unjudged(engine: AsyncEngine) -> str | None:
+    """Why the alert that fires is not judged."""
+    async with engine.begin() as connection:
+        return await connection.scalar(select(AlertRow.unjudged).order_by(AlertRow.since.desc()).limit(1))
 
 
 async def test_a_drop_of_acceptance_fires_once_and_is_resolved(
@@ -269,7 +279,7 @@ def mail_server() -> Iterator[tuple[Mailbox, str]]:
         port = free.getsockname()[1]
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
-    yield mailbox, f"smtp://127.0.0.1:{port}/?from=tagalong@example.org&to=a@example.org,b@example.org"
+    yield mailbox, f"smtp://127.0.0.1:{port}/?from=tagalong@example.org&to=a+night@example.org,b@example.org"
     controller.stop()
 
 
@@ -282,7 +292,12 @@ def hook() -> Iterator[tuple[list[Any], str]]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             got.append((self.headers["Idempotency-Key"], body))
-            self.send_response(500 if len(got) <= 2 else 204)
+            self.send_response({1: 500, 2: 302}.get(len(got), 204))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:
@@ -316,8 +331,9 @@ async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
         clock.now += timedelta(minutes=10)
         await alerts.tell()
     ((receivers, mail),) = mailbox.messages
-    assert receivers == ["a@example.org", "b@example.org"]
+    assert receivers == ["a+night@example.org", "b@example.org"]
     assert mail["Subject"] == "[Tagalong] firing: Acceptance fell"
+    assert parsedate_to_datetime(mail["Date"]) <= datetime.now(UTC)
     assert "What to do:" in mail.get_payload()
     assert len(posted) == 3
     assert len({key for key, _ in posted}) == 1
@@ -325,6 +341,113 @@ async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
     async with engine.begin() as connection:
         rows = await connection.execute(select(Notice.channel, Notice.attempts, Notice.error).order_by(Notice.channel))
         assert [tuple(row) for row in rows] == [("email", 1, None), ("webhook", 3, None)]
+
+
+async def test_what_is_told_late_says_what_was_then(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+) -> None:
+    reachable = False
+
+    def send(telling: Telling) -> None:
+        if not reachable:
+            raise OSError("nobody there")
+        told.append(telling)
+
+    alerts = make_alerts("tag_dismissed", channels={"list": send})
+    writer = Writer()
+    for number in range(5):
+        draft = writer.draft(NOW - timedelta(minutes=20))
+        offered = writer.suggestion(draft, ["java"])["id"]
+        at = NOW - timedelta(minutes=4, seconds=number)
+        writer.event(draft, at, kind="dismissed", suggestion_id=offered, tag="java")
+    await store(engine, writer.rows)
+    for _ in range(40):
+        await alerts.judge()
+        await alerts.tell()
+        clock.now += timedelta(minutes=1)
+    reachable = True
+    clock.now += timedelta(hours=1)
+    await alerts.tell()
+    assert {each.occasion: each.words for each in told} == {
+        "firing": "java was dismissed 5 times in 5 minutes, by 5 installs.",
+        "resolved": "Not any more.",
+    }
+
+
+@pytest.fixture
+async def experiment(engine: AsyncEngine, database_url: str) -> Any:
+    begun = Experiment(engine, database_url, horizon=80)
+    await begun.begin()
+    yield begun
+    await begun.database.close()
+
+
+async def test_a_guardrails_rollback_is_told_once(
+    make_alerts: Callable[..., Alerts],
+    experiment: Experiment,
+    clock: Clock,
+    mail_server: tuple[Mailbox, str],
+    hook: tuple[list[Any], str],
+) -> None:
+    (mailbox, smtp_url), (posted, webhook_url) = mail_server, hook
+    for _ in range(40):
+        experiment.install("champion", accepts=0.4)
+        experiment.install("challenger", accepts=0.4, latency_ms=900.0)
+    await experiment.write()
+    await experiment.judge()
+    replicas = [make_alerts(channels=channels(smtp_url, webhook_url)) for _ in range(2)]
+    for _ in range(4):
+        clock.now += timedelta(minutes=10)
+        await asyncio.gather(*(each.tell() for each in replicas))
+    ((_, mail),) = mailbox.messages
+    assert mail["Subject"] == f"[Tagalong] Version 2 was rolled back ({CHALLENGER})"
+    words = mail.get_payload(decode=True).decode()
+    assert "The service itself rolled back the challenger. Why: guardrail: latency: challenger 100.0 %" in words
+    assert "The champion is the shipped model." in words
+    assert "At 2026-11-20 14:30 UTC." in words
+    # The hook refuses twice: it is tried again, with the same key.
+    assert len(posted) == 3
+    assert len({key for key, _ in posted}) == 1
+    body = posted[-1][1]
+    assert (body["rule"], body["subject"], body["state"]) == ("roll back", CHALLENGER, "done")
+
+
+async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
+    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, told: list[Telling]
+) -> None:
+    alerts = make_alerts()
+    for _ in range(40):
+        experiment.install("champion", accepts=0.3)
+        experiment.install("challenger", accepts=0.6)
+    await experiment.write()
+    await experiment.judge()
+    for _ in range(3):
+        clock.now += timedelta(minutes=1)
+        await alerts.tell()
+    (verdict,) = told
+    assert verdict.headline == f"[Tagalong] Version 2: better ({CHALLENGER})"
+    found = (await experiment.standing()).verdict
+    assert found is not None
+    assert f"Acceptance {found.difference * 100:+.1f} points" in verdict.words
+    assert verdict.words.endswith("after 80 installs.")
+    assert "`tagalong-server promote` does" in verdict.advice
+    async with experiment.database.session() as session:
+        await roll_back(session, experiment.values["id"], actor=OPERATOR, reason="no trust", now=clock.now)
+    for _ in range(3):
+        clock.now += timedelta(minutes=1)
+        await alerts.tell()
+    assert [each.rule for each in told] == ["verdict", "roll back"]
+    assert told[1].words.startswith("An operator rolled back the challenger. Why: no trust.")
+
+
+async def test_a_step_of_long_ago_is_no_news(
+    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, told: list[Telling]
+) -> None:
+    async with experiment.database.session() as session:
+        await roll_back(session, experiment.values["id"], actor=OPERATOR, reason="", now=clock.now)
+    clock.now += timedelta(days=2, seconds=1)
+    await make_alerts().tell()
+    assert told == []
 
 
 @pytest.mark.parametrize(
@@ -370,13 +493,49 @@ async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_wit
         ("drift", "data", "resolved"),
         ("drift", "model", "firing"),
     ]
-    # An import of three weeks ago says nothing about today, neither good nor bad.
+    # An import of three weeks ago says nothing about today, neither good nor bad, and the alert says so.
     await alerts.judge_daily()
     assert ("drift", "model", "firing") in await states(engine)
+    assert "more than 14 whole days ago" in str(await unjudged(engine))
+    assert len(told) == 5, "it is neither told again nor told to be over"
     assert await after(1, traffic(seed=3)) == [
         ("drift", subject, "resolved") for subject in ("data", "concept", "model")
     ]
     assert len(told) == 6
+    assert await unjudged(engine) is None
+
+
+async def test_drift_that_was_old_when_it_came_fires_nothing(
+    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
+) -> None:
+    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    came = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
+    for days, state in ((16, []), (15, [("drift", "data", "firing")])):
+        span = {"since": "2026-10-01", "until": str(clock.now.date() - timedelta(days=days))}
+        async with database.session() as session:
+            await keep(session, Findings.model_validate(came | span), clock.now)
+        await make_alerts("drift").judge_daily()
+        assert await states(engine) == state
+
+
+async def test_drift_of_demo_traffic_wakes_nobody(
+    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
+) -> None:
+    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
+    drifted = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
+    later = clock.now + timedelta(minutes=1)
+    async with database.session() as session:
+        await keep(session, Findings.model_validate(drifted), clock.now)
+        # The same days of the demo take nobody's place.
+        await keep(session, Findings.model_validate(drifted | {"kind": "demo", "columns": []}), later)
+    await make_alerts("drift").judge_daily()
+    assert await states(engine) == [("drift", "data", "firing")]
+    async with database.session() as session:
+        await keep(session, Findings.model_validate(findings(traffic(seed=3), reference) | span), clock.now)
+        await keep(session, Findings.model_validate(drifted | {"kind": "demo"}), later)
+    await make_alerts("drift").judge_daily()
+    assert await states(engine) == [("drift", "data", "resolved")]
 
 
 async def test_drift_below_the_bound_of_the_rule_is_quiet(

@@ -108,6 +108,12 @@ class Experiment:
                 mine["jaccard"] += len(taken) / len({*tags, *posted})
         return install_id
 
+    def pairs(self, count: int, champion: float, challenger: float, **more: Any) -> None:
+        """So many installs in each arm, which accept with these chances; ``more`` is of the challenger's."""
+        for _ in range(count):
+            self.install("champion", accepts=champion)
+            self.install("challenger", accepts=challenger, **more)
+
     async def write(self) -> None:
         async with self.engine.begin() as connection:
             await connection.execute(insert(Assignment), self.arms)

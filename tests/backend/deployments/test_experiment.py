@@ -35,9 +35,7 @@ async def begun(engine: AsyncEngine, database_url: str):  # type: ignore[no-unty
 
 async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
     experiment = await begun(horizon=3_762)
-    for _ in range(25):
-        experiment.install("champion", accepts=0.3)
-        experiment.install("challenger", accepts=0.5)
+    experiment.pairs(25, 0.3, 0.5)
     experiment.install("champion", accepts=0.5, offers=0.0)
     # Its drafts before it was moved count in its first arm, those after it in none.
     experiment.install("champion", accepts=0.5, drafts=20, moved_at=NOW - timedelta(days=9) + timedelta(hours=5))
@@ -68,9 +66,7 @@ async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
 
 async def test_before_the_horizon_there_is_no_verdict_and_the_guardrails_are_read(begun: Any) -> None:
     experiment = await begun(horizon=51)
-    for _ in range(25):
-        experiment.install("champion", accepts=0.1)
-        experiment.install("challenger", accepts=0.9)
+    experiment.pairs(25, 0.1, 0.9)
     await experiment.write()
     await experiment.judge()
     standing = await experiment.standing()
@@ -83,9 +79,7 @@ async def test_before_the_horizon_there_is_no_verdict_and_the_guardrails_are_rea
 
 async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) -> None:
     experiment = await begun(horizon=80)
-    for _ in range(40):
-        experiment.install("champion", accepts=0.3)
-        experiment.install("challenger", accepts=0.6)
+    experiment.pairs(40, 0.3, 0.6)
     await experiment.write()
     # Two replicas at once.
     await asyncio.gather(experiment.judge(), experiment.judge())
@@ -97,9 +91,7 @@ async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) ->
     assert set(standing.verdict.figures) == {"acceptance", "kept", "agreement", "jaccard"}
     # What comes later changes nothing: by now it would be worse.
     experiment.writer, experiment.arms = Writer(2), []
-    for _ in range(120):
-        experiment.install("champion", accepts=0.9)
-        experiment.install("challenger", accepts=0.1)
+    experiment.pairs(120, 0.9, 0.1)
     await experiment.write()
     await experiment.judge()
     later = await experiment.standing()
@@ -116,9 +108,7 @@ async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) ->
 
 async def test_a_better_one_is_promoted_where_that_is_switched_on(begun: Any) -> None:
     experiment = await begun(horizon=80, promote_if_better=True)
-    for _ in range(40):
-        experiment.install("champion", accepts=0.3)
-        experiment.install("challenger", accepts=0.6)
+    experiment.pairs(40, 0.3, 0.6)
     await experiment.write()
     await experiment.judge()
     async with experiment.database.session() as session:
@@ -130,9 +120,7 @@ async def test_a_better_one_is_promoted_where_that_is_switched_on(begun: Any) ->
 
 async def test_a_worse_one_is_rolled_back(begun: Any) -> None:
     experiment = await begun(horizon=80, promote_if_better=True)
-    for _ in range(40):
-        experiment.install("champion", accepts=0.6)
-        experiment.install("challenger", accepts=0.3)
+    experiment.pairs(40, 0.6, 0.3)
     await experiment.write()
     await experiment.judge()
     assert (await experiment.deployment()).ended_because.startswith("verdict: worse")
@@ -144,9 +132,7 @@ async def test_a_worse_one_is_rolled_back(begun: Any) -> None:
 )
 async def test_the_last_day_gives_the_verdict_too(begun: Any, more: dict[str, Any], given: bool) -> None:
     experiment = await begun(horizon=5_000, **more)
-    for _ in range(10):
-        experiment.install("champion", accepts=0.4)
-        experiment.install("challenger", accepts=0.4)
+    experiment.pairs(10, 0.4, 0.4)
     await experiment.write()
     await experiment.judge()
     found = (await experiment.standing()).verdict
@@ -165,9 +151,7 @@ async def test_a_challenger_that_does_harm_is_rolled_back_with_the_reason(
     begun: Any, name: str, harm: dict[str, float]
 ) -> None:
     experiment = await begun()
-    for _ in range(40):
-        experiment.install("champion", accepts=0.4)
-        experiment.install("challenger", accepts=0.4, **harm)
+    experiment.pairs(40, 0.4, 0.4, **harm)
     await experiment.write()
     await experiment.judge()
     ended = await experiment.deployment()
@@ -241,9 +225,7 @@ async def test_a_plan_rests_on_what_installs_did(begun: Any) -> None:
 
 async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
     experiment = await begun(horizon=60)
-    for _ in range(30):
-        experiment.install("champion", accepts=0.4)
-        experiment.install("challenger", accepts=0.5)
+    experiment.pairs(30, 0.4, 0.5)
     await experiment.write()
     async with experiment.database.session() as session:
         before = await stood(session, await session.get_one(Deployment, experiment.values["id"]))

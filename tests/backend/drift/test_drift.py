@@ -103,9 +103,15 @@ async def test_an_export_names_nobody_and_holds_no_text(service: Service) -> Non
 
 @pytest.mark.anyio
 async def test_kinds_and_days_are_kept_apart(service: Service) -> None:
-    await service.offer(a_draft(kind="demo"), ["python"])
-    await service.offer(a_draft(kind="edit"), ["python"])
-    await service.offer(a_draft(), ["python"])
+    for kind in ("demo", "edit", "ask"):
+        draft = a_draft(kind=kind)
+        await service.offer(draft, ["python"])
+        posted = [an_event("posted", 1, draft, tags=["python"], site=draft["site"], question_id=None)]
+        unknown = [an_event("viewed", 2, draft, suggestion_id=str(uuid4()), tag="x", position=1)]
+        await service.send(draft["install_id"], posted + unknown)
+    for kind, n in (("ask", 2), ("edit", 2), ("demo", 1)):
+        day = (await exported(service, kind=kind))[1]
+        assert (day["recorded"], day["events"], day["refused"]) == (n, n, n), "demo traffic is counted by itself"
     assert len(suggestions(await exported(service))) == 1
     assert len(suggestions(await exported(service, kind="demo"))) == 1
     async with service.database.session() as session:
@@ -181,6 +187,20 @@ def test_a_file_that_is_no_finding_is_refused(database_url: str, tmp_path: Path,
     assert "Traceback" not in done.output
 
 
+def test_a_finding_of_days_to_come_is_refused(database_url: str, tmp_path: Path) -> None:
+    found = findings(traffic(seed=3), summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"))
+    file = tmp_path / "found.json"
+    for since, until, exit_code in (
+        (TODAY, TODAY, 0),
+        (TODAY, TODAY + timedelta(days=2), 1),
+        (TODAY, TODAY - timedelta(days=1), 1),
+    ):
+        file.write_text(json.dumps(found | {"since": str(since), "until": str(until)}))
+        done = invoke(server, database_url, "drift-import", file)
+        assert done.exit_code == exit_code, done.output
+        assert "Traceback" not in done.output
+
+
 @pytest.mark.anyio
 async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
     markup = "<script>alert(1)</script>"
@@ -193,23 +213,30 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
         await take_in(database_url, found)
         page = await admin.page()
         assert "no drift" in page
+        assert "it ended 37 days ago and says nothing of today" in page
         assert "<script" not in page
         later = traffic(seed=3, relation=lambda score: 0.7 * score, bad_day=(("unrecorded", 60),))
-        worse = findings(later, reference) | {"until": "2026-10-20"}
+        worse = findings(later, reference) | {"until": "2026-11-10"}
         await take_in(database_url, worse)
         page = await admin.page()
         assert "<strong>outage, concept</strong>" in page
+        assert "says nothing of today" not in page
         assert "left out" in page
         rows = {(row["kind"], row["name"]): row for row in await admin.rows("drift")}
         shift = rows["concept", "shift"]
         assert (shift["value"], shift["noise"]) == (worse["relation"]["shift"], worse["relation"]["noise"])
-        assert (shift["n"], shift["drifted"], shift["until"]) == (worse["relation"]["n"], "yes", "2026-10-20")
+        assert (shift["n"], shift["drifted"], shift["until"]) == (worse["relation"]["n"], "yes", "2026-11-10")
         for column in worse["columns"]:
             row = rows["data", f"{column['column']} psi"]
             assert (row["value"], row["noise"], row["drifted"]) == (column["psi"], column["psi_noise"], "no")
         change = rows["model", "change"]
         assert {name: change[name] for name in ("value", "low", "high")} == worse["performance"]["change"]
         assert ("outage", "2026-10-07") in rows
+        # A view of another kind shows that kind's, where there is one.
+        await take_in(database_url, found | {"kind": "demo", "until": "2026-11-12"})
+        assert {row["drafts"] for row in await admin.rows("drift")} == {"ask"}
+        assert {row["drafts"] for row in await admin.rows("drift", kind="demo")} == {"demo"}
+        assert "(demo traffic) that" in await admin.page(kind="demo")
         twin = await admin.get("/metrics/drift.csv", headers=HTML)
         table = list(csv.DictReader(io.StringIO(twin.text, newline=""), strict=True))
         assert [row["name"] for row in table] == [row["name"] for row in await admin.rows("drift")]
