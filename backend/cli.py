@@ -19,7 +19,7 @@ from backend.commands.worst import write_worst
 def main() -> None:
     """Tagalong's service: suggestions, events, and the admin's /metrics.
 
-    Settings are environment variables that begin with TAGALONG_; the README lists them.
+    Settings are environment variables that begin with TAGALONG_; docs/settings.md lists them.
     """
 
 

@@ -125,7 +125,7 @@ class Database:
             if not speaks_of_server(error):
                 raise
             self._pause(error, within if isinstance(error, TimeoutError) else math.inf)
-            raise DatabaseAway(str(error)) from error
+            raise DatabaseAway(words(error)) from error
         finally:
             overdue.cancel()
         if self.away:
@@ -139,7 +139,7 @@ class Database:
         self._away_until = now + PAUSE_AFTER_FAILURE
         if not self.away:
             self.away = True
-            log.error("the database is away: %s", str(error).splitlines()[0] if str(error) else repr(error))
+            log.error("the database is away: %s", words(error))
 
     async def ping(self) -> bool:
         """Whether the database answers now."""
@@ -181,6 +181,12 @@ def speaks_of_server(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
+def words(error: BaseException) -> str:
+    """What the server or the network said, without what SQLAlchemy writes around it."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return said.splitlines()[0] if said else repr(error)
+
+
 def alembic_config(connection: Connection | None = None) -> Config:
     """Alembic's configuration for our migrations, to run on ``connection``."""
     config = Config()
@@ -205,10 +211,15 @@ def _upgrade(connection: Connection) -> None:
 TABLE_WITHIN = 2
 TABLE_ATTEMPTS = 20
 LOCK_NOT_AVAILABLE = "55P03"
+NO_RIGHTS = "42501"
 
 
 class NewerSchema(Exception):
     """The database was migrated by a newer version of Tagalong."""
+
+
+class MayNotMigrate(Exception):
+    """The role that the service is given has no right to change the schema."""
 
 
 class TableLocked(Exception):
@@ -223,9 +234,16 @@ async def _migrate_once(engine: AsyncEngine) -> None:
             await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WITHIN}s'"))
             await connection.run_sync(_upgrade)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-            raise
-        raise TableLocked from error
+        state = getattr(error.orig, "sqlstate", None)
+        if state == LOCK_NOT_AVAILABLE:
+            raise TableLocked from error
+        if state == NO_RIGHTS:
+            role, name = engine.url.username, engine.url.database
+            raise MayNotMigrate(
+                f"the role {role} may not change the schema of the database {name} ({words(error)}). As its superuser: "
+                f'ALTER DATABASE "{name}" OWNER TO "{role}"'
+            ) from error
+        raise
 
 
 async def migrate(url: str) -> None:
@@ -234,6 +252,7 @@ async def migrate(url: str) -> None:
     Raises:
         DatabaseAway: it can't be reached.
         NewerSchema: a newer version of Tagalong has been here.
+        MayNotMigrate: the role in the URL does not own the database.
     """
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
     try:
@@ -249,6 +268,6 @@ async def migrate(url: str) -> None:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         if not speaks_of_server(error):
             raise
-        raise DatabaseAway(str(error)) from error
+        raise DatabaseAway(words(error)) from error
     finally:
         await engine.dispose()

@@ -260,7 +260,11 @@ class Cluster:
         while not self._is_ready(process or self._spawn(command), deadline):
             # One that was being started when its service was killed may have come in between.
             if not processes_in(self.folder) or time.monotonic() > deadline:
-                raise EmbeddedFailure(f"PostgreSQL ended while it started in {self.folder}:\n{self.log_tail()}")
+                raise EmbeddedFailure(
+                    f"PostgreSQL ended while it started in {self.folder}. Its last words, below, say why. If the data"
+                    " are damaged: move that folder elsewhere, start again, and bring back the newest backup with"
+                    f" `tagalong-server restore`.\n{self.log_tail()}"
+                )
             process = None
 
     def _runs(self, process: psutil.Process, command: Sequence[str]) -> bool:
@@ -617,7 +621,13 @@ def version_of(pgdata: Path) -> int | None:
     """The major version that wrote the data, None if there is none."""
     path = pgdata / "PG_VERSION"
     if path.exists():
-        return int(path.read_text())
+        try:
+            return int(path.read_text())
+        except ValueError:
+            raise EmbeddedFailure(
+                f"{path} is damaged: it does not hold the number of a version. Move {pgdata} elsewhere, start again,"
+                " and bring back the newest backup with `tagalong-server restore`."
+            ) from None
     if pgdata.exists():
         raise EmbeddedFailure(f"{pgdata} holds no PostgreSQL data: move it elsewhere, or set TAGALONG_DATA_DIR.")
     return None

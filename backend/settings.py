@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
+from backend.gate import hostname
 from backend.logs import Form, Level
 from model.classifier import DEFAULT_TIER
 
@@ -137,6 +139,30 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [host.strip().lower() for host in value.split(",") if host.strip()]
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def check_hosts(cls, hosts: list[str]) -> list[str]:
+        """Refuse what no Host header can ever match, and then every request would be refused."""
+        for host in hosts:
+            alone = hostname(f"[{host}]" if host.count(":") > 1 else host)
+            if host != "*" and (alone != host or "*" in host):
+                raise ValueError(f"{host!r} is no host name: write it without scheme, port or *, as tags.example.org")
+        if not hosts:
+            raise ValueError("names no host, so nobody could reach the service; leave it out for this machine only")
+        return hosts
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def check_proxies(cls, proxies: str) -> str:
+        """Refuse what is no address: a proxy's name would never match, and all clients would count as one."""
+        for proxy in (each.strip() for each in proxies.split(",")):
+            if proxy not in ("", "*"):
+                try:
+                    ip_network(proxy)
+                except ValueError as error:
+                    raise ValueError(f"{error}: write addresses or networks, as 10.0.0.5 or 10.0.0.0/24") from None
+        return proxies
 
     @field_validator("database_url")
     @classmethod

@@ -15,12 +15,23 @@ from backend.problems import Problem
 # A whole request, headers and body, must have come within this time from its first byte. Seconds.
 REQUEST_WITHIN = 30.0
 
+# A client that is still sending when its answer comes, such as the refusal of a large body, reads that answer only once
+# it has sent the rest. What comes is dropped for so long and so much of it; then the connection is cut. Seconds, bytes.
+LINGER_FOR = 10.0
+LINGER_OVER = 32 << 20
+
+# What a request's line and headers may have together, give or take one read from the socket. Bytes.
+HEAD_LIMIT = 64 << 10
+
 # A process may usually have 1,024 files open, and the database and the model need some of them.
 MOST_CONNECTIONS = 800
 
 TOO_SLOW = Problem(408, "Too slow", f"The request did not arrive whole within {REQUEST_WITHIN:g} s. Send it again.")
 TOO_FULL = Problem(
     503, "Overloaded", "Too many connections are open. Try again in a moment.", headers={"Retry-After": "2"}
+)
+HEAD_TOO_LARGE = Problem(
+    431, "Headers too large", f"The address and the headers may have {HEAD_LIMIT:,} bytes together. Send less of them."
 )
 BROKEN = Problem(400, "Malformed request", "This is not HTTP as RFC 9112 writes it.")
 
@@ -32,6 +43,10 @@ class Connection(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._overdue: TimerHandle | None = None
         self._incoming = True  # a connection that never sends anything is slow too
+        self._in_head = False
+        self._head_size = 0
+        self.ending = False  # all is said, and what still comes is dropped
+        self._dropped = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -43,7 +58,17 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; most requests come in one piece and need no timer."""
+        if self.ending:
+            self._dropped += len(data)
+            if self._dropped > LINGER_OVER:
+                self.transport.close()
+            return
         super().data_received(data)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > HEAD_LIMIT:
+                self.refuse(HEAD_TOO_LARGE)
+                return
         if not self._incoming:
             self._stop_waiting()
         elif self._overdue is None:
@@ -51,12 +76,15 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Note that a request has begun to arrive."""
-        self._incoming = True
+        self._incoming = self._in_head = True
+        self._head_size = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Start to answer; while the service drains, the connection ends with the answer."""
         super().on_headers_complete()
+        self._in_head = False
+        self.cycle.transport = LastingTransport(self)  # type: ignore[assignment]
         if getattr(self.server_state, "draining", False):
             self.cycle.keep_alive = False
 
@@ -77,7 +105,7 @@ class Connection(HttpToolsProtocol):
     def refuse(self, problem: Problem) -> None:
         """Answer with a problem, unless an answer is on its way already, and end the connection."""
         self._stop_waiting()
-        if self.transport.is_closing():
+        if self.ending or self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
@@ -85,17 +113,60 @@ class Connection(HttpToolsProtocol):
             answered = self.cycle.response_started
         else:
             answered = False
-        if not answered:
-            response = problem.response()
-            headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
-            lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-            self.transport.write(STATUS_LINE[problem.status_code] + lines + b"\r\n" + bytes(response.body))
-        self.transport.close()
+        if answered:
+            self.transport.close()
+            return
+        response = problem.response()
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINE[problem.status_code] + lines + b"\r\n" + bytes(response.body))
+        if problem is TOO_FULL:
+            self.transport.close()  # no room to wait
+        else:
+            self.close_in_peace()
+
+    def close_in_peace(self) -> None:
+        """End the connection, but not before its client can have read the answer.
+
+        If a socket is closed while something unread waits in it, TCP resets the connection, and what the client has
+        not yet read of its answer is lost.
+        """
+        if not self._incoming or self.ending or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.ending = True
+        self._stop_waiting()
+        self._overdue = self.loop.call_later(LINGER_FOR, self.transport.close)
+        self.flow.resume_reading()
+        self.transport.write_eof()
 
     def _stop_waiting(self) -> None:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
+
+
+class LastingTransport:
+    """The transport as an answer sees it: to close it waits for the client.
+
+    Args:
+        connection: whose transport it is.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the answer."""
+        self._connection.transport.write(data)
+
+    def close(self) -> None:
+        """End the connection once the client has its answer."""
+        self._connection.close_in_peace()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._connection.ending or self._connection.transport.is_closing()
 
 
 class Server(uvicorn.Server):

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,10 @@ from backend.embedded import program
 
 # Everything is dropped, not just what the file holds: it may be older than what is there.
 EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"
+
+
+# How pg_dump ends: a file without it was cut off, even if what compressed it ended in order.
+LAST_WORDS = b"-- PostgreSQL database dump complete"
 
 
 @click.command()
@@ -144,13 +147,19 @@ def restore_from(url: str, dumped: IO[bytes]) -> None:
         unread = ""
         with suppress(BrokenPipeError), psql.stdin as script:  # psql has met an error, and tells it below
             script.write(f"BEGIN; SET client_min_messages = warning; SET lock_timeout = '10s'; {EMPTY}".encode())
+            end = b""
             try:
                 with gzip.open(dumped) as content:
-                    shutil.copyfileobj(content, script)
+                    while piece := content.read(1 << 20):
+                        script.write(piece)
+                        end = (end + piece)[-1000:]
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 unread = str(error)
             else:
-                script.write(complete.encode())
+                if LAST_WORDS in end:
+                    script.write(complete.encode())
+                else:
+                    unread = "it does not end as pg_dump ends"
         psql.wait()
         said.seek(0)
         fault = words(said.read())

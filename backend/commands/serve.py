@@ -101,8 +101,10 @@ def greeting(address: str, settings: Settings) -> str:
         if settings.admin_password
         else f"password {settings.resolve_admin_password()} (kept in {settings.data_dir / 'admin-password'})"
     )
+    # An installed package, as in the container's image, comes without it.
+    extension = EXTENSION if EXTENSION.is_dir() else "the folder 'extension' of Tagalong's repository"
     return (
-        f"Extension  load {EXTENSION} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "
+        f"Extension  load {extension} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "
         "(about:debugging#/runtime/this-firefox, Load Temporary Add-on)\n"
         f"Try it     {address}/\n"
         f"Admin      {address}/metrics, user admin, {password}"

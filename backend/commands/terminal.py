@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +14,12 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, DatabaseAway, NewerSchema, migrate
+from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
+from backend.deployments.registry import RegistryError, find
+from backend.deployments.service import current
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
+from model.classifier import Classifier, ReleaseError
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
             return asyncio.run(work(url))
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
-    except (NewerSchema, EmbeddedFailure) as error:
+    except (NewerSchema, MayNotMigrate, EmbeddedFailure) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -73,6 +76,17 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield embedded.start()
     finally:
         embedded.stop()
+
+
+async def served_vocabulary(session: AsyncSession) -> Sequence[str]:
+    """The tags of the model that is champion, or else of the shipped one."""
+    settings = read_settings()
+    champion = (await current(session)).champion
+    try:
+        folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
+        return Classifier.load(folder).tags
+    except (RegistryError, ReleaseError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 async def write_lines(lines: AsyncIterator[str], out: Path) -> int:

@@ -11,18 +11,18 @@ from backend.messages import Id, Message, Site, Tag, Whole
 MAX_EVENTS = 100
 
 
-# A moment of this century as RFC 3339 writes it, leap days included. [0-9] since not all languages mean that by \d.
+# A moment of those years as RFC 3339 writes it, leap days included. [0-9] since not all languages mean that by \d.
 MOMENT = (
-    r"^20([0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
-    r"|([02468][048]|[13579][26])-02-29)"
+    r"^((19|[2-8][0-9])[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    r"|02-(0[1-9]|1[0-9]|2[0-8]))|((19|[2-8][0-9])(0[48]|[2468][048]|[13579][26])|([2468][048]|[357][26])00)-02-29)"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 
 
-def in_this_century(moment: datetime) -> datetime:
-    """Refuse clocks that are off by more than a lifetime: such a moment may not even be UTC in range."""
-    if not 2000 <= moment.year < 2100:
-        raise ValueError("must lie between the years 2000 and 2100")
+def in_range(moment: datetime) -> datetime:
+    """Refuse what no clock says. A clock that lost its battery says 1970 or 1980, and its events are worth as much."""
+    if not 1900 <= moment.year < 9000:
+        raise ValueError("must lie between the years 1900 and 9000")
     return moment.astimezone(UTC)
 
 
@@ -37,8 +37,8 @@ Timestamp = Annotated[
     AwareDatetime,
     Field(strict=False),
     BeforeValidator(written),
-    AfterValidator(in_this_century),
-    # Not by "format": there, of all moments that can be written so, few lie in this century.
+    AfterValidator(in_range),
+    # Not by "format": there, of all moments that can be written so, some are out of range.
     WithJsonSchema({"type": "string", "pattern": MOMENT, "examples": ["2026-01-31T12:00:00.123Z"]}),
 ]
 QuestionId = Annotated[int, Field(ge=1, lt=2**53), Whole]

@@ -1,7 +1,7 @@
 """Taking events in: judged, stored once, and projected to items in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +82,9 @@ def corrected(occurred_at: datetime, sent_at: datetime, received_at: datetime, e
     The client's clock may be wrong, but it was as wrong when it sent: the event is as old as the client
     says. It is neither older than what it speaks of (``earliest``) nor younger than its receipt.
     """
-    return max(earliest, min(received_at, received_at + (occurred_at - sent_at)))
+    age = max(sent_at - occurred_at, timedelta(0))
+    # Compared before it is taken off: a clock that jumped by centuries would lead out of what a datetime can hold.
+    return earliest if age >= received_at - earliest else received_at - age
 
 
 def event_row(

@@ -54,6 +54,31 @@ async def test_a_client_whose_clock_jumps_between_two_batches_keeps_its_order(se
     assert not item["impossible"]
 
 
+@pytest.mark.parametrize(
+    ("occurred_at", "sent_at", "as_old_as"),
+    [
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.001Z", "receipt"),
+        ("1970-01-01T00:00:00Z", "2026-01-31T12:00:00Z", "suggestion"),
+        ("2106-02-07T06:28:15+14:00", "1980-01-01T00:00:00-12:00", "receipt"),
+        ("1900-01-01T00:00:00+14:00", "8999-12-31T23:59:59-14:00", "suggestion"),
+        ("8999-12-31T23:59:59-14:00", "1900-01-01T00:00:00+14:00", "receipt"),
+    ],
+    ids=["no battery", "set in between", "two wrong clocks", "the first moment", "the last moment"],
+)
+async def test_no_clock_is_too_wrong(service: Service, occurred_at: str, sent_at: str, as_old_as: str) -> None:
+    draft = a_draft()
+    answer = await service.suggest(**draft)
+    of = {"suggestion_id": answer["suggestion_id"], "tag": answer["items"][0]["tag"]}
+    view = an_event("viewed", 1, draft, position=1, **of) | {"occurred_at": occurred_at}
+    response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [view], sent_at=sent_at))
+    assert response.json() == {"new": 1, "known": 0, "refused": []}
+    (times,) = await service.rows(
+        "SELECT at = created_at AS suggestion, received_at - at < interval '1 s' AND at <> created_at AS receipt "
+        "FROM event JOIN suggestion ON suggestion.id = suggestion_id"
+    )
+    assert times == {"suggestion": False, "receipt": False} | {as_old_as: True}
+
+
 @pytest.mark.parametrize("jump", [-3600, 3600])
 async def test_nobody_is_locked_out_by_a_jump(make_service, monkeypatch, jump: float) -> None:
     async with make_service(rate_limit=3, model_tier="light") as service:

@@ -545,6 +545,14 @@ def test_reason_of_a_failed_start_is_told_from_the_log(made_dir: Path) -> None:
         EmbeddedPostgres(made_dir).start()
 
 
+@pytest.mark.parametrize("name", ["PG_VERSION", "global/pg_control"])
+def test_damaged_data_are_named_with_the_way_out(made_dir: Path, name: str) -> None:
+    (made_dir / "postgres" / name).write_bytes(b"")
+    with pytest.raises(EmbeddedFailure, match="`tagalong-server restore`") as failure:
+        EmbeddedPostgres(made_dir).start()
+    assert str(made_dir / "postgres") in str(failure.value)
+
+
 # Versions
 
 

@@ -162,6 +162,23 @@ async def test_a_database_of_a_newer_version_is_left_alone(make_service, databas
         assert "9999" in ready.json()["detail"]
 
 
+async def test_a_role_that_may_not_change_the_schema_is_told_who_can(make_service, database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        for statement in (
+            "DROP SCHEMA public CASCADE",
+            "CREATE SCHEMA public",
+            "REVOKE CREATE ON SCHEMA public FROM tagalong",
+        ):
+            await connection.execute(text(statement))
+    await engine.dispose()
+    async with make_service(model_tier="light") as service:
+        assert (await service.suggest(**a_draft()))["suggestion_id"] is None
+        ready = await service.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert 'ALTER DATABASE "' in ready.json()["detail"]
+
+
 async def test_a_database_whose_disk_is_full_is_away_until_it_has_room(make_service) -> None:
     async with make_service() as service:
         draft = a_draft()

@@ -129,6 +129,14 @@ async def test_a_connection_that_is_kept_may_wait_between_requests(listening, mo
         writer.close()
 
 
+async def test_an_endless_head_is_cut_off(listening) -> None:
+    async with listening() as service:
+        endless = service.exchange(LIVE[:-2] + b"X: ", *[b"x" * 10_000] * 100)
+        assert_problem(await endless, 431)
+        large = LIVE[:-2] + b"X: " + b"x" * 10_000 + b"\r\n\r\n"
+        assert (await service.request(large))[1] == {"status": "live"}
+
+
 async def test_an_endless_body_is_cut_off(listening) -> None:
     async with listening() as service:
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
@@ -143,27 +151,66 @@ async def test_an_endless_body_is_cut_off(listening) -> None:
                     sent += len(chunk)
         except ConnectionError:
             pass
-        assert sent < 20 << 20
+        assert sent < 60 << 20
         writer.close()
         _, live = await service.request(LIVE)
         assert live == {"status": "live"}
 
 
-@pytest.mark.parametrize(
-    "junk",
-    [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,  # TLS, to a port without
-        b"HELO there\r\n\r\n",
-        b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nBad Header: x\r\n\r\n",
-    ],
-    ids=["tls", "smtp", "two lengths", "negative length", "no ascii", "bad header"],
-)
-async def test_what_is_no_http_gets_a_problem(listening, junk: bytes) -> None:
+REFUSED = {
+    "kept": (ASK, 10_000_000, 413),
+    "closed": (ASK + b"Connection: close\r\n", 10_000_000, 413),
+    "HTTP 1.0": (ASK.replace(b"HTTP/1.1", b"HTTP/1.0"), 2_000_000, 413),
+    "no JSON": (ASK.replace(b"application/json", b"text/plain") + b"Connection: close\r\n", 900_000, 415),
+    "foreign": (ASK + b"Origin: https://example.org\r\nConnection: close\r\n", 900_000, 403),
+}
+
+
+async def test_who_sends_all_before_reading_gets_the_refusal(listening) -> None:
+    def send_then_read(port: int, head: bytes, size: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(head + f"Content-Length: {size}\r\n\r\n".encode())
+            for _ in range(0, size, 10_000):
+                connection.sendall(b" " * 10_000)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
     async with listening() as service:
-        assert_problem(await service.exchange(junk), 400)
+        for head, size, status in REFUSED.values():
+            assert_problem(await asyncio.to_thread(send_then_read, service.port, head, size), status)
+
+
+async def test_whoever_does_not_stop_sending_is_cut_off(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LINGER_FOR", 0.5)
+    async with listening() as service:
+        reader, writer = await service.connect()
+        writer.write(ASK + b"Content-Length: 2000000\r\n\r\n")
+        assert_problem(await asyncio.wait_for(reader.read(), 5), 413)
+        cut_off = False
+        async with asyncio.timeout(5):
+            while not cut_off:
+                writer.write(b" ")
+                try:
+                    await writer.drain()
+                except ConnectionError:
+                    cut_off = True
+                await asyncio.sleep(0.05)
+        writer.close()
+
+
+JUNK = {
+    "TLS, to a port without": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,
+    "SMTP": b"HELO there\r\n\r\n",
+    "two lengths": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "negative length": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
+    "no ASCII": b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "bad header": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nBad Header: x\r\n\r\n",
+}
+
+
+async def test_what_is_no_http_gets_a_problem(listening) -> None:
+    async with listening() as service:
+        for junk in JUNK.values():
+            assert_problem(await service.exchange(junk), 400)
 
 
 async def test_too_many_connections_are_told_when_to_come_back(listening, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Backup and restore: what comes back is what was there, whole or not at all."""
 
 import asyncio
+import gzip
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,21 @@ def test_half_a_file_changes_nothing(filled: Any, database_url: str, tmp_path: P
         failed = filled("restore", str(file), "--replace")
         assert failed.exit_code == 1
         assert "The database is as it was" in failed.output
+        assert counts(database_url) == rows
+
+
+def test_a_file_that_was_cut_off_before_it_was_compressed_changes_nothing(
+    filled: Any, database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tagalong.sql.gz"
+    filled("backup", str(file))
+    lines, rows = gzip.decompress(file.read_bytes()).splitlines(keepends=True), counts(database_url)
+    last_table = next(n for n in reversed(range(len(lines))) if lines[n].startswith(b"COPY "))
+    for kept in (0, 1, len(lines) // 4, last_table, last_table + 1, len(lines) - 20):
+        file.write_bytes(gzip.compress(b"".join(lines[:kept])))
+        failed = filled("restore", str(file), "--replace")
+        assert failed.exit_code == 1
+        assert "no whole backup" in failed.output
         assert counts(database_url) == rows
 
 

@@ -147,6 +147,11 @@ def test_every_service_has_limits_and_comes_back() -> None:
     assert {name for name, each in SERVICES.items() if "ports" in each} == {"proxy", "prometheus"}
 
 
+def test_no_log_fills_the_disk() -> None:
+    for name, each in SERVICES.items():
+        assert each["logging"]["options"].keys() == {"max-size", "max-file"}, name
+
+
 def test_a_replica_has_time_to_drain_before_it_is_killed() -> None:
     drain = float(COMPOSE["x-service"]["environment"]["TAGALONG_DRAIN_SECONDS"])
     grace = float(COMPOSE["x-service"]["stop_grace_period"].removesuffix("s"))

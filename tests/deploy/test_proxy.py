@@ -100,9 +100,11 @@ async def test_an_endless_body_is_cut_off_with_a_problem(stack: Stack, path: str
 
     sending = asyncio.create_task(send())
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+    body = await reader.readuntil(b"}")
     sending.cancel()
     writer.close()
     assert head.startswith(b"HTTP/1.1 413")
+    assert "send less" in json.loads(body)["detail"]
     assert b"content-type: application/problem+json" in head.lower()
 
 
@@ -182,4 +184,6 @@ def test_without_any_replica_the_answer_is_a_problem(stack: Stack) -> None:
     assert status in (502, 503)
     assert headers["Content-Type"] == "application/problem+json"
     assert int(headers["Retry-After"]) > 0
-    assert json.loads(body)["status"] == status
+    problem = json.loads(body)
+    assert problem["status"] == status
+    assert "send the same request again" in problem["detail"]
