@@ -47,6 +47,7 @@ check: .venv/.node ## style, types, dead code, of Python and of the extension
 	$(BIN)/python -m store.lint
 
 audit: ## known faults of what serving installs (needs uv, and the network)
+	@command -v uvx >/dev/null || { echo "make audit needs uv: https://docs.astral.sh/uv/"; exit 1; }
 	uvx pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
 format: .venv/.test ## put the code into its form

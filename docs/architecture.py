@@ -37,22 +37,22 @@ class Arrow:
 
 
 BOXES = (
-    Box(16, 16, 250, 468, "extension/", ("in the writer's browser",), room=True),
+    Box(16, 16, 240, 468, "extension/", ("in the writer's browser",), room=True),
     Box(322, 16, 330, 468, "backend/", ("FastAPI, as many replicas as you like",), room=True),
     Box(708, 16, 196, 468, "model/", ("commands of an engineer",), room=True),
     Box(
         32,
         76,
-        218,
+        208,
         92,
         "content/pages",
         ("one adapter a page: reads the", "draft, puts a tag in, sees what", "the page took"),
     ),
-    Box(32, 196, 218, 108, "content", ("asks when typing pauses,", "shows chips, puts each view", "and click on disk")),
+    Box(32, 204, 208, 92, "content", ("asks when typing pauses,", "shows chips, puts each view", "and click on disk")),
     Box(
         32,
         332,
-        218,
+        208,
         136,
         "background",
         (
@@ -84,8 +84,12 @@ BOXES = (
 )
 
 ARROWS = (
-    Arrow(((250, 388), (304, 388), (304, 106), (338, 106)), ("draft,", "events"), (262, 418), FORTH),
-    Arrow(((338, 198), (284, 198), (284, 250), (250, 250)), ("tags,", "scores"), (262, 280), FORTH),
+    Arrow(((112, 168), (112, 204)), ("draft",), (78, 190), FORTH),
+    Arrow(((166, 204), (166, 168)), ("tag taken",), (174, 190), FORTH),
+    Arrow(((112, 296), (112, 332)), ("draft, events",), (35, 318), FORTH),
+    Arrow(((166, 332), (166, 296)), ("tags",), (174, 318), FORTH),
+    Arrow(((240, 352), (300, 352), (300, 106), (338, 106)), ("draft,", "events"), (259, 342), FORTH),
+    Arrow(((338, 198), (312, 198), (312, 388), (240, 388)), ("tags,", "scores"), (259, 418), FORTH),
     Arrow(((724, 106), (680, 106), (680, 178), (636, 178)), ("deploy",), (660, 96), FORTH),
     Arrow(((636, 444), (724, 444)), ("files",), (668, 436), BACK),
     Arrow(((806, 352), (806, 336)), (), (0, 0), BACK),

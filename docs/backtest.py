@@ -102,7 +102,8 @@ def _ageing(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> It
         at_end = trained == years[-1]
         yield (
             f'<text x="{x + (2 if at_end else -2):.1f}" y="{y - 8:.1f}" font-size="12" font-weight="600" '
-            f'text-anchor="{"end" if at_end else "start"}" fill="{colours["text"]}">up to {trained}</text>'
+            f'text-anchor="{"end" if at_end else "start"}" fill="{colours["text"]}" stroke="{colours["ground"]}" '
+            f'stroke-width="4" paint-order="stroke">up to {trained}</text>'
         )
 
 

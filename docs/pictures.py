@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.end_to_end.process import serving
 from tests.extension.browser import (
@@ -176,12 +176,16 @@ STATES: dict[str, tuple[Callable[[Page], None], str]] = {
 }
 
 
-def picture(page: Page, path: Path, below: int = 0) -> None:
-    """Take what is around the tag field."""
+def picture(page: Page, path: Path, below: int | Locator = 0) -> None:
+    """Take what is around the tag field, and ``below`` it: as many pixels, or down to the end of what lies there."""
     page.wait_for_timeout(400)
     page.locator("#tag-editor").scroll_into_view_if_needed()
     box = page.locator("#tag-editor").bounding_box()
     assert box
+    if not isinstance(below, int):
+        lying = below.bounding_box()
+        assert lying
+        below = round(lying["y"] + lying["height"] - box["y"] - box["height"])
     clip = {
         "x": max(0, box["x"] - MARGIN),
         "y": box["y"] - MARGIN,
@@ -204,8 +208,9 @@ def for_the_readme(playwright: Playwright, folder: Path) -> None:
                 chip(page, "pandas").click()
                 expect(chosen(page)).to_have_count(1)
                 chip(page, "dataframe").hover()
-                page.locator("[data-tagalong] .about").wait_for()
-                picture(page, HERE / f"chips-{scheme}.png", below=40)
+                about = page.locator("[data-tagalong] .about")
+                about.wait_for()
+                picture(page, HERE / f"chips-{scheme}.png", below=about)
 
 
 @contextmanager

@@ -46,7 +46,14 @@ MAY_IMPORT = {
     },
     "acceptance": {"backend.suggestions.tables", "backend.feedback.tables", "backend.deployments.tables"},
     "drift": {"backend.suggestions.tables", "backend.feedback.tables"},
-    "alerts": {"backend.drift.service", "backend.drift.findings", "backend.acceptance"},
+    "alerts": {
+        "backend.acceptance",
+        "backend.audit.service",
+        "backend.audit.tables",
+        "backend.deployments.service",
+        "backend.drift.service",
+        "backend.drift.findings",
+    },
     "admin": {"backend.acceptance", "backend.alerts", "backend.audit", "backend.deployments", "backend.drift"},
     "demo": {
         "backend.suggestions.service",

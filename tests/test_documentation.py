@@ -80,6 +80,20 @@ def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
                         assert word.partition("=")[0] in known, f"{page.name} shows {word} of `{name} {call}`"
 
 
+@pytest.mark.parametrize(("name", "group"), [("tagalong-server", server), ("tagalong-model", model)])
+def test_every_command_is_told_of_on_some_page(name: str, group: click.Group) -> None:
+    told = "\n".join(code for page in PAGES for code in written(page.read_text()))
+    untold = [command for command in group.commands if not re.search(rf"{name} +{command}\b", told)]
+    assert not untold, f"no page tells of {untold} of {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_that_a_page_runs_exists(page: Path) -> None:
+    for code in written(page.read_text()):
+        for module in re.findall(r"python -m ((?:bench|docs|store|tests)\.[\w.]+)", code):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), f"{page.name} runs {module}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_make_target_that_a_page_shows_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
