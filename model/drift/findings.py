@@ -12,6 +12,7 @@ Namkoong and Yadlowsky, *Diagnosing model performance under distribution shift*,
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from statistics import NormalDist, median
 from typing import Any, Final
 
@@ -115,7 +116,11 @@ def on_good_days(traffic: Traffic) -> list[Judged]:
 
 
 def disturbances(days: Sequence[Day]) -> list[dict[str, str]]:
-    """Find the days that say nothing about drift: {day, kind: outage or bad_input, words}."""
+    """Find the days that say nothing about drift: {day, kind: outage or bad_input, words}.
+
+    Days before the first answer are none: perhaps the service had not begun.
+    """
+    days = list(dropwhile(lambda day: not (day.recorded + day.unrecorded + day.without_consent), days))
     usual = median([day.recorded for day in days]) if days else 0
     usual_bad = median([_bad_share(day) for day in days]) if days else 0
     found = []

@@ -89,6 +89,12 @@ def test_a_quiet_weekend_of_a_small_service_is_no_outage() -> None:
     assert disturbances(traffic(drafts=3, bad_day=nothing).days) == []
 
 
+def test_days_before_a_service_began_are_no_outage() -> None:
+    days = traffic().days
+    nothing = [replace(day, recorded=0, unrecorded=0, without_consent=0, events=0) for day in days[:3]]
+    assert disturbances([*nothing, *days[3:]]) == []
+
+
 def test_a_day_of_writers_who_want_no_counts_is_no_outage() -> None:
     assert disturbances(traffic(bad_day=(("recorded", 0), ("events", 0))).days) == []
 
