@@ -14,9 +14,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 import click
@@ -33,7 +34,15 @@ from bench.report import ms, table
 DAYS = 400
 ITEMS_A_DRAFT = 4.68
 VOCABULARY = [f"tag-{rank}" for rank in range(1, 14_671)]
-PERIODS = ("28d", "all")
+PERIODS: Final[Mapping[str, Callable[[date], list[tuple[str, str]]]]] = {
+    "28 days": lambda today: [("period", "28d")],
+    "28 days, to yesterday": lambda today: [
+        ("since", (today - timedelta(days=28)).isoformat()),
+        ("until", (today - timedelta(days=1)).isoformat()),
+    ],
+    "all": lambda today: [("period", "all")],
+}
+"""Spans of days by their names, as the address has them. Today is counted live, item by item; other days are summed."""
 WARM = 5
 
 # A tag's rank is so drawn that the n-th tag is n times as rare as the first. Every hundredth draft has a tag that no
@@ -137,11 +146,11 @@ async def as_superuser(url: str) -> asyncpg.Connection:
 
 
 async def look(session: AsyncSession, period: str) -> float:
-    """Ask for everything that the page of a period shows, and draw it; the seconds that took."""
+    """Ask for everything that the page of one of ``PERIODS`` shows, and draw it; the seconds that took."""
     now, started = datetime.now(UTC), time.perf_counter()
     await service.begin_snapshot(session)
     choices = await service.choices(session)
-    view = address.read([("period", period)], choices, now.date())
+    view = address.read(PERIODS[period](now.date()), choices, now.date())
     found = await page.measure(session, view, VOCABULARY, now)
     page.render(view, choices, found, now, has_vocabulary=True, rules={})
     return time.perf_counter() - started
@@ -167,7 +176,7 @@ async def panels_alone(url: str, period: str) -> dict[str, float]:
         async with AsyncSession(engine) as session:
             now = datetime.now(UTC)
             await service.begin_snapshot(session)
-            view = address.read([("period", period)], await service.choices(session), now.date())
+            view = address.read(PERIODS[period](now.date()), await service.choices(session), now.date())
             found = {}
             for name in PANELS_ALONE:
                 started = time.perf_counter()
@@ -190,12 +199,14 @@ async def sum_up_all(url: str) -> tuple[int, float]:
 
 
 async def sizes(url: str) -> dict[str, int]:
-    """Rows of the tables, and bytes on disk of the whole database and of the daily sums."""
+    """Rows of the tables, items of today, and bytes on disk of the whole database and of the daily sums."""
     connection = await as_superuser(url)
     try:
         found = {name: await connection.fetchval(f"SELECT count(*) FROM {name}", timeout=600) for name in TABLES}
         daily = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'daily%'"
         found["bytes"] = await connection.fetchval("SELECT pg_database_size(current_database())")
+        today = "SELECT count(*) FROM item WHERE viewed_at >= date_trunc('day', now(), 'UTC')"
+        found["items of today"] = await connection.fetchval(today)
         found["bytes of sums"] = int(await connection.fetchval(daily) or 0)
         return found
     finally:
@@ -213,8 +224,9 @@ def measure(items: int, folder: Path) -> Iterator[Sequence[str]]:
         days, each = asyncio.run(sum_up_all(url))
         told = asyncio.run(sizes(url))
         print(
-            f"{told['item']:,} items, {told['draft']:,} drafts, {told['suggestion']:,} suggestions, {told['event']:,} "
-            f"events: {told['bytes'] / 1e9:.1f} GB, of which {told['bytes of sums'] / 1e6:.0f} MB of daily sums. "
+            f"{told['item']:,} items, {told['items of today']:,} of today, {told['draft']:,} drafts, "
+            f"{told['suggestion']:,} suggestions, {told['event']:,} events: {told['bytes'] / 1e9:.1f} GB, "
+            f"of which {told['bytes of sums'] / 1e6:.0f} MB of daily sums. "
             f"{days} days summed up, {ms(each)} ms each.",
             file=sys.stderr,
         )
@@ -226,7 +238,7 @@ def measure(items: int, folder: Path) -> Iterator[Sequence[str]]:
             alone = asyncio.run(panels_alone(url, period))
             yield [
                 f"{told['item']:,}",
-                "28 days" if period == "28d" else period,
+                period,
                 *map(ms, (cold, statistics.median(warm), max(warm), *alone.values())),
             ]
     finally:
