@@ -16,7 +16,7 @@ extension: .venv/.serve ## the extension's packages for both stores, into dist/
 	@$(BIN)/python -m store.packages
 
 test: .venv/.test programs ## every test, the browser's included
-	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal
 
 test-slow: .venv/.test programs ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow

@@ -52,6 +52,8 @@ async def replace(replica: Replica, environment: dict[str, str]) -> Replica:
     command = (sys.executable, "-c", "from backend.cli import main; main()", "serve")
     successor = await asyncio.to_thread(start_replica, environment, replica.port, command=command)
     await asyncio.to_thread(wait_ready, successor)
+    # As docs/deploying.md has it: Caddy, too, must know of it before the other one goes.
+    await asyncio.sleep(2)
     return successor
 
 
