@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -200,7 +201,7 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     assert ready.status_code == 200
     assert ready.json()["missing_models"][version]
     exposition = await deployable.service.client.get("/metrics", auth=("admin", "correct horse"))
-    assert "tagalong_models_missing 1.0" in exposition.text
+    assert re.findall(r"(?m)^tagalong_models_missing .*$", exposition.text) == ["tagalong_models_missing 1.0"]
     (replica,) = await deployable.service.rows("SELECT champion, problems FROM replica")
     assert replica["champion"] == SHIPPED
     assert list(replica["problems"]) == [version]
