@@ -9,6 +9,8 @@ import { button, make, put } from "./elements.js";
 
 /** A pointer that only passes opens nothing. */
 const OPENS_MS = 350;
+/** Once one is open: a pointer on its way to it may cross other chips. */
+const SWITCHES_MS = 150;
 /** Time for the pointer to cross the gap between chip and popover. */
 const CLOSES_MS = 200;
 const GAP = 6;
@@ -131,8 +133,7 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     done = "";
     clearTimeout(timer);
     if (over === tag || popover.contains(focusedElement())) return;
-    if (tag === "") openSoon(over);
-    else open(over);
+    openSoon(over, tag === "" ? OPENS_MS : SWITCHES_MS);
   }
 
   /** @param {FocusEvent} event */
@@ -141,9 +142,9 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     if (element.matches(":focus-visible")) open(tagOf(element));
   }
 
-  /** @param {string} next */
-  function openSoon(next) {
-    timer = setTimeout(open, OPENS_MS, next);
+  /** @param {string} next @param {number} wait  ms */
+  function openSoon(next, wait = OPENS_MS) {
+    timer = setTimeout(open, wait, next);
   }
 
   /** @param {string} next */
@@ -197,7 +198,7 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     never.hidden = no.hidden || chip.look === "chosen" || chip.never;
   }
 
-  /** Below its chip, so that the tag field above stays free, and inside the page's width. */
+  /** Below all chips, so that it covers neither another chip nor the tag field above, and inside the page's width. */
   function place() {
     const chip = mainOf(tag)?.parentElement?.getBoundingClientRect();
     if (!chip) return;
@@ -206,7 +207,7 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     const start = getComputedStyle(row).direction === "rtl" ? chip.right - width : chip.left;
     const left = Math.max(MARGIN, Math.min(start, clientWidth - width - MARGIN));
     popover.style.left = `${left + scrollX}px`;
-    popover.style.top = `${chip.bottom + GAP + scrollY}px`;
+    popover.style.top = `${row.getBoundingClientRect().bottom + GAP + scrollY}px`;
   }
 
   /** @param {boolean} open */

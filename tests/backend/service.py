@@ -26,6 +26,8 @@ from model.classifier import Suggested
 
 ADDRESS = "http://127.0.0.1:8600"
 ADMIN = ("admin", "correct horse")
+DEMO_WEEK = ("demo", "--days", "8")
+"""Demo traffic with seven whole days before today: about as much of it on every weekday and at every hour."""
 
 
 @dataclass

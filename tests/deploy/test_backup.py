@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from backend.admin.panels import PANELS
 from backend.cli import main
 from backend.database import migrate
-from tests.backend.service import ADMIN, running
+from tests.backend.service import ADMIN, DEMO_WEEK, running
 from tests.end_to_end.process import SERVER
 
 
@@ -33,8 +33,8 @@ def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def filled(command: Any) -> Any:
-    """The same, on a database with three days of traffic."""
-    assert command("demo", "--days", "3", "--drafts", "6").exit_code == 0
+    """The same, on a database with a week of traffic."""
+    assert command(*DEMO_WEEK, "--drafts", "4").exit_code == 0
     return command
 
 

@@ -1,7 +1,7 @@
 """Why a tag is suggested, and two ways to say no: the popover of a chip, by pointer and by keyboard."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, expect
 
 from tests.extension.browser import ask_page, back_room, chip, chips, chosen, expect_chips, look, side, stored, write
 from tests.extension.recording_server import RecordingServer
@@ -23,6 +23,12 @@ def written(consented: BrowserContext, service: RecordingServer) -> Page:
 
 def about(page: Page) -> Locator:
     return page.locator(ABOUT)
+
+
+def boxes(page: Page) -> list[FloatRect]:
+    """Where the chips are."""
+    places = [place.bounding_box() for place in chips(page).all()]
+    return [place for place in places if place]
 
 
 def by_keyboard(page: Page) -> None:
@@ -73,6 +79,16 @@ def test_once_the_pointer_has_done_something_what_lies_below_is_free(written: Pa
         expect(about(written)).to_be_visible()
 
 
+def test_the_pointer_reaches_it_across_other_chips(written: Page) -> None:
+    written.set_viewport_size({"width": 320, "height": 1000})
+    chip(written, "pandas").hover()
+    expect(about(written)).to_be_visible()
+    target = about(written).get_by_role("button", name="Not this").bounding_box()
+    assert target
+    written.mouse.move(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2, steps=20)
+    expect(about(written)).to_have_accessible_name("About pandas")
+
+
 @pytest.mark.parametrize("width", [1280, 320])
 def test_it_leaves_the_tag_field_free_and_stays_in_the_window(written: Page, width: int) -> None:
     written.set_viewport_size({"width": width, "height": 1000})
@@ -85,6 +101,8 @@ def test_it_leaves_the_tag_field_free_and_stays_in_the_window(written: Page, wid
         assert popover["y"] >= field["y"] + field["height"]
         assert popover["x"] >= 0
         assert popover["x"] + popover["width"] <= width
+        # E16: a popover that covers the next chip keeps the pointer from it.
+        assert all(popover["y"] >= box["y"] + box["height"] for box in boxes(written))
     assert written.evaluate("document.documentElement.scrollWidth") <= width
 
 

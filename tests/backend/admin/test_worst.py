@@ -16,6 +16,7 @@ from backend.cli import main
 from backend.commands.worst import markdown
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
+from tests.backend.service import DEMO_WEEK
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +69,7 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
 ) -> None:
     monkeypatch.setenv("TAGALONG_DATABASE_URL", database_url)
     monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
-    assert CliRunner().invoke(main, ["demo", "--days", "2", "--drafts", "12"]).exit_code == 0
+    assert CliRunner().invoke(main, [*DEMO_WEEK, "--drafts", "6"]).exit_code == 0
 
     def written(name: str, *more: str) -> Result:
         return CliRunner().invoke(main, ["worst", "--out", str(tmp_path / name), *more])

@@ -61,7 +61,7 @@ def test_a_writer_does_what_the_taste_says() -> None:
 async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Service) -> None:
     service, classifier = emptied, emptied.app.state.suggester.classifier
     now = datetime.now(UTC)
-    played = await play(service.database, classifier, traffic(until=now, days=4), now)
+    played = await play(service.database, classifier, traffic(until=now, days=7, drafts=6), now)
     assert played.drafts > 20
     demo = {row["figure"]: row["result"] for row in await service.metrics("overview", kind="demo", period="7d")}
     assert demo["coverage"]["n"] == played.drafts
