@@ -93,7 +93,7 @@ def wait_ready(replica: Replica) -> None:
 
     def ready() -> bool:
         assert replica.process.poll() is None, "the replica ended"
-        with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/health/ready", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/health/ready", timeout=10) as answer:
             return answer.status == 200
 
     until(ready)
@@ -138,17 +138,17 @@ def caddy(folder: Path, ports: Sequence[str]) -> Iterator[Proxy]:
         trust = ssl.create_default_context(cafile=str(certificate))
 
         def answers() -> bool:
-            with urllib.request.urlopen(f"{address}/health/ready", context=trust, timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/health/ready", context=trust, timeout=10) as answer:
                 return answer.status == 200
 
         until(answers)
         yield Proxy(address, http, trust)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
-def until(attempt, *, within: float = 60) -> None:
+def until(attempt, *, within: float = 120) -> None:
     """Try until it succeeds; an error of the network or of TLS means not yet."""
     end = time.monotonic() + within
     while True:

@@ -55,7 +55,7 @@ def ask(stack: Stack, path: str, body: bytes | None = None, **headers: str):
         stack.proxy.address + path, data=body, headers={"Content-Type": "application/json"} | headers
     )
     try:
-        with urllib.request.urlopen(request, context=stack.proxy.trust, timeout=30) as answer:
+        with urllib.request.urlopen(request, context=stack.proxy.trust, timeout=60) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
@@ -123,7 +123,7 @@ def test_plain_http_is_sent_to_tls(stack: Stack) -> None:
             return None
 
     with pytest.raises(urllib.error.HTTPError) as redirected:
-        urllib.request.build_opener(Stay).open(f"http://localhost:{stack.proxy.http_port}/", timeout=10)
+        urllib.request.build_opener(Stay).open(f"http://localhost:{stack.proxy.http_port}/", timeout=60)
     assert redirected.value.code == 308
     assert redirected.value.headers["Location"].startswith("https://localhost")
 

@@ -3,18 +3,20 @@
 import base64
 import json
 import os
+import random
 import re
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = str(Path(sys.executable).with_name("tagalong-server"))
+PATIENCE_S = 60.0
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -47,7 +49,7 @@ def serving(
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -64,21 +66,26 @@ def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.Complete
 
 
 def free_port() -> str:
-    """A port that nobody listens on, for a service that comes back at the same address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return str(listening.getsockname()[1])
+    """A port that nobody listens on, for a service that comes back at the same address.
+
+    Below the ports that systems hand out by themselves, so that no other test's connection gets it meanwhile.
+    """
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
 def post(address: str, message: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(
         address, data=json.dumps(message).encode(), headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
         return json.load(response)
 
 
 def get(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(address, timeout=10) as response:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as response:
         return json.load(response)
 
 
@@ -87,5 +94,5 @@ def as_admin(data_dir: Path, address: str, accept: str = "*/*") -> str:
     password = (data_dir / "admin-password").read_text().strip()
     credentials = base64.b64encode(f"admin:{password}".encode()).decode()
     request = urllib.request.Request(address, headers={"Authorization": f"Basic {credentials}", "Accept": accept})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
         return response.read().decode()

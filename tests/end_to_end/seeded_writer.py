@@ -125,7 +125,7 @@ class Writer:
         page.mouse.move(1, 1)
         while before is None or before != suggested(page):
             page.evaluate(f"() => new Promise((resolve) => setTimeout(resolve, {DEBOUNCE_MS + 60}))")
-            expect(page.locator("[data-tagalong] .panel[data-busy]")).to_have_count(0, timeout=20_000)
+            expect(page.locator("[data-tagalong] .panel[data-busy]")).to_have_count(0)
             page.locator("[data-tagalong]").scroll_into_view_if_needed()
             before = suggested(page)
             # By the page's own timers: however slow the machine is, those of the extension came first.

@@ -21,7 +21,7 @@ def test_all_that_a_service_logs_is_json(short_folder: Path) -> None:
     ):
         post(f"{address}/api/v1/suggestions", a_draft(extension_version="0.9.1"))
         asked = urllib.request.Request(f"{address}/health/live", headers={"X-Request-Id": "probe-1"})
-        with urllib.request.urlopen(asked, timeout=10) as response:
+        with urllib.request.urlopen(asked, timeout=60) as response:
             assert response.headers["X-Request-Id"] == "probe-1"
         # What is no HTTP at all never reaches the application; uvicorn tells it.
         host, _, port = address.removeprefix("http://").partition(":")

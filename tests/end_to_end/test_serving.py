@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.backend.service import a_draft
-from tests.end_to_end.process import ROOT, SERVER, environment, get, post, run, serving
+from tests.end_to_end.process import PATIENCE_S, ROOT, SERVER, environment, get, post, run, serving
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_killed_database_is_started_again(data_dir: Path) -> None:
 def test_a_second_start_on_the_same_folder_says_where_the_first_one_runs(data_dir: Path) -> None:
     with serving(data_dir) as (_, address, _):
         second = subprocess.run(
-            [SERVER, "serve"], cwd=ROOT, env=environment(data_dir), capture_output=True, text=True, timeout=30
+            [SERVER, "serve"], cwd=ROOT, env=environment(data_dir), capture_output=True, text=True, timeout=PATIENCE_S
         )
         assert second.returncode == 1
         port = address.rsplit(":", 1)[1]

@@ -275,7 +275,7 @@ def repeating(address: str) -> Iterator[tuple[str, list[dict]]]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             for _ in range(3 if self.path == "/api/v1/events" else 1):
                 request = urllib.request.Request(address + self.path, body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=10) as response:
+                with urllib.request.urlopen(request, timeout=60) as response:
                     answer = response.read()
                 if self.path == "/api/v1/events":
                     receipts.append(json.loads(answer))

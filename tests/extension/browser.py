@@ -20,6 +20,10 @@ QUESTION_ID = 79_000_001
 TITLE = "Merge two pandas DataFrames on index?"
 BODY = "I have two frames with the same index and want the columns of both, side by side.\n"
 
+PATIENCE_MS = 60_000
+"""How long tests wait for what is meant to happen: they are green long before, also where other work has the cores."""
+expect.set_options(timeout=PATIENCE_MS)
+
 T = TypeVar("T")
 _open: list[BrowserContext] = []
 _rooms: dict[BrowserContext, Page] = {}
@@ -87,7 +91,7 @@ def launch(
         context.close()
     else:
         pytest.fail("Chromium shows the extension without its texts: is _locales/en/messages.json whole?")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     _open.append(context)
     context.route(re.compile("^https?://(?!127\\.0\\.0\\.1|localhost)"), serve_stack_overflow)
     try:
@@ -276,7 +280,7 @@ def isolated(page: Page, expression: str) -> Any:
     return result.get("value")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], seconds: float = PATIENCE_MS / 1000) -> T:
     """Waits until ``condition`` gives something true, and gives it; the last value when time is up."""
     end = time.monotonic() + seconds
     while True:

@@ -119,7 +119,7 @@ class Firefox:
             raise RuntimeError(result["exceptionDetails"]["text"])
         return json.loads(result["result"]["value"])
 
-    def until(self, context: str, expression: str, seconds: float = 20) -> Any:
+    def until(self, context: str, expression: str, seconds: float = PATIENCE_S) -> Any:
         """The expression's value once it is true."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(context, expression)) and time.monotonic() < end:

@@ -146,7 +146,7 @@ def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, se
     write(page)
     page.locator(INPUT).press_sequentially("nump")
     chip(page, "dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.", timeout=6000)
+    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.")
     expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
     expect(chosen(page)).to_have_count(0)
     expect(page.locator(INPUT)).to_have_value("nump")

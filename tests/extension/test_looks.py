@@ -49,7 +49,7 @@ def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: Reco
     page.get_by_role("button", name="Never suggest it").first.click()
     check("never again")
     chip(page, "dataframe").click()
-    page.get_by_role("button", name="Copy it").wait_for(timeout=6000)
+    page.get_by_role("button", name="Copy it").wait_for()
     check("refused")
     page.locator(INPUT).focus()
     page.keyboard.press("Tab")

@@ -111,7 +111,7 @@ def test_a_synonym_is_not_tried_again_and_not_counted_as_taken(
     expect_chips(page)
     chip(page, "pandas").click()
     note = page.locator("[data-tagalong] .note span")
-    expect(note).to_have_text("The page put “python” in place of “pandas”.", timeout=2000)
+    expect(note).to_have_text("The page put “python” in place of “pandas”.")
     expect(generation.chosen_tags(page)).to_have_count(1)
     expect(look(page, "pandas")).to_have_attribute("data-look", "offered")
     expect(look(page, "python")).to_have_attribute("data-look", "chosen")

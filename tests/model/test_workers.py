@@ -54,7 +54,7 @@ def test_they_end_with_their_command_at_once_and_in_silence(tmp_path, sign: sign
     time.sleep(after)
     # As a terminal does it: to all of them; what kills is sent to the command alone.
     (os.killpg if sign == signal.SIGINT else os.kill)(command.pid, sign)
-    _, told = command.communicate(timeout=20)  # its end is that of all who hold its standard error
+    _, told = command.communicate(timeout=120)  # its end is that of all who hold its standard error
     assert told.count("Traceback") <= 1
     assert "SpawnProcess" not in told
     assert ("KeyboardInterrupt" in told) == (sign == signal.SIGINT)

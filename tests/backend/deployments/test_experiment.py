@@ -178,7 +178,7 @@ async def test_the_service_judges_by_itself(begun: Any, make_service: Any) -> No
     for _ in range(60):
         experiment.install("champion", accepts=0.4)
     await experiment.write()
-    async with make_service(model_tier="light"), asyncio.timeout(10):
+    async with make_service(model_tier="light"), asyncio.timeout(60):
         while (await experiment.deployment()).ended_at is None:
             await asyncio.sleep(0.05)
     assert (await experiment.deployment()).ended_because.startswith("guardrail: sample ratio")

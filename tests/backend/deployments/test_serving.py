@@ -166,7 +166,7 @@ async def test_two_replicas_agree_within_seconds(deployable: Deploying, database
         deployment = await deployable.deploy(1, 0.5)
         started = time.monotonic()
         while other.serving.challenger is None:
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 60
             await asyncio.sleep(0.05)
         for each in writers:
             expected = version if arm_of(deployment, each) == "challenger" else SHIPPED
@@ -288,7 +288,7 @@ async def test_a_service_that_starts_without_its_database_serves_the_shipped_mod
             await proxy.restore()
             started = time.monotonic()
             while await ask(deployable, installs(1)[0]) != version:
-                assert time.monotonic() - started < 15
+                assert time.monotonic() - started < 60
                 await asyncio.sleep(0.2)
 
 
