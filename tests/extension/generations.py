@@ -24,6 +24,8 @@ class Generation:
     kind: str = "ask"
     posted_at: str = "**/questions/79000001/**"
     had_tags: tuple[str, ...] = ()
+    review_button: str = ".js-begin-review-button"
+    post_button: str = "#submit-button"
 
     def open(self, page: Page, query: str = "") -> None:
         """Goes there; ``query``, such as ``fresh&slowly=600``, says how the page is to behave."""
@@ -81,11 +83,11 @@ class Generation:
             self._next(page, "tags")
             page.locator(".js-review-question-button").click()
         elif self.kind == "ask":
-            page.get_by_role("button", name="Review your question").click()
+            page.locator(self.review_button).click()
 
     def post(self, page: Page) -> None:
         """Presses the button that posts."""
-        page.get_by_role("button", name="Save edits" if self.kind == "edit" else "Post your question").click()
+        page.locator(self.post_button).click()
 
     @staticmethod
     def _next(page: Page, step: str) -> None:
@@ -103,6 +105,9 @@ SVELTE = Generation(
     chosen="#text-input-container .s-tag",
     delete=".s-tag--dismiss",
     error=".js-form-message",
+    # It becomes the one that posts: whoever reads the page in translation finds it by its place.
+    review_button="#question-form .s-btn__filled",
+    post_button="#question-form .s-btn__filled",
 )
 EDITING = Generation(
     "edit",
@@ -111,5 +116,6 @@ EDITING = Generation(
     kind="edit",
     posted_at="**/questions/4711/**",
     had_tags=("html",),
+    post_button="#submit-button-4711",
 )
 ALL = (CLASSIC, WIZARD, SVELTE, EDITING)

@@ -174,6 +174,94 @@ def test_a_rich_editors_own_parts_are_not_the_post(consented: BrowserContext, se
     assert not [word for word in ("faults", "language", "Search", "button") if word in body]
 
 
+MARKDOWN_WITH_HTML = """Intro
+
+<ul><li>first of a list</li></ul>
+
+<pre><code>if a &lt; b:
+</code></pre>
+
+<p>a paragraph of HTML</p>
+
+<blockquote>
+
+quoted **text**
+
+</blockquote>
+"""
+
+
+def test_b10_blocks_of_html_in_a_rich_editor_are_read(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, SVELTE, "mode=markdown")
+    SVELTE.write(page, TITLE, MARKDOWN_WITH_HTML)
+    expect_chips(page)
+    SVELTE.switch_mode(page, "rich")
+    assert eventually(lambda: service.drafts[-1]["body_format"] == "html")
+    assert page.locator(".js-editor .ProseMirror-widget").count() >= 4
+    body = service.drafts[-1]["body"]
+    for part in (
+        "<p>Intro</p>",
+        "<ul><li>first of a list</li></ul>",
+        "<pre><code>if a &lt; b:",
+        "<p>a paragraph of HTML</p>",
+        "<p>quoted <strong>text</strong></p>",
+    ):
+        assert part in body
+
+
+def test_b10_html_blocks_are_read_however_the_editor_wraps_them(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    """And what others put beside them is not: boxes, elements of their own, what nobody can write in."""
+    page = opened(consented, SVELTE)
+    page.locator("#editor-container-question .s-textarea").click()
+    page.locator("#editor-container-question").evaluate(
+        """(container) => {
+            container.innerHTML = `<div class="js-editor" role="textbox" contenteditable="true">
+                <p>Own words</p>
+                <details class="ProseMirror-widget" contenteditable="false"><summary>Trace</summary>it fails</details>
+                <ul class="ProseMirror-widget" contenteditable="false"><li>a step</li></ul>
+                <div class="html_block ProseMirror-widget" contenteditable="false"><dl><dt>term</dt></dl></div>
+                <div>typed line</div>
+                <grammar-checker>foreign</grammar-checker>
+                <div class="lt-overlay">foreign</div>
+                <span id="ext-badge" contenteditable="false">foreign</span>
+                <p contenteditable="false">foreign</p>
+                <span class="ProseMirror-widget" contenteditable="false"><div>foreign</div></span>
+                <p><font><font>page</font></font> end<b aria-hidden="true">foreign</b></p>
+            </div>`;
+        }"""
+    )
+    page.locator(SVELTE.title).fill(TITLE)
+    expect_chips(page)
+    body = service.drafts[-1]["body"]
+    assert "foreign" not in body
+    for part in (
+        "<p>Own words</p>",
+        "<details><summary>Trace</summary>it fails</details>",
+        "<ul><li>a step</li></ul>",
+        "<dl><dt>term</dt></dl>",
+        "<div>typed line</div>",
+        "<p>page end</p>",
+    ):
+        assert part in body
+
+
+def test_b10_in_markdown_only_the_text_is_read(consented: BrowserContext, service: RecordingServer) -> None:
+    page = opened(consented, SVELTE)
+    SVELTE.write(page, TITLE, BODY)
+    expect_chips(page)
+    page.locator("#editor-container-question").evaluate(
+        """(container) => {
+            container.innerHTML = `<div class="js-editor ProseMirror" contenteditable="true">` +
+                `<pre class="s-code-block markdown"><code><span class="hljs-strong">**bold**</span> text` +
+                `<grammar-checker>foreign</grammar-checker>` +
+                `<span class="ProseMirror-widget" contenteditable="false">foreign</span></code></pre></div>`;
+        }"""
+    )
+    assert_last(service, body="**bold** text", body_format="markdown")
+
+
 def test_a_backing_textarea_is_preferred(consented: BrowserContext, service: RecordingServer) -> None:
     """Where the page keeps the Markdown itself, that is what is posted, whatever the editor shows."""
     page = opened(consented, EDITING, "mode=rich")

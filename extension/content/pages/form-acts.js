@@ -13,7 +13,7 @@ import { borrow, gained, press, takeOut, type } from "./hands.js";
  */
 export function add(chosen, field, input, tag) {
   const before = namesOf(chosen);
-  const taken = () => gained(field, chosen, before, tag);
+  const taken = () => gained(chosen, before, tag);
   return borrow(input, async () => {
     type(input, tag);
     field.click();
@@ -29,4 +29,4 @@ export function add(chosen, field, input, tag) {
 }
 
 /** @param {Chosen} chosen @param {string} tag */
-export const remove = (chosen, tag) => takeOut(chosen, tag, ".js-delete-tag");
+export const remove = (chosen, tag) => takeOut(chosen, tag);

@@ -25,7 +25,12 @@ export function pageOf(form, name, bodies, readBody) {
   const block = field?.closest("#tag-editor") ?? field?.closest(".js-tag-editor-container")?.parentElement;
   if (!(title instanceof HTMLInputElement || title instanceof HTMLTextAreaElement)) return null;
   if (!(input instanceof HTMLInputElement && field instanceof HTMLElement && block)) return null;
-  const chosen = { field, selector: ".s-tag.rendered-element" };
+  const chosen = {
+    root: block,
+    chip: ".js-tag-editor .s-tag.rendered-element",
+    button: ".js-delete-tag",
+    hidden: "input#tagnames",
+  };
   return {
     ...name,
     parts: [title, input, ...bodies],
@@ -39,7 +44,7 @@ export function pageOf(form, name, bodies, readBody) {
     },
     focusTags: () => input.focus(),
     observe(listener, signal) {
-      watchChanges(form, [field, ...bodies], listener, signal);
+      watchChanges(form, [block, ...bodies], listener, signal);
       watchPosting(form, "submit", ({ target }) => target === form, listener, signal);
     },
   };

@@ -1,6 +1,6 @@
 /** Does on a page what its writer's hands would: types, presses keys, and looks whether it had an effect. */
 
-import { chipsOf, nameOf, namesOf } from "./chosen.js";
+import { chipOf, namesOf } from "./chosen.js";
 
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 
@@ -48,15 +48,14 @@ export function seen(root, condition) {
 /**
  * The tag that the page comes to show, within a second, for one that was just put into its field.
  *
- * @param {Element} root  where it changes
  * @param {Chosen} chosen
  * @param {string[]} before  the tags it showed until then
  * @param {string} tag
  * @returns {Promise<string | null>} the tag itself, or what the page has put in its place; null: nothing new
  */
-export async function gained(root, chosen, before, tag) {
+export async function gained(chosen, before, tag) {
   const fresh = () => namesOf(chosen).filter((name) => !before.includes(name));
-  await seen(root, () => fresh().length > 0);
+  await seen(chosen.root, () => fresh().length > 0);
   return fresh().includes(tag) ? tag : (fresh()[0] ?? null);
 }
 
@@ -84,14 +83,12 @@ export async function borrow(input, use) {
  *
  * @param {Chosen} chosen
  * @param {string} tag
- * @param {string} button  selector of the delete
  * @returns {Promise<boolean>} true once it is gone
  */
-export function takeOut(chosen, tag, button) {
-  const find = () => chipsOf(chosen).find((chip) => nameOf(chip) === tag);
-  const remove = find()?.querySelector(button);
+export function takeOut(chosen, tag) {
+  const remove = chipOf(chosen, tag)?.querySelector(chosen.button);
   if (remove instanceof HTMLElement) remove.click();
-  return seen(chosen.field, () => find() === undefined);
+  return seen(chosen.root, () => !namesOf(chosen).includes(tag));
 }
 
 /** The element with the keyboard, also inside a shadow root. */

@@ -13,7 +13,7 @@ import { borrow, gained, press, seen, takeOut, type } from "./hands.js";
  */
 export function add(chosen, form, input, tag) {
   const before = namesOf(chosen);
-  const taken = () => gained(form, chosen, before, tag);
+  const taken = () => gained(chosen, before, tag);
   return borrow(input, async () => {
     type(input, tag);
     if (await seen(form, () => hitOf(form, tag) !== undefined)) {
@@ -31,7 +31,7 @@ export function add(chosen, form, input, tag) {
 }
 
 /** @param {Chosen} chosen @param {string} tag */
-export const remove = (chosen, tag) => takeOut(chosen, tag, "button.s-tag--dismiss");
+export const remove = (chosen, tag) => takeOut(chosen, tag);
 
 /** The tag among what the page has found for the text in its field. @param {HTMLElement} form @param {string} tag */
 function hitOf(form, tag) {

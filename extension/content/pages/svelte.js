@@ -2,12 +2,15 @@
 
 import { readBody } from "./body.js";
 import { namesOf } from "./chosen.js";
+import { sourceTextOf } from "./source-text.js";
 import { watchChanges, watchPosting } from "./watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
-/** Nothing else tells the buttons that post from those that do not. */
+/** Only their texts tell the button that posts from the one that leads to it. */
 const POST = /^(post your question|submit (to staging ground|your question))$/i;
+const MAIN_BUTTON = "[type='submit'], .s-btn__filled, .s-btn__primary";
+const OTHER_PARTS = "#editor-container-question, #text-input-container, dialog, [role='dialog'], .s-modal, .s-popover";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
 const acts = () => import("./svelte-acts.js");
@@ -21,7 +24,7 @@ export function find(document) {
   const input = field?.querySelector("input#filterInput");
   if (!(form instanceof HTMLElement && title instanceof HTMLInputElement && body)) return null;
   if (!(field && input instanceof HTMLInputElement)) return null;
-  const chosen = { field, selector: ".s-tag" };
+  const chosen = { root: form, chip: "#text-input-container .s-tag", button: "button.s-tag--dismiss" };
   return {
     generation: "svelte",
     kind: "ask",
@@ -45,5 +48,9 @@ export function find(document) {
 /** @param {Event} event */
 function posts({ target }) {
   const button = target instanceof Element ? target.closest("button") : null;
-  return POST.test(button?.textContent?.trim().replace(/\s+/g, " ") ?? "");
+  if (!button) return false;
+  const text = sourceTextOf(button);
+  // Translated before we came: what it looks like then has to do. Only a question that is arrived at counts as posted.
+  if (text === undefined) return button.matches(MAIN_BUTTON) && !button.closest(OTHER_PARTS);
+  return POST.test(text.trim().replace(/\s+/g, " "));
 }

@@ -1,5 +1,7 @@
 /** Watches a form for its page: what changes in it, and whether it is posted. */
 
+import { keepSources } from "./source-text.js";
+
 /** @typedef {import("./contract.js").Listener} Listener */
 
 /**
@@ -10,8 +12,12 @@
  */
 export function watchChanges(form, parts, { changed }, signal) {
   form.addEventListener("input", changed, { capture: true, signal });
-  const observer = new MutationObserver(changed);
-  for (const part of parts) observer.observe(part, { childList: true, subtree: true, characterData: true });
+  const observer = new MutationObserver((records) => {
+    keepSources(records);
+    changed();
+  });
+  const everything = { childList: true, subtree: true, characterData: true, characterDataOldValue: true };
+  for (const part of parts) observer.observe(part, everything);
   signal.addEventListener("abort", () => observer.disconnect());
 }
 

@@ -14,7 +14,9 @@ export function tagField(form, changed) {
   const keysOnly = options.has("keys-only");
 
   const chips = () => [...chosen.querySelectorAll(".s-tag.rendered-element")];
-  const names = () => chips().map((tag) => tag.firstChild.data);
+  /** What each chip stands for: its text may be translated. */
+  const tagOf = new WeakMap();
+  const names = () => chips().map((chip) => tagOf.get(chip));
 
   function keep() {
     hidden.value = names().join(" ");
@@ -32,6 +34,7 @@ export function tagField(form, changed) {
     const tag = document.createElement("span");
     tag.className = "s-tag rendered-element";
     tag.append(name);
+    tagOf.set(tag, name);
     const remove = document.createElement("a");
     remove.className = "js-delete-tag s-tag--dismiss";
     remove.title = "Remove tag";
@@ -75,7 +78,7 @@ export function tagField(form, changed) {
       // As on the real page: the last tag becomes text again.
       event.preventDefault();
       const last = chips().at(-1);
-      input.value = last.firstChild.data;
+      input.value = tagOf.get(last);
       last.remove();
       keep();
     }
