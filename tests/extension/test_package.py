@@ -59,7 +59,7 @@ def test_every_generation_of_the_page_has_hands_in_the_tests() -> None:
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_the_content_script_is_small(generation: str) -> None:
-    """At most 30 KB on any page, comments and indentation aside: both cost a page nothing.
+    """At most 40 KB on any page, comments and indentation aside: both cost a page nothing.
 
     What a click on a chip needs is loaded later, when the first chips are there.
     """
@@ -67,7 +67,7 @@ def test_the_content_script_is_small(generation: str) -> None:
     code = "".join((EXTENSION / file).read_text() for file in loaded)
     code = re.sub(r"/\*\*.*?\*/", "", code, flags=re.DOTALL)
     code = re.sub(r"^\s*(//.*\n)?", "", code, flags=re.MULTILINE)
-    assert len(code.encode()) <= 30 * 1024
+    assert len(code.encode()) <= 40 * 1024
 
 
 def test_all_a_content_script_loads_is_open_to_its_pages_and_nothing_else() -> None:
