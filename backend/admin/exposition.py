@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from backend.acceptance.service import Running
+from backend.admin.negotiation import choose_exposition
 
 LABELS = ("kind", "model_version")
 
@@ -51,15 +52,13 @@ class Scrape(Collector):
             yield from item_families(self._counts)
 
 
-def render(counts: Sequence[Running] | None, *, as_openmetrics: bool) -> tuple[bytes, str]:
-    """The exposition and its media type.
+def render(counts: Sequence[Running] | None, accept: str) -> tuple[bytes, str]:
+    """Return the exposition in the format and version that an Accept header asks for, and its media type.
 
     Args:
         counts: the database's counts; None while it is away, and then they are left out, since zeros would
             be lies.
-        as_openmetrics: in the OpenMetrics format rather than in Prometheus's own text format.
+        accept: the header's value, empty if there was none.
     """
-    if as_openmetrics:
-        content: bytes = openmetrics.generate_latest(Scrape(counts))  # type: ignore[no-untyped-call]
-        return content, openmetrics.CONTENT_TYPE_LATEST
-    return generate_latest(Scrape(counts)), CONTENT_TYPE_LATEST
+    encode, media_type = choose_encoder(choose_exposition(accept))
+    return encode(Scrape(counts)), media_type

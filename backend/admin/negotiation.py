@@ -1,36 +1,55 @@
 """Which form of /metrics a client gets: a page for people, an exposition for scrapers."""
 
-from typing import Literal
+from dataclasses import dataclass
 
-Form = Literal["html", "openmetrics", "text"]
-
-
-def named_types(accept: str) -> set[str]:
-    """The media types that an Accept header names and does not refuse by ``q=0``, in lower case."""
-    named = set()
-    for part in accept.lower().split(","):
-        media_type, *parameters = (piece.strip() for piece in part.split(";"))
-        if media_type and not any(_is_zero(parameter) for parameter in parameters):
-            named.add(media_type)
-    return named
+# What Prometheus's own server and `prometheus_client` both write (expfmt.Negotiate in prometheus/common).
+VERSIONS = {"application/openmetrics-text": ("1.0.0",), "text/plain": ("0.0.4", "1.0.0")}
+ESCAPINGS = frozenset({"allow-utf-8", "underscores", "dots", "values"})
 
 
-def _is_zero(parameter: str) -> bool:
-    name, _, value = parameter.partition("=")
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One entry of an Accept header: its type and parameters, in lower case, and its weight."""
+
+    media_type: str
+    parameters: dict[str, str]
+    quality: float
+
+
+def read_accept(accept: str) -> list[MediaRange]:
+    """Return the media ranges that an Accept header does not refuse by ``q=0``, the most wanted first."""
+    ranges = (read_range(entry) for entry in accept.lower().split(","))
+    wanted = [media_range for media_range in ranges if media_range.media_type and media_range.quality > 0]
+    return sorted(wanted, key=lambda media_range: -media_range.quality)
+
+
+def read_range(entry: str) -> MediaRange:
+    """Return one entry of an Accept header; a weight that is no number counts as 1."""
+    media_type, *parts = (part.strip() for part in entry.split(";"))
+    pairs = (part.partition("=") for part in parts)
+    parameters = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
     try:
-        return name.strip() == "q" and float(value) == 0
+        quality = float(parameters.pop("q", "1"))
     except ValueError:
-        return False
+        quality = 1.0
+    return MediaRange(media_type, parameters, quality)
 
 
-def form_of(accept: str) -> Form:
-    """The form for an Accept header (empty if there was none).
+def wants_page(accept: str) -> bool:
+    """Return whether an Accept header names ``text/html``, as every browser's does; ``*/*`` means the exposition."""
+    return any(media_range.media_type == "text/html" for media_range in read_accept(accept))
 
-    Browsers always name ``text/html``; a scraper or ``curl`` with ``*/*`` means the exposition.
+
+def choose_exposition(accept: str) -> str:
+    """Return the most wanted exposition that we can write, as an Accept header with just that one.
+
+    A format without a version, or a client that names none of ours, gets the oldest version.
     """
-    named = named_types(accept)
-    if "text/html" in named:
-        return "html"
-    if "application/openmetrics-text" in named:
-        return "openmetrics"
-    return "text"
+    for media_range in read_accept(accept):
+        versions = VERSIONS.get(media_range.media_type, ())
+        version = media_range.parameters.get("version") or next(iter(versions), "")
+        if version in versions:
+            escaping = media_range.parameters.get("escaping", "")
+            suffix = f";escaping={escaping}" if escaping in ESCAPINGS else ""
+            return f"{media_range.media_type};version={version}{suffix}"
+    return "text/plain;version=0.0.4"

@@ -17,7 +17,7 @@ from backend.acceptance import service
 from backend.acceptance.filters import Filters
 from backend.admin import address, exposition, page, panels
 from backend.admin.access import Guard
-from backend.admin.negotiation import form_of
+from backend.admin.negotiation import wants_page
 from backend.alerts.rules import Rule
 from backend.database import DatabaseAway
 from backend.problems import Problem
@@ -77,7 +77,7 @@ def answer(problem: Problem, request: Request) -> Response:
     """A problem as a page for a browser, else as problem+json."""
     response: Response = problem.response()
     # Before signing in there is no page to be on: the browser asks for the password by itself.
-    if problem.status_code == 401 or form_of(request.headers.get("accept", "")) != "html":
+    if problem.status_code == 401 or not wants_page(request.headers.get("accept", "")):
         return response
     kept = {name: value for name, value in response.headers.items() if name == "retry-after"}
     html = page.render_problem(problem.title, str(problem.detail))
@@ -141,8 +141,8 @@ def admin_router(
 
     @router.get("")
     async def metrics(request: Request) -> Response:
-        form = form_of(request.headers.get("accept", ""))
-        if form == "html":
+        accept = request.headers.get("accept", "")
+        if wants_page(accept):
             moment = now()
             async with snapshot() as session:
                 view, choices = await look(request, session, moment)
@@ -153,7 +153,7 @@ def admin_router(
                 page.render, view, choices, found, moment, has_vocabulary=bool(tags), rules=rules
             )
             return HTMLResponse(html)
-        content, media_type = exposition.render(await running(), as_openmetrics=form == "openmetrics")
+        content, media_type = exposition.render(await running(), accept)
         return Response(content, media_type=media_type)
 
     async def running() -> list[service.Running] | None:
