@@ -14,11 +14,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, event, text
+from sqlalchemy import Connection, NullPool, event, make_url, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from backend.database_url import connect_arguments, create_engine, normalize
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +55,10 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=3,
-            connect_args=LIMITS,
+        self.engine = create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=3, connect_args=LIMITS
         )
+        self._connect_arguments = LIMITS | connect_arguments(make_url(normalize(url)))
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._direct: asyncpg.Connection | None = None
@@ -100,7 +99,7 @@ class Database:
         async with self._reaching(within):
             if self._direct is None or self._direct.is_closed():
                 _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
-                self._direct = await asyncpg.connect(**arguments, **LIMITS)
+                self._direct = await asyncpg.connect(**arguments, **self._connect_arguments)
             try:
                 found: list[tuple[Any, ...]] = await self._direct.fetchmany(statement, rows)
             except BaseException as error:
@@ -171,6 +170,8 @@ def speaks_of_server(error: BaseException) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
     if isinstance(error, PoolTimeout | DisconnectionError):
         return True
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return True  # such as a certificate that has gone
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # a value that fits no parameter
     if isinstance(error, asyncpg.PostgresError):
@@ -254,7 +255,7 @@ async def migrate(url: str) -> None:
         NewerSchema: a newer version of Tagalong has been here.
         MayNotMigrate: the role in the URL does not own the database.
     """
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
     try:
         for attempt in range(TABLE_ATTEMPTS):
             if attempt:

@@ -65,6 +65,7 @@ PATIENCE = 60.0  # seconds that a start may take, recovery after a kill included
 LOG_BYTES = 10_000_000
 SPACE_TO_START = 16 << 20  # bytes: one file of the write-ahead log
 SPACE_FOR_NEW = 100 << 20  # bytes: an empty cluster and its write-ahead log
+FULL = re.compile("No space left on device|Check free disk space")
 UNFINISHED = ".postgres-new-"
 UPGRADED = ".postgres-upgraded"
 ACCESS_LIST = "system.posix_acl_access"
@@ -441,7 +442,9 @@ class EmbeddedPostgres:
                 except OSError as error:
                     raise EmbeddedFailure(advice(error, self.data_dir)) from error
                 except EmbeddedFailure as failure:
-                    if self.data_dir.is_dir() and shutil.disk_usage(self.data_dir).free < SPACE_TO_START:
+                    left = shutil.disk_usage(self.data_dir).free if self.data_dir.is_dir() else SPACE_TO_START
+                    # What initdb had written is gone by now, and its disk may have room again.
+                    if left < SPACE_TO_START or FULL.search(str(failure)):
                         full = OSError(errno.ENOSPC, "")
                         raise EmbeddedFailure(f"{advice(full, self.data_dir)}\n{failure}") from failure
                     raise

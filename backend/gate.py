@@ -6,6 +6,7 @@ that a web page sends which is not ours. An extension's requests carry its own o
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,6 +18,21 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.problems import Problem, too_many
+
+# Of these headers a request has one at most.
+SINGLE = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"origin",
+        b"sec-fetch-site",
+    }
+)
+
+# A name, or an address of IPv6 in brackets, and perhaps a port.
+HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-extension"})
@@ -85,7 +101,8 @@ class Gate:
         headers = Headers(scope=scope)
         largest = self.rules.body_limits.get(scope["path"], BODY_LIMIT)
         try:
-            self._check_host(headers)
+            check_repetition(headers)
+            self._check_host(headers, scope["http_version"])
             if scope["method"] in WRITES:
                 check_origin(headers)
                 check_content_type(headers)
@@ -98,8 +115,10 @@ class Gate:
             return
         await self.app(scope, limited(receive, largest), send)
 
-    def _check_host(self, headers: Headers) -> None:
+    def _check_host(self, headers: Headers, http_version: str) -> None:
         host = hostname(headers.get("host", ""))
+        if not host and ("host" in headers or http_version != "1.0"):
+            raise Problem(400, "Host needed", "The Host header must name one host, as RFC 9110, 7.2 has it.")
         if "*" not in self.rules.allowed_hosts and host not in self.rules.allowed_hosts:
             raise Problem(
                 400,
@@ -132,11 +151,25 @@ class Gate:
 
 
 def hostname(host: str) -> str:
-    """The name in a Host header, without port and brackets; empty if there is none."""
+    """Return the name in a Host header, in lower case, without port and brackets; empty if it is not one host."""
+    host = host.lower()
+    if not HOST.fullmatch(host):
+        return ""
     try:
         return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
+    except ValueError:  # no address of IPv6
         return ""
+
+
+def check_repetition(headers: Headers) -> None:
+    """Refuse a request that has a header twice of which there can be one.
+
+    A proxy may go by the first one and we by the last (RFC 9110, 5.3).
+    """
+    names = [name for name, _ in headers.raw]
+    for name in names:
+        if name in SINGLE and names.count(name) > 1:
+            raise Problem(400, "Repeated header", f"The request has more than one {name.decode()} header. Send one.")
 
 
 def check_origin(headers: Headers) -> None:

@@ -1,7 +1,10 @@
 """The service's settings, all from environment variables that begin with TAGALONG_, or from files that those name."""
 
 import os
+import re
 import secrets
+import tempfile
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,10 +21,10 @@ from pydantic_settings import (
     SettingsError,
 )
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
+from backend.database_url import normalize
 from backend.gate import hostname
 from backend.logs import Form, Level
 from model.classifier import DEFAULT_TIER
@@ -30,6 +33,9 @@ RELEASED = Path(__file__).parent.parent / "model" / "released"
 
 
 PREFIX = "TAGALONG_"
+
+# Of a password that the service has made. Characters.
+SHORTEST_PASSWORD = 16
 
 # How the admin's password begins where only its hash is set.
 ARGON2 = "$argon2id$"
@@ -103,6 +109,14 @@ class Settings(BaseSettings):
     webhook_url: str = Field("", description="Where alerts are posted as JSON")
     alert_rules: Path = Field(SHIPPED, description="The file with the rules of alerts")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def check_encoding(cls, value: object) -> object:
+        """Refuse bytes that are no UTF-8, which Python brings from the environment as half characters."""
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("is not written in UTF-8")
+        return value
+
     @field_validator("admin_password")
     @classmethod
     def check_admin_password(cls, password: str) -> str:
@@ -115,6 +129,14 @@ class Settings(BaseSettings):
             if not whole:
                 raise ValueError("is no whole argon2id hash; `tagalong-server hash-password` prints one")
         return password
+
+    @field_validator("api_key")
+    @classmethod
+    def check_api_key(cls, key: str) -> str:
+        """Refuse a key that no header can bring: browsers send other letters as Latin-1, as UTF-8, or not at all."""
+        if not re.fullmatch(r"([!-~]+( +[!-~]+)*)?", key):
+            raise ValueError("may have ASCII letters, digits and signs only, since it is sent in a header")
+        return key
 
     @field_validator("smtp_url")
     @classmethod
@@ -168,19 +190,7 @@ class Settings(BaseSettings):
     @classmethod
     def name_driver(cls, url: str) -> str:
         """Take the URL as PostgreSQL's own tools write it, and name the driver for SQLAlchemy."""
-        if not url:
-            return url
-        try:
-            parts = make_url(url)
-        except (ArgumentError, ValueError):
-            parts = None
-        if parts is None or parts.drivername not in ("postgres", "postgresql", "postgresql+asyncpg"):
-            raise ValueError("must be like postgresql://user:password@host:5432/database")
-        if parts.port is not None and not 0 < parts.port < 65536:
-            raise ValueError(f"{parts.port} is no port")
-        # asyncpg knows what PostgreSQL's own tools call sslmode by another name.
-        query = {("ssl" if name == "sslmode" else name): value for name, value in parts.query.items()}
-        return parts.set(drivername="postgresql+asyncpg", query=query).render_as_string(hide_password=False)
+        return normalize(url) if url else url
 
     @model_validator(mode="after")
     def add_password(self) -> Self:
@@ -221,16 +231,39 @@ class Settings(BaseSettings):
         return folder
 
     def resolve_admin_password(self) -> str:
-        """The admin's password: as set, or made at the first call and kept in ``data_dir`` (mode 0600)."""
+        """Return the admin's password: as set, or made at the first call and kept in ``data_dir`` (mode 0600)."""
         if self.admin_password:
             return self.admin_password
         path = self.prepare_data_dir() / "admin-password"
-        try:
-            # O_EXCL: of two first starts at once, one makes the file and the other reads it.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text().strip()
+        kept = read_password(path)
+        if not kept:
+            path.unlink(missing_ok=True)  # what a full disk or a crash left of one
+            write_whole(path, secrets.token_urlsafe(12) + "\n")
+            kept = read_password(path)
+        return kept
+
+
+def read_password(path: Path) -> str:
+    """Return the password in a file, empty if there is no file or no whole password in it."""
+    try:
+        password = path.read_text().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+    return password if len(password) >= SHORTEST_PASSWORD and password.isprintable() else ""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read, whole and on the disk or not at all.
+
+    Of two processes that write it at once, the first one's stays.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
         with open(descriptor, "w") as file:
-            password = secrets.token_urlsafe(12)
-            file.write(password + "\n")
-        return password
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)

@@ -7,8 +7,8 @@ import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, NullPool
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from backend.database_url import create_engine
 from backend.schema import METADATA
 from backend.settings import Settings
 
@@ -25,7 +25,7 @@ async def connect_and_run() -> None:
     url = Settings().database_url
     if not url:
         raise SystemExit("Set TAGALONG_DATABASE_URL: Alembic's own commands need a running database.")
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -13,13 +13,14 @@ from typing import IO
 
 import click
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import note
 from backend.commands.terminal import with_url
 from backend.database import Database, alembic_config
 from backend.database import migrate as migrate_database
+from backend.database_url import for_programs
 from backend.embedded import program
 
 # Everything is dropped, not just what the file holds: it may be older than what is there.
@@ -118,8 +119,9 @@ async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
 
 def dump_to(url: str, output: IO[bytes]) -> None:
     """Write one consistent picture of the database as SQL, under gzip, whose checksum tells whether it is whole."""
-    command = [program("pg_dump"), "--compress=gzip", "--no-owner", "--no-privileges", *place(url)]
-    done = subprocess.run(command, env=environment(url), stdout=output, stderr=subprocess.PIPE, check=False)
+    place, secrets = for_programs(url)
+    command = [program("pg_dump"), "--compress=gzip", "--no-owner", "--no-privileges", f"--dbname={place}"]
+    done = subprocess.run(command, env=environment(secrets), stdout=output, stderr=subprocess.PIPE, check=False)
     if done.returncode:
         raise click.ClickException(f"pg_dump failed: {words(done.stderr)}")
 
@@ -137,11 +139,12 @@ def restore_from(url: str, dumped: IO[bytes]) -> None:
         COMMIT;
         ANALYZE;
     """
-    command = [program("psql"), "-X", "--quiet", "--set=ON_ERROR_STOP=1", *place(url)]
+    place, secrets = for_programs(url)
+    command = [program("psql"), "-X", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={place}"]
     # What psql says goes to a file: in a pipe that nobody reads yet, it could get stuck.
     with tempfile.TemporaryFile() as said:
         psql = subprocess.Popen(
-            command, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+            command, env=environment(secrets), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
         )
         assert psql.stdin
         unread = ""
@@ -169,23 +172,9 @@ def restore_from(url: str, dumped: IO[bytes]) -> None:
         raise click.ClickException(f"{fault}. The database is as it was.")
 
 
-def place(url: str) -> list[str]:
-    """Which database, as PostgreSQL's programs are told."""
-    parts = make_url(url)
-    host = parts.host or str(parts.query.get("host", ""))
-    port = parts.port or parts.query.get("port", 5432)
-    return [f"--host={host}", f"--port={port}", f"--username={parts.username}", f"--dbname={parts.database}"]
-
-
-def environment(url: str) -> Mapping[str, str]:
-    """Our environment, with what must not stand in a command line that other users can read."""
-    parts: URL = make_url(url)
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    if parts.password:
-        ours["PGPASSWORD"] = str(parts.password)
-    if ssl := parts.query.get("ssl"):
-        ours["PGSSLMODE"] = str(ssl)
-    return ours
+def environment(secrets: dict[str, str]) -> Mapping[str, str]:
+    """Return our environment with the secrets, and without what would send a program elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | secrets
 
 
 def words(output: bytes) -> str:

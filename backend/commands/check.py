@@ -18,12 +18,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
 from backend.database import alembic_config
+from backend.database_url import create_engine
 from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
 from backend.embedded import VERSION, EmbeddedFailure
 from backend.settings import ARGON2, Settings
@@ -246,7 +247,7 @@ def of_database(settings: Settings) -> list[Finding]:
 
 async def ask_database(url: str, settings: Settings) -> list[Finding]:
     """Connect once, and look."""
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
     try:
         async with engine.connect() as connection:
             found = await connection.run_sync(lambda synchronous: list(of_schema(synchronous, settings)))
@@ -319,7 +320,11 @@ async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Find
             f"it is PostgreSQL {row.version // 10_000}; Tagalong is made and tested with {VERSION}.",
         )
     parts = make_url(url)
-    if parts.host and not is_near(parts.host) and parts.query.get("ssl", "prefer") not in ("require", "verify-full"):
+    if (
+        parts.host
+        and not is_near(parts.host)
+        and parts.query.get("sslmode") not in ("require", "verify-ca", "verify-full")
+    ):
         yield Finding(
             SHOULD,
             "TAGALONG_DATABASE_URL",

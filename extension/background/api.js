@@ -129,6 +129,8 @@ const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
  * @returns {Promise<any>} the answer's JSON; null where it has none
  */
 async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal } = {}) {
+  // A service has no such key, and fetch would refuse to send it.
+  if (!/^[ -~]*$/.test(settings.api_key)) throw new ServiceError(words("serviceKey"), 401);
   const limit = AbortSignal.timeout(timeout);
   try {
     const response = await fetch(settings.server + path, {

@@ -536,6 +536,25 @@ def test_full_disk_is_named(data_dir: Path) -> None:
         subprocess.run(["umount", str(data_dir)], check=True)
 
 
+@only_as_root
+@pytest.mark.parametrize("left", [0, 20 << 20], ids="{:,} bytes left".format)
+def test_d8_first_start_on_a_full_disk_leaves_nothing_in_the_way(data_dir: Path, left: int) -> None:
+    data_dir.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(data_dir)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        with open(data_dir / "ballast", "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(data_dir).free - left)
+        with pytest.raises(EmbeddedFailure, match="is full"):
+            EmbeddedPostgres(data_dir, durable=False).start()
+        (data_dir / "ballast").unlink()
+        with running(data_dir) as url:
+            assert query(url, "SELECT 1") == 1
+    finally:
+        subprocess.run(["umount", str(data_dir)], check=True)
+
+
 def test_reason_of_a_failed_start_is_told_from_the_log(made_dir: Path) -> None:
     with running(made_dir):
         pass

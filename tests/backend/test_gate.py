@@ -24,6 +24,36 @@ async def test_a_foreign_host_is_refused(service: Service, host: str) -> None:
     assert_problem(await service.client.get("/health/live", headers={"Host": host}), 400)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("a@127.0.0.1", "127.0.0.1/x", "127.0.0.1?x", "127.0.0.1#x", "127.0.0.1:8600:1", "127.0.0.1:port"),
+        *("localhost,localhost", "[::1", "::1", "localhost\u00e9"),
+    ],
+)
+async def test_d14_a_host_header_that_names_no_one_host_is_refused(service: Service, host: str) -> None:
+    raw = [(b"host", host.encode())]
+    assert_problem(await service.client.get("/health/live", headers=raw), 400)
+
+
+async def test_d14_where_every_host_is_served_it_must_still_be_one(make_service) -> None:
+    async with make_service(allowed_hosts="*", model_tier="light") as service:
+        assert (await service.client.get("/health/live", headers={"Host": "any.example"})).status_code == 200
+        for host in ("", "a b", "a@b", "a/b", "\u00e9.example".encode()):
+            assert_problem(await service.client.get("/health/live", headers=[(b"host", host)]), 400)
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "Content-Type", "Authorization", "Origin", "Content-Length", "Sec-Fetch-Site"]
+)
+async def test_d14_a_header_that_stands_alone_may_not_be_repeated(service: Service, name: str) -> None:
+    same = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": "2"}.get(name, "none")
+    headers = [("Host", "127.0.0.1"), ("Content-Type", "application/json"), ("Content-Length", "2")]
+    headers = [pair for pair in headers if pair[0] != name] + [(name, same), (name.lower(), same)]
+    problem = assert_problem(await service.client.post(DRAFT, content=b"{}", headers=headers), 400)
+    assert name.lower() in problem["detail"]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8600", "localhost", "LOCALHOST:9999", "[::1]:8600"])
 async def test_our_own_hosts_are_served(service: Service, host: str) -> None:
     assert (await service.client.get("/health/live", headers={"Host": host})).status_code == 200

@@ -1,5 +1,10 @@
 """Settings that could never work are refused at the start, in words that name the variable and what to write."""
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +24,13 @@ from backend.settings import Settings
         ("ALLOWED_HOSTS", "*.example.org", "as tags.example.org"),
         ("FORWARDED_ALLOW_IPS", "127.0.0.1,proxy", "10.0.0.0/24"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.0/99", "10.0.0.0/24"),
+        # A9
+        ("API_KEY", "sésame ouvre-toi", "ASCII"),
+        ("API_KEY", "сезам", "ASCII"),
+        ("API_KEY", "open\tsesame", "ASCII"),
+        ("API_KEY", " open sesame", "ASCII"),
+        ("API_KEY", "open \udce9", "UTF-8"),
+        ("ADMIN_PASSWORD", "correct \udce9", "UTF-8"),
     ],
 )
 def test_what_can_never_work_is_refused(name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,3 +45,35 @@ def test_every_way_to_name_a_host_or_a_proxy_is_taken() -> None:
     named = Settings(allowed_hosts="Tags.Example.org, ::1,10.0.0.5,service-1", forwarded_allow_ips="10.0.0.5, fd00::/8")
     assert named.allowed_hosts == ["tags.example.org", "::1", "10.0.0.5", "service-1"]
     assert Settings(allowed_hosts="*", forwarded_allow_ips="*").allowed_hosts == ["*"]
+
+
+def test_d8_a_password_that_was_not_written_whole_is_made_anew(tmp_path: Path) -> None:
+    kept = tmp_path / "admin-password"
+    for left in (b"", b"\n", b"Zk3", bytes(17), b"\xff\xfe" * 10):
+        kept.write_bytes(left)
+        password = Settings(data_dir=tmp_path).resolve_admin_password()
+        assert len(password) == 16
+        assert kept.read_text() == f"{password}\n"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert Settings(data_dir=tmp_path).resolve_admin_password() == password
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_d8_of_first_starts_at_once_all_have_the_same_password(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as starts:
+        passwords = starts.map(lambda _: Settings(data_dir=tmp_path).resolve_admin_password(), range(40))
+        assert len(set(passwords)) == 1
+
+
+def test_d8_a_full_disk_leaves_no_password_and_the_next_start_makes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            Settings(data_dir=tmp_path).resolve_admin_password()
+    assert list(tmp_path.iterdir()) == []
+    assert Settings(data_dir=tmp_path).resolve_admin_password()

@@ -284,6 +284,10 @@ def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, s
     page.locator("#key").fill(" open sesame ")
     test.click()
     expect(line).to_have_class("good")
+    page.locator("#key").fill("sésame, сезам")  # A9: no service has such a key, and fetch refuses to send it
+    test.click()
+    expect(line).to_have_text("The service asks for an API key, and this is not the right one.")
+    page.locator("#key").fill("open sesame")
     service.recording = False
     test.click()
     expect(line).to_contain_text("its database is away")
