@@ -98,7 +98,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         admin_router(
             password=settings.resolve_admin_password(),
             sessions=lambda: app.state.database.session(),
-            vocabulary=lambda: app.state.suggester.classifier.tags,
+            vocabulary=lambda: app.state.suggester.classifier.known,
             rules=app.state.alert_rules,
             on_refused=lambda client: app.state.refused_sign_ins.count(client),
         )
@@ -154,7 +154,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         database,
         app.state.alert_rules,
         channels(settings.smtp_url, settings.webhook_url),
-        vocabulary=lambda: app.state.suggester.classifier.tags,
+        vocabulary=lambda: app.state.suggester.classifier.known,
     )
     for work, every in (
         (partial(watch, app, url, embedded), WATCH_EVERY),

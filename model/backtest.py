@@ -17,6 +17,7 @@ from model.features import FeatureLimits
 from model.fit import Data, Progress, fit
 from model.pipeline import Step
 from model.questions import Question, QuestionsError
+from model.synonyms import main_names
 from model.train import Parameters
 
 STEP: Final = Step("backtest", "measure how a model ages", ("questions.parquet",), ("backtest.json",), __name__)
@@ -72,7 +73,7 @@ def ageing(of: Sequence[Mix], parameters: Parameters, progress: Progress) -> lis
         newest_first = [question for each in reversed(of[: i + 1]) for question in each.learn]
         progress.say(f"as of {mix.year}: {rows:,} questions")
         model = _trained(newest_first[:rows], parameters, progress)
-        known[mix.year] = frozenset(model.tags)
+        known[mix.year] = model.names
         for asked in of[i:]:
             bar = progress.bar(f"asking {len(asked.ask):,} questions of {asked.year}", len(asked.ask))
             given[mix.year, asked.year] = answers(model, asked.ask, bar)
@@ -118,7 +119,7 @@ def worth(base: Sequence[Question], newer: Mix, parameters: Parameters, progress
                 "n": len(newer.ask),
                 "base": len(base),
                 "metrics": _shown(posted, given),
-                "unknown": _unknown(newer.ask, frozenset(model.tags)),
+                "unknown": _unknown(newer.ask, model.names),
                 "better": differences(posted, given, alone),
             }
         )
@@ -196,5 +197,5 @@ def _shown(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> dict[str
 
 def _unknown(questions: Sequence[Question], known: frozenset[str]) -> float:
     """Give the share of the posted tags that a vocabulary lacks."""
-    posted = [tag for question in questions for tag in question.tags]
+    posted = [tag for question in questions for tag in main_names(question.tags)]
     return sum(tag not in known for tag in posted) / len(posted)

@@ -18,7 +18,8 @@ from model.decision import Decision
 from model.encoder.encoder import Encoder
 from model.encoder.tokens import Tokens
 from model.reasons import Words, because, sparse_losses, state_losses
-from model.synonyms import main_names, same_tags
+from model.synonyms import RETIRED, same_tags
+from model.synonyms import name_in_use as name_in_use
 from model.text import BODY_FORMATS, ready
 
 FORMAT: Final = 2
@@ -36,6 +37,9 @@ _INPUTS: Final = ["title", "body", "limit", "chosen"]
 _OUTPUTS: Final = ["tags", "scores", "uses", "features", "values", "title_features", "evidence"]
 _STATES, _STATE_EVIDENCE = "states", "state_evidence"
 
+_WINDOW: Final = 50
+"""Best tags of the vocabulary that an answer is made of, at least: names of one tag are merged among them."""
+
 
 class ReleaseError(Exception):
     """A released model is missing, corrupt or of another format; the message says what to do."""
@@ -43,7 +47,7 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """A tag for a draft.
+    """A tag for a draft, by the name that the site uses for it.
 
     ``score`` is calibrated: the share of tags with this score that are right, 0..1. ``confident`` says that a chip
     is worth showing, ``uses`` how often the tag was used in the training data, ``because`` which words of the draft
@@ -64,12 +68,16 @@ class Classifier:
         version: tier and first 8 digits of the graph's sha256, like ``light-1a2b3c4d``.
         sites: hosts whose drafts it was made for.
         tags: the vocabulary: the learned tags, the commonest first, then those known by name alone.
+        names: what the vocabulary's tags are offered as: one name of each, the one in use, and none that is retired.
+        known: every name that the model knows, offered or not.
         manifest: what ``manifest.json`` says.
     """
 
     version: str
     sites: frozenset[str]
     tags: tuple[str, ...]
+    names: frozenset[str]
+    known: frozenset[str]
     manifest: dict[str, Any]
 
     def __init__(
@@ -85,7 +93,14 @@ class Classifier:
         self.sites = frozenset(map(str, manifest["sites"]))
         self.tags = tuple(json.loads(session.get_modelmeta().custom_metadata_map["tags"]))
         self.manifest = manifest
-        self._number = {tag: number for number, tag in enumerate(self.tags)}
+        self._name = {tag: name_in_use(tag) for tag in self.tags if tag not in RETIRED}
+        self.names = frozenset(self._name.values())
+        self.known = self.names.union(self.tags)
+        # Of several names of a chosen tag, the commonest says most about which tags go together with it.
+        self._number: dict[str, int] = {}
+        for number, tag in enumerate(self.tags):
+            self._number.setdefault(name_in_use(tag), number)
+        self._uses = self._count_uses()
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
@@ -127,7 +142,7 @@ class Classifier:
         chosen_tags: Sequence[str] = (),
         limit: int = 5,
     ) -> list[Suggested]:
-        """Give the ``limit`` best tags for a draft, best first, never a chosen tag nor another name of one.
+        """Return the ``limit`` best tags for a draft, best first: never two names of one tag, nor one of a chosen tag.
 
         The confident ones come first. A draft without any word that the model knows gets an empty list.
 
@@ -139,29 +154,60 @@ class Classifier:
         if body_format not in BODY_FORMATS:
             raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
         title, body = ready(title, body, body_format)
-        left_out = same_tags(chosen_tags) & self._number.keys()
-        chosen = sorted(self._number[tag] for tag in main_names(chosen_tags) & self._number.keys())
-        wanted = min(limit + len(left_out), len(self.tags))
+        chosen = same_tags(chosen_tags)
+        found, tokens = self._run(title, body, chosen, max(limit, _WINDOW) + len(chosen))
+        if not len(found["features"]):
+            return []
+        best = self._settle(found, chosen)
+        if len(best) < limit and len(found["tags"]) < len(self.tags):
+            found, tokens = self._run(title, body, chosen, len(self.tags))
+            best = self._settle(found, chosen)
+        best = best[:limit]
+        confident = self._decision.confident([score for _, score, _ in best])
+        reasons = _reasons(title, body, tokens, found, [place for _, _, place in best])
+        return [
+            Suggested(name, score, rank < confident, self._uses[name], reasons[rank])
+            for rank, (name, score, _) in enumerate(best)
+        ]
+
+    def _run(
+        self, title: str, body: str, chosen: frozenset[str], limit: int
+    ) -> tuple[dict[str, NDArray[Any]], Tokens | None]:
+        """Return the graph's outputs for a draft that is ready, by their names, and the encoder's tokens."""
         draft: dict[str, NDArray[Any]] = {
             "title": np.array([title], object),
             "body": np.array([body], object),
-            "limit": np.array([wanted], np.int64),
-            "chosen": np.array(chosen, np.int64),
+            "limit": np.array([min(limit, len(self.tags))], np.int64),
+            "chosen": np.array(sorted(self._number[name] for name in chosen & self._number.keys()), np.int64),
         }
         tokens = None
         if self._encoder is not None:
             tokens, draft[_STATES] = self._encoder.encode(title, body)
-        found = dict(zip(self._outputs, self._session.run(self._outputs, draft), strict=True))
-        if not len(found["features"]):
-            return []
-        tags, scores, uses = found["tags"], found["scores"], found["uses"]
-        places = [i for i, tag in enumerate(tags) if tag not in left_out][:limit]
-        confident = self._decision.confident([float(scores[i]) for i in places])
-        reasons = _reasons(title, body, tokens, found, places)
-        return [
-            Suggested(str(tags[i]), float(scores[i]), rank < confident, int(uses[i]), reasons[rank])
-            for rank, i in enumerate(places)
-        ]
+        return dict(zip(self._outputs, self._session.run(self._outputs, draft), strict=True)), tokens
+
+    def _settle(self, found: dict[str, NDArray[Any]], chosen: frozenset[str]) -> list[tuple[str, float, int]]:
+        """Return (name in use, score, place in ``found``) of each tag that may be offered, best first, each once.
+
+        The probabilities of two names of one tag are merged by noisy-or: on dev it kept calibration and Jaccard better
+        than the larger one and than their sum (docs/training.md). The place is that of the likelier name.
+        """
+        merged: dict[str, tuple[float, int]] = {}
+        for place, (tag, score) in enumerate(zip(found["tags"].tolist(), found["scores"].tolist(), strict=True)):
+            name = self._name.get(tag)
+            if name is None or name in chosen:
+                continue
+            before, first = merged.get(name, (0.0, place))
+            merged[name] = before + score - before * score, first
+        return sorted(((name, score, place) for name, (score, place) in merged.items()), key=lambda one: -one[1])
+
+    def _count_uses(self) -> dict[str, int]:
+        """Return how often the training data have each name that may be offered, under all names of its tag."""
+        found, _ = self._run("", "", frozenset(), len(self.tags))
+        uses: dict[str, int] = dict.fromkeys(self.names, 0)
+        for tag, n in zip(found["tags"].tolist(), found["uses"].tolist(), strict=True):
+            if tag in self._name:
+                uses[self._name[tag]] += n
+        return uses
 
 
 def _reasons(

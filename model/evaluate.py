@@ -1,12 +1,13 @@
 """How good the suggestions are on questions with known tags: the field's metrics, with intervals, part by part.
 
-Only questions with complete tags count. A posted tag outside the vocabulary is a miss. Intervals are 95 %,
+Only questions with complete tags count. A posted tag outside the vocabulary is a miss. All names of one tag are judged
+as one, by the name in use: who posted ``osx`` and is offered ``macos`` was understood. Intervals are 95 %,
 percentile bootstrap over questions (Efron and Tibshirani 1993), seeded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import sparse
 
 from model.classifier import Classifier
 from model.questions import Question
+from model.synonyms import main_names, name_in_use
 
 RANKS: Final = 5
 RESAMPLES: Final = 1_000
@@ -106,7 +108,7 @@ def baseline(trained_on: Sequence[Question], asked: Sequence[Question]) -> list[
     return commonest(asked, uses_of([question for question in trained_on if question.tags_complete]))
 
 
-def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int = 1) -> dict[str, dict[str, float]]:
+def metrics(posted: Sequence[Collection[str]], given: Sequence[Answer], seed: int = 1) -> dict[str, dict[str, float]]:
     """Measure answers against the posted tags: {metric: {value, low, high}}, names as in ``MEANING``.
 
     Raises:
@@ -115,6 +117,7 @@ def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int 
     if not posted:
         raise ValueError("there is no question with complete tags to measure on")
     weights = _resampled(len(posted), seed)
+    posted, given = _by_names_in_use(posted, given)
     columns = _by_question(posted, given)
     values = weights @ np.column_stack(list(columns.values())) / len(posted)
     result = {name: _interval(values[:, i]) for i, name in enumerate(columns)}
@@ -124,7 +127,7 @@ def metrics(posted: Sequence[Sequence[str]], given: Sequence[Answer], seed: int 
 
 
 def differences(
-    posted: Sequence[Sequence[str]], first: Sequence[Answer], second: Sequence[Answer], seed: int = 1
+    posted: Sequence[Collection[str]], first: Sequence[Answer], second: Sequence[Answer], seed: int = 1
 ) -> dict[str, dict[str, float]]:
     """Give by how much the first answers are better than the second on the same questions, as ``metrics`` does.
 
@@ -132,20 +135,29 @@ def differences(
     intervals may overlap where the difference is sure.
     """
     weights = _resampled(len(posted), seed)
-    one, other = _by_question(posted, first), _by_question(posted, second)
+    one, other = (_by_question(*_by_names_in_use(posted, given)) for given in (first, second))
     return {name: _interval(weights @ (one[name] - other[name]) / len(posted)) for name in COMPARED}
 
 
-def _hits(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> NDArray[np.bool_]:
-    """Say which of the best tags are right, [questions, RANKS]."""
+def _by_names_in_use(
+    posted: Sequence[Collection[str]], given: Sequence[Answer]
+) -> tuple[list[Collection[str]], list[Answer]]:
+    """Return posted tags and answers with every tag under its name in use."""
+    answers_in_use = [replace(answer, tags=tuple(map(name_in_use, answer.tags))) for answer in given]
+    return [main_names(tags) for tags in posted], answers_in_use
+
+
+def _hits(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> NDArray[np.bool_]:
+    """Say which of the best tags are right, [questions, RANKS]; a second name of one tag is not right once more."""
     hits = np.zeros((len(posted), RANKS), bool)
     for i, (tags, answer) in enumerate(zip(posted, given, strict=True)):
-        for rank, tag in enumerate(answer.tags[:RANKS]):
-            hits[i, rank] = tag in tags
+        best = answer.tags[:RANKS]
+        for rank, tag in enumerate(best):
+            hits[i, rank] = tag in tags and tag not in best[:rank]
     return hits
 
 
-def _by_question(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> dict[str, Values]:
+def _by_question(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> dict[str, Values]:
     """Give the metrics that are means over questions, of each question."""
     hits = _hits(posted, given)
     own = np.array([len(set(tags)) for tags in posted])
@@ -187,7 +199,7 @@ def _interval(values: Values, *, biased: bool = False) -> dict[str, float]:
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
-def _by_tag(posted: Sequence[Sequence[str]], given: Sequence[Answer], weights: Values) -> dict[str, dict[str, float]]:
+def _by_tag(posted: Sequence[Collection[str]], given: Sequence[Answer], weights: Values) -> dict[str, dict[str, float]]:
     """Measure what is shown tag by tag (macro) and over all tags in one (micro)."""
     number: dict[str, int] = {}
     own = _pairs(posted, number)
@@ -211,7 +223,7 @@ def _by_tag(posted: Sequence[Sequence[str]], given: Sequence[Answer], weights: V
     }
 
 
-def _pairs(tags_of: Sequence[Sequence[str]], number: dict[str, int]) -> sparse.csr_matrix:
+def _pairs(tags_of: Sequence[Collection[str]], number: dict[str, int]) -> sparse.csr_matrix:
     rows = [i for i, tags in enumerate(tags_of) for _ in set(tags)]
     columns = [number.setdefault(tag, len(number)) for tags in tags_of for tag in set(tags)]
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(tags_of), max(len(number), 1)))
@@ -226,7 +238,7 @@ def _scored(given: Sequence[Answer]) -> tuple[Values, NDArray[np.bool_]]:
     return scores, answered
 
 
-def _calibration_error(given: Sequence[Answer], posted: Sequence[Sequence[str]], weights: Values) -> dict[str, float]:
+def _calibration_error(given: Sequence[Answer], posted: Sequence[Collection[str]], weights: Values) -> dict[str, float]:
     """Give the expected calibration error over bins with equally many suggestions (Nguyen and O'Connor 2015)."""
     scores, answered = _scored(given)
     if not answered.any():
@@ -245,8 +257,9 @@ def _edges(scores: Values) -> Values:
     return np.asarray(np.quantile(scores, np.linspace(0, 1, BINS + 1)[1:-1]), np.float64)
 
 
-def reliability(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> list[dict[str, float]]:
+def reliability(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> list[dict[str, float]]:
     """Give for each bin of the calibration error ``{n, score, right}``: mean score and share of right suggestions."""
+    posted, given = _by_names_in_use(posted, given)
     scores, answered = _scored(given)
     flat, right = scores[answered], _hits(posted, given)[answered]
     bins = np.searchsorted(_edges(flat), flat) if len(flat) else np.zeros(0, int)
@@ -258,18 +271,22 @@ def reliability(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> lis
 
 
 def by_frequency(
-    posted: Sequence[Sequence[str]], given: Sequence[Answer], uses: Mapping[str, int]
+    posted: Sequence[Collection[str]], given: Sequence[Answer], uses: Mapping[str, int]
 ) -> dict[str, dict[str, float]]:
     """Measure tags by their uses in the training data: {band: {posted, found, shown, right}}.
 
     ``found``: share of the posted tags that are among the best five; ``right``: share of the shown that were posted.
     """
 
+    used: Counter[str] = Counter()
+    for tag, n in uses.items():
+        used[name_in_use(tag)] += n
+
     def band(tag: str) -> str:
-        return next((name for most, name in BANDS if uses.get(tag, 0) < most), COMMONEST)
+        return next((name for most, name in BANDS if used[tag] < most), COMMONEST)
 
     counted: Counter[tuple[str, str]] = Counter()
-    for tags, answer in zip(posted, given, strict=True):
+    for tags, answer in zip(*_by_names_in_use(posted, given), strict=True):
         counted.update((band(tag), "posted") for tag in set(tags))
         counted.update((band(tag), "found") for tag in set(tags) & set(answer.tags[:RANKS]))
         shown = answer.tags[: answer.confident]

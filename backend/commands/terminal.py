@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,13 +78,13 @@ def database_url(settings: Settings) -> Iterator[str]:
         embedded.stop()
 
 
-async def served_vocabulary(session: AsyncSession) -> Sequence[str]:
-    """The tags of the model that is champion, or else of the shipped one."""
+async def served_vocabulary(session: AsyncSession) -> Collection[str]:
+    """The names that are known to the model that is champion, or else of the shipped one."""
     settings = read_settings()
     champion = (await current(session)).champion
     try:
         folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
-        return Classifier.load(folder).tags
+        return Classifier.load(folder).known
     except (RegistryError, ReleaseError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -29,6 +29,7 @@ from model.drift.traffic import (
     strata_of,
 )
 from model.files import write_atomically
+from model.synonyms import main_names
 
 if TYPE_CHECKING:
     from model.classifier import Classifier
@@ -103,7 +104,7 @@ def of_answers(questions: Sequence["Question"], answers: Sequence["Answer"], cla
     Raises:
         BadReference: there is no question.
     """
-    known = frozenset(classifier.tags)
+    posted = [main_names(question.tags) for question in questions]
     drafts = [
         Judged(
             day="",
@@ -114,11 +115,11 @@ def of_answers(questions: Sequence["Question"], answers: Sequence["Answer"], cla
             tags=answer.tags[:RANKS],
             scores=answer.scores[:RANKS],
             confident=min(answer.confident, RANKS),
-            posted=len(question.tags),
-            right=tuple(tag in question.tags for tag in answer.tags[:RANKS]),
-            unknown=sum(tag not in known for tag in question.tags),
+            posted=len(tags),
+            right=tuple(tag in tags for tag in answer.tags[:RANKS]),
+            unknown=len(tags - classifier.names),
         )
-        for question, answer in zip(questions, answers, strict=True)
+        for question, tags, answer in zip(questions, posted, answers, strict=True)
     ]
     drafts = [draft for draft in drafts if draft.body_chars] or drafts
     return summarised(drafts, classifier.version, f"{len(drafts):,} questions kept apart from training")

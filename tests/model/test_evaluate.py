@@ -143,3 +143,18 @@ def test_the_terminal_shows_models_baselines_and_what_lies_between() -> None:
     assert "P@1 +1.000" in printed
     assert "2,000 characters, n = 9: p50 1.25 ms" in printed
     assert any(line.split()[:2] == ["P@1", "1.000"] and "0.000" in line for line in printed.splitlines())
+
+
+def test_c1_names_of_one_tag_are_judged_as_one() -> None:
+    posted = [("osx", "swift"), ("oracle-database",)]
+    given = [
+        Answer(("macos", "osx", "swift"), (0.9, 0.8, 0.7), 3),
+        Answer(("oracle",), (0.9,), 1),
+    ]
+    measured = metrics(posted, given)
+    assert measured["P@1"]["value"] == 1
+    # The second name of a tag is no second hit, and takes its place for nothing.
+    assert measured["P@3"]["value"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert measured["all@5"]["value"] == 1
+    assert differences(posted, given, given)["P@1"]["value"] == 0
+    assert by_frequency(posted, given, {"osx": 20, "macos": 20})["under 100"]["found"] == 1
