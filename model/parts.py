@@ -40,8 +40,12 @@ class Parts:
 
     done: list[Part]
 
-    def __init__(self, out: Path, identity: str, *, fresh: bool = False) -> None:
-        """Find what an earlier run with the same identity has finished; ``fresh`` throws that away too.
+    def __init__(self, out: Path, identity: str, *, fresh: bool = False, most: int | None = None) -> None:
+        """Find what an earlier run with the same identity has finished.
+
+        Args:
+            fresh: throw that away too.
+            most: parts that are wanted; what was finished after them is not taken.
 
         Raises:
             PartsError: another process is writing the same output.
@@ -61,7 +65,7 @@ class Parts:
                     path.unlink()
             write_atomically(self.folder, {of.name: identity.encode()})
         self.done = []
-        while (notes := self._notes(len(self.done))).is_file():
+        while len(self.done) != most and (notes := self._notes(len(self.done))).is_file():
             self.done.append(Part(self._rows(len(self.done)), json.loads(notes.read_bytes())))
 
     def __enter__(self) -> Self:

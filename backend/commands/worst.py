@@ -27,9 +27,9 @@ HARMLESS = str.maketrans("|`\n", "¦' ")
 @click.command(name="worst")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
     required=True,
-    help="File to write; CSV if it ends in .csv, else Markdown.",
+    help="File to write; CSV if it ends in .csv, else Markdown. - is the terminal.",
 )
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days, up to yesterday.")
 @click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Of drafts.")
@@ -44,9 +44,12 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
         return worst(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)
-    as_csv = out.suffix.lower() == ".csv"
+    text = to_csv(worst_table(rows)) if out.suffix.lower() == ".csv" else markdown(rows, filters)
+    if str(out) == "-":
+        click.echo(text, nl=False)
+        return
     try:
-        out.write_text(to_csv(worst_table(rows)) if as_csv else markdown(rows, filters), encoding="utf-8", newline="")
+        out.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise click.ClickException(f"{out} can't be written: {error.strerror}") from None
     click.echo(f"{len(rows)} tags of {filters.since} to {filters.until} written to {out}.")

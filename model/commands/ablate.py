@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import needs_train_extra, progress_bars, questions_option, refuses
+from model.commands.terminal import needs_train_extra, out_folder, progress_bars, questions_option, refuses
 
 
 @click.command()
@@ -35,9 +35,7 @@ from model.commands.terminal import needs_train_extra, progress_bars, questions_
 @click.option(
     "--share", type=click.IntRange(1), default=4, show_default=True, help="Train on every so manieth question."
 )
-@click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for encoded questions."
-)
+@click.option("--keep", type=out_folder, required=True, help="Folder for encoded questions.")
 def ablate(
     questions: Path,
     tag_sets: Path | None,

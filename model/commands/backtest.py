@@ -10,6 +10,7 @@ from model.commands.terminal import (
     carries_out,
     force_option,
     needs_train_extra,
+    out_file,
     progress_bars,
     questions_option,
     refuses,
@@ -50,9 +51,7 @@ class _YearAndSource(click.ParamType[tuple[int, str]]):
 @click.option("--rank", type=click.IntRange(1, 2048), help="Numbers a word in the low-rank part.")
 @click.option("--least-uses", type=click.IntRange(1), help="Uses from which on a tag is in the vocabulary.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON file to write, for a plot."
-)
+@click.option("--out", type=out_file, required=True, help="JSON file to write, for a plot.")
 @force_option
 def backtest(
     questions: Path,

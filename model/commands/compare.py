@@ -8,12 +8,20 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import RELEASED, force_option, needs_train_extra, progress_bars, questions_option, refuses
+from model.commands.terminal import (
+    RELEASED,
+    force_option,
+    needs_train_extra,
+    out_folder,
+    progress_bars,
+    questions_option,
+    refuses,
+)
 
 
 @click.command()
 @questions_option
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option(
     "--encoder",
     "encoders",

@@ -12,6 +12,7 @@ from model.commands.terminal import (
     force_option,
     load,
     needs_train_extra,
+    out_file,
     progress_bars,
     questions_option,
     refuses,
@@ -38,9 +39,7 @@ from model.files import write_atomically
     help="Which part to measure on: dev for figures, tune for choices, all of a file of later questions for ageing.",
 )
 @click.option("--parabel", is_flag=True, help="Also train and measure Parabel on the same rows (extra 'compare').")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all numbers here."
-)
+@click.option("--json", "json_file", type=out_file, help="Also write all numbers here.")
 @force_option
 def evaluate(
     questions: Path, models: tuple[Path, ...], split: str, parabel: bool, json_file: Path | None, force: bool

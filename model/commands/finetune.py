@@ -10,6 +10,7 @@ from model.commands.terminal import (
     carries_out,
     force_option,
     needs_train_extra,
+    out_folder,
     progress_bars,
     questions_option,
     refuses,
@@ -18,7 +19,7 @@ from model.commands.terminal import (
 
 @click.command()
 @questions_option
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
 @click.option("--epochs", type=click.FloatRange(0), help="Passes over the questions; 0 exports MiniLM as it is.")
 @click.option("--tokens", type=click.IntRange(8, 512), help="Word pieces of a question that are read.")

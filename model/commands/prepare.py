@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import carries_out, force_option, needs_train_extra, progress_bars, refuses
+from model.commands.terminal import carries_out, force_option, needs_train_extra, out_file, progress_bars, refuses
 
 
 @click.command()
 @click.argument("questions", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Parquet file to write.")
+@click.option("--out", type=out_file, required=True, help="Parquet file to write.")
 @click.option(
     "--dev-share",
     type=click.FloatRange(0, 0.5),

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.commands.terminal import carries_out, force_option, needs_train_extra, progress_bars, refuses
+from model.commands.terminal import (
+    carries_out,
+    force_option,
+    needs_train_extra,
+    out_file,
+    progress_bars,
+    refuse_above_option,
+    refuses,
+)
 
 if TYPE_CHECKING:
     from model.questions.posts import Source
     from model.questions.stack_exchange import Client
 
 _files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-_out_option = click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Parquet file to write."
-)
+_out_option = click.option("--out", type=out_file, required=True, help="Parquet file to write.")
 key_option = click.option(
     "--key", envvar="TAGALONG_STACK_API_KEY", show_envvar=True, help="Key of an application at stackapps.com."
 )
@@ -29,8 +35,8 @@ address_option = click.option(
 def questions() -> None:
     """Read questions from a source into a Parquet file, the same for every source.
 
-    Rows that are no question are listed in OUT.refused.jsonl with the reason. A run that was stopped goes on where it
-    was.
+    Rows that are no question are listed in OUT.refused.jsonl with the reason: they have no title, or no tags. What
+    else of a row cannot be read is left out, and counted. A run that was stopped goes on where it was.
     """
 
 
@@ -39,51 +45,54 @@ def questions() -> None:
 @click.option(
     "--separator",
     type=click.Choice(["comma", "semicolon", "tab"]),
-    default="comma",
-    show_default=True,
-    help="Of columns.",
+    help="Between columns.  [default: what the header has]",
 )
 @_out_option
+@refuse_above_option
 @force_option
-def csv(files: tuple[Path, ...], separator: str, out: Path, force: bool) -> None:
+def csv(files: tuple[Path, ...], separator: str | None, out: Path, refuse_above: float, force: bool) -> None:
     """Read CSV FILES of data.stackexchange.com: Title, Body, Tags and, if they are there, Id and CreationDate."""
     with needs_train_extra():
-        from model.questions.csv_file import SEPARATORS, CsvFile
+        from model.questions.csv_file import CsvFile
+        from model.questions.csv_rows import SEPARATORS
     with refuses(out):
-        sources = [CsvFile(path, SEPARATORS[separator]) for path in files]
-        _gather(sources, files, {"source": "csv", "separator": separator}, out, force=force)
+        sources = [CsvFile(path, SEPARATORS[separator] if separator else None) for path in files]
+        _gather(sources, files, {"source": "csv", "separator": separator}, out, refuse_above, force=force)
 
 
 @questions.command()
 @_files_argument
 @_out_option
+@refuse_above_option
 @force_option
-def parquet(files: tuple[Path, ...], out: Path, force: bool) -> None:
+def parquet(files: tuple[Path, ...], out: Path, refuse_above: float, force: bool) -> None:
     """Read Parquet FILES with the columns title and tags, and any others of a file of questions; join them."""
     with needs_train_extra():
         from model.questions.parquet import ParquetFile
     with refuses(out):
-        _gather([ParquetFile(path) for path in files], files, {"source": "parquet"}, out, force=force)
+        _gather([ParquetFile(path) for path in files], files, {"source": "parquet"}, out, refuse_above, force=force)
 
 
 @questions.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @_out_option
+@refuse_above_option
 @force_option
-def dump(file: Path, out: Path, force: bool) -> None:
+def dump(file: Path, out: Path, refuse_above: float, force: bool) -> None:
     """Read FILE, the Posts.xml of a data dump. It is streamed: memory does not grow with it."""
     with needs_train_extra():
         from model.questions.data_dump import DataDump
     with refuses(out):
-        _gather([DataDump(file)], [file], {"source": "dump"}, out, force=force)
+        _gather([DataDump(file)], [file], {"source": "dump"}, out, refuse_above, force=force)
 
 
 @questions.command()
 @click.argument("url")
 @click.option("--query", required=True, help="SELECT, or the name of a table or view, with the columns title and tags.")
 @_out_option
+@refuse_above_option
 @force_option
-def sql(url: str, query: str, out: Path, force: bool) -> None:
+def sql(url: str, query: str, out: Path, refuse_above: float, force: bool) -> None:
     """Read the rows of a query from the database at URL, SQLAlchemy's, like postgresql://user@host/database.
 
     A password is best left out of the URL: PostgreSQL's PGPASSWORD and ~/.pgpass are read. That rows have changed in
@@ -94,7 +103,7 @@ def sql(url: str, query: str, out: Path, force: bool) -> None:
     with refuses(out):
         source = Database(url, query)
         parameters = {"source": "sql", "url": source.name, "query": source.query}
-        _gather([source], [], parameters, out, force=force, go_on=False)
+        _gather([source], [], parameters, out, refuse_above, force=force, go_on=False)
 
 
 @questions.command()
@@ -109,6 +118,7 @@ def sql(url: str, query: str, out: Path, force: bool) -> None:
 @key_option
 @address_option
 @_out_option
+@refuse_above_option
 @force_option
 def api(
     site: str,
@@ -120,6 +130,7 @@ def api(
     key: str | None,
     address: str,
     out: Path,
+    refuse_above: float,
     force: bool,
 ) -> None:
     """Ask the Stack Exchange API for questions, oldest first.
@@ -141,7 +152,17 @@ def api(
             "pages": pages,
             "filter": fields,
         }
-        _gather([source], [], parameters, out, force=force)
+        # A run that was denied its next page goes on when it is asked for no more pages than it has.
+        _gather(
+            [source],
+            [],
+            parameters,
+            out,
+            refuse_above,
+            force=force,
+            unfinished=parameters | {"pages": None},
+            most_parts=pages,
+        )
 
 
 @questions.command()
@@ -150,8 +171,11 @@ def api(
 @key_option
 @address_option
 @_out_option
+@refuse_above_option
 @force_option
-def feedback(file: Path, sites: tuple[str, ...], key: str | None, address: str, out: Path, force: bool) -> None:
+def feedback(
+    file: Path, sites: tuple[str, ...], key: str | None, address: str, out: Path, refuse_above: float, force: bool
+) -> None:
     """Ask the API for the questions that FILE names, JSON lines of the service's feedback: texts and tags.
 
     The tags in the file are not used: anybody can send them to a service. Questions that were deleted are listed.
@@ -160,7 +184,7 @@ def feedback(file: Path, sites: tuple[str, ...], key: str | None, address: str, 
         from model.questions.feedback import Feedback
     with refuses(out):
         source = Feedback(file, {site: _client(site, key, address) for site in sites})
-        _gather([source], [file], {"source": "feedback", "sites": list(sites)}, out, force=force)
+        _gather([source], [file], {"source": "feedback", "sites": list(sites)}, out, refuse_above, force=force)
 
 
 def _client(site: str, key: str | None, address: str) -> "Client":
@@ -174,24 +198,37 @@ def _gather(
     files: Sequence[Path],
     parameters: Mapping[str, Any],
     out: Path,
+    refuse_above: float,
     *,
     force: bool,
     go_on: bool = True,
+    unfinished: Mapping[str, Any] | None = None,
+    most_parts: int | None = None,
 ) -> None:
-    """Gather sources into ``out``; ``go_on`` says that a stopped run can go on where it was."""
+    """Gather sources into ``out``.
+
+    Args:
+        go_on: a stopped run can go on where it was.
+        unfinished: parameters of the stopped runs that this one can go on from; by default its own.
+        most_parts: how many of their parts are wanted.
+    """
     from model.parts import Parts
-    from model.questions.gather import REFUSED, gather
+    from model.pipeline import STEPS, Run
+    from model.questions.gather import REFUSED, gather, recheck
 
     run = carries_out("questions", files, out, parameters, force=force)
     if run is None:
+        recheck(out, refuse_above)
         return
-    with Parts(out, run.identity, fresh=not go_on) as parts, progress_bars() as bar:
+    identity = run.identity if unfinished is None else Run(STEPS["questions"], files, out, unfinished).identity
+    with Parts(out, identity, fresh=not go_on, most=most_parts) as parts, progress_bars() as bar:
         if parts.done:
             click.echo(f"Going on after {parts.rows():,} questions of a run that was stopped.", err=True)
-        gathered = gather(sources, parts, out, bar("reading", sum(source.length for source in sources)))
+        length = sum(source.length for source in sources)
+        gathered = gather(sources, parts, out, bar("reading", length), refuse_above)
     run.record([out, out.with_name(out.name + REFUSED)])
     click.echo(f"{out}: {gathered.questions:,} questions; {gathered.refused:,} rows refused")
-    for refused in gathered.first_refused:
-        click.echo(f"  {refused.place}: {refused.reason}", err=True)
-    if gathered.refused > len(gathered.first_refused):
-        click.echo(f"  … all of them in {out}{REFUSED}", err=True)
+    for line in gathered.lines():
+        click.echo(line, err=True)
+    if gathered.refused:
+        click.echo(f"Refused rows are listed in {out}{REFUSED}.", err=True)

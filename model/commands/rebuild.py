@@ -8,7 +8,7 @@ import click
 
 from model.commands.registry import registry_errors, registry_option
 from model.commands.retrain import WORK
-from model.commands.terminal import needs_train_extra, progress_bars
+from model.commands.terminal import needs_train_extra, out_folder, progress_bars
 
 
 @click.command()
@@ -21,7 +21,7 @@ from model.commands.terminal import needs_train_extra, progress_bars
     multiple=True,
     help="File or folder where its inputs may be, found by sha256; may be given again.  [default: where retrain works]",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep what was made.")
+@click.option("--out", type=out_folder, help="Folder to keep what was made.")
 def rebuild(number: int, registry: Path, places: tuple[Path, ...], out: Path | None) -> None:
     """Make version NUMBER again, and compare the files, byte for byte.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.classifier import TIERS, Classifier, ReleaseError
-from model.commands.terminal import RELEASED, load, refuses
+from model.commands.terminal import RELEASED, load, out_folder, refuses
 
 if TYPE_CHECKING:
     from model.registry.checks import Against
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 registry_option = click.option(
     "--registry",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=out_folder,
     envvar="TAGALONG_MODELS_DIR",
     show_envvar=True,
     default=Path(".tagalong/models"),

@@ -9,6 +9,7 @@ from model.commands.terminal import (
     carries_out,
     force_option,
     needs_train_extra,
+    out_folder,
     progress_bars,
     questions_option,
     refuses,
@@ -20,7 +21,7 @@ from model.commands.terminal import (
 @click.option(
     "--trained", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder that train wrote."
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @force_option
 def release(questions: Path, trained: Path, out: Path, force: bool) -> None:
     """Measure a trained model and write it as a released one: with its numbers, a model card and a picture.

@@ -26,7 +26,11 @@ from model.text import BODY_FORMATS
     help="File of drafts with title, body, body_format and chosen_tags: .csv, .parquet, or JSON lines, as - for "
     "standard input. Gives JSON lines.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write the JSON lines to.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="File to write the JSON lines to.  [default: -, the terminal]",
+)
 @model_option
 @force_option
 def suggest(
@@ -63,7 +67,7 @@ def _suggest_for_all(drafts: Path, out: Path | None, model: Path, limit: int, *,
     try:
         with needs_train_extra():
             lines = answered(classifier, of_lines(sys.stdin, "<stdin>") if from_input else read(drafts), limit)
-            if out is None:
+            if out is None or out == Path("-"):
                 for line in lines:
                     click.echo(line, nl=False)
                 return

@@ -28,6 +28,44 @@ questions_option = click.option(
 )
 
 
+class Output(click.Path):
+    """A file or folder to write. ``-`` is refused: it would be one of that name, and not the terminal."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the path, or fail with what to do."""
+        if str(value) == "-":
+            self.fail("- is no name for it, and it cannot go to the terminal. Give it another one.", param, context)
+        return super().convert(value, param, context)
+
+
+out_file = Output(dir_okay=False, path_type=Path)
+out_folder = Output(file_okay=False, path_type=Path)
+
+
+class Share(click.ParamType[float]):
+    """A share, as a percentage like 5% or as a number from 0 to 1."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Return the share as a number, or fail."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{text!r} is no share like 5% or 0.05.", param, context)
+        return share
+
+
+refuse_above_option = click.option(
+    "--refuse-above",
+    type=Share(),
+    default="50%",
+    show_default=True,
+    help="Share of refused rows above which the command fails and writes no questions.",
+)
 force_option = click.option("--force", is_flag=True, help="Do it again, even if nothing has changed since.")
 
 

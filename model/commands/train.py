@@ -11,6 +11,7 @@ from model.commands.terminal import (
     carries_out,
     force_option,
     needs_train_extra,
+    out_folder,
     progress_bars,
     questions_option,
     refuses,
@@ -27,7 +28,7 @@ from model.commands.terminal import (
 @click.option(
     "--tier", type=click.Choice(TIERS), default="light", show_default=True, help="With an encoder or without."
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option(
     "--encoder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -37,7 +38,7 @@ from model.commands.terminal import (
 )
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=out_folder,
     help="Folder where encoded questions are kept for the next run.  [default: OUT.encoded]",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")

@@ -23,7 +23,7 @@ from model.preparation.personal import redact
 from model.questions import QuestionsError
 from model.questions.gather import REFUSED, lines_of, nothing_usable
 from model.questions.parquet import ParquetFile
-from model.questions.posts import COLUMNS, Batch, Refused
+from model.questions.posts import COLUMNS, Batch, Noted, Refused
 
 REPORT: Final = ".report.json"
 """Ending of the file beside the output with what was dropped and changed."""
@@ -40,9 +40,6 @@ _KEYS: Final[dict[str, pl.DataType]] = {"row": pl.Int64(), "title_key": pl.UInt6
 _BETWEEN_WORDS: Final = re.compile(r"[^\w#+]+")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _FORMATS: Final = {"html": "HTML made plain text", "markdown": "Markdown made plain text"}
-
-Noted = dict[str, list[int]]
-"""Row numbers by reason."""
 
 
 def prepare(
@@ -85,7 +82,7 @@ def prepare(
 
 def cleaned(batch: Batch) -> tuple[pl.DataFrame, Noted]:
     """Clean the questions of a batch: rows with ``PREPARED`` and keys, and the numbers of those that were changed."""
-    noted: Noted = {}
+    noted = {note: list(rows) for note, rows in batch.noted.items()}
     kept = []
     for number, row in zip(batch.numbers, batch.rows.iter_rows(named=True), strict=True):
         clean, reasons = _cleaned(row)

@@ -1,23 +1,31 @@
-"""Questions from the data dump's Posts.xml: one ``<row …/>`` a line, read by byte ranges in several processes.
+"""Questions from the data dump's Posts.xml: its ``<row …/>`` elements, read by byte ranges in several processes.
 
-The file of the whole of Stack Overflow has about 100 GB: no more than a range for each process is in memory.
+The file of the whole of Stack Overflow has about 100 GB: no more than a range for each process is in memory. Nothing is
+taken for granted about lines: a file may have all rows in one, or one row in several.
 """
 
 import os
+import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 
 from model.questions import QuestionsError
-from model.questions.posts import BadRow, Batch, Post, Refused, beginning, frame, kind_of, post_of
+from model.questions.posts import CONTROLS, NOT_UTF8, BadRow, Batch, BatchReader, beginning, kind_of
+from model.questions.values import decode_escaped_bytes, without_controls
 from model.workers import workers
 
 RANGE: Final = 32 * 2**20
 """Bytes of a range: about 12,000 questions."""
-_QUESTION: Final = b' PostTypeId="1"'
+_BLOCK: Final = 2**16
+_ROW: Final = re.compile(rb"<row(?=[\s/>])")
+_QUESTION: Final = re.compile(rb"""\sPostTypeId\s*=\s*["']1["']""")
+"""In a row that may be a question: answers, which are more, need not be parsed."""
+_CHARACTER: Final = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
 _COLUMNS: Final = {"Title": "title", "Body": "body", "Tags": "tags", "Id": "id", "CreationDate": "creationdate"}
 
 
@@ -63,42 +71,69 @@ class DataDump:
 
 
 def read_range(path: Path, first: int, end: int) -> Batch:
-    """Read the questions of the lines that begin in [first, end)."""
-    posts: list[Post] = []
-    refused: list[Refused] = []
-    name = path.parent.name or path.stem
+    """Read the questions whose rows begin in [first, end)."""
+    reader = BatchReader(path.parent.name or path.stem)
     with path.open("rb") as file:
-        file.seek(max(first - 1, 0))
-        if first:
-            file.readline()  # the line that began before belongs to the range before
-        at = file.tell()
-        while at < end and (line := file.readline()):
-            if _QUESTION in line:
-                try:
-                    posts.append(post_of(_row(line), name, "html"))
-                except BadRow as bad:
-                    refused.append(Refused(f"{path.name}, byte {at:,}", str(bad)))
-            at += len(line)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 64, 0))
-        if end == size and not file.read().rstrip().endswith(b"</posts>"):
-            refused.append(
-                Refused(f"{path.name}, end", "it ends without </posts>: it was cut off, and rows are missing")
-            )
-    return Batch(frame(posts), tuple(refused), end, end)
+        content = _whole_elements(file, first, end)
+        for start in _ROW.finditer(content):
+            if start.start() >= end - first:
+                break
+            closing = content.find(b"<", start.end())
+            row = content[start.start() : closing if closing >= 0 else len(content)]
+            if _QUESTION.search(row):
+                _read(row, reader, path.name, first + start.start())
+        if end == file.seek(0, os.SEEK_END):
+            file.seek(max(end - 64, 0))
+            if not file.read().rstrip().endswith(b"</posts>"):
+                reader.refuse(f"{path.name}, end", "it ends without </posts>: it was cut off, and rows are missing")
+    return reader.batch(end, end)
 
 
-def _row(line: bytes) -> dict[str, str]:
-    """Read the attributes of a row.
+def _whole_elements(file: BinaryIO, first: int, end: int) -> bytes:
+    """Read [first, end), and on to the ``<`` after it: no ``<`` is inside an element, so the last one is whole."""
+    file.seek(first)
+    blocks = [file.read(end - first)]
+    for _ in range(RANGE // _BLOCK):  # a bound for what is no XML
+        block = file.read(_BLOCK)
+        blocks.append(block)
+        if not block or b"<" in block:
+            break
+    return b"".join(blocks)
+
+
+def _read(row: bytes, reader: BatchReader, name: str, first: int) -> None:
+    place = f"{name}, byte {first:,}"
+    escaped = row.decode("utf-8", "surrogateescape")
+    text = decode_escaped_bytes(escaped)
+    clean = without_controls(_CHARACTER.sub(_without_control, text))
+    notes = [note for note, before, after in ((NOT_UTF8, escaped, text), (CONTROLS, text, clean)) if before != after]
+    try:
+        attributes = _attributes(clean.rstrip())
+    except BadRow as bad:
+        reader.refuse(place, str(bad))
+        return
+    if attributes.get("PostTypeId") == "1":
+        columns = {column: attributes[key] for key, column in _COLUMNS.items() if key in attributes}
+        reader.read(columns, place, first, notes)
+
+
+def _without_control(reference: re.Match[str]) -> str:
+    """Return a reference to a character, or nothing if XML cannot have the character; the oldest posts have some."""
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    return reference[0] if number <= sys.maxunicode and without_controls(chr(number)) else ""
+
+
+def _attributes(row: str) -> dict[str, str]:
+    """Return the attributes of a row.
 
     Raises:
-        BadRow: it is no whole ``<row …/>``.
+        BadRow: it is no whole ``<row …/>`` or ``<row …>``.
     """
-    found: dict[str, str] = {}
-    parser = expat.ParserCreate(encoding="utf-8")
-    parser.StartElementHandler = lambda name, attributes: found.update(attributes)
+    attributes: dict[str, str] = {}
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, values: attributes.update(values)
     try:
-        parser.Parse(line.strip(), True)
+        parser.Parse(row if row.endswith("/>") else f"{row}</row>", True)
     except expat.ExpatError as error:
         raise BadRow(f"its XML is broken: {expat.errors.messages[error.code]}") from error
-    return {column: found[name] for name, column in _COLUMNS.items() if name in found}
+    return attributes

@@ -5,15 +5,18 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, create_engine, make_url, text
+from sqlalchemy import Row, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from model.questions import QuestionsError
-from model.questions.posts import BadRow, Batch, Post, Refused, frame, post_of
+from model.questions.columns import Columns
+from model.questions.posts import READ, REQUIRED, Batch, BatchReader
 
 ROWS_AT_ONCE: Final = 5_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(?:\.[A-Za-z_][A-Za-z0-9_$]*)?")
+_Rows = tuple[Sequence[str], Sequence[Row[Any]]]
+"""The names of the columns, and some rows."""
 _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 
 
@@ -46,20 +49,14 @@ class Database:
         assert after is None, "a database is read from the beginning"
         done = 0
         try:
-            for rows in self._postgresql() if self._url.drivername in _POSTGRESQL else self._other():
+            for names, rows in self._postgresql() if self._url.drivername in _POSTGRESQL else self._other():
                 if not done:
-                    self._check_columns(rows[0])
-                posts: list[Post] = []
-                refused: list[Refused] = []
+                    columns = self._checked(names)
+                    reader = BatchReader(self._source(), columns.notices("The query"))
                 for number, row in enumerate(rows, start=done + 1):
-                    try:
-                        posts.append(
-                            post_of({name.lower(): value for name, value in row.items()}, self._source(), "html")
-                        )
-                    except BadRow as bad:
-                        refused.append(Refused(f"row {number}", str(bad)))
+                    reader.read(columns.row(row), f"row {number}", number)
                 done += len(rows)
-                yield Batch(frame(posts), tuple(refused), done, done)
+                yield reader.batch(done, done)
         except NoSuchModuleError as error:
             raise QuestionsError(f"SQLAlchemy knows no database {self._url.drivername!r}.") from error
         except ModuleNotFoundError as error:
@@ -70,43 +67,47 @@ class Database:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise QuestionsError(f"{self.name}: {reason}") from error
 
-    def _check_columns(self, row: RowMapping) -> None:
-        missing = sorted({"title", "tags"} - {name.lower() for name in row})
-        if missing:
+    def _checked(self, names: Sequence[str]) -> Columns:
+        columns = Columns(names, READ)
+        if missing := columns.missing(*REQUIRED):
             raise QuestionsError(
-                f"The rows lack the columns {', '.join(missing)}; they have {', '.join(row.keys())}. "
+                f"The rows lack the columns {', '.join(missing)}; they have {', '.join(names)}. "
                 "Give --query a SELECT that names them so, with AS."
             )
+        return columns
 
     def _source(self) -> str:
         return self._url.database or self._url.get_backend_name()
 
-    def _other(self) -> Iterator[Sequence[RowMapping]]:
+    def _other(self) -> Iterator[_Rows]:
         engine = create_engine(self._url)
         try:
             with engine.connect() as connection:
                 result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(text(self.query))
-                yield from result.mappings().partitions()
+                names = list(result.keys())
+                for rows in result.partitions():
+                    yield names, rows
         finally:
             engine.dispose()
 
-    def _postgresql(self) -> Iterator[Sequence[RowMapping]]:
+    def _postgresql(self) -> Iterator[_Rows]:
         """Stream rows by asyncpg, the driver that the service has."""
         rows = self._streamed()
 
-        async def following() -> Sequence[RowMapping] | None:
+        async def following() -> _Rows | None:
             return await anext(rows, None)
 
         with asyncio.Runner() as runner:
             while (some := runner.run(following())) is not None:
                 yield some
 
-    async def _streamed(self) -> AsyncIterator[Sequence[RowMapping]]:
+    async def _streamed(self) -> AsyncIterator[_Rows]:
         engine = create_async_engine(self._url.set(drivername="postgresql+asyncpg"))
         try:
             async with engine.connect() as connection:
                 result = await connection.stream(text(self.query), execution_options={"yield_per": ROWS_AT_ONCE})
-                async for rows in result.mappings().partitions():
-                    yield rows
+                names = list(result.keys())
+                async for rows in result.partitions():
+                    yield names, rows
         finally:
             await engine.dispose()

@@ -8,7 +8,7 @@ since anybody can send them. The site's are.
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +87,7 @@ class Feedback:
         before = sum(site.length for site in self._sites[:first])
         for i in range(first, len(self._sites)):
             for batch in self._sites[i].batches(done_there):
-                yield Batch(batch.rows, batch.refused, [i, batch.position], before + batch.done)
+                yield replace(batch, position=[i, batch.position], done=before + batch.done)
             before += self._sites[i].length
             done_there = 0
 
@@ -96,13 +96,13 @@ def _named(line: bytes, sites: Collection[str]) -> Told | str:
     """Give what a line tells, or what is wrong with it."""
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"it is not JSON: {error}"
+    except (ValueError, RecursionError):
+        return "it is not JSON"
     if not isinstance(row, dict):
         return "it is no object"
     site, number = row.get("site"), row.get("question_id")
     if not isinstance(site, str) or site not in sites:
-        return f"its site {str(site)[:60]!r} is none of {', '.join(sites)}"
+        return f"its site is none of {', '.join(sites)}"
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         return "its question_id is no question's number"
     offered, month = row.get("offered_tags") or [], row.get("month")

@@ -2,13 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from model.files import write_atomically
 from model.parts import Parts
+from model.pipeline import RECORD
 from model.questions import QuestionsError
 from model.questions.posts import Refused, Source
 
@@ -19,45 +22,122 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What became of the rows: how many are questions, how many were refused, and the first of these."""
+    """What became of the rows.
+
+    ``reasons`` counts the refused ones by reason, and ``noted`` those that were kept without something, the commonest
+    first. ``notices`` are what else the sources have to say.
+    """
 
     questions: int
     refused: int
-    first_refused: tuple[Refused, ...]
+    reasons: Mapping[str, int]
+    noted: Mapping[str, int]
+    notices: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Lay it out for a terminal, without the number of questions."""
+        refused = [f"{rows:>11,} refused: {reason}" for reason, rows in self.reasons.items()]
+        noted = [f"{rows:>11,} {note}" for note, rows in self.noted.items()]
+        more = [f"{'':>11} and {len(refused) - _SHOWN:,} more reasons"] if len(refused) > _SHOWN else []
+        return [*self.notices, *refused[:_SHOWN], *more, *noted]
 
 
 def gather(
-    sources: Sequence[Source], parts: Parts, out: Path, advance: Callable[[int], None] = lambda done: None
+    sources: Sequence[Source],
+    parts: Parts,
+    out: Path,
+    advance: Callable[[int], None] = lambda done: None,
+    refuse_above: float = 1.0,
 ) -> Gathered:
     """Read sources one after the other into ``out``, and go on where an earlier run stopped.
 
+    If a source fails, what was read before is written too, unless a whole output of another run is there.
+
     Args:
         advance: called with how much was read since the last time, in units of the sources' ``length``.
+        refuse_above: share of refused rows above which nothing is written.
 
     Raises:
-        QuestionsError: no row is a question, or a source cannot be read further.
+        QuestionsError: no row is a question, too many were refused, or a source cannot be read further.
     """
+    failure = _read(sources, parts, advance)
+    refused = [Refused(**row) for part in parts.done for row in part.notes["refused"]]
+    gathered = _summed_up(parts, refused)
+    if failure and not gathered.questions:
+        raise failure
+    write_atomically(out.parent, {out.name + REFUSED: lines_of(refused).encode()})
+    if not gathered.questions:
+        parts.throw_away()
+        raise QuestionsError(nothing_usable(refused))
+    if failure:
+        raise QuestionsError(f"{failure} {_keep(parts, out)}") from failure
+    check_share(refused, gathered.questions, refuse_above)
+    parts.join(out)
+    parts.throw_away()
+    return gathered
+
+
+def _read(sources: Sequence[Source], parts: Parts, advance: Callable[[int], None]) -> QuestionsError | None:
+    """Read what is left of the sources into the parts, and return what stopped it."""
     number, after, done = 0, None, 0
     if parts.done:
         last = parts.done[-1].notes
         number, after, done = last["source"], last["position"], last["done"]
         advance(sum(source.length for source in sources[:number]) + done)
     for i in range(number, len(sources)):
-        for batch in sources[i].batches(after):
-            notes = {"source": i, "position": batch.position, "done": batch.done}
-            parts.add(batch.rows, notes | {"refused": [asdict(each) for each in batch.refused]})
-            advance(batch.done - done)
-            done = batch.done
+        try:
+            for batch in sources[i].batches(after):
+                notes = {"source": i, "position": batch.position, "done": batch.done}
+                notes |= {"refused": [asdict(row) for row in batch.refused], "notices": batch.notices}
+                parts.add(batch.rows, notes | {"noted": {note: len(rows) for note, rows in batch.noted.items()}})
+                advance(batch.done - done)
+                done = batch.done
+        except QuestionsError as failure:
+            return failure
         after, done = None, 0
-    refused = [Refused(**each) for part in parts.done for each in part.notes["refused"]]
-    rows = parts.rows()
-    if not rows:
-        parts.throw_away()
-        raise QuestionsError(nothing_usable(refused))
+    return None
+
+
+def _summed_up(parts: Parts, refused: Sequence[Refused]) -> Gathered:
+    noted = Counter[str]()
+    for part in parts.done:
+        noted.update(part.notes["noted"])
+    notices = dict.fromkeys(notice for part in parts.done for notice in part.notes["notices"])
+    return Gathered(parts.rows(), len(refused), _by_reason(refused), dict(noted.most_common()), tuple(notices))
+
+
+def _keep(parts: Parts, out: Path) -> str:
+    """Write what was read before a failure, and say where it is."""
+    if out.with_name(out.name + RECORD).exists():  # a whole output is not replaced by a part of one
+        return f"{parts.rows():,} questions that were read are kept in {parts.folder}; {out} is as it was."
     parts.join(out)
-    write_atomically(out.parent, {out.name + REFUSED: lines_of(refused).encode()})
-    parts.throw_away()
-    return Gathered(rows, len(refused), tuple(refused[:_SHOWN]))
+    return f"The {parts.rows():,} questions that were read are in {out}."
+
+
+def check_share(refused: Sequence[Refused], kept: int, bound: float) -> None:
+    """Raise ``QuestionsError`` if more than that share of the rows was refused."""
+    rows = len(refused) + kept
+    if len(refused) > bound * rows:
+        raise QuestionsError(
+            f"{len(refused):,} of {rows:,} rows were refused, more than {100 * bound:g} % of them: "
+            f"{_reasons(refused)}. Mend them, or give a higher --refuse-above."
+        )
+
+
+def recheck(out: Path, bound: float) -> None:
+    """Raise ``QuestionsError`` if of the rows of an output that is there more than that share was refused."""
+    lines = out.with_name(out.name + REFUSED).read_text(encoding="utf-8").splitlines()
+    kept = pl.scan_parquet(out).select(pl.len()).collect().item()
+    check_share([Refused(**json.loads(line)) for line in lines], kept, bound)
+
+
+def _by_reason(refused: Sequence[Refused]) -> dict[str, int]:
+    return dict(Counter(row.reason for row in refused).most_common())
+
+
+def _reasons(refused: Sequence[Refused]) -> str:
+    """Say why rows were refused, the commonest reason first."""
+    return "; ".join(f"{reason} ({rows:,})" for reason, rows in list(_by_reason(refused).items())[:_SHOWN])
 
 
 def lines_of(refused: Sequence[Refused]) -> str:
@@ -69,9 +149,4 @@ def nothing_usable(refused: Sequence[Refused]) -> str:
     """Say why there is no question among the rows."""
     if not refused:
         return "There is no question in it."
-    reasons = Counter(each.reason for each in refused).most_common(_SHOWN)
-    return (
-        f"None of the {len(refused):,} rows is a question: "
-        + "; ".join(f"{reason} ({n:,})" for reason, n in reasons)
-        + f". The first is {refused[0].place}."
-    )
+    return f"None of the {len(refused):,} rows is a question: {_reasons(refused)}. The first is {refused[0].place}."

@@ -11,7 +11,8 @@ from typing import Any, Final
 import polars as pl
 
 from model.questions import Question, QuestionsError, once_each, split_of
-from model.questions.posts import COLUMNS, BadRow, Batch, Post, Refused, beginning, frame, kind_of, post_of
+from model.questions.columns import Columns
+from model.questions.posts import READ, REQUIRED, Batch, BatchReader, beginning, kind_of
 from model.text import BODY_FORMATS, ready
 
 _REQUIRED: Final = {"title": pl.String(), "body": pl.String(), "body_format": pl.String(), "tags": pl.List(pl.String())}
@@ -35,28 +36,23 @@ class ParquetFile:
         """
         self.path = path
         self._rows = scanned(path)
-        columns = self._rows.collect_schema().names()
-        missing = [name for name in ("title", "tags") if name not in columns]
-        if missing:
-            raise QuestionsError(f"{path} lacks the columns {', '.join(missing)}. It has {', '.join(columns)}.")
-        self._rows = self._rows.select(name for name in COLUMNS if name in columns)
+        names = self._rows.collect_schema().names()
+        self._columns = Columns(names, READ)
+        if missing := self._columns.missing(*REQUIRED):
+            raise QuestionsError(f"{path} lacks the columns {', '.join(missing)}. It has {', '.join(names)}.")
+        self._rows = self._rows.select(pl.nth(list(self._columns.places.values())))
         self.length = self._rows.select(pl.len()).collect().item()
 
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after a number of rows."""
         done = after or 0
+        reader = BatchReader(self.path.stem, self._columns.notices(self.path.name))
         for part in self._rows.slice(done).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
-            posts: list[Post] = []
-            refused: list[Refused] = []
-            numbers: list[int] = []
-            for number, row in enumerate(part.iter_rows(named=True), start=done + 1):
-                try:
-                    posts.append(post_of(row, self.path.stem, "html"))
-                    numbers.append(number)
-                except BadRow as bad:
-                    refused.append(Refused(f"{self.path.name}, row {number}", str(bad)))
+            for number, values in enumerate(part.iter_rows(), start=done + 1):
+                row = dict(zip(self._columns.places, values, strict=True))
+                reader.read(row, f"{self.path.name}, row {number}", number)
             done += part.height
-            yield Batch(frame(posts), tuple(refused), done, done, tuple(numbers))
+            yield reader.batch(done, done)
 
 
 def scanned(path: Path) -> pl.LazyFrame:
@@ -109,7 +105,9 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
         if frame.schema[name] != kind
     ]
     if wrong:
-        raise QuestionsError(f"{path} has columns of another type: {'; '.join(wrong)}.")
+        raise QuestionsError(
+            f"{path} has columns of another type: {'; '.join(wrong)}. `tagalong-model prepare` makes them so."
+        )
     defaults: dict[str, pl.Expr] = {
         "tags_complete": pl.lit(True),
         "year": pl.lit(None, pl.Int64),

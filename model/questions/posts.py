@@ -1,25 +1,22 @@
 """A question as its source has it, and what every source does with rows that are none."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import date
-from html import unescape
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import polars as pl
 
 from model.questions import QuestionsError
+from model.questions.tags import TagsError, read_tags
+from model.questions.values import is_empty, read_flag, read_number, read_year, without_controls
 from model.text import BODY_FORMATS
 
-YEARS: Final = range(2008, 2101)
-"""Years that a question can be of: Stack Overflow began in the first."""
+T = TypeVar("T")
+
 MOST_TAGS: Final = 10
 """Tags of a question; Stack Overflow allows five, and merged or renamed ones have left questions with more."""
-TAG_CHARS: Final = 35
-"""Characters of a tag's name that the Stack Exchange sites allow."""
-
 COLUMNS: Final[dict[str, pl.DataType]] = {
     "title": pl.String(),
     "body": pl.String(),
@@ -33,6 +30,11 @@ COLUMNS: Final[dict[str, pl.DataType]] = {
 }
 """The columns of a file of questions, whatever its source."""
 
+REQUIRED: Final = ("title", "tags")
+READ: Final = frozenset([*COLUMNS, "id", "creationdate", "creation_date"])
+"""The columns of any table that are read, in lower case."""
+
+BINARY: Final = "a binary file"
 _KINDS: Final = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a ZIP archive or an Excel file",
@@ -41,8 +43,23 @@ _KINDS: Final = {
     b"SQLite": "an SQLite database",
     b"<?xml": "an XML file",
 }
-_TAG: Final = re.compile(r"[^\s<>|,;]+")
-_YEAR: Final = re.compile(r"(\d{4})(?:-\d{2}-\d{2}|$)")
+_SPLITS: Final = {"train": "train", "training": "train"} | dict.fromkeys(
+    ["dev", "test", "val", "valid", "validation", "eval"], "dev"
+)
+
+NO_YEAR: Final = "kept without its date, which cannot be read"
+NO_NUMBER: Final = "kept without its number, which cannot be read"
+NO_BODY: Final = "kept without its body, which is not text"
+UNKNOWN_FORMAT: Final = f"kept without its body, whose body_format is none of {', '.join(BODY_FORMATS)} and none"
+UNKNOWN_SPLIT: Final = "kept apart as dev: its split is neither train nor dev"
+UNKNOWN_FLAG: Final = "taken as complete: its tags_complete is neither true nor false"
+CONTROLS: Final = "kept without its control characters"
+NOT_UTF8: Final = "kept with its bytes that are not UTF-8 read as Windows-1252"
+
+Note = Callable[[str], object]
+"""Is called with what was left out of a row."""
+Noted = dict[str, list[int]]
+"""Numbers of rows by what was done to them."""
 
 
 class BadRow(Exception):
@@ -78,7 +95,7 @@ class Batch:
 
     ``rows`` has ``COLUMNS``. ``position`` is what ``Source.batches`` needs to go on after this batch; JSON holds it.
     ``done`` is how far the batch brings the reader, in units of ``Source.length``. ``numbers`` are those of the rows
-    in their source, from 1, if it is a Parquet file.
+    in their source. ``noted`` says what was left out of rows that were kept, ``notices`` what else is to be said once.
     """
 
     rows: pl.DataFrame
@@ -86,6 +103,56 @@ class Batch:
     position: Any
     done: int
     numbers: tuple[int, ...] = ()
+    noted: Noted = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+class BatchReader:
+    """Reads the rows of a source into batches: what is a question is kept, the rest refused with the reason."""
+
+    def __init__(self, source: str, notices: tuple[str, ...] = ()) -> None:
+        """Begin with nothing; bodies are HTML and the questions are of ``source`` where a row does not say it."""
+        self._source = source
+        self._notices = notices
+        self._clear()
+
+    def _clear(self) -> None:
+        self._posts: list[Post] = []
+        self._numbers: list[int] = []
+        self._refused: list[Refused] = []
+        self._noted: Noted = {}
+
+    def __len__(self) -> int:
+        return len(self._posts) + len(self._refused)
+
+    def read(self, row: Mapping[str, Any], place: str, number: int, notes: Sequence[str] = ()) -> None:
+        """Keep a row as a question, or refuse it.
+
+        Args:
+            place: where it is, for people.
+            number: which of the source's rows it is.
+            notes: what was done to it before.
+        """
+        noted = dict.fromkeys(notes)
+        try:
+            self._posts.append(post_of(row, self._source, "html", noted.setdefault))
+        except BadRow as bad:
+            self.refuse(place, str(bad))
+            return
+        self._numbers.append(number)
+        for note in noted:
+            self._noted.setdefault(note, []).append(number)
+
+    def refuse(self, place: str, reason: str) -> None:
+        """Refuse a row."""
+        self._refused.append(Refused(place, reason))
+
+    def batch(self, position: Any, done: int) -> Batch:
+        """Return what was read since the last batch, and begin the next one."""
+        numbers, refused = tuple(self._numbers), tuple(self._refused)
+        made = Batch(frame(self._posts), refused, position, done, numbers, self._noted, self._notices)
+        self._clear()
+        return made
 
 
 class Source(Protocol):
@@ -117,7 +184,8 @@ def beginning(path: Path) -> tuple[int, bytes]:
 def kind_of(start: bytes) -> str:
     """Name what a file is that begins so, if it is no plain text; else give an empty text."""
     known = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), "")
-    return known or ("a binary file" if b"\0" in start else "")
+    # Old posts have a NUL here and there; every second byte is one in UTF-16, and many are in what is no text.
+    return known or (BINARY if start.count(0) * 10 > len(start) else "")
 
 
 def frame(posts: Sequence[Post]) -> pl.DataFrame:
@@ -126,116 +194,112 @@ def frame(posts: Sequence[Post]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=COLUMNS, strict=False)
 
 
-def post_of(row: Mapping[str, Any], source: str, body_format: str) -> Post:
+def post_of(row: Mapping[str, Any], source: str, body_format: str, note: Note = lambda reason: None) -> Post:
     """Make a post of a row with the columns of the Stack Exchange sites, or with ours.
 
-    Columns: ``title``, ``tags`` (``<a><b>``, ``|a|b|``, names with spaces or commas between, or a list) must be there;
-    ``body``, ``body_format``, ``tags_complete``, ``year`` or ``creationdate``, ``question_id`` or ``id``, ``source``
-    and ``split`` may be.
+    Columns: ``title`` and ``tags`` (see ``model.questions.tags``) must be there; ``body``, ``body_format``,
+    ``tags_complete``, ``year`` or ``creationdate``, ``question_id`` or ``id``, ``source`` and ``split`` may be. One
+    of these that cannot be read counts as empty.
 
     Args:
         row: values by column; names in lower case.
         source: the name of the source, where the row has none.
         body_format: the format of the body, where the row has none.
+        note: called with what was left out.
 
     Raises:
-        BadRow: the row is no question.
+        BadRow: the row is no question: it has no title, or no tags.
     """
-    title = _text(row, "title").strip()
-    if not title:
-        raise BadRow("it has no title")
-    body = _text(row, "body")
-    form = _text(row, "body_format") or (body_format if body.strip() else "none")
-    if form not in (*BODY_FORMATS, "none"):
-        raise BadRow(f"its body_format {form!r} is none of {', '.join(BODY_FORMATS)} and none")
-    split = _text(row, "split") or "train"
-    if split not in ("train", "dev"):
-        raise BadRow(f"its split {split!r} is neither train nor dev")
-    complete = row.get("tags_complete")
-    if complete not in (None, True, False):
-        raise BadRow(f"its tags_complete {complete!r} is neither true nor false")
+    title = _title(row.get("title"), note)
+    body, form = _body(row, body_format, note)
     return Post(
         title=title,
         body=body,
         body_format=form,
         tags=tags_of(row.get("tags")),
-        tags_complete=complete is None or bool(complete),
-        year=_year(row),
-        question_id=_number(row),
-        source=_text(row, "source") or source,
-        split=split,
+        tags_complete=_optional(row, ("tags_complete",), read_flag, UNKNOWN_FLAG, note) is not False,
+        year=_optional(row, ("year", "creationdate", "creation_date"), read_year, NO_YEAR, note),
+        question_id=_optional(row, ("question_id", "id"), read_number, NO_NUMBER, note),
+        source=_clean(_text(row.get("source")) or "", note) or source,
+        split=_split(row.get("split"), note),
     )
 
 
 def tags_of(value: Any) -> tuple[str, ...]:
-    """Read tags as a list or as text: ``<a><b>``, ``|a|b|``, or names with spaces or commas between.
+    """Read the tags of a question, as ``read_tags`` does.
 
     Raises:
         BadRow: there is none, there are too many, or one can be no tag.
     """
-    if isinstance(value, str):
-        named = _TAG.findall(unescape(value))
-    elif isinstance(value, list | tuple) and all(isinstance(tag, str | None) for tag in value):
-        named = [tag.strip() for tag in value if tag and tag.strip()]
-    elif value is None:
-        named = []
-    else:
-        raise BadRow(f"its tags are {type(value).__name__}, not text or a list of texts")
-    tags = tuple(dict.fromkeys(tag.lower() for tag in named))
+    try:
+        tags = read_tags(value)
+    except TagsError as error:
+        raise BadRow(str(error)) from error
     if not tags:
         raise BadRow("it has no tags")
     if len(tags) > MOST_TAGS:
         raise BadRow(f"it has {len(tags)} tags, more than {MOST_TAGS}")
-    for tag in tags:
-        if len(tag) > TAG_CHARS or not _TAG.fullmatch(tag):
-            raise BadRow(f"its tag {tag[: TAG_CHARS + 1]!r} can be no tag")
     return tags
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise BadRow(f"its {name} is {type(value).__name__}, not text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise BadRow(f"its {name} is not UTF-8") from error
-    return value
+def _title(value: object, note: Note) -> str:
+    text = _text(value)
+    if text is None:
+        raise BadRow(f"its title is {type(value).__name__}, not text")
+    title = _clean(text, note).strip()
+    if not title:
+        raise BadRow("it has no title")
+    return title
 
 
-def _first(row: Mapping[str, Any], *names: str) -> Any:
-    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+def _body(row: Mapping[str, Any], body_format: str, note: Note) -> tuple[str, str]:
+    """Return the body and its format; empty and ``none`` if there is none that can be read."""
+    body = _text(row.get("body"))
+    form = str(row.get("body_format") or body_format).strip().lower()
+    if body is None:
+        note(NO_BODY)
+    elif form not in (*BODY_FORMATS, "none"):
+        note(UNKNOWN_FORMAT)
+    elif body.strip():
+        return _clean(body, note), form
+    return "", "none"
 
 
-def _year(row: Mapping[str, Any]) -> int | None:
-    """Read the year: a number, a date, or a text that begins with one."""
-    value = _first(row, "year", "creationdate", "creation_date")
-    if value is None:
-        return None
-    if isinstance(value, date):
-        year = value.year
-    elif isinstance(value, int):
-        year = value
-    else:
-        found = _YEAR.match(str(value))
-        if not found:
-            raise BadRow(f"its date {str(value)[:40]!r} has no year at its beginning")
-        year = int(found[1])
-    if year not in YEARS:
-        raise BadRow(f"its year {year} is not between {YEARS[0]} and {YEARS[-1]}")
-    return year
+def _split(value: object, note: Note) -> str:
+    if is_empty(value):
+        return "train"
+    split = _SPLITS.get(str(value).strip().lower())
+    if split is None:
+        note(UNKNOWN_SPLIT)
+    return split or "dev"  # never trained on, if it may have been kept apart
 
 
-def _number(row: Mapping[str, Any]) -> int | None:
-    value = _first(row, "question_id", "id")
-    if value is None:
-        return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = 0
-    if not 0 < number < 2**63:
-        raise BadRow(f"its number {str(value)[:40]!r} is no question's number")
-    return number
+def _text(value: object) -> str | None:
+    """Return a value as text, empty if it is missing, or None if it is something else."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if is_empty(value) else value if isinstance(value, str) else None
+
+
+def _clean(text: str, note: Note) -> str:
+    clean = without_controls(text)
+    if clean != text:
+        note(CONTROLS)
+    return clean
+
+
+def _optional(
+    row: Mapping[str, Any],
+    names: Sequence[str],
+    read: Callable[[object], T],
+    reason: str,
+    note: Note,
+) -> T | None:
+    """Read the first of some columns that can be read; None if there is none, with a note if one is not empty."""
+    values = [row[name] for name in names if not is_empty(row.get(name))]
+    for value in values:
+        with suppress(ValueError):
+            return read(value)
+    if values:
+        note(reason)
+    return None

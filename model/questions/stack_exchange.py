@@ -16,12 +16,16 @@ import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from html import unescape
+from http import HTTPStatus
 from typing import Any, Final
 
 from model.questions import QuestionsError
-from model.questions.posts import BadRow, Batch, Post, Refused, frame, post_of
+from model.questions.posts import Batch, BatchReader
 
 ADDRESS: Final = "https://api.stackexchange.com/2.3"
 FILTER: Final = "withbody"
@@ -33,9 +37,23 @@ FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 120.0
 """Seconds: a longer wait, as for a used up quota, ends the run, which then can go on later."""
 AGAIN: Final = "Run the same command again later: it goes on where it stopped."
-_SECONDS: Final = re.compile(r"in (\d+) second")
-_PASSING: Final = frozenset([500, 502, 503])
+ACCESS_DENIED: Final = 403
+_PASSING_ERRORS: Final = (500, 502, 503)
 """The API's error numbers that pass: internal_error, throttle_violation, temporarily_unavailable."""
+_PASSING_STATUSES: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+_WAIT_IN_WORDS: Final = re.compile(r"in (\d+) second")
+
+
+class _Passing(Exception):
+    """The API did not answer, and may do so after ``wait`` seconds, 0 if it does not say how many."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class _Denied(Exception):
+    """The API denies access to what was asked for; the message says so."""
 
 
 class Client:
@@ -65,7 +83,7 @@ class Client:
         self._say, self._sleep, self._seconds = say, sleep, seconds
         self._wait = 0.0
 
-    def items(self, path: str, parameters: Mapping[str, str | int]) -> tuple[list[dict[str, Any]], bool]:
+    def items(self, path: str, parameters: Mapping[str, str | int]) -> tuple[list[Any], bool]:
         """Give the items of an answer, and whether there are more pages.
 
         Raises:
@@ -76,28 +94,33 @@ class Client:
                 f"The quota of the Stack Exchange API is used up until tomorrow. {AGAIN}"
                 + ("" if self._key else " With --key there are 10,000 requests a day instead of 300.")
             )
-        asked = {"site": self.site, **parameters} | ({"key": self._key} if self._key else {})
-        url = f"{self._address}{path}?{urllib.parse.urlencode(asked)}"
+        query = {"site": self.site, **parameters} | ({"key": self._key} if self._key else {})
+        request = urllib.request.Request(  # noqa: S310
+            f"{self._address}{path}?{urllib.parse.urlencode(query)}",
+            headers={"Accept-Encoding": "gzip", "User-Agent": "tagalong"},
+        )
+        reason = ""
         for attempt in range(1, TRIES + 1):
-            self._pause(self._wait)
-            self._wait = 0.0
+            self._pause()
             try:
-                answer = self._answer(url)
-            except (OSError, http.client.HTTPException, EOFError, zlib.error, ValueError) as error:
-                wait, reason = 0.0, _reason(error)
+                answer = self._answer(request)
+            except _Passing as passing:
+                reason = str(passing)
+                # Jitter: clients that failed together do not come back together.
+                self._wait = passing.wait or random.uniform(0.5, 1) * FIRST_WAIT * 2 ** (attempt - 1)  # noqa: S311
+                if attempt < TRIES and self._wait <= LONGEST_WAIT:
+                    self._say(f"{reason}; trying again in {self._wait:.0f} s ({attempt} of {TRIES})")
+            except _Denied as denied:
+                raise QuestionsError(f"{denied}{self._way_out(parameters)}") from None
             else:
-                if "error_id" not in answer:
-                    self._wait = float(answer.get("backoff", 0))
-                    self.quota_remaining = answer.get("quota_remaining")
-                    return answer.get("items", []), bool(answer.get("has_more"))
-                wait, reason = self._passing(answer)
-            # Jitter: clients that failed together do not come back together.
-            self._wait = wait or random.uniform(0.5, 1) * FIRST_WAIT * 2 ** (attempt - 1)  # noqa: S311
-            if attempt < TRIES:
-                self._say(f"{reason}; trying again in {self._wait:.0f} s ({attempt} of {TRIES})")
+                self._wait = _seconds(answer.get("backoff"))
+                quota = answer.get("quota_remaining")
+                self.quota_remaining = quota if isinstance(quota, int) else None
+                return answer["items"], answer.get("has_more") is True
         raise QuestionsError(f"{self._address} did not answer {TRIES} times: {reason}. {AGAIN}")
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self) -> None:
+        seconds, self._wait = self._wait, 0.0
         if seconds > LONGEST_WAIT:
             raise QuestionsError(
                 f"The Stack Exchange API asks to wait {seconds:,.0f} s, and this run does not. {AGAIN}"
@@ -105,26 +128,44 @@ class Client:
         if seconds:
             self._sleep(seconds)
 
-    def _answer(self, url: str) -> dict[str, Any]:
-        request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip", "User-Agent": "tagalong"})  # noqa: S310
+    def _way_out(self, parameters: Mapping[str, str | int]) -> str:
+        """Say what to do about a request that was denied, which it is without a key after page 25."""
+        if self._key:
+            return ""
+        page = int(parameters.get("page", 0))
+        return " Give --key." if page < 2 else f" Give --key, or ask for no more than --pages {page - 1}."
+
+    def _answer(self, request: urllib.request.Request) -> dict[str, Any]:
+        """Return the API's answer, which has items.
+
+        Raises:
+            _Passing: it may answer another time.
+            _Denied: it denies the request.
+            QuestionsError: it refuses for another reason.
+        """
+        try:
+            status, headers, content = self._exchange(request)
+        except (OSError, http.client.HTTPException) as error:
+            raise _Passing(_reason(error)) from error
+        answer = _decoded(content, headers.get("Content-Encoding", ""))
+        wait = max(_retry_after(headers.get("Retry-After", "")), _seconds(answer.get("backoff")))
+        if "error_id" in answer:
+            raise _error_of_api(answer, wait)
+        if status < HTTPStatus.BAD_REQUEST and isinstance(answer.get("items"), list):
+            return answer
+        reason = f"HTTP {status} {http.client.responses.get(status, '')}".rstrip() + ", without the API's JSON"
+        if wait or status < HTTPStatus.BAD_REQUEST or status >= 500 or status in _PASSING_STATUSES:
+            raise _Passing(reason, wait)
+        refusal = f"{self._address} answers {reason}: a proxy or a firewall answers instead, or the address is wrong."
+        raise _Denied(refusal) if status == HTTPStatus.FORBIDDEN else QuestionsError(refusal)
+
+    def _exchange(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:
         try:
             with urllib.request.urlopen(request, timeout=self._seconds) as response:  # noqa: S310
-                return _decoded(response.read(), response.headers.get("Content-Encoding", ""))
-        except urllib.error.HTTPError as error:
-            # The API sends its errors with a status of 400 and up; what stands before it sends none of its JSON.
+                return response.status, response.headers, response.read()
+        except urllib.error.HTTPError as error:  # the API sends its errors with a status of 400 and up
             with error:
-                answer = _decoded(error.read(), error.headers.get("Content-Encoding", ""))
-            if "error_id" in answer:
-                return answer
-            raise
-
-    def _passing(self, answer: dict[str, Any]) -> tuple[float, str]:
-        """Give how long to wait after an error of the API, 0 if it does not say, and its message."""
-        number, message = answer["error_id"], f"{answer.get('error_name')}: {answer.get('error_message')}"
-        if number not in _PASSING:
-            raise QuestionsError(f"The Stack Exchange API refuses: {message} (error {number}).")
-        seconds = _SECONDS.search(message)
-        return (float(seconds[1]) if seconds else 0.0), message
+                return error.code, error.headers, error.read()
 
 
 class Pages:
@@ -164,11 +205,16 @@ class Pages:
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after a page; None as a page is the end."""
         done, more = (after["page"], after["more"]) if after else (0, True)
+        reader = BatchReader(self._client.site)
+        before: list[int] = []
         while more and (self._pages is None or done < self._pages):
             items, more = self._client.items("/questions", self._asked | {"page": done + 1})
-            done += 1
-            posts, refused = _posts(items, self._client.site)
-            yield Batch(frame(posts), tuple(refused), {"page": done, "more": more}, done)
+            numbers = list(map(_number, items))
+            if more and numbers == before:  # none, or those of the page before: this would never end
+                raise QuestionsError(f"The Stack Exchange API gives nothing new on page {done + 1}, and says there is.")
+            done, before = done + 1, numbers
+            _read(items, reader, self._client.site)
+            yield reader.batch({"page": done, "more": more}, done)
 
 
 class Numbers:
@@ -189,58 +235,81 @@ class Numbers:
 
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after so many numbers."""
+        reader = BatchReader(self._client.site)
         for first in range(after or 0, self.length, AT_ONCE):
             asked = self._numbers[first : first + AT_ONCE]
             path = f"/questions/{';'.join(map(str, asked))}"
             items, _ = self._client.items(path, {"filter": self._fields, "pagesize": AT_ONCE})
-            posts, refused = _posts(items, self._client.site)
-            missing = set(asked) - {item.get("question_id") for item in items}
-            refused += [
-                Refused(f"{self._client.site}, question {number}", "it was deleted, or never was on this site")
-                for number in sorted(missing)
-            ]
+            _read(items, reader, self._client.site)
+            for number in sorted(set(asked) - set(map(_number, items))):
+                reader.refuse(f"{self._client.site}, question {number}", "it was deleted, or never was on this site")
             done = first + len(asked)
-            yield Batch(frame(posts), tuple(refused), done, done)
+            yield reader.batch(done, done)
 
 
-def _posts(items: Sequence[Mapping[str, Any]], site: str) -> tuple[list[Post], list[Refused]]:
-    posts: list[Post] = []
-    refused: list[Refused] = []
+def _read(items: Sequence[Any], reader: BatchReader, site: str) -> None:
+    """Read the API's items; their titles are HTML, their dates seconds since 1970."""
     for item in items:
-        try:
-            posts.append(_post(item, site))
-        except BadRow as bad:
-            refused.append(Refused(f"{site}, question {item.get('question_id')}", str(bad)))
-    return posts, refused
+        number = _number(item)
+        place = f"{site}, question {number}" if number else f"{site}, a question without a number"
+        if not isinstance(item, dict):
+            reader.refuse(place, "it is no JSON object")
+        elif "body" not in item:
+            reader.refuse(place, "it has no body: the filter must give it, as 'withbody' does")
+        else:
+            row = {name: item.get(name) for name in ("body", "tags", "question_id", "creation_date")}
+            title = item.get("title")
+            reader.read(row | {"title": unescape(title) if isinstance(title, str) else title}, place, number)
 
 
-def _post(item: Mapping[str, Any], site: str) -> Post:
-    """Make a post of the API's item; its title is HTML, its date seconds since 1970."""
-    if "body" not in item:
-        raise BadRow("it has no body: the filter must give it, as 'withbody' does")
-    seconds = item.get("creation_date")
-    row = {
-        "title": unescape(str(item.get("title", ""))),
-        "body": item["body"],
-        "tags": item.get("tags"),
-        "question_id": item.get("question_id"),
-        "year": datetime.fromtimestamp(seconds, UTC).year if isinstance(seconds, int) else None,
-    }
-    return post_of(row, site, "html")
+def _number(item: object) -> int:
+    """Return the number of an item's question, or 0 if it has none."""
+    number = item.get("question_id") if isinstance(item, dict) else None
+    return number if isinstance(number, int) else 0
 
 
 def _decoded(content: bytes, encoding: str) -> dict[str, Any]:
-    if encoding == "gzip":
-        content = gzip.decompress(content)
-    elif encoding == "deflate":
-        content = zlib.decompress(content)
-    answer = json.loads(content)
-    if not isinstance(answer, dict):
-        raise ValueError("the answer is no JSON object")
-    return answer
+    """Return the JSON object of an answer; an empty one if it is something else, like a proxy's page."""
+    with suppress(OSError, EOFError, zlib.error, ValueError, RecursionError):
+        if encoding == "gzip":
+            content = gzip.decompress(content)
+        elif encoding == "deflate":
+            content = zlib.decompress(content)
+        answer = json.loads(content)
+        if isinstance(answer, dict):
+            return answer
+    return {}
+
+
+def _error_of_api(answer: Mapping[str, Any], wait: float) -> Exception:
+    """Return the exception for an error that the API reports."""
+    number = answer["error_id"]
+    message = " ".join(f"{answer.get('error_name')}: {answer.get('error_message')}".split())[:300]
+    if number in _PASSING_ERRORS:
+        seconds = _WAIT_IN_WORDS.search(message)
+        return _Passing(message, max(wait, _seconds(seconds[1]) if seconds else 0.0))
+    refusal = f"The Stack Exchange API refuses: {message} (error {number})."
+    return _Denied(refusal) if number == ACCESS_DENIED else QuestionsError(refusal)
+
+
+def _seconds(value: object) -> float:
+    """Return seconds to wait, 0 if there are none: the API has answered null and text."""
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 0.0
+    return seconds if seconds > 0 else 0.0
+
+
+def _retry_after(header: str) -> float:
+    """Return the seconds that a Retry-After header asks for, in seconds or as a date (RFC 9110, 10.2.3)."""
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return _seconds(header)
+    return max(0.0, date.timestamp() - time.time())
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
-        return str(error.reason)
-    return str(error) or type(error).__name__
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(reason) or type(error).__name__

@@ -11,20 +11,34 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+DENIED = {
+    "error_id": 403,
+    "error_name": "access_denied",
+    "error_message": "page above 25 requires access token or app key",
+}
 FIRST_DAY = 1_700_000_000
 
 
 @dataclass
 class Site:
-    """What the server has, and what it was asked. ``faults`` are given instead of answers, one each, in their order."""
+    """What the server has, and what it was asked. ``faults`` are given instead of answers, one each, in their order.
+
+    A fault is a status, a content and, if need be, headers. Without a key ``most_pages`` are answered.
+    """
 
     questions: dict[int, dict[str, Any]]
     quota: int = 300
     encoding: str = "gzip"
-    backoffs: list[int] = field(default_factory=list)
-    faults: list[tuple[int, object]] = field(default_factory=list)
+    backoffs: list[Any] = field(default_factory=list)
+    faults: list[tuple[int, object] | tuple[int, object, dict[str, str]]] = field(default_factory=list)
+    most_pages: int = 25
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     address: str = ""
+
+    def respond(self, path: str, query: dict[str, str]) -> tuple[int, object]:
+        if int(query.get("page", 1)) > self.most_pages and "key" not in query:
+            return 400, DENIED
+        return 200, self.answer(path, query)
 
     def answer(self, path: str, query: dict[str, str]) -> dict[str, Any]:
         found = list(self.questions.values())
@@ -68,7 +82,7 @@ def serving(site: Site) -> Iterator[Site]:
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             site.asked.append((url.path, query))
-            status, content = site.faults.pop(0) if site.faults else (200, site.answer(url.path, query))
+            status, content, *more = site.faults.pop(0) if site.faults else site.respond(url.path, query)
             raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             if isinstance(content, dict):
                 raw = gzip.compress(raw) if site.encoding == "gzip" else zlib.compress(raw)
@@ -78,6 +92,8 @@ def serving(site: Site) -> Iterator[Site]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
+            for name, value in more[0].items() if more else ():
+                self.send_header(name, value)
             if isinstance(content, dict):
                 self.send_header("Content-Encoding", site.encoding)
             self.end_headers()

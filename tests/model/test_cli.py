@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from backend.cli import main as server
 from model.classifier import DEFAULT_TIER
 from model.cli import main
 from model.commands.terminal import RELEASED
@@ -137,6 +140,39 @@ def test_a_file_that_holds_no_drafts_is_refused(tmp_path: Path, name: str, conte
 
 def test_a_file_of_drafts_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "nowhere.csv" in run("suggest", "--drafts", tmp_path / "nowhere.csv").output
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands(command)
+
+
+WRITES = ("out", "json_file", "html", "keep", "registry")
+
+
+@pytest.mark.parametrize("group", [main, server], ids=["model", "server"])
+def test_e9_a_dash_is_the_terminal_or_refused_and_never_a_files_name(group: click.Group) -> None:
+    written = [
+        (command, parameter)
+        for command in commands(group)
+        for parameter in command.params
+        if parameter.name in WRITES and isinstance(parameter.type, click.Path)
+    ]
+    assert written
+    for command, parameter in written:
+        assert isinstance(parameter.type, click.Path)
+        if not parameter.type.allow_dash:
+            with pytest.raises(click.BadParameter, match="Give it another one"):
+                parameter.type.convert("-", parameter, click.Context(command))
+
+
+def test_e9_answers_to_drafts_go_to_the_terminal_by_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run("suggest", "--drafts", "-", "--out", "-", stdin='{"title": "git stash"}\n')
+    assert json.loads(shown.output)["items"][0]["tag"] == "git"
+    assert list(tmp_path.iterdir()) == []
 
 
 def spoiled(tmp_path: Path, frame: pl.DataFrame) -> Path:

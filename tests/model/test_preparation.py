@@ -17,6 +17,7 @@ from model.preparation.prepare import PREPARED, REPORT, prepare, table
 from model.questions import QuestionsError
 from model.questions.gather import REFUSED
 from model.questions.parquet import ParquetFile, read
+from model.questions.posts import NO_YEAR, UNKNOWN_FORMAT
 
 LONG = "This body is long enough to be its writer's own, since nobody writes so many words twice. " * 2
 
@@ -279,19 +280,22 @@ def test_rows_that_are_no_question_are_listed_with_their_number_and_the_reason(t
         {},
         {"title": None},
         {"tags": []},
-        {"body_format": "rtf"},
+        {"body": "x", "body_format": "rtf"},
         {"title": "?!"},
         {"year": 1890},
         {"title": "Good"},
     )
-    assert rows["title"].to_list() == ["Title 0", "Good"]
+    assert rows["title"].to_list() == ["Title 0", "Title 3", "Title 5", "Good"]
     listed = [json.loads(line) for line in (tmp_path / f"prepared.parquet{REFUSED}").read_text().splitlines()]
     assert [(each["place"].split()[-1], each["reason"][:14]) for each in listed] == [
-        ("2", "it has no titl"), ("3", "it has no tags"), ("4", "its body_forma"), ("6", "its year 1890 "),
+        ("2", "it has no titl"), ("3", "it has no tags"),
     ]  # fmt: skip
     assert report["dropped"] == {"its title has no word": {"rows": 1, "examples": [5]}}
     assert report["rows"] == 7
-    assert sum(of["rows"] for of in report["refused"].values()) == 4
+    assert sum(of["rows"] for of in report["refused"].values()) == 2
+    assert report["changed"] == {
+        UNKNOWN_FORMAT: {"rows": 1, "examples": [4]}, NO_YEAR: {"rows": 1, "examples": [6]},
+    }  # fmt: skip
     assert "1 its title has no word" in table(report)
 
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -21,7 +21,7 @@ from model.questions.data_dump import DataDump
 from model.questions.database import Database
 from model.questions.gather import REFUSED, Gathered, gather
 from model.questions.parquet import ParquetFile
-from model.questions.posts import COLUMNS, BadRow, Source, post_of, tags_of
+from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
 
 WRITTEN = Path(__file__).with_name("written.csv")
 BODY = '<p>Rows &lt; 3, and "quotes",\nand a line.</p>'
@@ -99,29 +99,6 @@ def test_every_source_gives_the_same_row(tmp_path: Path, source: Callable[[Path]
     assert refused == []
 
 
-@pytest.mark.parametrize(
-    ("text", "tags"),
-    [("<a><b>", ("a", "b")), ("|a|b|", ("a", "b")), ("a, b c", ("a", "b", "c")), ("&lt;C#&gt;", ("c#",)),
-     (["A ", "b", "a"], ("a", "b")), ("<asp.net-mvc><c++>", ("asp.net-mvc", "c++"))],
-)  # fmt: skip
-def test_tags_are_read_however_they_are_written(text: object, tags: tuple[str, ...]) -> None:
-    assert tags_of(text) == tags
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [({"title": "  "}, "no title"), ({"title": None}, "no title"), ({"title": 3}, "title is int"),
-     ({"tags": ""}, "no tags"), ({"tags": 3}, "tags are int"), ({"tags": "a" * 36}, "can be no tag"),
-     ({"tags": ["a b"]}, "can be no tag"), ({"tags": " ".join("abcdefghijkl")}, "12 tags"),
-     ({"body_format": "rtf"}, "body_format 'rtf'"), ({"split": "test"}, "split 'test'"),
-     ({"creationdate": "yesterday"}, "no year"), ({"year": 1999}, "year 1999"), ({"id": "x1"}, "'x1' is no question"),
-     ({"question_id": -4}, "'-4'"), ({"tags_complete": "some"}, "tags_complete"), ({"body": "\udcff"}, "not UTF-8")],
-)  # fmt: skip
-def test_a_row_that_is_no_question_says_why(spoil: dict[str, object], reason: str) -> None:
-    with pytest.raises(BadRow, match=reason):
-        post_of({"title": "T", "tags": "<a>"} | spoil, "s", "html")
-
-
 def test_bad_rows_of_a_csv_are_named_by_their_line_and_the_others_are_read(tmp_path: Path) -> None:
     path = tmp_path / "q.csv"
     path.write_bytes(
@@ -135,15 +112,14 @@ def test_bad_rows_of_a_csv_are_named_by_their_line_and_the_others_are_read(tmp_p
         b'Last,x,"<b>"'
     )
     rows, refused, result = gathered(tmp_path, CsvFile(path))
-    assert rows["title"].to_list() == ["One", "Last"]
+    assert rows["title"].to_list() == ["One", "Not ÿ UTF-8", "Last"]
     assert rows["body"][0] == "two\r\nlines"
     assert [(each["place"], each["reason"]) for each in refused] == [
         ("q.csv, line 4", "it has no title"),
         ("q.csv, line 5", "it has 2 fields, and the header has 3"),
-        ("q.csv, line 6", "its title is not UTF-8"),
         ("q.csv, line 7", "it is broken CSV: ',' expected after '\"'"),
     ]
-    assert (result.questions, result.refused) == (2, 4)
+    assert (result.questions, result.refused, result.noted) == (3, 3, {NOT_UTF8: 1})
 
 
 def test_a_quote_that_is_never_closed_costs_its_own_rows_only(tmp_path: Path) -> None:
@@ -156,7 +132,7 @@ def test_a_quote_that_is_never_closed_costs_its_own_rows_only(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "is empty"), (b"Title;Body;Tags\nx;y;<a>\n", "--separator semicolon"),
+    [(b"", "is empty"),
      (b"Name,Text\n1,2\n", "lacks the columns title, tags"),
      (b"PAR1....", "is a Parquet file, not CSV"), (b"\0\1\2", "is a binary file"), (b"PK\x03\x04", "ZIP"),
      (b"Title,Tags\n,\n", "None of the 1 rows is a question: it has no title"),
@@ -175,6 +151,8 @@ def test_semicolons_are_read_when_they_are_named(tmp_path: Path) -> None:
     path = tmp_path / "q.csv"
     path.write_text("Title;Tags\nx, y;<a>\n")
     assert gathered(tmp_path, CsvFile(path, ";"))[0]["title"].to_list() == ["x, y"]
+    with pytest.raises(QuestionsError, match="--separator semicolon, or leave it out"):
+        CsvFile(path, ",")
 
 
 def test_of_a_dump_only_questions_are_read_and_a_broken_row_is_named_by_its_byte(tmp_path: Path) -> None:
@@ -185,10 +163,58 @@ def test_of_a_dump_only_questions_are_read_and_a_broken_row_is_named_by_its_byte
     assert rows["question_id"].to_list() == [7, 11]
     assert rows["title"][1] == "ä & ö"
     assert rows["source"][0] == tmp_path.name
-    at = path.read_bytes().index(broken.encode())
+    at = path.read_bytes().index(broken.strip().encode())
     assert refused[0]["place"] == f"Posts.xml, byte {at:,}"
     assert "XML is broken" in refused[0]["reason"]
     assert refused[1]["reason"] == "it has no title"
+
+
+ODD = (
+    '<posts><row Tags="&lt;go&gt;" Title="One &lt;row /&gt; of ü" Id="1" PostTypeId="1" CreationDate="2012-01-02"/>'
+    "<row Id='2' PostTypeId='1' Title='Says \"two\"' Tags='|c|'\n\tCreationDate = '2013-01-01'\n"
+    " Body='a > b/>'  ></row>"
+    '<row Id="3" PostTypeId="2" Body=" PostTypeId=&quot;1&quot;" />'
+    '<row Id="4" Body=\' PostTypeId="1" \' PostTypeId="2" />\r'
+    '<rows Id="9"/><row Id="5" PostTypeId="1" Title="Five 🦄 &#x1F984;" Tags="&lt;c++&gt;&lt;c#&gt;" /></posts>'
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 333, 10**6])
+def test_a2_rows_are_read_wherever_lines_and_ranges_end(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "Posts.xml"
+    path.write_text(ODD, encoding="utf-8", newline="")
+    length = path.stat().st_size
+    batches = [data_dump.read_range(path, first, min(first + size, length)) for first in range(0, length, size)]
+    rows = pl.concat(batch.rows for batch in batches)
+    assert not any(batch.refused for batch in batches)
+    assert rows.select("question_id", "title", "tags", "year", "body").rows() == [
+        (1, "One <row /> of ü", ["go"], 2012, ""),
+        (2, 'Says "two"', ["c"], 2013, "a > b/>"),
+        (5, "Five 🦄 🦄", ["c++", "c#"], None, ""),
+    ]
+
+
+def test_a4_a_row_is_kept_without_its_control_characters(tmp_path: Path) -> None:
+    codes = [
+        "&#x0;",
+        "&#7;",
+        "&#x1B;",
+        "&#x0000000C;",
+        "&#xD83D;&#xDE00;",
+        "&#xFFFE;",
+        "&#x110000;",
+        "\x00",
+        "\x08",
+        "\x7f",
+    ]
+    dirty = [row(n, Title="Bell@here", Body="x@y").replace("@", code) for n, code in enumerate(codes, start=1)]
+    path = dumped(tmp_path, *dirty, row(90, Title="Latin @ byte"), row(91, Title="Tab &\n and line"))
+    path.write_bytes(path.read_bytes().replace(b"@", b"\xe9"))
+    rows, refused, result = gathered(tmp_path, DataDump(path, processes=1))
+    assert refused == []
+    assert rows["title"].to_list() == ["Bellhere"] * len(codes) + ["Latin é byte", "Tab &\n and line"]
+    assert rows["body"][:-2].to_list() == ["xy"] * len(codes)
+    assert result.noted == {CONTROLS: len(codes), NOT_UTF8: 1}
 
 
 def test_a_dump_that_was_cut_off_says_so(tmp_path: Path) -> None:
@@ -256,6 +282,32 @@ def test_a_stopped_run_goes_on_where_it_was_and_gives_the_same_file(
     assert Path(f"{stopped}{REFUSED}").read_bytes() == Path(f"{whole}{REFUSED}").read_bytes()
     assert sum(read) == source.length
     assert not stopped.with_name("stopped.parquet.unfinished").exists()
+
+
+def test_e10_more_refused_rows_than_the_bound_are_an_error_that_names_the_commonest_reason_first(
+    tmp_path: Path,
+) -> None:
+    path, out = tmp_path / "q.csv", tmp_path / "q.parquet"
+    path.write_text("Title,Tags\nfirst,\n,<a>\nSecret,['x\nthird,<a>\nfourth,<a>\nfifth,\n")
+
+    def read(*more: str) -> Result:
+        return CliRunner().invoke(main, ["questions", "csv", str(path), "--out", str(out), *more])
+
+    for _ in range(2):
+        refused = read()
+        assert refused.exit_code == 1
+        assert "4 of 6 rows were refused, more than 50 % of them: it has no tags (2); " in refused.output
+        assert "Secret" not in refused.output
+        assert not out.exists()
+    assert len(Path(f"{out}{REFUSED}").read_text().splitlines()) == 4
+    taken = read("--refuse-above", "67%")
+    assert taken.exit_code == 0, taken.output
+    assert "2 questions; 4 rows refused" in taken.output
+    assert "2 refused: it has no tags" in taken.output
+    assert pl.read_parquet(out).height == 2
+    assert read("--refuse-above", "0.67").exit_code == 0
+    assert read().exit_code == 1, "what was taken under another bound is not whole under this one"
+    assert read("--refuse-above", "7").exit_code == 2
 
 
 def test_parts_of_another_run_are_not_used_and_two_runs_do_not_write_one_output(tmp_path: Path) -> None:

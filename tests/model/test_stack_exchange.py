@@ -1,8 +1,10 @@
 """The API is asked as it wants to be asked, and a run that had to stop goes on without asking again."""
 
 import json
+import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import polars as pl
@@ -124,7 +126,7 @@ def test_a_run_that_had_to_stop_goes_on_without_asking_again(
     }
     with Parts(out, "one") as parts, pytest.raises(QuestionsError, match=says[what]):
         gather([ThenFails(run)], parts, out)
-    assert not out.exists()
+    assert pl.read_parquet(out)["question_id"].to_list() == list(range(1, 101))
     site.quota, site.asked, site.faults = 300, [], []
     rows, _ = gathered(tmp_path, Pages(client(site, slept)))
     assert rows["question_id"].to_list() == list(range(1, 251))
@@ -138,6 +140,95 @@ def test_a_refusal_of_the_api_ends_the_run_with_its_words(tmp_path: Path, site: 
     with pytest.raises(QuestionsError, match="access_denied: page above 25 requires key"):
         gathered(tmp_path, Pages(client(site, slept)))
     assert slept == []
+
+
+PAGE = b"<html><title>Just a moment...</title></html>"
+
+
+def test_a6_a_proxys_page_is_named_by_its_status_and_its_retry_after_is_heeded(
+    tmp_path: Path, site: Site, slept: Slept
+) -> None:
+    lines: list[str] = []
+    site.faults = [
+        (429, PAGE, {"Retry-After": "17"}),
+        (403, PAGE, {"Retry-After": "3"}),
+        (503, PAGE, {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)}),
+        (200, PAGE, {"Content-Encoding": "gzip"}),
+    ]
+    talking = Client("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
+    assert gathered(tmp_path, Pages(talking))[0].height == 250
+    assert slept[:2] == [17, 3]
+    assert 0 < slept[2] <= 90
+    assert [line.partition(",")[0] for line in lines] == [
+        "HTTP 429 Too Many Requests", "HTTP 403 Forbidden", "HTTP 503 Service Unavailable", "HTTP 200 OK",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "asked"),
+    [((403, PAGE), "HTTP 403 Forbidden.*a proxy.*--key", 1), ((404, PAGE), "HTTP 404 Not Found", 1),
+     ((403, b"[]"), "HTTP 403", 1), ((429, PAGE, {"Retry-After": "3600"}), "wait 3,600 s", 1),
+     ((429, PAGE), "did not answer 6 times: HTTP 429", TRIES), ((200, {"status": "ok"}), "HTTP 200", TRIES),
+     ((200, {"items": None, "has_more": True}), "HTTP 200", TRIES)],
+)  # fmt: skip
+def test_a6_what_does_not_pass_ends_the_run_with_the_status(
+    tmp_path: Path, site: Site, slept: Slept, fault: tuple[int, object], says: str, asked: int
+) -> None:
+    site.faults = [fault] * TRIES
+    with pytest.raises(QuestionsError, match=says):
+        gathered(tmp_path, Pages(client(site, slept)))
+    assert len(site.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("backoff", "waits"), [(None, []), ("9", [9]), ("soon", []), (-4, []), (float("nan"), []), ([], [])]
+)
+def test_a13_an_odd_backoff_is_no_reason_to_stop(
+    tmp_path: Path, site: Site, slept: Slept, backoff: object, waits: list[int]
+) -> None:
+    site.backoffs = [backoff]
+    assert gathered(tmp_path, Pages(client(site, slept)))[0].height == 250
+    assert slept == waits
+
+
+@pytest.mark.parametrize("how", ["backoff", "message", "header"])
+def test_a13_an_absurd_wait_stops_the_run_with_what_it_has(tmp_path: Path, site: Site, slept: Slept, how: str) -> None:
+    lines: list[str] = []
+    talking = Client("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
+    source, out = Pages(talking), tmp_path / "api.parquet"
+
+    class ThenWaits(Pages):
+        def batches(self, after: object):
+            site.backoffs = [64_123] if how == "backoff" else []
+            for batch in source.batches(after):
+                yield batch
+                throttled = THROTTLED | {"error_message": THROTTLED["error_message"].format(64_123)}
+                site.faults = [(400, throttled) if how == "message" else (429, PAGE, {"Retry-After": "64123"})]
+
+    with Parts(out, "one") as parts, pytest.raises(QuestionsError, match=r"asks to wait 64,123 s.*100 questions"):
+        gather([ThenWaits(talking)], parts, out)
+    assert pl.read_parquet(out).height == 100
+    assert slept == []
+    assert lines == [], "it does not say that it will wait"
+
+
+@pytest.mark.parametrize("repeats", [0, 100])
+def test_a5_a_site_that_says_there_is_more_and_gives_nothing_new_is_left(
+    tmp_path: Path, site: Site, slept: Slept, repeats: int
+) -> None:
+    same = {"items": list(site.questions.values())[:repeats], "has_more": True}
+    site.faults = [(200, same)] * 50
+    with pytest.raises(QuestionsError, match="nothing new on page"):
+        gathered(tmp_path, Pages(client(site, slept)))
+    assert len(site.asked) == (2 if repeats else 1)
+
+
+def test_items_that_are_no_questions_are_refused_and_the_others_read(tmp_path: Path, site: Site, slept: Slept) -> None:
+    odd = [None, 3, {"question_id": [1], "body": ""}, question(4) | {"title": None}, question(5) | {"tags": "<c>"}]
+    site.faults = [(200, {"items": [*odd, question(6) | {"creation_date": 10**18}], "has_more": False})]
+    rows, refused = gathered(tmp_path, Pages(client(site, slept)))
+    assert rows.select("question_id", "year").rows() == [(5, 2023), (6, None)]
+    assert len(refused) == 4
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path, slept: Slept) -> None:
@@ -186,6 +277,44 @@ def test_feedback_gives_numbers_and_the_site_gives_texts_and_tags(tmp_path: Path
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_a5_pages_before_the_denied_one_are_kept_and_never_fetched_again(tmp_path: Path, site: Site) -> None:
+    site.most_pages = 2
+    out = tmp_path / "api.parquet"
+    asks = ["questions", "api", "--address", site.address, "--out", out]
+    for pages in (["1", "2", "3"], ["3"]):
+        site.asked.clear()
+        denied = run(*asks)
+        assert denied.exit_code == 1
+        assert "Give --key, or ask for no more than --pages 2. The 200 questions that were read are in" in denied.output
+        assert [asked["page"] for _, asked in site.asked] == pages
+        assert pl.read_parquet(out)["question_id"].to_list() == list(range(1, 201))
+    site.asked.clear()
+    kept = tmp_path / "kept"
+    shutil.copytree(f"{out}.unfinished", kept)
+    taken = run(*asks, "--pages", 2)
+    assert taken.exit_code == 0, taken.output
+    assert site.asked == []
+    assert pl.read_parquet(out).height == 200
+
+    whole = out.read_bytes()
+    shutil.copytree(kept, f"{out}.unfinished")
+    assert "is as it was" in run(*asks).output
+    assert out.read_bytes() == whole, "a part does not take the place of a whole file"
+    site.asked.clear()
+    assert run(*asks, "--key", "abc").exit_code == 0
+    assert [asked["page"] for _, asked in site.asked] == ["3"]
+    assert pl.read_parquet(out).height == 250
+
+
+def test_fewer_pages_than_a_stopped_run_has_are_no_more(tmp_path: Path, site: Site) -> None:
+    site.most_pages = 2
+    out = tmp_path / "api.parquet"
+    asks = ["questions", "api", "--address", site.address, "--out", out]
+    assert run(*asks).exit_code == 1
+    assert run(*asks, "--pages", 1).exit_code == 0
+    assert pl.read_parquet(out).height == 100
 
 
 def test_the_commands_ask_and_never_write_the_key_down(tmp_path: Path, site: Site) -> None:

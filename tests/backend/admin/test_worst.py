@@ -77,6 +77,9 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
     assert written("demo.csv", "--kind", "demo").exit_code == 0
     rows = list(csv.DictReader((tmp_path / "demo.csv").open(newline="")))
     assert "missed" in {row["what"] for row in rows}
+    shown = CliRunner().invoke(main, ["worst", "--out", "-", "--kind", "demo"])  # E9
+    assert (shown.exit_code, shown.output.startswith("# The worst, ")) == (0, True)
+    assert not Path("-").exists()
     refused = written("nowhere/worst.md")
     assert (refused.exit_code, "can't be written" in refused.output) == (1, True)
 

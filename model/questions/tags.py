@@ -1,0 +1,144 @@
+"""Tags as people's files hold them, read by one strict rule: by every source, and for the chosen tags of drafts.
+
+Understood are lists, and text in one of these forms: ``<a><b>`` (also as entities), ``|a|b|``, names with spaces,
+commas or semicolons between them, and lists as Python, NumPy, JSON or PostgreSQL write them: ``['a', 'b']``,
+``['a' 'b']``, ``("a", "b")``, ``{a,"b"}``. Anything else is refused: a model would learn ``['php'`` as a tag.
+
+Only the standard library is used, and the time is linear in the length of the text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from model.text import without_entities
+
+TAG_CHARS: Final = 35
+"""Characters of a tag's name that the Stack Exchange sites allow."""
+
+# No tag of Stack Overflow begins with +, # or -, or ends with a dot or a dash: such a piece is of a sentence, or "...".
+_NAME: Final = re.compile(r"\.?[a-z0-9](?:[a-z0-9.+#-]*[a-z0-9+#])?")
+_ANGLED: Final = re.compile(r"(?:<[^<>]*>[\s,;|]*)+")
+_IN_ANGLES: Final = re.compile(r"<([^<>]*)>")
+_SEPARATORS: Final = re.compile(r"[,;|]")
+_CALL: Final = re.compile(r"\b(?:(?:np|numpy|pd)\.)?(?:array|list|tuple|set|frozenset|Index|str_)(?=\()")
+_DTYPE: Final = re.compile(r",\s*dtype=[^,)\]]*")
+_TOKEN: Final = re.compile(
+    r"""(?P<space>\s+)|(?P<separator>[,;|])|(?P<opening>[\[({])|(?P<closing>[\])}])
+    |(?:\b[ub])?"(?P<double>(?:[^"\\]|\\.)*)"|(?:\b[ub])?'(?P<single>(?:[^'\\]|\\.)*)'
+    |(?P<bare>[^\s,;|\[\](){}<>"']+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NAMED: Final = frozenset(["double", "single", "bare"])
+_CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_MISSING: Final = frozenset(["none", "null", "nan", "n/a", r"\n"])
+"""How exports write that there is no value, in lower case."""
+_UNMATCHED: Final = "its tags are in no known form: their brackets or quotes do not match"
+
+
+class TagsError(ValueError):
+    """A value holds no tags that can be read; the message says why, and has nothing of the value."""
+
+
+def read_tags(value: object) -> tuple[str, ...]:
+    """Return the tags that a value holds, in lower case, each once, in their order; none for an empty value.
+
+    Raises:
+        TagsError: the form is not known, or one of the tags can be none.
+    """
+    names = (name.strip().lower() for name in _names(value))
+    tags = tuple(dict.fromkeys(name for name in names if name))
+    if not all(len(tag) <= TAG_CHARS and _NAME.fullmatch(tag) for tag in tags):
+        raise TagsError(f"one of its tags can be no tag: that is up to {TAG_CHARS} characters of a-z, 0-9 and . + # -")
+    return tags
+
+
+def _names(value: object) -> Iterator[str]:
+    """Yield the names that a value holds; they are still to be checked."""
+    if value is None or value != value:  # NaN, which pandas has in an empty cell
+        return
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        yield from _names_of_text(value)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for element in value:
+            if not isinstance(element, str | None):
+                raise TagsError(f"its tags are a list of {type(element).__name__}, not text or a list of texts")
+            yield from _names_of_element(element or "")
+    else:
+        raise TagsError(f"its tags are {type(value).__name__}, not text or a list of texts")
+
+
+def _names_of_text(text: str) -> Iterator[str]:
+    text = without_entities(without_entities(text)).strip().lstrip("\ufeff")  # some exports encode entities twice
+    if text.lower() in _MISSING:
+        return
+    if _ANGLED.fullmatch(text):
+        yield from _IN_ANGLES.findall(text)
+    else:
+        yield from _names_of_tokens(_DTYPE.sub("", _CALL.sub("", text)))
+
+
+def _names_of_element(text: str) -> Iterator[str]:
+    """Yield the names in an element of a list: a form of its own, or names with separators, but not with spaces.
+
+    A name with a space is no tag, and its words are others.
+    """
+    text = text.strip()
+    if text.startswith(("<", "&", "[", "(", "{", '"', "'")):
+        yield from _names_of_text(text)
+    else:
+        yield from _SEPARATORS.split(text)
+
+
+def _names_of_tokens(text: str) -> Iterator[str]:
+    """Yield the names in a text of names, quoted or not, with separators between and brackets around, or without.
+
+    Raises:
+        TagsError: brackets or quotes do not match, or the words of a list's element are apart.
+    """
+    expected: list[str] = []
+    after_word = False
+    last = "space"
+    for token in _tokens(text):
+        kind = token.lastgroup
+        assert kind is not None  # every alternative has a name; this is for the type checker
+        piece = token[kind]
+        if kind in _NAMED and last in _NAMED:
+            raise TagsError(_UNMATCHED)
+        if kind == "opening":
+            expected.append(_CLOSING[piece])
+        elif kind == "closing":
+            if not expected or expected.pop() != piece:
+                raise TagsError(_UNMATCHED)
+        elif kind != "bare" and kind in _NAMED:
+            whole = token.end() - token.start() == len(text)
+            yield from (_names_of_text if whole else _names_of_element)(_ESCAPE.sub(_unescaped, piece))
+        elif kind == "bare" and not (expected and piece.lower() in _MISSING):
+            if expected and after_word and "," in text:
+                raise TagsError("one of its tags has a space in it")
+            yield piece
+        after_word = kind == "bare" or (kind == "space" and after_word)
+        last = kind
+    if expected:
+        raise TagsError(_UNMATCHED)
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise TagsError(_UNMATCHED)
+        yield token
+        position = token.end()
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if escape[1]:
+        return chr(int(escape[1], 16))
+    if escape[2] not in "\"'\\/":
+        raise TagsError("one of its tags can be no tag: it has a backslash")
+    return escape[2]
