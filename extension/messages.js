@@ -37,8 +37,8 @@
  * @typedef {{state: "answered", suggestion_id: string | null, items: Offer[]}
  *   | {state: "overtaken"}
  *   | {state: "off"}
- *   | {state: "away", message: string, wait_ms: number}} Answer  `wait_ms`: how long the service asked to be
- *   left alone; else 0
+ *   | {state: "away", message: string, wait_ms: number, again: boolean}} Answer  `wait_ms`: how long the service
+ *   asked to be left alone; else 0. `again`: the same question may be answered later
  */
 
 /**

@@ -1,6 +1,7 @@
 /** Talks to the service: the only place of the extension that fetches. */
 
 import { browser, words } from "../browser.js";
+import { accountsFor, isEmptyBatch, readHealth, readSuggestions } from "./answers.js";
 
 /** @typedef {import("../messages.js").Settings} Settings */
 /** @typedef {import("../messages.js").Draft} Draft */
@@ -9,6 +10,10 @@ import { browser, words } from "../browser.js";
 
 const SUGGEST_TIMEOUT_MS = 5_000;
 const TIMEOUT_MS = 15_000;
+const LARGEST_ANSWER = 256 * 1024;
+/** All that the service holds of an install, as the writer asked for it. */
+const LARGEST_EXPORT = 64 * 1024 * 1024;
+const LONGEST_PROBLEM = 300;
 
 /** The service did not do what was asked; `message` is for people. */
 export class ServiceError extends Error {
@@ -54,16 +59,12 @@ export async function suggest(settings, draftId, draft, signal) {
     signal,
     body: suggestionRequest(settings, draftId, draft),
   });
-  const { suggestion_id, items, notice } = answer ?? {};
-  if (!Array.isArray(items) || !items.every(isOffer) || !(suggestion_id === null || isText(suggestion_id))) {
-    throw new ServiceError(words("serviceNonsense"));
-  }
-  return { suggestion_id, items, known: !isText(notice) };
+  return readSuggestions(answer) ?? fail(words("serviceNonsense"));
 }
 
 /**
  * @param {Settings} settings
- * @param {{occurred_at: string}[]} events
+ * @param {{id: string, occurred_at: string}[]} events
  * @returns {Promise<void>} when the service has answered for every one: new, known already, or refused for good
  */
 export async function sendEvents(settings, events) {
@@ -71,11 +72,7 @@ export async function sendEvents(settings, events) {
   const answer = await call(settings, "POST", "/api/v1/events", {
     body: { install_id: settings.install_id, sent_at, events: events.map((event) => dated(event, sent_at)) },
   });
-  const { new: taken, known, refused } = answer ?? {};
-  // An answer that does not account for every event is not an answer for them.
-  if (!Array.isArray(refused) || taken + known + refused.length !== events.length) {
-    throw new ServiceError(words("serviceNonsense"));
-  }
+  if (!accountsFor(answer, events)) fail(words("serviceNonsense"));
 }
 
 /**
@@ -98,16 +95,18 @@ function dated(event, sent_at) {
  */
 export async function ready(settings) {
   const answer = await call(settings, "GET", "/health/ready", { timeout: SUGGEST_TIMEOUT_MS });
-  if (!isText(answer?.model)) throw new ServiceError(words("serviceNonsense"));
-  return { model: answer.model, database: answer.database };
+  return readHealth(answer) ?? fail(words("serviceNonsense"));
 }
 
 /** Whether the service takes the key; throws ServiceError if not. Sends nothing of the writer. @param {Settings} settings */
-export const tryKey = (settings) =>
-  call(settings, "POST", "/api/v1/suggestions/batch", { timeout: SUGGEST_TIMEOUT_MS, body: { drafts: [] } });
+export async function tryKey(settings) {
+  const options = { timeout: SUGGEST_TIMEOUT_MS, body: { drafts: [] } };
+  if (!isEmptyBatch(await call(settings, "POST", "/api/v1/suggestions/batch", options))) fail(words("serviceNonsense"));
+}
 
 /** Everything the service holds of this install. @param {Settings} settings */
-export const exportInstall = (settings) => call(settings, "GET", installPath(settings));
+export const exportInstall = (settings) =>
+  call(settings, "GET", installPath(settings), { largest: LARGEST_EXPORT });
 
 /** Makes the service forget this install; one it never knew is forgotten already. @param {Settings} settings */
 export async function eraseInstall(settings) {
@@ -125,10 +124,10 @@ const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
  * @param {Settings} settings
  * @param {string} method
  * @param {string} path
- * @param {{body?: object, timeout?: number, signal?: AbortSignal}} options
+ * @param {{body?: object, timeout?: number, largest?: number, signal?: AbortSignal}} options
  * @returns {Promise<any>} the answer's JSON; null where it has none
  */
-async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal } = {}) {
+async function call(settings, method, path, { body, timeout = TIMEOUT_MS, largest = LARGEST_ANSWER, signal } = {}) {
   // A service has no such key, and fetch would refuse to send it.
   if (!/^[ -~]*$/.test(settings.api_key)) throw new ServiceError(words("serviceKey"), 401);
   const limit = AbortSignal.timeout(timeout);
@@ -146,7 +145,7 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal
       redirect: "error",
       referrerPolicy: "no-referrer",
     });
-    const text = await response.text();
+    const text = await textOf(response, largest);
     if (!response.ok) throw problem(response, text);
     return text === "" ? null : JSON.parse(text);
   } catch (error) {
@@ -155,6 +154,28 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, signal
     if (error instanceof SyntaxError) throw new ServiceError(words("serviceNonsense"));
     throw new ServiceError(words(limit.aborted ? "serviceSlow" : "serviceUnreachable", settings.server));
   }
+}
+
+/**
+ * The text of an answer; an endless one is not read to its end.
+ *
+ * @param {Response} response
+ * @param {number} largest  bytes
+ */
+async function textOf(response, largest) {
+  const decoder = new TextDecoder();
+  let [text, size] = ["", 0];
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > largest) fail(words("serviceNonsense"));
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** @param {string} message @returns {never} */
+function fail(message) {
+  throw new ServiceError(message);
 }
 
 /**
@@ -167,7 +188,7 @@ function problem(response, text) {
   if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     try {
       const { title, detail } = JSON.parse(text);
-      message = [title, detail].filter(isText).join(": ") || message;
+      message = [title, detail].filter(isText).join(": ").slice(0, LONGEST_PROBLEM) || message;
     } catch {
       // A broken problem document says no more than its status.
     }
@@ -187,12 +208,3 @@ function retryAfterMs(header) {
 
 /** @param {unknown} value @returns {value is string} */
 const isText = (value) => typeof value === "string" && value !== "";
-
-/** @param {any} item */
-const isOffer = (item) =>
-  isText(item?.tag) &&
-  typeof item.score === "number" &&
-  typeof item.confident === "boolean" &&
-  typeof item.uses === "number" &&
-  Array.isArray(item.because) &&
-  item.because.every(isText);

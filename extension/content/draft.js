@@ -1,4 +1,4 @@
-/** Follows the draft: waits for a pause in the typing, asks for tags, lets only the newest answer through. */
+/** Follows the draft: waits for a pause in the typing, asks for tags, lets no answer through after a newer one. */
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
@@ -12,6 +12,10 @@ const SHORTEST_TITLE = 15;
 const LONGEST_TITLE = 300;
 const LONGEST_BODY = 50_000;
 const WORKER_LIVES_MS = 20_000;
+/** A slow answer is shown when it comes; one more is asked for meanwhile, and the state after that waits its turn. */
+const MOST_IN_FLIGHT = 2;
+const FIRST_RETRY_MS = 3000;
+const LONGEST_RETRY_MS = 60_000;
 const MOST_DOUBLINGS = 9;
 
 /** Whether this page has opened a draft: then, for the background, it is come back to. */
@@ -22,7 +26,7 @@ let opened = false;
  * @property {(draft: {draft_id: string, items: Record<string, ItemLife>}) => void} opened  the draft is known
  * @property {() => void} tooShort  nothing to ask yet
  * @property {() => void} asking
- * @property {(answer: Exclude<Answer, {state: "overtaken"}>) => void} answered  to the newest state asked for
+ * @property {(answer: Exclude<Answer, {state: "overtaken"}>) => void} answered  the newest that came
  */
 
 /**
@@ -33,19 +37,27 @@ let opened = false;
  * @returns {{changed: () => void, retry: () => void}}
  */
 export function followDraft(page, debounceMs, follower, signal) {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  /** @type {ReturnType<typeof setTimeout> | undefined} runs while the writer types, or the service is left alone */
   let timer;
   /** @type {Promise<string> | undefined} */
   let draftId;
   let asked = "";
-  let newest = 0;
+  /** Numbers of the last request and of the newest that needs no answer any more. */
+  let [newest, settled] = [0, 0];
+  /** @type {Set<number>} */
+  let inFlight = new Set();
+  /** Whether there may be a newer state than those in flight, which are as many as may be. */
+  let waiting = false;
   /** The service is left alone until then, by the page's clock, as it asked for. */
   let notBefore = 0;
-  /** How often in a row it asked for that. */
+  /** How often in a row it was away. */
   let refusals = 0;
+  /** Whether a state is to be asked for once more when the page is looked at again. */
+  let due = false;
   /** When the worker was last spoken to, by the page's clock. */
   let said = performance.now();
   signal.addEventListener("abort", () => clearTimeout(timer));
+  document.addEventListener("visibilitychange", () => due && !document.hidden && void ask(), { signal });
 
   /** @returns {Draft} */
   const read = () => {
@@ -73,6 +85,7 @@ export function followDraft(page, debounceMs, follower, signal) {
   };
 
   const ask = async () => {
+    [timer, due, waiting] = [undefined, false, false];
     // Updated or removed under the page's feet, we can say nothing any more.
     if (!browser.runtime?.id) return follower.answered({ state: "off" });
     // Read now, not at the keystroke: that costs the writer nothing, and the page's toolbar changes the body untold.
@@ -80,30 +93,49 @@ export function followDraft(page, debounceMs, follower, signal) {
     if (draft.title.trim().length < SHORTEST_TITLE) return close(draft);
     const state = JSON.stringify(draft);
     if (state === asked) return;
+    waiting = inFlight.size >= MOST_IN_FLIGHT;
+    if (waiting) return;
     asked = state;
     said = performance.now();
     const number = ++newest;
+    inFlight.add(number);
     follower.asking();
-    /** @type {Answer} */
-    let answer;
+    const answer = await suggest(draft);
+    if (signal.aborted) return;
+    inFlight.delete(number);
+    if (number > settled) heed(answer, number);
+    // At the next pause, where the writer types just now.
+    if (waiting && timer === undefined) void ask();
+  };
+
+  /** @param {Draft} draft @returns {Promise<Answer>} */
+  const suggest = async (draft) => {
     try {
       draftId ??= open(draft.title).catch((error) => {
         draftId = undefined;
         throw error;
       });
-      answer = await say("suggest", { draft_id: await draftId, draft });
+      return await say("suggest", { draft_id: await draftId, draft });
     } catch {
-      answer = { state: "away", message: "", wait_ms: 0 };
+      return { state: "away", message: "", wait_ms: 0, again: true };
     }
-    if (number !== newest || signal.aborted || answer.state === "overtaken") return;
-    notBefore = 0;
+  };
+
+  /** @param {Answer} answer @param {number} number  of its request; those before it need no answer any more */
+  const heed = (answer, number) => {
+    if (answer.state === "overtaken") return;
     if (answer.state === "away") {
+      // The one after it may do better.
+      if (number < newest) return;
       asked = "";
       notBefore = performance.now() + answer.wait_ms;
-      // Each time later: many who wait must not keep a busy service down.
-      if (answer.wait_ms > 0) askLater(answer.wait_ms * 2 ** Math.min(refusals++, MOST_DOUBLINGS));
-    } else refusals = 0;
+      if (answer.again) askAgain(answer.wait_ms);
+    } else {
+      [settled, notBefore, refusals] = [number, 0, 0];
+      for (const older of inFlight) if (older < number) inFlight.delete(older);
+    }
     follower.answered(answer);
+    if (inFlight.size > 0) follower.asking();
   };
 
   /** Nothing to ask for, and no answer is wanted any more. @param {Draft} draft */
@@ -122,10 +154,27 @@ export function followDraft(page, debounceMs, follower, signal) {
     timer = setTimeout(ask, Math.max(wait, notBefore - performance.now()));
   };
 
-  const forget = () => {
-    asked = "";
-    newest += 1;
+  /** Each time later, and not all at one moment: many who wait must not keep a service down. @param {number} named  ms */
+  const askAgain = (named) => {
+    const doubled = 2 ** Math.min(refusals++, MOST_DOUBLINGS);
+    const own = Math.min(FIRST_RETRY_MS * doubled, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
+    // The writer types, and the next pause asks anyway.
+    if (named === 0 && timer !== undefined) return;
     clearTimeout(timer);
+    timer = setTimeout(
+      () => {
+        // Nobody looks: it can wait until somebody does.
+        [timer, due] = [undefined, document.hidden];
+        if (!due) void ask();
+      },
+      named > 0 ? named * doubled : own,
+    );
+  };
+
+  const forget = () => {
+    [asked, settled, inFlight, waiting, due] = ["", newest, new Set(), false, false];
+    clearTimeout(timer);
+    timer = undefined;
   };
 
   /** The browser stops a worker that heard nothing for 30 s: it starts again while the writer still types. */
