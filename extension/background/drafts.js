@@ -1,7 +1,7 @@
 /** Knows which draft is written in which tab, what became of its items, and when it was posted. */
 
 import { browser } from "../browser.js";
-import { POSTING, TOLD } from "../kept.js";
+import { POSTING, TOLD } from "../content/kept.js";
 import * as outbox from "./outbox.js";
 import * as settings from "./settings.js";
 import { alone } from "./storage.js";
@@ -10,7 +10,7 @@ import * as tally from "./tally.js";
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").ItemLife} ItemLife */
 /** @typedef {import("../messages.js").Draft} Draft */
-/** @typedef {import("../kept.js").Posting} Posting */
+/** @typedef {import("../content/kept.js").Posting} Posting */
 
 /**
  * @typedef {object} DraftRecord  what is remembered of a draft; never its text

@@ -1,11 +1,11 @@
 /** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
 import { browser } from "../browser.js";
-import { POSTING, TOLD } from "../kept.js";
+import { POSTING, TOLD } from "./kept.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
-/** @typedef {import("../kept.js").Posting} Posting */
+/** @typedef {import("./kept.js").Posting} Posting */
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 60_000;

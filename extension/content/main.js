@@ -2,7 +2,6 @@
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
-import { mount } from "./mount.js";
 import { findPage, generationOf } from "./pages/index.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
@@ -27,8 +26,9 @@ async function look() {
     mounted.unmount();
     mounted = null;
   }
-  if (mounted || !wanted) return;
-  const page = await findPage(document);
+  if (mounted || !wanted || generationOf(document) === null) return;
+  // A page that is not known loads nothing more.
+  const [page, { mount }] = await Promise.all([findPage(document), import("./mount.js")]);
   if (page && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
 }
 

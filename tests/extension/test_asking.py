@@ -1,4 +1,4 @@
-"""How the service is asked: slow answers are shown when they come, one that is away is tried again, nonsense is not let in."""
+"""How the service is asked: slow answers are shown as they come, one away is tried again, no nonsense is let in."""
 
 import json
 import uuid

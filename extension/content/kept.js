@@ -1,6 +1,6 @@
 /** What a page keeps on disk for the background to take up: it outlives the page, the worker and the browser. */
 
-/** @typedef {import("./messages.js").ItemEvent} ItemEvent */
+/** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 
 /**
  * Keys of events that the background has not numbered yet begin with this. Behind it: when the page was opened,
