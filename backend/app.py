@@ -19,7 +19,15 @@ from backend.alerts.rules import read_rules
 from backend.alerts.service import JUDGE_DAILY_EVERY, JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
-from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
+from backend.database import (
+    Database,
+    DatabaseAway,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    MayNotMigrate,
+    NewerSchema,
+    migrate,
+)
 from backend.deployments.experiment import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
 from backend.deployments.experiment import Experiments
 from backend.deployments.registry import load_warm
@@ -143,7 +151,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     app.state.not_migrated_because = ""
     await bring_up_to_date(app, url)
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
-    with suppress(DatabaseAway):
+    with suppress(DatabaseUnavailable):
         await serving.follow()
     stack.push_async_callback(totals.flush)
     stack.push_async_callback(serving.flush)
@@ -193,6 +201,8 @@ async def regularly(work: Callable[[], Awaitable[object]], every: float) -> None
             await work()
         except DatabaseAway:
             pass  # logged where it was noticed
+        except DatabaseBusy as error:
+            log.warning("work in the background gave way, since %s; it is tried again in %g s", error, every)
         except Exception:
             log.exception("work in the background failed; it is tried again in %g s", every)
         await asyncio.sleep(every)

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import math
+import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from alembic import command
@@ -24,6 +25,8 @@ from backend.database_url import connect_arguments, create_engine, normalize
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 # Any number that no other user of the database takes as an advisory lock.
@@ -32,6 +35,9 @@ MIGRATION_LOCK = 8600_0001
 # After a failure, nothing is asked of the database for this long: every request would wait for a time-out
 # of its own. Seconds.
 PAUSE_AFTER_FAILURE = 1.0
+
+# The longest that the transaction of a request may take. Seconds.
+REQUEST_WITHIN = 10.0
 
 # For a connection to be made, and for a statement. Seconds.
 LIMITS = {"timeout": 3, "command_timeout": 10}
@@ -42,8 +48,42 @@ LIMITS = {"timeout": 3, "command_timeout": 10}
 SERVER_FAULTS = ("08", "28", "3D", "42P01", "42703", "53", "57P", "58")
 
 
-class DatabaseAway(Exception):
+LOCK_NOT_AVAILABLE = "55P03"
+
+# Transactions stood in each other's way (serialization failure, deadlock, a lock that took too long), or one asked for
+# more than its time (canceled by `STATEMENT_TIMEOUT`).
+CONFLICTS = ("40001", "40P01", LOCK_NOT_AVAILABLE)
+TOO_SLOW = "57014"
+
+# Shorter than the times after which the database counts as away: a statement that is slow by what it asks for shall
+# fail alone.
+STATEMENT_TIMEOUT = "6s"
+
+# The same for work that is given more time than requests are: just below the driver's own limit, after which it would
+# count as away.
+LONG_STATEMENT_TIMEOUT = "9500ms"
+
+# A row that somebody holds shall spoil no other one that is written with it.
+DIRECT_LOCK_TIMEOUT = "200ms"
+
+# How often a transaction is tried in all that others stood in the way of, and how long until the next time. Seconds.
+TRIES, PAUSE_BETWEEN_TRIES = 4, 0.05
+
+
+class DatabaseUnavailable(Exception):
+    """The transaction was not committed, through no fault of its own."""
+
+
+class DatabaseAway(DatabaseUnavailable):
     """The database can't be reached, or can't work; the transaction was not committed."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """This transaction was not committed: others stood in its way, or it took too long. The database is well."""
+
+
+class Conflict(DatabaseBusy):
+    """Another transaction stood in the way; the same again will most likely succeed."""
 
 
 class Database:
@@ -59,6 +99,7 @@ class Database:
             url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=3, connect_args=LIMITS
         )
         self._connect_arguments = LIMITS | connect_arguments(make_url(normalize(url)))
+        event.listen(self.engine.sync_engine, "connect", _limit_statements)
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._direct: asyncpg.Connection | None = None
@@ -66,7 +107,7 @@ class Database:
         self.away = False
 
     @asynccontextmanager
-    async def session(self, *, within: float = 10.0) -> AsyncIterator[AsyncSession]:
+    async def session(self, *, within: float = REQUEST_WITHIN) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back if the block raises.
 
         Args:
@@ -74,9 +115,29 @@ class Database:
 
         Raises:
             DatabaseAway: the database can't be reached, or could not finish in time.
+            DatabaseBusy: a statement took too long, or another transaction stood in the way.
         """
         async with self._reaching(within), self._session.begin() as session:
+            if within > REQUEST_WITHIN:
+                await session.execute(text(f"SET LOCAL statement_timeout = '{LONG_STATEMENT_TIMEOUT}'"))
             yield session
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Return what ``work`` returns in a transaction of its own, tried again while others stand in its way.
+
+        Raises:
+            DatabaseAway, DatabaseBusy: as of `session`.
+        """
+        for tried in range(1, TRIES + 1):
+            try:
+                async with self.session() as session:
+                    return await work(session)
+            except Conflict:
+                if tried == TRIES:
+                    raise
+            # At random, so that the two do not meet again.
+            await asyncio.sleep(tried * PAUSE_BETWEEN_TRIES * (0.5 + random.random()))  # noqa: S311
+        raise AssertionError("unreachable")
 
     async def fetch_many(
         self, statement: str, rows: Sequence[Sequence[Any]], *, within: float
@@ -100,6 +161,7 @@ class Database:
             if self._direct is None or self._direct.is_closed():
                 _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
                 self._direct = await asyncpg.connect(**arguments, **self._connect_arguments)
+                await self._direct.execute(f"SET lock_timeout = '{DIRECT_LOCK_TIMEOUT}'")
             try:
                 found: list[tuple[Any, ...]] = await self._direct.fetchmany(statement, rows)
             except BaseException as error:
@@ -121,6 +183,10 @@ class Database:
             async with asyncio.timeout(within):
                 yield
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            if sqlstate(error) in CONFLICTS:
+                raise Conflict("another transaction stood in the way") from error
+            if sqlstate(error) == TOO_SLOW:
+                raise DatabaseBusy("a statement took too long") from error
             if not speaks_of_server(error):
                 raise
             self._pause(error, within if isinstance(error, TimeoutError) else math.inf)
@@ -166,6 +232,17 @@ def _refuse_closed(connection: Any, _record: ConnectionPoolEntry, _proxy: PoolPr
         raise DisconnectionError
 
 
+def _limit_statements(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Set how long a statement may take on a new connection; whoever needs longer sets it for its transaction."""
+    connection.run_async(lambda driver: driver.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
+
+
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of what the server said; empty if it said nothing."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(said, "sqlstate", None) or ""
+
+
 def speaks_of_server(error: BaseException) -> bool:
     """Whether an error says that the database is away, rather than that a statement was wrong."""
     if isinstance(error, PoolTimeout | DisconnectionError):
@@ -175,9 +252,11 @@ def speaks_of_server(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # a value that fits no parameter
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(SERVER_FAULTS)
+        return sqlstate(error).startswith(SERVER_FAULTS)
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
+        state, cause = sqlstate(error), error.orig and error.orig.__cause__
+        if not state and isinstance(cause, ValueError):
+            return False  # the driver's own word on a value that fits no parameter
         return error.connection_invalidated or state.startswith(SERVER_FAULTS) or not state
     return isinstance(error, OSError | TimeoutError)
 
@@ -211,7 +290,6 @@ def _upgrade(connection: Connection) -> None:
 # A migration that waits for a table holds up everybody who comes after it: rather give way and try again. Seconds.
 TABLE_WITHIN = 2
 TABLE_ATTEMPTS = 20
-LOCK_NOT_AVAILABLE = "55P03"
 NO_RIGHTS = "42501"
 
 
@@ -235,7 +313,7 @@ async def _migrate_once(engine: AsyncEngine) -> None:
             await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WITHIN}s'"))
             await connection.run_sync(_upgrade)
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
+        state = sqlstate(error)
         if state == LOCK_NOT_AVAILABLE:
             raise TableLocked from error
         if state == NO_RIGHTS:

@@ -217,7 +217,8 @@ def create_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **
     """Return SQLAlchemy's engine for a URL; what the URL says of connecting wins over ``connect_args``."""
     parts = make_url(normalize(url))
     arguments = {**(connect_args or {}), **connect_arguments(parts)}
-    return create_async_engine(parts.set(query={}), connect_args=arguments, **options)
+    # An error shall not carry the values of rows.
+    return create_async_engine(parts.set(query={}), connect_args=arguments, hide_parameters=True, **options)
 
 
 def for_programs(url: str) -> tuple[str, dict[str, str]]:

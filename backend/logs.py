@@ -9,11 +9,13 @@ import logging
 import re
 import secrets
 import sys
+import traceback
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 Form = Literal["auto", "json", "text"]
 Level = Literal["auto", "info", "warning", "error"]
@@ -23,6 +25,9 @@ SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # A request that takes longer is told as a warning. Seconds.
 SLOW = 1.0
+
+# The modules whose errors have messages of our own.
+OWN = ("backend.", "model.")
 
 _request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
 
@@ -77,16 +82,16 @@ def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _with_request,
     ]
-    # Without the values of variables: a draft's text may be among them.
-    rendering: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
-        if form == "json"
-        else [
+    rendering: list[Processor] = [structlog.processors.ExceptionRenderer(traceback_without_values)]
+    if form == "json":
+        rendering.append(structlog.processors.JSONRenderer(_as_json))
+    else:
+        rendering += [
+            _with_printable_text,
             structlog.dev.ConsoleRenderer(
                 colors=terminal, timestamp_key="at", exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
         ]
-    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -107,6 +112,52 @@ def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:
     ).bind()
 
 
+def traceback_without_values(exc_info: ExcInfo) -> str:
+    """Return a traceback with neither the values of variables nor the messages of errors that may quote one.
+
+    A database's error names the row that it stumbled over, a validator's the words that it did not like.
+    """
+    return "\n".join(_told(exc_info[1], set()))
+
+
+def _told(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    """Yield an error's traceback after those of the errors that led to it, each once."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    yield from _told(error.__cause__ or (None if error.__suppress_context__ else error.__context__), seen)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _told(part, seen)
+    yield "Traceback (most recent call last):"
+    yield "".join(traceback.format_tb(error.__traceback__)) + summary_of(error)
+
+
+def summary_of(error: BaseException) -> str:
+    """Return an error in one line: its message only where that speaks of this machine, or is our own."""
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    if kind.__module__.startswith(OWN):
+        return f"{name}: {error}"
+    facts = [getattr(error, fact, None) for fact in ("sqlstate", "table_name", "constraint_name")]
+    return " ".join([name, *(str(fact) for fact in facts if fact)])
+
+
+def _with_printable_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Escape what a terminal would obey or hide, except line ends."""
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _printable(value: str) -> str:
+    if value.isprintable():
+        return value
+    return "".join(
+        char if char in " \n\t" or char.isprintable() else char.encode("unicode_escape").decode() for char in value
+    )
+
+
 def _with_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Add what is noted of the request to a line."""
     if noted := _request.get():
@@ -114,8 +165,9 @@ def _with_request(logger: WrappedLogger, method: str, event: EventDict) -> Event
     return event
 
 
-# Made once: json.dumps makes one for every line that has anything but JSON's own defaults.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+# Made once: json.dumps makes one for every line that has anything but JSON's own defaults. In ASCII, since some readers
+# of logs end a line at U+0085 or U+2028.
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def _as_json(event: EventDict, **more: Any) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from backend.observability import UNKNOWN_FIELDS
 
@@ -36,16 +36,30 @@ Whole = BeforeValidator(whole)
 # JSON has no UUID of its own: a string is the only way to write one, strict or not.
 Id = Annotated[UUID, Field(strict=False)]
 
-# Spaces and control characters, one by one: by \s every language means something else, and the OpenAPI document speaks
-# to all of them.
-NO_NAMES = r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u3000"
+Version = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[0-9A-Za-z.+-]+$")]
+"""An extension's version: ``1.4.2``, ``2.0.0-beta.1+7``."""
 
-# No tag or name has control characters, and PostgreSQL can't store all of them.
-Label = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\u0000-\u001f\u007f]+$")]
-"""A short name, such as an extension's version."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[0-9A-Za-z._-]+$")]
+"""A short name of ours, such as that of a generation of the page."""
 
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=rf"^[^,;<>{NO_NAMES}]+$")]
-"""A tag's name. Sites in other languages have tags beyond ASCII, so only what no tag can have is refused."""
+
+FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Hangul's fillers: letters to Unicode, but nobody sees them."""
+
+
+def check_visible(tag: str) -> str:
+    """Refuse a tag with letters that nobody sees."""
+    if not FILLERS.isdisjoint(tag):
+        raise ValueError("must not hold invisible letters")
+    return tag
+
+
+Tag = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=50, pattern=r"^[\p{L}\p{N}.][\p{L}\p{N}.+#_-]*$"),
+    AfterValidator(check_visible),
+]
+"""A tag's name. Sites in other languages have letters beyond ASCII; none has spaces, controls or invisible marks."""
 
 Site = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 """A site's host name, in lower case: ``stackoverflow.com``."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend import logs
-from backend.database import DatabaseAway
+from backend.database import DatabaseAway, DatabaseBusy
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ PROBLEM_SCHEMA = {
         "request_id": {"type": "string", "description": "The request's name in the log, and in X-Request-Id"},
         "errors": {
             "type": "array",
-            "description": "Of a 422: each fault with its place",
+            "description": "Of a 422: the first faults, each with its place",
             "items": {
                 "type": "object",
                 "properties": {"at": {"type": "array", "items": {}}, "message": {"type": "string"}},
@@ -51,7 +51,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         415: "The body is not JSON",
         422: "The request does not fit its schema",
         429: "Too many requests; Retry-After says when to come back",
-        503: "The database is away; Retry-After says when to come back",
+        503: "The database is away or busy; Retry-After says when to come back",
     }.items()
 }
 """For the OpenAPI document: the problems that any route may answer with."""
@@ -102,23 +102,57 @@ def database_away() -> Problem:
     )
 
 
+def database_busy() -> Problem:
+    """Return the answer to a request whose transaction gave way to others, or took too long."""
+    return Problem(
+        503,
+        "Database busy",
+        "The database was too busy with other work for this request, and nothing was stored. Send the same request "
+        "again in a moment.",
+        headers={"Retry-After": "1"},
+    )
+
+
 def too_many(what: str, detail: str, until: float) -> Problem:
     """The answer to a client that comes too often; ``until`` is when it may come again, in Unix seconds."""
     wait = max(1, round(until - time.time()))
     return Problem(429, f"Too many {what}", f"{detail} Try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
-def invalid(errors: list[dict[str, Any]]) -> Problem:
-    """The answer to a request that does not fit its schema: one entry a fault, with its place."""
-    faults = [{"at": list(error["loc"]), "message": error["msg"]} for error in errors]
+# Of a request with more faults, or with very long ones, the first are told.
+MOST_FAULTS, LONGEST_PLACE, LONGEST_MESSAGE = 20, 10, 300
+
+# The messages of pydantic that repeat what was sent, and what is said instead.
+WITHOUT_INPUT = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "union_tag_invalid": "Input should be one of {expected_tags}",
+}
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return the answer to a request that does not fit its schema: short, and without a word of the request."""
+    faults = [{"at": place_of(error), "message": message_of(error)} for error in errors[:MOST_FAULTS]]
     first = faults[0]
     place = ".".join(str(part) for part in first["at"])
+    more = f" {len(errors) - len(faults):,} more faults are left out." if len(errors) > len(faults) else ""
     return Problem(
         422,
         "Invalid request",
-        f"{place}: {first['message']}. Nothing was stored; /openapi.json holds the schema.",
+        f"{place}: {first['message']}. Nothing was stored; /openapi.json holds the schema.{more}",
         errors=faults,
     )
+
+
+def place_of(error: Mapping[str, Any]) -> list[str | int]:
+    """Return where a fault is: names of fields and positions in lists."""
+    return [part if isinstance(part, int) else str(part)[:50] for part in error["loc"][:LONGEST_PLACE]]
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, without repeating what was sent."""
+    template = WITHOUT_INPUT.get(error["type"])
+    message: str = error["msg"] if template is None else template.format_map(error["ctx"])
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
 async def on_problem(request: Request, problem: Exception) -> JSONResponse:
@@ -165,6 +199,11 @@ async def on_database_away(request: Request, error: Exception) -> JSONResponse:
     return database_away().response()
 
 
+async def on_database_busy(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request whose transaction was not committed although the database is there."""
+    return database_busy().response()
+
+
 async def on_fault(request: Request, error: Exception) -> JSONResponse:
     """Answer after an error of our own: the log has it, the client learns nothing of the inside."""
     return Problem(
@@ -191,4 +230,5 @@ def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> No
     app.add_exception_handler(HTTPException, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid_told)
     app.add_exception_handler(DatabaseAway, on_database_away)
+    app.add_exception_handler(DatabaseBusy, on_database_busy)
     app.add_exception_handler(Exception, on_fault)

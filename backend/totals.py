@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 from backend.tables import Table
 
 # How long a count may wait in memory; what a crash loses at most. Seconds.
@@ -49,5 +49,5 @@ class Totals:
         try:
             async with self._database.session() as session:
                 await session.execute(statement)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._waiting += taken

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 from backend.observability import REQUESTS
 from backend.tables import Moment, Table
 
@@ -87,7 +87,7 @@ class Vitals:
             async with self._database.session() as session:
                 await session.execute(statement)
                 await session.execute(delete(Vital).where(Vital.minute < minute - KEPT))
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return
         self._written = now
 

@@ -1,7 +1,5 @@
 """The panels as tables: one set of rows for the page, its JSON and its CSV, so that all three agree."""
 
-import csv
-import io
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -31,6 +29,7 @@ from backend.acceptance.queries import LENGTHS, SCORE_BANDS
 from backend.acceptance.worst import Worst, worst
 from backend.acceptance.worth import Worth, worth
 from backend.admin.address import View
+from backend.admin.csv_text import write_csv
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
@@ -673,10 +672,7 @@ def _json_cell(cell: Cell) -> object:
 
 
 def to_csv(table: Table) -> str:
-    """The rows as CSV (RFC 4180): a figure is spread over columns, n/a is an empty cell.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP advises.
-    """
+    """Return the rows as CSV: a figure is spread over columns, n/a is an empty cell."""
     # Which columns hold figures does not depend on there being a row.
     spread = {name for name in table.columns if name in FIGURE_COLUMNS}
     header = [
@@ -684,19 +680,14 @@ def to_csv(table: Table) -> str:
         for name in table.columns
         for column in ([_column(name, part) for part in PARTS_OF_FIGURE] if name in spread else [name])
     ]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(header)
+    rows = []
     for row in table.rows:
         cells: list[object] = []
         for name in table.columns:
             cell = row[name]
-            if isinstance(cell, Rate | Mean):
-                cells.extend(parts(cell).values())
-            else:
-                cells.append(harmless(cell) if isinstance(cell, str) else cell)
-        writer.writerow(cells)
-    return file.getvalue()
+            cells.extend(parts(cell).values() if isinstance(cell, Rate | Mean) else [cell])
+        rows.append(cells)
+    return write_csv(header, rows)
 
 
 FIGURE_COLUMNS = frozenset({"result", "before", *(figure.name for figure in FIGURES)})
@@ -704,8 +695,3 @@ FIGURE_COLUMNS = frozenset({"result", "before", *(figure.name for figure in FIGU
 
 def _column(name: str, part: str) -> str:
     return part if name == "result" else f"{name}_{part}"
-
-
-def harmless(text: str) -> str:
-    """Text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

@@ -19,7 +19,7 @@ from backend.admin import address, exposition, page, panels
 from backend.admin.access import Guard
 from backend.admin.negotiation import wants_page
 from backend.alerts.rules import Rule
-from backend.database import DatabaseAway
+from backend.database import DatabaseAway, DatabaseBusy, DatabaseUnavailable, words
 from backend.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def admin_router(
             async with asyncio.timeout(PAGE_LIMIT), sessions() as session:
                 await service.begin_snapshot(session)
                 yield session
-        except TimeoutError:
+        except (TimeoutError, DatabaseBusy):
             raise Problem(
                 503,
                 "Too slow",
@@ -161,8 +161,8 @@ def admin_router(
             async with asyncio.timeout(SCRAPE_LIMIT), sessions() as session:
                 await service.begin_snapshot(session)
                 return await service.running(session, now())
-        except (DatabaseAway, SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("this scrape goes without the counts of items: %r", error)
+        except (DatabaseUnavailable, SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("this scrape goes without the counts of items: %s", words(error))
             return None
 
     @router.get("/report")

@@ -4,7 +4,7 @@ from collections import Counter
 from ipaddress import ip_address, ip_network
 
 from backend.audit.service import ADMIN, note
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 
 FLUSH_EVERY = 60.0
 
@@ -35,7 +35,7 @@ class RefusedSignIns:
         try:
             async with self._database.session() as session:
                 await note(session, "refuse sign-in", "", details, actor=ADMIN)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._waiting += taken
 
 

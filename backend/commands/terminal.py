@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
+from backend.database import Database, DatabaseAway, DatabaseBusy, MayNotMigrate, NewerSchema, migrate
 from backend.deployments.registry import RegistryError, find
 from backend.deployments.service import current
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
@@ -58,6 +58,8 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
             return asyncio.run(work(url))
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
+    except DatabaseBusy as error:
+        raise click.ClickException(f"nothing was changed: {error}. Try again.") from None
     except (NewerSchema, MayNotMigrate, EmbeddedFailure) as error:
         raise click.ClickException(str(error)) from None
 

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 from backend.deployments import registry
 from backend.deployments.arms import Arm, Begun, Exposure, draw
 from backend.deployments.registry import RegistryError
@@ -192,7 +192,7 @@ class Serving:
             async with self._database.session() as session:
                 await session.execute(statement)
                 await session.execute(delete(Failure).where(Failure.minute < self._now() - FAILURES_KEPT))
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._failures += taken
 
     async def follow(self) -> None:
@@ -210,7 +210,7 @@ class Serving:
 
     async def leave(self) -> None:
         """Take this process out of the list of replicas."""
-        with suppress(DatabaseAway):
+        with suppress(DatabaseUnavailable):
             async with self._database.session(within=3) as session:
                 await session.execute(delete(Replica).where(Replica.id == self._id))
 

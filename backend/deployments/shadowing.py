@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from backend.cores import Cores
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 from backend.deployments.serving import InShadow, Serving
 from backend.deployments.tables import Shadow
 from backend.observability import SHADOW_ANSWERS
@@ -74,6 +74,6 @@ class Shadows:
         try:
             async with self._database.session() as session:
                 await session.execute(insert(Shadow).values(row).on_conflict_do_nothing())
-        except (DatabaseAway, IntegrityError):  # away, or the suggestion has been removed meanwhile
+        except (DatabaseUnavailable, IntegrityError):  # away, or the suggestion has been removed meanwhile
             return "dropped"
         return "stored"

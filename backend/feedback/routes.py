@@ -1,11 +1,14 @@
 """Routes of the feedback."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import APIRouter, Request
 
+from backend.database import Database
 from backend.feedback.schemas import EventBatch, Receipt
 from backend.feedback.service import take
+from backend.observability import EVENTS
 
 router = APIRouter(prefix="/api/v1/events", tags=["feedback"])
 
@@ -13,5 +16,13 @@ router = APIRouter(prefix="/api/v1/events", tags=["feedback"])
 @router.post("")
 async def receive_events(batch: EventBatch, request: Request) -> Receipt:
     """Take up to 100 events of one install. Safe to send again: what is known changes nothing."""
-    async with request.app.state.database.session() as session:
-        return await take(session, batch, datetime.now(UTC))
+    database: Database = request.app.state.database
+    receipt = await database.run(partial(take, batch=batch, received_at=datetime.now(UTC)))
+    count(receipt)
+    return receipt
+
+
+def count(receipt: Receipt) -> None:
+    """Count what became of a batch that is stored; before the commit it could still be taken twice."""
+    for outcome, n in (("new", receipt.new), ("known", receipt.known), ("refused", len(receipt.refused))):
+        EVENTS.labels(outcome).inc(n)

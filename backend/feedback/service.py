@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
 from backend.feedback.tables import Event, Item, Numbering, Refused
-from backend.observability import EVENTS
 from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
 from backend.tables import as_dict
 
@@ -46,8 +45,6 @@ async def take(session: AsyncSession, batch: EventBatch, received_at: datetime) 
         await project_posts(session, posted)
 
     known = sum(event.id not in refused for event in batch.events) - len(new)
-    for outcome, n in (("new", len(new)), ("known", known), ("refused", len(refused))):
-        EVENTS.labels(outcome).inc(n)
     return Receipt(
         new=len(new),
         known=known,
@@ -137,7 +134,8 @@ async def insert_events(session: AsyncSession, rows: Sequence[dict[str, Any]]) -
     if not rows:
         return []
     connection = await session.connection()
-    return list(await connection.scalars(INSERT_EVENTS, rows))
+    # In one order, so that two batches with the same ids can't wait for each other.
+    return list(await connection.scalars(INSERT_EVENTS, sorted(rows, key=lambda row: row["id"])))
 
 
 async def insert_refused(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
@@ -153,6 +151,13 @@ async def export_events(session: AsyncSession, install_id: UUID) -> list[dict[st
         select(Event).where(Event.install_id == install_id).order_by(Event.sequence, Event.id)
     )
     return [as_dict(event) for event in events]
+
+
+async def export_items(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
+    """Return what the install's events were worked out to: its offered tags, and what became of each."""
+    drafts = select(Event.draft_id).where(Event.install_id == install_id)
+    items = await session.scalars(select(Item).where(Item.draft_id.in_(drafts)).order_by(Item.draft_id, Item.tag))
+    return [as_dict(item) for item in items]
 
 
 async def export_refused(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ WITH due AS (
         to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month
     FROM draft
     WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
+    ORDER BY id
     FOR UPDATE
 ), told AS (
     INSERT INTO feedback (site, question_id, posted_tags, offered_tags, model_version, month)

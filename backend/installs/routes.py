@@ -1,5 +1,6 @@
 """Routes to export and to erase what is stored of an install. Its random id is the only key to it."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,10 @@ class InstallExport(BaseModel):
 
     install_id: UUID
     drafts: list[dict[str, Any]]
+    items: list[dict[str, Any]]
     events: list[dict[str, Any]]
     refused: list[dict[str, Any]]
+    numbering: list[dict[str, Any]]
     arms: list[dict[str, Any]]
     shadow_answers: list[dict[str, Any]]
 
@@ -26,8 +29,7 @@ class InstallExport(BaseModel):
 @router.get("/{install_id}")
 async def export(install_id: UUID, request: Request) -> InstallExport:
     """Everything that is stored of an install."""
-    async with request.app.state.database.session() as session:
-        found = await export_install(session, install_id)
+    found = await request.app.state.database.run(partial(export_install, install_id=install_id))
     if not any(found.values()):
         raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
     return InstallExport(install_id=install_id, **found)
@@ -36,5 +38,4 @@ async def export(install_id: UUID, request: Request) -> InstallExport:
 @router.delete("/{install_id}", status_code=204)
 async def erase(install_id: UUID, request: Request) -> None:
     """Forget whose the drafts and events were; the counts stay. Erasing twice is as good as once."""
-    async with request.app.state.database.session() as session:
-        await erase_install(session, install_id)
+    await request.app.state.database.run(partial(erase_install, install_id=install_id))

@@ -6,18 +6,15 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.service import disown_assignments, export_assignments, export_shadow_answers
-from backend.feedback.service import disown_events, export_events, export_numbering, export_refused
+from backend.feedback.service import disown_events, export_events, export_items, export_numbering, export_refused
 from backend.suggestions.service import disown_drafts, export_drafts
 
 
 async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """The install's drafts with their suggestions, its events, which of them were refused, its arms in experiments,
-    and what versions in the shadow would have answered.
-
-    Items are worked out of the events and add nothing to them.
-    """
+    """Return all rows that name the install or hang on its drafts, by what they are."""
     return {
         "drafts": await export_drafts(session, install_id),
+        "items": await export_items(session, install_id),
         "events": await export_events(session, install_id),
         "refused": await export_refused(session, install_id),
         "numbering": await export_numbering(session, install_id),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseUnavailable
 from backend.deployments.arms import Begun
 from backend.suggestions.tables import Draft
 
@@ -56,6 +56,6 @@ class BegunDrafts:
             async with self._database.session(within=AWAY_AFTER) as session:
                 statement = select(Draft.model_version, Draft.deployment_id).where(Draft.id == draft_id)
                 row = (await session.execute(statement)).first()
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return None
         return None if row is None else Begun(row.model_version, row.deployment_id)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
-from backend.database import Database, DatabaseAway
+from backend.database import Database, DatabaseAway, DatabaseUnavailable
 from backend.deployments.arms import Exposure
 from backend.deployments.tables import Assignment
 from backend.problems import Problem
@@ -237,7 +237,7 @@ class Recorder:
                 each.end(None)
         except Exception as error:
             if len(recordings) == 1:
-                recordings[0].fail(error)
+                recordings[0].give_up(error)
                 return
             for each in recordings:
                 if not each.done.done():
@@ -268,6 +268,13 @@ class _Recording:
         """Say what became of it, unless its time is up."""
         if not self.done.done():
             self.done.set_result(recorded)
+
+    def give_up(self, error: Exception) -> None:
+        """Say that it could not be written alone either: nobody's fault, or one of ours."""
+        if isinstance(error, DatabaseUnavailable):
+            self.end(None)
+        else:
+            self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Say that it failed, unless its time is up."""

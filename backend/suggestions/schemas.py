@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from backend.messages import Id, Label, Message, Site, Tag, Whole
+from backend.messages import Id, Message, Name, Site, Tag, Version, Whole
 
 Title = Annotated[str, Field(max_length=300)]
 Body = Annotated[str, Field(max_length=50_000)]
@@ -20,9 +20,9 @@ class DraftState(Message):
 
     draft_id: Id
     install_id: Id
-    extension_version: Label | None = None
+    extension_version: Version | None = None
     kind: Literal["ask", "edit", "try", "demo"] = "ask"
-    page: Label | None = Field(default=None, description="Which generation of the page it is written on")
+    page: Name | None = Field(default=None, description="Which generation of the page it is written on")
     site: Site
     title: Title
     body: Body

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.sums import sum_up
-from backend.admin.panels import PANELS, PARTS_OF_FIGURE, harmless
+from backend.admin.csv_text import harmless
+from backend.admin.panels import PANELS, PARTS_OF_FIGURE
 from backend.database import Database
 from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import (
@@ -208,6 +209,11 @@ async def test_of_nothing_every_figure_is_null_and_every_cell_empty(admin: Admin
         assert response.text.count("\r\n") == len(await admin.rows(panel)) + 1
 
 
+# What a spreadsheet skips before a formula, and other forms of its signs.
+SKIPPED = ("", " ", "\u00a0", "\u200b", "\u2066", "\u202e", "\ufeff", "\u3164", " \u2066\u2028")
+SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "\ufe63", "\u2212", "\u207c")
+
+
 @pytest.mark.parametrize(
     ("text", "written"),
     [
@@ -220,9 +226,13 @@ async def test_of_nothing_every_figure_is_null_and_every_cell_empty(admin: Admin
         ("c++", "c++"),
         (".net", ".net"),
         ("", ""),
+        *((f"{skipped}{sign}1", f"'{skipped}{sign}1") for skipped in SKIPPED for sign in SIGNS),
+        ("a=1", "a=1"),
+        ("\u2066a", "\u2066a"),
     ],
+    ids=ascii,
 )
-def test_text_that_looks_like_a_formula_is_made_harmless(text: str, written: str) -> None:
+def test_d13_text_that_looks_like_a_formula_is_made_harmless(text: str, written: str) -> None:
     assert harmless(text) == written
 
 
