@@ -16,7 +16,7 @@ from backend.acceptance.sums import SUM_EVERY, sum_up
 from backend.admin.routes import admin_router
 from backend.alerts.channels import channels
 from backend.alerts.rules import read_rules
-from backend.alerts.service import JUDGE_DAILY_EVERY, JUDGE_EVERY, TELL_EVERY, Alerts
+from backend.alerts.service import JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.database import (
@@ -176,8 +176,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         (partial(forget_old, database), FORGET_EVERY),
         (vitals.flush, VITALS_EVERY),
         (Experiments(database).judge, JUDGE_EXPERIMENT_EVERY),
-        (alerts.judge, JUDGE_EVERY),
-        (alerts.judge_daily, JUDGE_DAILY_EVERY),
+        (alerts.judge_due, JUDGE_EVERY),
         (alerts.tell, TELL_EVERY),
     ):
         stack.push_async_callback(cancel, asyncio.create_task(regularly(work, every)))

@@ -23,7 +23,7 @@ from backend.database import Database
 log = logging.getLogger(__name__)
 
 JUDGE_EVERY = 60.0
-JUDGE_DAILY_EVERY = 3600.0
+JUDGE_DAILY_EVERY = timedelta(hours=1)
 TELL_EVERY = 10.0
 
 # Any number that no other user of the database takes as an advisory lock.
@@ -63,27 +63,44 @@ class Alerts:
         self._channels = channels
         self._vocabulary = vocabulary
         self._now = now
+        self._days_judged_at: datetime | None = None
 
-    async def judge_daily(self) -> None:
-        """Judge the rules that look at days, and resolve what stands under a rule that is no more."""
+    async def judge_due(self) -> None:
+        """Judge the rules that look at minutes and, at the first call and then hourly, those that look at days.
+
+        While another replica judges, the rules of days stay due: the next call tries them again.
+        """
+        await self.judge()
+        now = self._now()
+        if self._days_judged_at is None or now - self._days_judged_at >= JUDGE_DAILY_EVERY:
+            if await self.judge_daily():
+                self._days_judged_at = now
+
+    async def judge_daily(self) -> bool:
+        """Judge the rules that look at days, and resolve what stands under a rule that is no more.
+
+        Returns:
+            Whether they were judged; if not, another replica is judging.
+        """
         await self._forget_rules()
-        await self._judge({name: rule for name, rule in self._rules.items() if isinstance(rule, DAILY)})
+        return await self._judge({name: rule for name, rule in self._rules.items() if isinstance(rule, DAILY)})
 
-    async def judge(self) -> None:
-        """Judge the rules that look at minutes and hours."""
-        await self._judge({name: rule for name, rule in self._rules.items() if not isinstance(rule, DAILY)})
+    async def judge(self) -> bool:
+        """Judge the rules that look at minutes and hours, and return whether that was done here."""
+        return await self._judge({name: rule for name, rule in self._rules.items() if not isinstance(rule, DAILY)})
 
-    async def _judge(self, rules: Mapping[str, Rule]) -> None:
+    async def _judge(self, rules: Mapping[str, Rule]) -> bool:
         """Read every rule and write what follows, all in one transaction; of several replicas, one does it."""
         async with self._database.session(within=60) as session:
             if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK}):
-                return
+                return False
             await acceptance.tune_for_counting(session)
             look = Look(session, self._now(), frozenset(self._vocabulary()))
             if days := max(map(days_needed, rules.values()), default=0):
                 await look.prepare(days)
             for name, rule in rules.items():
                 await self._follow(session, name, rule, await read(rule, look), look.now)
+        return True
 
     async def _follow(self, session: AsyncSession, name: str, rule: Rule, readings: Readings, now: datetime) -> None:
         """Bring the alerts of a rule from what they were to what follows from the readings."""

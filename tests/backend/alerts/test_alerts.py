@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.alerts.channels import Telling, channels
 from backend.alerts.rules import Rule, read_rules
-from backend.alerts.service import Alerts
+from backend.alerts.service import JUDGE_LOCK, Alerts
 from backend.alerts.tables import AlertRow, Notice
 from backend.audit.service import OPERATOR
 from backend.database import Database
@@ -248,6 +248,36 @@ async def test_of_many_replicas_one_judges_and_each_thing_is_told_once(
     await asyncio.gather(*(each.tell() for each in replicas))
     assert len(await states(engine)) == 1
     assert len(told) == 1
+
+
+async def test_e2_rules_of_days_are_judged_at_the_start_and_then_hourly(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock
+) -> None:
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
+    await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
+    alerts = make_alerts("acceptance_fell", "requests_fail")
+    await alerts.judge_due()
+    assert await states(engine) == [("acceptance_fell", "", "firing")]
+    for minutes, judged in ((59, False), (1, True)):
+        async with engine.begin() as connection:
+            await connection.execute(delete(AlertRow))
+        clock.now += timedelta(minutes=minutes)
+        await alerts.judge_due()
+        assert bool(await states(engine)) == judged
+
+
+async def test_e2_rules_of_days_wait_no_hour_for_a_replica_that_is_judging(
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine
+) -> None:
+    await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
+    await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
+    alerts = make_alerts("acceptance_fell")
+    async with engine.begin() as another_replica:
+        await another_replica.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK})
+        await alerts.judge_due()
+    assert await states(engine) == []
+    await alerts.judge_due()
+    assert await states(engine) == [("acceptance_fell", "", "firing")]
 
 
 async def test_a_rule_taken_out_of_the_file_is_resolved(
