@@ -72,9 +72,9 @@ class Alerts:
         """
         await self.judge()
         now = self._now()
-        if self._days_judged_at is None or now - self._days_judged_at >= JUDGE_DAILY_EVERY:
-            if await self.judge_daily():
-                self._days_judged_at = now
+        due = self._days_judged_at is None or now - self._days_judged_at >= JUDGE_DAILY_EVERY
+        if due and await self.judge_daily():
+            self._days_judged_at = now
 
     async def judge_daily(self) -> bool:
         """Judge the rules that look at days, and resolve what stands under a rule that is no more.

@@ -40,6 +40,9 @@ JUDGE_LOCK = 8600_0005
 BY_GUARDRAIL, BY_VERDICT = "guardrail: ", "verdict: "
 BY_ITSELF = (BY_GUARDRAIL, BY_VERDICT)
 
+# An experiment that ended longer ago than this is not counted once more: its rows may be forgotten by then.
+COUNTED_AFTER_END = timedelta(days=1)
+
 # How far back a plan looks to learn how much installs differ.
 PAST = timedelta(days=28)
 
@@ -177,7 +180,7 @@ async def stood(session: AsyncSession, deployment: Deployment) -> Standing:
     given, rows = await _found(session, deployment.id)
     row = await session.get(StandingRow, deployment.id)
     if row is None:
-        return Standing(deployment, None, (0, 0), 0, [], None, rows, given)
+        return await stand(session, deployment)
     figures = row.figures if given is None else given.figures
     return Standing(
         deployment=deployment,
@@ -277,14 +280,14 @@ class Experiments:
         async with self._database.session(within=60) as session:
             if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK}):
                 return
+            now = self._now()
+            await tune_for_counting(session)
+            for ended in await _ended_uncounted(session, now):
+                await _count(session, ended, now)
             challenger = (await current(session)).challenger
             if challenger is None:
                 return
-            await tune_for_counting(session)
-            installs = await installs_of(session, challenger.id, guardrails.SLOW_MS)
-            now = self._now()
-            readings = await asyncio.to_thread(read_guardrails, installs, *await _failures(session, challenger.id))
-            await _keep(session, challenger.id, readings, now)
+            installs, readings = await _read(session, challenger, now)
             harm = next((each for each in readings if each.breached), None)
             if harm is not None:
                 await _stop(session, challenger, f"{BY_GUARDRAIL}{harm.name}: {harm.words}", now)
@@ -292,6 +295,35 @@ class Experiments:
                 await _conclude(session, challenger, installs, now)
             given = await session.get(VerdictRow, challenger.id)
             await _keep_standing(session, _standing(challenger, installs, given, {}), now)
+
+
+async def _ended_uncounted(session: AsyncSession, now: datetime) -> list[Deployment]:
+    """Return the experiments that have ended since they were last counted, if ever."""
+    statement = (
+        select(Deployment)
+        .outerjoin(StandingRow, StandingRow.deployment_id == Deployment.id)
+        .where(
+            Deployment.role == "challenger",
+            Deployment.ended_at > now - COUNTED_AFTER_END,
+            StandingRow.read_at.is_(None) | (StandingRow.read_at < Deployment.ended_at),
+        )
+    )
+    return list(await session.scalars(statement))
+
+
+async def _count(session: AsyncSession, ended: Deployment, now: datetime) -> None:
+    """Write down how an experiment stood at its end; nothing follows from it any more."""
+    installs, _ = await _read(session, ended, now)
+    given = await session.get(VerdictRow, ended.id)
+    await _keep_standing(session, _standing(ended, installs, given, {}), now)
+
+
+async def _read(session: AsyncSession, challenger: Deployment, now: datetime) -> tuple[Installs, list[Reading]]:
+    """Count the installs of an experiment, and write down what its guardrails say."""
+    installs = await installs_of(session, challenger.id, guardrails.SLOW_MS)
+    readings = await asyncio.to_thread(read_guardrails, installs, *await _failures(session, challenger.id))
+    await _keep(session, challenger.id, readings, now)
+    return installs, readings
 
 
 def is_due(deployment: Deployment, counted: int, now: datetime) -> bool:

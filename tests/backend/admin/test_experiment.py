@@ -95,6 +95,33 @@ async def test_what_the_service_ended_by_itself_stands_at_the_top_for_a_week(
     assert "by the service" not in words(await admin.page())
 
 
+async def test_e7_an_experiment_that_ended_between_two_judgings_shows_its_figures(
+    admin: Admin, experiment: Experiment
+) -> None:
+    async with experiment.database.session() as session:
+        deployment = await session.get_one(Deployment, experiment.values["id"])
+        deployment.ended_at, deployment.ended_because = NOW - timedelta(seconds=20), "by hand"
+    for judged in (False, True):
+        if judged:
+            await experiment.judge()
+            assert {row["guardrail"] for row in await admin.rows("guardrails")} >= {"latency", "sample ratio"}
+        acceptance = (await admin.rows("experiment"))[0]
+        assert (acceptance["champion_installs"], acceptance["champion_n"]) == (
+            40,
+            experiment.counts["champion"]["viewed"],
+        )
+        assert "No install was exposed yet" not in words(await admin.page())
+    # What came in after the last judging and before the end belongs to it, too.
+    experiment.arms.clear()
+    experiment.writer = Writer(77)
+    experiment.install("challenger", accepts=1.0)
+    await experiment.write()
+    async with experiment.database.session() as session:
+        (await session.get_one(Deployment, experiment.values["id"])).ended_at = NOW + timedelta(seconds=20)
+    await experiment.judge()
+    assert (await admin.rows("experiment"))[0]["challenger_installs"] == 41
+
+
 async def test_every_figure_can_be_seen_of_one_arm(admin: Admin, experiment: Experiment) -> None:
     # A draft of no experiment is in neither arm.
     other = Writer(9)

@@ -229,7 +229,8 @@ async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
     await experiment.write()
     async with experiment.database.session() as session:
         before = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
-    assert (before.read_at, before.arms, before.words) == (None, [], "not enough yet: 0 of 60 installs")
+    # Never judged, it is counted for the page.
+    assert (before.read_at, before.exposed, before.words) == (None, (30, 30), "not enough yet: 60 of 60 installs")
     await experiment.judge()
     live = await experiment.standing()
     async with experiment.database.session() as session:
