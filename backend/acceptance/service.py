@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from operator import add
 from typing import Any, get_args
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance import queries, sums
@@ -446,6 +446,21 @@ async def choices(session: AsyncSession) -> Choices:
         model_versions=sorted(found["model_version"]),
         first_day=await sums.first_day(session),
     )
+
+
+async def newest_day(session: AsyncSession, kind: str, until: date) -> date | None:
+    """Return the newest day, up to ``until``, on which a draft of this kind was begun; None if there is none."""
+    end = datetime.combine(until, time.max, UTC)
+    sums_of_drafts = SUMS["draft"].table.c
+    days = [
+        await session.scalar(
+            select(queries.day_of(func.max(Draft.started_at))).where(Draft.kind == kind, Draft.started_at <= end)
+        ),
+        await session.scalar(
+            select(func.max(sums_of_drafts.day)).where(sums_of_drafts.kind == kind, sums_of_drafts.day <= until)
+        ),
+    ]
+    return max((day for day in days if day is not None), default=None)
 
 
 async def running(session: AsyncSession, now: datetime) -> list[Running]:

@@ -364,8 +364,15 @@ def render(
     )
 
 
-def render_report(view: View, found: Measured, now: datetime) -> str:
-    """The report of a month, or of any other span, as HTML to print."""
+def render_report(view: View, found: Measured, now: datetime, empty_month: date | None = None) -> str:
+    """Return the report of a month, or of any other span, as HTML to print.
+
+    Args:
+        view: what it is about.
+        found: its figures.
+        now: when it is made.
+        empty_month: the last whole month, if another one is reported because that one has no drafts.
+    """
     tags = {tag: counts for tag, counts in found.tags.items() if counts.viewed}
     missed = sorted(
         ((tag, counts) for tag, counts in found.tags.items() if counts.missed_tags),
@@ -386,6 +393,7 @@ def render_report(view: View, found: Measured, now: datetime) -> str:
         main_chart=MAIN_CHART,
         side_charts=SIDE_CHARTS,
         now=now,
+        empty_month=empty_month,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -170,13 +170,16 @@ def admin_router(
         moment = now()
         async with snapshot() as session:
             choices = await service.choices(session)
-            given = request.query_params.multi_items()
-            if not any(name in ("period", "month", "since", "until") and value for name, value in given):
+            given = [(name, value) for name, value in request.query_params.multi_items() if value]
+            empty_month = None
+            if not any(name in ("period", "month", "since", "until") for name, _ in given):
                 last_month = moment.date().replace(day=1) - timedelta(days=1)
-                given.append(("month", f"{last_month:%Y-%m}"))
-            view = address.read([pair for pair in given if pair[1]], choices, moment.date())
+                month = await month_to_report(session, dict(given).get("kind", "ask"), last_month, moment.date())
+                empty_month = last_month if f"{month:%Y-%m}" != f"{last_month:%Y-%m}" else None
+                given.append(("month", f"{month:%Y-%m}"))
+            view = address.read(given, choices, moment.date())
             found = await page.measure(session, view, vocabulary(), moment)
-        return HTMLResponse(await asyncio.to_thread(page.render_report, view, found, moment))
+        return HTMLResponse(await asyncio.to_thread(page.render_report, view, found, moment, empty_month))
 
     @router.get("/style.css")
     async def style() -> Response:
@@ -204,6 +207,14 @@ def admin_router(
         )
 
     return router
+
+
+async def month_to_report(session: AsyncSession, kind: str, last_month: date, today: date) -> date:
+    """Return a day of the last whole month or, where nobody wrote in it, of the newest month with drafts."""
+    newest = await service.newest_day(session, kind, last_month)
+    if newest is not None and newest >= last_month.replace(day=1):
+        return newest
+    return await service.newest_day(session, kind, today) or last_month
 
 
 def document(panel: str, filters: Filters, moment: datetime, table: panels.Table) -> dict[str, Any]:

@@ -174,6 +174,21 @@ async def test_links_and_form_keep_the_view(admin: Admin, engine: AsyncEngine) -
     assert dates == ["2026-11-14", "2026-11-20"]
 
 
+async def test_e11_the_report_is_of_the_newest_month_with_drafts(admin: Admin, engine: AsyncEngine) -> None:
+    async def report(**asked: str) -> Outline:
+        return Outline((await admin.get("/metrics/report", params=asked, headers=HTML)).text)
+
+    assert (await report()).texts["h1"] == ["Tagalong, 1 Oct 2026 \N{EN DASH} 31 Oct 2026"]
+    writer = Writer()
+    for kind, moment in (("demo", NOW), ("ask", NOW - timedelta(days=100))):
+        writer.suggestion(writer.draft(moment, kind=kind), ["git"])
+    await store(engine, writer.rows)
+    demo = await report(kind="demo")
+    assert demo.texts["h1"] == ["Tagalong, 1 Nov 2026 \N{EN DASH} 30 Nov 2026"]
+    assert "No drafts were written in October 2026: this is the newest month with some." in demo.texts["note"]
+    assert (await report()).texts["h1"] == ["Tagalong, 1 Aug 2026 \N{EN DASH} 31 Aug 2026"]
+
+
 async def test_the_report_is_of_the_last_whole_month_unless_another_is_named(admin: Admin, engine: AsyncEngine) -> None:
     writer = Writer()
     for moment, accepted in ((NOW - timedelta(days=30), True), (NOW, False)):
