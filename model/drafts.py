@@ -1,6 +1,8 @@
-"""Drafts from a file: JSON lines, CSV or Parquet, with title, body, body_format and chosen_tags."""
+"""Drafts from a file: JSON lines, CSV or Parquet, with title, body, body_format and chosen_tags or tags.
 
-import csv
+Columns are found whatever their case, as exports of questions have them; tags are read by ``model.questions.tags``.
+"""
+
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -8,9 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.classifier import Classifier
-from model.text import BODY_CHARS, BODY_FORMATS
+from model.questions.columns import Columns
+from model.questions.csv_rows import CsvTable, encoding_of
+from model.questions.tags import TagsError, read_tags
+from model.questions.values import is_empty
+from model.text import BODY_FORMATS
 
-_DEFAULTS: Final = {"title": "", "body": "", "body_format": "markdown"}
+_CHOSEN: Final = ("chosen_tags", "tags")
+_COLUMNS: Final = frozenset(["title", "body", "body_format", *_CHOSEN])
 
 
 class DraftError(Exception):
@@ -27,27 +34,31 @@ class Draft:
     chosen_tags: tuple[str, ...]
 
 
-def read(path: Path) -> Iterator[Draft]:
-    """Read drafts from a file: ``.csv``, ``.parquet``, or else JSON lines.
+def read(path: Path, body_format: str = "markdown") -> Iterator[Draft]:
+    """Read drafts from a file: ``.csv`` or ``.tsv``, ``.parquet``, or else JSON lines.
+
+    Args:
+        body_format: what bodies are in, where a draft does not say it.
 
     Raises:
         DraftError: the file cannot be read, or a row is no draft.
         ModuleNotFoundError: it is Parquet, and the extra ``train`` is not installed.
     """
     try:
-        if path.suffix == ".parquet":
-            yield from _of_parquet(path)
-        elif path.suffix == ".csv":
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                yield from _of_csv(file, path.name)
+        if path.suffix.lower() == ".parquet":
+            yield from _of_parquet(path, body_format)
+        elif path.suffix.lower() in (".csv", ".tsv"):
+            yield from _of_csv(path, body_format)
         else:
-            with path.open(encoding="utf-8") as file:
-                yield from of_lines(file, path.name)
+            with path.open("rb") as start:
+                encoding = encoding_of(start.read(64))
+            with path.open(encoding=encoding) as file:
+                yield from of_lines(file, path.name, body_format)
     except OSError as error:
         raise DraftError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def of_lines(lines: Iterable[str], name: str) -> Iterator[Draft]:
+def of_lines(lines: Iterable[str], name: str, body_format: str = "markdown") -> Iterator[Draft]:
     """Read JSON lines; empty ones are passed over.
 
     Raises:
@@ -58,58 +69,68 @@ def of_lines(lines: Iterable[str], name: str) -> Iterator[Draft]:
             if line.strip():
                 place = f"{name}, line {number}"
                 try:
-                    row = json.loads(line)
+                    row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_first_of_each_name)
                 except (ValueError, RecursionError) as error:
-                    raise DraftError(f"{place} is not JSON: {error}.") from error
+                    raise DraftError(f"{place} is not JSON.") from error
                 if not isinstance(row, dict):
                     raise DraftError(f"{place} is not an object with title and body.")
-                yield _draft(row, place)
+                yield _draft(Columns(row, _COLUMNS).row(list(row.values())), place, body_format)
     except UnicodeDecodeError as error:
         raise DraftError(f"{name} is not UTF-8: {error.reason}.") from error
 
 
-def _of_csv(lines: Iterable[str], name: str) -> Iterator[Draft]:
-    csv.field_size_limit(2 * BODY_CHARS)
-    rows = csv.DictReader(lines, strict=True)
-    try:
-        _check_columns(rows.fieldnames or [], name)
-        for row in rows:
-            tags = row.get("chosen_tags") or ""
-            yield _draft(row | {"chosen_tags": tags.replace(",", " ").split()}, f"{name}, line {rows.line_num}")
-    except csv.Error as error:
-        raise DraftError(f"{name}, line {rows.line_num} is broken CSV: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise DraftError(f"{name} is not UTF-8: {error.reason}.") from error
+def _first_of_each_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of names and values; of two with one name the first is taken, as of a table's columns."""
+    row: dict[str, Any] = {}
+    for name, value in pairs:
+        row.setdefault(name, value)
+    return row
 
 
-def _of_parquet(path: Path) -> Iterator[Draft]:
+def _of_csv(path: Path, body_format: str) -> Iterator[Draft]:
+    table = CsvTable(path, _COLUMNS)
+    _check_columns(table.columns, table.header, path.name)
+    width = len(table.header)
+    with path.open("rb") as file:
+        for row in table.rows(file):
+            place = f"{path.name}, line {row.line}"
+            if row.broken:
+                raise DraftError(f"{place}: {row.broken}.")
+            if any(row.values[width:]):
+                raise DraftError(f"{place} has {len(row.values)} fields, and the header has {width}.")
+            yield _draft(table.columns.row(row.values), place, body_format)
+
+
+def _of_parquet(path: Path, body_format: str) -> Iterator[Draft]:
     import polars as pl
 
     try:
         rows = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise DraftError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}.") from error
-    _check_columns(rows.columns, path.name)
-    for number, row in enumerate(rows.iter_rows(named=True), start=1):
-        yield _draft(row, f"{path.name}, row {number}")
+    columns = Columns(rows.columns, _COLUMNS)
+    _check_columns(columns, rows.columns, path.name)
+    for number, values in enumerate(rows.iter_rows(), start=1):
+        yield _draft(columns.row(values), f"{path.name}, row {number}", body_format)
 
 
-def _check_columns(columns: Iterable[str], name: str) -> None:
-    if "title" not in columns and "body" not in columns:
-        raise DraftError(f"{name} has neither a column title nor body. It has {', '.join(columns) or 'none'}.")
+def _check_columns(columns: Columns, header: Iterable[str], name: str) -> None:
+    if len(columns.missing("title", "body")) == 2:
+        raise DraftError(f"{name} has neither a column title nor body. It has {', '.join(header) or 'none'}.")
 
 
-def _draft(row: Mapping[str, Any], place: str) -> Draft:
+def _draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:
     """Make a draft of a row; say where the row is if it is none."""
-    title, body, body_format = (default if row.get(name) is None else row[name] for name, default in _DEFAULTS.items())
+    title, body = ("" if is_empty(row.get(name)) else row[name] for name in ("title", "body"))
+    body_format = str(row.get("body_format") or default_format).strip().lower()
     body_format = "text" if body_format == "none" else body_format  # as files of questions say that there is no body
-    if not all(isinstance(value, str) for value in (title, body, body_format)) or body_format not in BODY_FORMATS:
+    if not isinstance(title, str) or not isinstance(body, str) or body_format not in BODY_FORMATS:
         raise DraftError(f"{place}: title and body must be strings, body_format one of {', '.join(BODY_FORMATS)}.")
-    chosen = row.get("chosen_tags")
-    chosen = [] if chosen is None else chosen
-    if not isinstance(chosen, list) or not all(isinstance(tag, str) for tag in chosen):
-        raise DraftError(f"{place}: chosen_tags must be a list of strings.")
-    return Draft(title, body, body_format, tuple(chosen))
+    try:
+        chosen = read_tags(next((row[name] for name in _CHOSEN if not is_empty(row.get(name))), None))
+    except TagsError as error:
+        raise DraftError(f"{place}: {error}.") from error
+    return Draft(title, body, body_format, chosen)
 
 
 def answered(classifier: Classifier, drafts: Iterable[Draft], limit: int) -> Iterator[str]:

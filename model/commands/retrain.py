@@ -11,7 +11,7 @@ import click
 
 from model.classifier import DEFAULT_TIER, TIERS, Classifier, read_manifest
 from model.commands import questions as sources
-from model.commands.prepare import prepare
+from model.commands.prepare import languages_option, prepare
 from model.commands.registry import (
     against,
     champion_of,
@@ -69,6 +69,7 @@ WORK = ".retraining"
 @click.option("--rank", type=click.IntRange(1, 2048), help="Numbers a word in the low-rank part.")
 @click.option("--least-uses", type=click.IntRange(1), help="Uses from which on a tag is in the vocabulary.")
 @click.option("--site", "sites", multiple=True, default=["stackoverflow.com"], show_default=True, help="Sites to ask.")
+@languages_option
 @sources.key_option
 @sources.address_option
 @mlflow_option
@@ -90,6 +91,7 @@ def retrain(
     rank: int | None,
     least_uses: int | None,
     sites: tuple[str, ...],
+    languages: tuple[str, ...] | None,
     key: str | None,
     address: str,
     mlflow: str | None,
@@ -114,7 +116,7 @@ def retrain(
         if read_manifest(encoder)["tier"] != "full":
             encoder = RELEASED / "full"
         lines = [line for file in files for line in told(file, sites)[0]]
-        posted = [_posted(context, file, work, asked) for file in files]
+        posted = [_posted(context, file, work, asked, languages) for file in files]
         mixed, counts = _mixed(base, posted, files, lines, weighing, work)
         trained, released = (mixed.with_name(f"{step}-{chosen}") for step in ("trained", "released"))
         places = {"questions": mixed, "out": trained, "encoder": encoder, "keep": work / "encoded"}
@@ -129,15 +131,19 @@ def retrain(
     click.echo(f"To try it: tagalong-server deploy {version.number} --share 10%")
 
 
-def _posted(context: click.Context, file: Path, work: Path, asked: dict[str, Any]) -> Path:
+def _posted(
+    context: click.Context, file: Path, work: Path, asked: dict[str, Any], languages: tuple[str, ...] | None
+) -> Path:
     """Ask the sites for the questions that a file names, and prepare them, if that is not done; give the file."""
     from model.pipeline import sha256_of
 
     name = sha256_of(file)[:16]
     fetched, prepared = work / f"posted-{name}.parquet", work / f"prepared-{name}.parquet"
     click.echo(f"Asking for the questions of {file}", err=True)
-    context.invoke(sources.feedback, file=file, out=fetched, **asked, force=False)
-    context.invoke(prepare, questions=fetched, out=prepared, dev_share=0.0, force=False)
+    # Anybody can send numbers of questions that are none: however many they are, the others are learned from.
+    every = {"refuse_above": 1.0, "force": False}
+    context.invoke(sources.feedback, file=file, out=fetched, **asked, **every)
+    context.invoke(prepare, questions=fetched, out=prepared, dev_share=0.0, languages=languages, **every)
     return prepared
 
 

@@ -9,6 +9,7 @@ import click
 from model.commands.terminal import carries_out, force_option, load, model_option, needs_train_extra
 from model.drafts import DraftError, answered, of_lines, read
 from model.files import write_atomically
+from model.questions.tags import TagsError, read_tags
 from model.text import BODY_FORMATS
 
 
@@ -16,15 +17,19 @@ from model.text import BODY_FORMATS
 @click.option("--title", help="Title of the draft.")
 @click.option("--body", help="Body of the draft; - reads it from standard input.")
 @click.option(
-    "--body-format", type=click.Choice(BODY_FORMATS), default="markdown", show_default=True, help="What the body is in."
+    "--body-format",
+    type=click.Choice(BODY_FORMATS),
+    default="markdown",
+    show_default=True,
+    help="What bodies are in that do not say it.",
 )
 @click.option("--chosen", multiple=True, help="A tag that the draft has already; may be given again.")
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Most tags to give.")
 @click.option(
     "--drafts",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File of drafts with title, body, body_format and chosen_tags: .csv, .parquet, or JSON lines, as - for "
-    "standard input. Gives JSON lines.",
+    help="File of drafts with title, body, body_format and chosen_tags or tags: .csv, .tsv, .parquet, or JSON lines, "
+    "as - for standard input. Gives JSON lines.",
 )
 @click.option(
     "--out",
@@ -46,14 +51,18 @@ def suggest(
 ) -> None:
     """Suggest tags for a draft, or for a file of them."""
     if drafts is not None:
-        _suggest_for_all(drafts, out, model, limit, force=force)
+        _suggest_for_all(drafts, out, model, body_format, limit, force=force)
         return
     if out is not None:
         raise click.UsageError("--out is for the answers to --drafts.")
     if title is None and body is None:
         raise click.UsageError("Give --title or --body, or --drafts with a file of many.")
     text = sys.stdin.read() if body == "-" else body or ""
-    items = load(model).suggest(title or "", text, body_format=body_format, chosen_tags=chosen, limit=limit)
+    try:
+        tags = read_tags(chosen)
+    except TagsError as error:
+        raise click.UsageError(f"--chosen: {error}.") from error
+    items = load(model).suggest(title or "", text, body_format=body_format, chosen_tags=tags, limit=limit)
     if not items:
         click.echo("No tag: the draft has no word that the model knows.")
     for item in items:
@@ -61,12 +70,13 @@ def suggest(
         click.echo(f"{mark} {item.tag:<28}{item.score:.3f}  {item.uses:>6,} uses  because of {', '.join(item.because)}")
 
 
-def _suggest_for_all(drafts: Path, out: Path | None, model: Path, limit: int, *, force: bool) -> None:
+def _suggest_for_all(drafts: Path, out: Path | None, model: Path, body_format: str, limit: int, *, force: bool) -> None:
     from_input = drafts == Path("-")
     classifier = load(model)
     try:
         with needs_train_extra():
-            lines = answered(classifier, of_lines(sys.stdin, "<stdin>") if from_input else read(drafts), limit)
+            read_in = of_lines(sys.stdin, "<stdin>", body_format) if from_input else read(drafts, body_format)
+            lines = answered(classifier, read_in, limit)
             if out is None or out == Path("-"):
                 for line in lines:
                     click.echo(line, nl=False)
@@ -74,7 +84,7 @@ def _suggest_for_all(drafts: Path, out: Path | None, model: Path, limit: int, *,
             if from_input:
                 write_atomically(out.parent, {out.name: "".join(lines).encode()})
                 return
-            parameters: dict[str, Any] = {"limit": limit}
+            parameters: dict[str, Any] = {"limit": limit, "body_format": body_format}
             if (run := carries_out("suggest", [model, drafts], out, parameters, force=force)) is not None:
                 write_atomically(out.parent, {out.name: "".join(lines).encode()})
                 run.record([out])

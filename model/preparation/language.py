@@ -26,7 +26,8 @@ _DENSE: Final = frozenset(["ja", "ko", "zh"])
 """Scripts in which a character is a syllable or a word."""
 _LEAST_SHARE: Final = 0.3
 """Share of the letters that a script must have: English questions name some foreign letters, too."""
-_WORD: Final = re.compile(r"[^\W\d_]+")
+# A whole word: the e of STG_E_NOT_FOUND and of 0x1e0 is not Portuguese.
+_WORD: Final = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _STOP_WORDS: Final = {
     "en": "the a an is are to of in on for and how do i my with not it this that when why what can from does be have "
     "using without by as or if at after between but get use want need into which was there where am no all",
@@ -46,6 +47,8 @@ _LANGUAGES_OF: Final = {
     for words in _STOP_WORDS.values()
     for word in words.split()
 }
+LANGUAGES: Final = tuple(sorted({*_STOP_WORDS, *(language for language, _ in _SCRIPTS)}))
+"""The languages that are told apart."""
 
 
 def language_of(text: str) -> str:

@@ -6,7 +6,7 @@ The report counts, and names examples by the number of their row; it has no text
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from model.files import write_atomically
 from model.parts import Parts
-from model.preparation.language import language_of
+from model.preparation.language import UNDETERMINED, language_of
 from model.preparation.markup import prose_and_code
 from model.preparation.personal import redact
 from model.questions import QuestionsError
-from model.questions.gather import REFUSED, lines_of, nothing_usable
+from model.questions.gather import REFUSED, check_share, lines_of, nothing_usable
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, Batch, Noted, Refused
 
@@ -34,6 +34,7 @@ EXAMPLES: Final = 5
 OWN_CHARS: Final = 100
 """Letters and digits from which on a body is its writer's own: the same again is the same question."""
 
+DEFAULT_LANGUAGES: Final = ("en",)
 NO_WORD: Final = "its title has no word"
 
 _KEYS: Final[dict[str, pl.DataType]] = {"row": pl.Int64(), "title_key": pl.UInt64(), "body_key": pl.UInt64()}
@@ -43,58 +44,81 @@ _FORMATS: Final = {"html": "HTML made plain text", "markdown": "Markdown made pl
 
 
 def prepare(
-    source: ParquetFile, parts: Parts, out: Path, dev_share: float, advance: Callable[[int], None] = lambda done: None
+    source: ParquetFile,
+    parts: Parts,
+    out: Path,
+    dev_share: float,
+    advance: Callable[[int], None] = lambda done: None,
+    languages: Collection[str] | None = DEFAULT_LANGUAGES,
+    refuse_above: float = 1.0,
 ) -> dict[str, Any]:
     """Prepare questions into ``out``, with the report and the refused rows beside it, and give the report.
 
     Args:
         dev_share: share of the questions that becomes ``dev``, by hash of the title, if none of them is.
         advance: called with how many rows were read since the last time.
+        languages: those of questions that stay, beside those whose language cannot be told; None for all.
+        refuse_above: share of refused rows above which nothing is written.
 
     Raises:
-        QuestionsError: no row is a question.
+        QuestionsError: no row is a question, or too many are none.
     """
     after = parts.done[-1].notes["position"] if parts.done else None
     advance(after or 0)
     for batch in source.batches(after):
-        rows, noted = cleaned(batch)
-        notes = {"position": batch.position, "read": batch.rows.height, "noted": noted}
+        rows, noted, dropped = cleaned(batch, languages)
+        notes = {"position": batch.position, "read": batch.rows.height, "noted": noted, "dropped": dropped}
         parts.add(rows, notes | {"refused": [asdict(each) for each in batch.refused]})
         advance(batch.rows.height + len(batch.refused))
     refused = [Refused(**each) for part in parts.done for each in part.notes["refused"]]
+    unusable = _joined(part.notes["dropped"] for part in parts.done)
     if not parts.rows():
         parts.throw_away()
-        raise QuestionsError(nothing_usable(refused))
-    dropped = repeated(parts)
-    gone = pl.Series([row for rows in dropped.values() for row in rows], dtype=pl.Int64)
+        rows_of = [Refused(f"row {row}", reason) for reason, rows in unusable.items() for row in rows]
+        raise QuestionsError(nothing_usable(refused + rows_of))
+    check_share(refused, sum(part.notes["read"] for part in parts.done), refuse_above)
+    again = repeated(parts)
+    gone = pl.Series([row for rows in again.values() for row in rows], dtype=pl.Int64)
 
     def select(rows: pl.LazyFrame) -> pl.LazyFrame:
         rows = rows.filter(~pl.col("row").is_in(gone.implode()))
         return rows.with_columns(split=_split(parts, dev_share)).select(PREPARED.keys())
 
     parts.join(out, select)
-    report = reported(parts, dropped, out)
+    report = reported(parts, unusable | again, out)
     files = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n", REFUSED: lines_of(refused)}
     write_atomically(out.parent, {out.name + ending: text.encode() for ending, text in files.items()})
     parts.throw_away()
     return report
 
 
-def cleaned(batch: Batch) -> tuple[pl.DataFrame, Noted]:
-    """Clean the questions of a batch: rows with ``PREPARED`` and keys, and the numbers of those that were changed."""
+def cleaned(batch: Batch, languages: Collection[str] | None = None) -> tuple[pl.DataFrame, Noted, Noted]:
+    """Clean the questions of a batch: rows with ``PREPARED`` and keys, and the numbers of those changed and dropped."""
     noted = {note: list(rows) for note, rows in batch.noted.items()}
+    dropped: Noted = {}
     kept = []
     for number, row in zip(batch.numbers, batch.rows.iter_rows(named=True), strict=True):
         clean, reasons = _cleaned(row)
-        if clean:
-            kept.append(clean | {"row": number})
+        if drop := _reason_to_drop(clean, languages):
+            dropped.setdefault(drop, []).append(number)
+            continue
+        kept.append(clean | {"row": number})
         for reason in reasons:
             noted.setdefault(reason, []).append(number)
-    return pl.DataFrame(kept, schema=PREPARED | _KEYS), noted
+    return pl.DataFrame(kept, schema=PREPARED | _KEYS), noted, dropped
 
 
-def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
-    """Clean a question; give it, or None if nothing is left, and what was done."""
+def _reason_to_drop(clean: Mapping[str, Any], languages: Collection[str] | None) -> str:
+    """Return why a cleaned question is of no use, or an empty text."""
+    if not _LETTER.search(clean["title"]):
+        return NO_WORD
+    if languages is None or clean["language"] in (*languages, UNDETERMINED):
+        return ""
+    return f"its language is {clean['language']}, none of --languages"
+
+
+def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Clean a question; give it, and what was done."""
     form = row["body_format"]
     prose, code = prose_and_code(row["body"], "text" if form == "none" else form)
     reasons = [_FORMATS[form]] if form in _FORMATS else []
@@ -109,8 +133,6 @@ def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
         texts.append(text)
         kinds.update(found)
     title, prose, code = texts
-    if not _LETTER.search(title):
-        return None, [NO_WORD]
     form = "text" if prose or code else "none"
     changed = {"title": title, "body": prose, "code": code, "body_format": form}
     keys = {"title_key": _key(title), "body_key": _body_key(prose, code), "language": language_of(f"{title}\n{prose}")}
@@ -167,13 +189,9 @@ def _split(parts: Parts, dev_share: float) -> pl.Expr:
 def reported(parts: Parts, dropped: Noted, out: Path) -> dict[str, Any]:
     """Put the report together; see ``table`` for its parts."""
     refused: Noted = {}
-    noted: Noted = {}
     for part in parts.done:
         for each in part.notes["refused"]:
             refused.setdefault(each["reason"], []).append(int(each["place"].split()[-1]))
-        for reason, rows in part.notes["noted"].items():
-            noted.setdefault(reason, []).extend(rows)
-    no_word = noted.pop(NO_WORD, [])
     prepared = pl.scan_parquet(out)
     counts = {
         name: dict(prepared.group_by(name).len().sort("len", name, descending=[True, False]).collect().iter_rows())
@@ -183,10 +201,18 @@ def reported(parts: Parts, dropped: Noted, out: Path) -> dict[str, Any]:
         "rows": sum(part.notes["read"] + len(part.notes["refused"]) for part in parts.done),
         "prepared": prepared.select(pl.len()).collect().item(),
         "refused": _counted(refused),
-        "dropped": _counted({NO_WORD: no_word} | dropped),
-        "changed": _counted(noted),
+        "dropped": _counted(dropped),
+        "changed": _counted(_joined(part.notes["noted"] for part in parts.done)),
         **counts,
     }
+
+
+def _joined(parts: Iterable[Noted]) -> Noted:
+    joined: Noted = {}
+    for noted in parts:
+        for reason, rows in noted.items():
+            joined.setdefault(reason, []).extend(rows)
+    return joined
 
 
 def _counted(rows_of: Noted) -> dict[str, Any]:

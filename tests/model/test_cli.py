@@ -1,5 +1,7 @@
 """The command does the whole way, and says what to do when it cannot."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from backend.cli import main as server
 from model.classifier import DEFAULT_TIER
 from model.cli import main
 from model.commands.terminal import RELEASED
+from model.drafts import read as drafts_of
 from tests.model.conftest import synthetic
 
 SHIPPED = RELEASED / DEFAULT_TIER
@@ -96,7 +99,8 @@ def test_suggest_answers_a_title_with_the_shipped_model_and_reads_a_body_from_st
 @pytest.mark.parametrize(
     ("line", "says"),
     [("{", "line 1 is not JSON"), ("[]", "not an object"), ('{"title": 3}', "must be strings"),
-     ('{"title": "x", "body_format": "rtf"}', "body_format"), ('{"chosen_tags": "c"}', "list of strings")],
+     ('{"title": "x", "body_format": "rtf"}', "body_format"), ('{"chosen_tags": 3}', "line 1: its tags are int"),
+     ('{"Tags": "[\'c"}', "do not match")],
 )  # fmt: skip
 def test_a_draft_that_is_none_is_refused_with_its_line(line: str, says: str) -> None:
     result = run("suggest", "--drafts", "-", stdin=line + "\n")
@@ -124,11 +128,63 @@ def test_drafts_are_answered_from_every_kind_of_file_alike(tmp_path: Path) -> No
     assert second[0]["tag"] == "git"
 
 
+DRAFT = "How to merge two frames in pandas"
+CHOSEN = ["<pandas>", "['pandas']", "|pandas|", '["Pandas"]', "{pandas}", "&lt;pandas&gt;", "'pandas'", "pandas;c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "encoding"),
+    [("d.csv", "Title;BODY;Tags", "utf-8-sig"), ("D.CSV", "Id,Title , Chosen Tags", "utf-16"),
+     ("d.tsv", "Title\ttags\tchosen_tags", "cp1252")],
+)  # fmt: skip
+def test_a7_drafts_are_read_from_exports_and_a_chosen_tag_is_not_offered(
+    tmp_path: Path, name: str, header: str, encoding: str
+) -> None:
+    separator = next(mark for mark in ";\t," if mark in header)
+    lines = io.StringIO()
+    table = csv.writer(lines, delimiter=separator)
+    columns = header.split(separator)
+    table.writerow(columns)
+    chosen_at = max(place for place, column in enumerate(columns) if "tags" in column.lower())
+    for chosen in CHOSEN:
+        table.writerow(
+            [
+                chosen if place == chosen_at else DRAFT if "Title" in column else ""
+                for place, column in enumerate(columns)
+            ]
+        )
+    (tmp_path / name).write_text(lines.getvalue(), encoding=encoding)
+    answered = run("suggest", "--drafts", tmp_path / name)
+    assert answered.exit_code == 0, answered.output
+    offered = [{item["tag"] for item in json.loads(line)["items"]} for line in answered.output.splitlines()]
+    assert len(offered) == len(CHOSEN)
+    assert all(tags and "pandas" not in tags for tags in offered)
+
+
+def test_a7_json_lines_and_parquet_have_their_names_in_any_case_too(tmp_path: Path) -> None:
+    rows = [{"Title": DRAFT, "Tags": chosen, "title": "second of its name"} for chosen in CHOSEN]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-16")
+    pl.DataFrame([{"TITLE": DRAFT, "Tags": ["<pandas>"]}]).write_parquet(tmp_path / "d.parquet")
+    for name in ("d.jsonl", "d.parquet"):
+        drafts = list(drafts_of(tmp_path / name))
+        assert {draft.title for draft in drafts} == {DRAFT}
+        assert all("pandas" in draft.chosen_tags for draft in drafts)
+    assert "* pandas" not in run("suggest", "--title", DRAFT, "--chosen", "<pandas>").output
+    assert run("suggest", "--title", DRAFT, "--chosen", "['pandas'").exit_code == 2
+
+
+def test_what_bodies_of_drafts_are_in_can_be_said_once_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("Title,Body,Body Format\nx,<p>y</p>,\nx,<p>y</p>,Markdown\n")
+    assert [draft.body_format for draft in drafts_of(path, "html")] == ["html", "markdown"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [("d.csv", b"subject\nx\n", "neither a column title nor body"), ("d.csv", b'title\n"x\n', "broken CSV"),
+     ("d.csv", b"title,body\nOne, two,x\n", "has 3 fields"), ("d.csv", b"title,tags\nOne,{c\n", "line 2: its tags"),
      ("d.parquet", b"PAR1", "cannot be read as Parquet"), ("d.jsonl", b'"\xff"', "not UTF-8"),
-     ("d.csv", b"title\n\xff\n", "not UTF-8")],
+     ("d.csv", b"", "neither a column title nor body")],
 )  # fmt: skip
 def test_a_file_that_holds_no_drafts_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)

@@ -8,7 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from click.testing import CliRunner, Result
 
+from model.cli import main
 from model.parts import Parts
 from model.preparation.language import language_of
 from model.preparation.markup import prose_and_code
@@ -20,6 +22,10 @@ from model.questions.parquet import ParquetFile, read
 from model.questions.posts import NO_YEAR, UNKNOWN_FORMAT
 
 LONG = "This body is long enough to be its writer's own, since nobody writes so many words twice. " * 2
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
 
 
 def prepared(tmp_path: Path, *rows: dict[str, object], dev_share: float = 0) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -272,6 +278,65 @@ def test_a_prepared_file_has_text_code_and_language(tmp_path: Path) -> None:
         "spaces in the title": {"rows": 1, "examples": [1]},
     }
     assert report["language"] == {"en": 1, "und": 1}
+
+
+# Written for this test: English that is full of code, of foreign words and of names that other languages have too.
+CODE_IN_ENGLISH = [
+    "OLE/COM object viewer reports STG_E_FILENOTFOUND",
+    "malloc: garbage ptr = 0x18a15e0, has non-zero refcount = 1",
+    "SELECT * FROM la WHERE de = 'en' AND no = ? ORDER BY y",
+    "TypeError: unsupported operand type(s) for +: 'int' and 'NoneType' in e.g. la.py",
+    "std::vector<int> v; for (auto a : v) { o << a << endl; }",
+    "com.example.mi.app: Das ist kein Fehler? Translating the German message of a dialog in Android",
+    "El Capitan: sudo apt-get is not found, and pip does not work",
+    "How do I print 'está' with the right accent in Python 2.7?",
+    "para = document.createElement('p'); para.com = y",
+    "Les Misérables dataset: d3.js force layout does not de-duplicate nodes",
+    "const { data: un, error } = useQuery(MI_QUERY) returns undefined",
+    "Regex to match Привет and hello in the same string",
+]
+
+
+@pytest.mark.parametrize("text", CODE_IN_ENGLISH)
+def test_a12_english_full_of_code_is_not_taken_for_another_language(text: str) -> None:
+    assert language_of(text) in ("en", "und")
+
+
+def test_a12_questions_in_other_languages_are_left_out_and_how_many_is_said(tmp_path: Path) -> None:
+    asked = [{"title": title} for language in ("en", "es", "pt", "ru", "und") for title in SAMPLES[language] if title]
+    rows, report = prepared(tmp_path, *asked)
+    assert set(rows["language"]) == {"en", "und"}
+    assert report["dropped"] == {
+        f"its language is {language}, none of --languages": {"rows": 3, "examples": [first, first + 1, first + 2]}
+        for language, first in (("es", 10), ("pt", 13), ("ru", 16))
+    }
+    assert "3 its language is ru" in table(report)
+    for languages, kept in (("all", {"en", "es", "pt", "ru", "und"}), ("es, PT", {"es", "pt", "und"})):
+        out = tmp_path / "by-command.parquet"
+        done = command("prepare", tmp_path / "raw.parquet", "--out", out, "--languages", languages)
+        assert done.exit_code == 0, done.output
+        assert set(pl.read_parquet(out)["language"]) == kept
+    assert (
+        "none of ar, de, el, en"
+        in command("prepare", tmp_path / "raw.parquet", "--out", out, "--languages", "xx").output
+    )
+    none_left = command("prepare", tmp_path / "raw.parquet", "--out", out, "--languages", "ja", "--refuse-above", "0")
+    assert none_left.exit_code == 0, "those whose language cannot be told stay"
+
+
+def test_a12_a_file_with_nothing_in_the_languages_says_why(tmp_path: Path) -> None:
+    with pytest.raises(QuestionsError, match=r"None of the 3 rows .*its language is ru"):
+        prepared(tmp_path, *({"title": title} for title in SAMPLES["ru"]))
+
+
+def test_e10_too_many_refused_rows_end_the_preparation_too(tmp_path: Path) -> None:
+    path, out = tmp_path / "raw.parquet", tmp_path / "prepared.parquet"
+    pl.DataFrame({"title": ["One", "", ""], "tags": ["<a>", "<a>", "<a>"]}).write_parquet(path)
+    refused = command("prepare", path, "--out", out)
+    assert refused.exit_code == 1
+    assert "2 of 3 rows were refused, more than 50 % of them: it has no title (2)" in refused.output
+    assert not out.exists()
+    assert command("prepare", path, "--out", out, "--refuse-above", "70%").exit_code == 0
 
 
 def test_rows_that_are_no_question_are_listed_with_their_number_and_the_reason(tmp_path: Path) -> None:
