@@ -20,7 +20,7 @@ from model.encoder.tokens import Tokens
 from model.reasons import Words, because, sparse_losses, state_losses
 from model.synonyms import RETIRED, same_tags
 from model.synonyms import name_in_use as name_in_use
-from model.text import BODY_FORMATS, ready
+from model.text import BODY_FORMATS, ready, written_words
 
 FORMAT: Final = 2
 """Number of the released files' format: what ``manifest.json`` says and what the graph takes and gives."""
@@ -153,18 +153,19 @@ class Classifier:
             raise ValueError(f"limit is {limit}; it must be 1 or more")
         if body_format not in BODY_FORMATS:
             raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
-        title, body = ready(title, body, body_format)
+        draft = ready(title, body, body_format)
         chosen = same_tags(chosen_tags)
-        found, tokens = self._run(title, body, chosen, max(limit, _WINDOW) + len(chosen))
+        found, tokens = self._run(*draft, chosen, max(limit, _WINDOW) + len(chosen))
         if not len(found["features"]):
             return []
         best = self._settle(found, chosen)
         if len(best) < limit and len(found["tags"]) < len(self.tags):
-            found, tokens = self._run(title, body, chosen, len(self.tags))
+            found, tokens = self._run(*draft, chosen, len(self.tags))
             best = self._settle(found, chosen)
         best = best[:limit]
         confident = self._decision.confident([score for _, score, _ in best])
-        reasons = _reasons(title, body, tokens, found, [place for _, _, place in best])
+        reasons = _reasons(*draft, tokens, found, [place for _, _, place in best])
+        reasons = _as_written(reasons, title, body, body_format)
         return [
             Suggested(name, score, rank < confident, self._uses[name], reasons[rank])
             for rank, (name, score, _) in enumerate(best)
@@ -222,6 +223,14 @@ def _reasons(
     if word_of is not None:
         losses += state_losses(word_of, len(words.spelled), found[_STATE_EVIDENCE].T[places])
     return because(words, losses)
+
+
+def _as_written(reasons: list[tuple[str, ...]], title: str, body: str, body_format: str) -> list[tuple[str, ...]]:
+    """Return reasons in the writer's own characters, where the model read plainer ones."""
+    if all(word in title or word in body for words in reasons for word in words):
+        return reasons
+    written = written_words(title, body, body_format)
+    return [tuple(written.get(word, word) for word in words) for words in reasons]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

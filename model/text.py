@@ -6,7 +6,9 @@ searches that fail end the loop, and no pattern can start again inside what it h
 
 import re
 from html import unescape
+from itertools import accumulate, pairwise
 from typing import Final, Literal, get_args
+from unicodedata import is_normalized, normalize
 
 BodyFormat = Literal["markdown", "html", "text"]
 BODY_FORMATS: Final[tuple[str, ...]] = get_args(BodyFormat)
@@ -45,9 +47,23 @@ APART: Final = "\n"
 """Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
 _word, _part, _name_part = re.compile(WORD), re.compile(PART), re.compile(NAME_PART)
 
+# Code points, not characters, so that a reader of this file sees which.
+_SHARP: Final = "\u266f"
+_OWN_FORMS: Final = {
+    # Hyphens of typography, which NFKC keeps, and signs that it would glue to the word before: Java™ is no JavaTM.
+    "\u2010": "-",
+    "\u2011": "-",
+    "\u2120": " ",
+    "\u2122": " ",
+    # What is not to be seen parts no word: soft hyphen, zero-width space and joiners, word joiner, byte order mark.
+    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+}
+_foreign: Final = re.compile(r"[^\x00-\x7f]")
+_changes: Final = re.compile(f"[{_SHARP}{''.join(_OWN_FORMS)}]")
+
 
 def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
-    """Make a title and a body ready: plain text, cut to the length that the model reads.
+    """Make a title and a body ready: plain text in plain characters, cut to the length that the model reads.
 
     Args:
         title: the title as typed; HTML entities are not expected in it.
@@ -57,7 +73,7 @@ def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
     Raises:
         ValueError: ``body_format`` is none of ``BODY_FORMATS``.
     """
-    return _encodable(title[:TITLE_CHARS]), plain_text(body, body_format)
+    return plain_characters(_encodable(title[:TITLE_CHARS]))[:TITLE_CHARS], plain_text(body, body_format)
 
 
 def plain_text(body: str, body_format: str, chars: int = FEATURE_CHARS) -> str:
@@ -66,6 +82,11 @@ def plain_text(body: str, body_format: str, chars: int = FEATURE_CHARS) -> str:
     Raises:
         ValueError: ``body_format`` is none of ``BODY_FORMATS``.
     """
+    # Cut before, or a character that stands for eighteen would make long texts longer, and after.
+    return plain_characters(_without_markup(body, body_format, chars))[:chars]
+
+
+def _without_markup(body: str, body_format: str, chars: int) -> str:
     body = _encodable(body[:BODY_CHARS])
     if body_format == "html":
         body = without_entities(_without_tags(body, chars))
@@ -74,6 +95,40 @@ def plain_text(body: str, body_format: str, chars: int = FEATURE_CHARS) -> str:
     elif body_format != "text":
         raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
     return _encodable(body[:chars])
+
+
+def plain_characters(text: str) -> str:
+    """Return a text with each character in its plain form: full-width letters, ligatures and styled letters as ASCII.
+
+    That is NFKC (Unicode Standard Annex 15), and ♯ as ``#`` after a letter. It goes character by character, so that a
+    letter and an accent typed after it stay apart: composed, they would be no letter of a word any more.
+    """
+    if text.isascii() or (is_normalized("NFKC", text) and not _changes.search(text)):
+        return text
+    return re.sub(f"(?<=[a-zA-Z]){_SHARP}", "#", _foreign.sub(lambda one: _plain_form(one[0]), text))
+
+
+def _plain_form(character: str) -> str:
+    own = _OWN_FORMS.get(character)
+    return normalize("NFKC", character) if own is None else own
+
+
+def written_words(title: str, body: str, body_format: str) -> dict[str, str]:
+    """Return how the writer wrote the words of a ready draft that ``plain_characters`` changed, by how they are ready.
+
+    Raises:
+        ValueError: ``body_format`` is none of ``BODY_FORMATS``.
+    """
+    found: dict[str, str] = {}
+    for text in (_encodable(title[:TITLE_CHARS]), _without_markup(body, body_format, FEATURE_CHARS)):
+        plain = plain_characters(text)
+        if plain == text:
+            continue
+        begins = [0, *accumulate(len(_plain_form(character)) for character in text)]
+        origin = [i for i, (begin, end) in enumerate(pairwise(begins)) for _ in range(end - begin)]
+        for word in _word.finditer(plain):
+            found.setdefault(word[0], text[origin[word.start()] : origin[word.end() - 1] + 1])
+    return found
 
 
 def words(text: str) -> list[str]:

@@ -175,6 +175,31 @@ def test_reasons_keep_the_spelling_of_the_draft(shipped: Classifier) -> None:
     assert "Pandas" in shipped.suggest("Pandas merge")[0].because
 
 
+@pytest.mark.parametrize(
+    ("plain", "written"),
+    [
+        ("C# LINQ query groups twice", "\uff23\uff03 \uff2c\uff29\uff2e\uff31 query groups twice"),
+        ("C# LINQ query groups twice", "C\u266f LINQ\u00a0query groups\u3000twice"),
+        ("C++ template of std::vector", "C\u207a\u207a template of \uff53\uff54\uff44::vector"),
+        ("Read a file in Python", "Read a \ufb01le in \U0001d40f\U0001d432\U0001d42d\U0001d421\U0001d428\U0001d427"),
+        ("asp.net-mvc routing", "asp.net\u2011mvc rou\u00adting"),
+    ],
+)
+def test_c4_other_forms_of_characters_are_read_as_ascii(shipped: Classifier, plain: str, written: str) -> None:
+    for draft, same in (((plain, ""), (written, "")), (("", plain), ("", written))):
+        expected, found = shipped.suggest(*draft), shipped.suggest(*same)
+        assert [(item.tag, item.score) for item in found] == [(item.tag, item.score) for item in expected]
+        assert all(word in written for item in found for word in item.because)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["\u5728Python\u4e2d\u5408\u5e76DataFrame", "Python\u3067DataFrame\u3092", "DataFrame \u0432 Python\u2019\u0435"],
+)
+def test_c4_tags_inside_words_of_other_scripts_are_found(shipped: Classifier, title: str) -> None:
+    assert {"python", "dataframe"} <= set(tags_of(shipped, title))
+
+
 def test_limits_and_formats_out_of_range_are_refused(shipped: Classifier) -> None:
     with pytest.raises(ValueError, match="limit"):
         shipped.suggest("x", limit=0)

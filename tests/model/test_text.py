@@ -1,6 +1,9 @@
 """A draft's text is made ready the same way, quickly, whatever it holds."""
 
+import json
 import time
+from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -11,10 +14,15 @@ from model.text import (
     TITLE_CHARS,
     name_pieces,
     names_of_words,
+    plain_characters,
     plain_text,
     ready,
     words,
+    written_words,
 )
+
+# For whoever makes texts ready in another language: [text as written, in plain characters].
+PLAIN = [tuple(case) for case in json.loads((Path(__file__).parent / "plain-characters.json").read_text("utf-8"))]
 
 
 def test_html_loses_its_tags_and_keeps_its_code_and_entities_are_decoded() -> None:
@@ -64,6 +72,39 @@ def test_lengths_are_capped() -> None:
     assert "late" not in plain_text(" " * BODY_CHARS + "late", "markdown")
 
 
+@pytest.mark.parametrize(("written", "plain"), PLAIN)
+def test_c4_characters_are_read_in_their_plain_form(written: str, plain: str) -> None:
+    assert plain_characters(written) == plain
+    assert plain_characters(plain) == plain
+    assert ready(written, written, "text") == (plain, plain)
+    assert ready("", f"<p>{written}</p>", "html")[1].strip() == plain.strip()
+
+
+def test_c4_every_character_by_itself_is_what_nfkc_makes_of_it_but_for_those_named() -> None:
+    own = {chr(code) for code in (0x2010, 0x2011, 0x2120, 0x2122, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)}
+    characters = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
+    assert {one for one in characters if plain_characters(one) != normalize("NFKC", one)} == own
+
+
+def test_c4_what_one_character_stands_for_makes_no_text_longer_than_is_read() -> None:
+    title, body = ready("\ufdfa" * TITLE_CHARS, "\ufdfa" * BODY_CHARS, "text")
+    assert (len(title), len(body)) == (TITLE_CHARS, FEATURE_CHARS)
+
+
+def test_c4_markup_is_markup_before_characters_become_plain() -> None:
+    assert plain_text("a \uff1cb\uff1e c &#xFF23;&#xFF03;", "html") == "a <b> c C#"
+
+
+def test_c4_words_are_told_as_the_writer_wrote_them() -> None:
+    title, body = "\uff23\uff03 and x\u00b2 in F\u266f", "<p>pan\u00addas <b>o\ufb00</b>set C#</p>"
+    written = written_words(title, body, "html")
+    assert written == {
+        "C#": "\uff23\uff03", "and": "and", "x2": "x\u00b2", "in": "in", "F#": "F\u266f",
+        "pandas": "pan\u00addas", "offset": "o\ufb00set",
+    }  # fmt: skip
+    assert written_words("plain C#", "caf\u00e9", "text") == {}
+
+
 def test_nul_and_lone_surrogates_can_be_encoded_afterwards() -> None:
     title, body = ready("a\0b\ud800c", "d\udfff\0e&#0;&#xD800;&#55296;", "html")
     assert (title + body).encode("utf-8")
@@ -79,7 +120,8 @@ def test_a_number_of_thousands_of_digits_is_no_entity() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["<", "<!--", "<a ", "</", "&", "&#", "&a", "[", "![", "[a](", "](", "[a][", "`", "\n[a", "\n[a]:", " ", "*", "&#1",
-     "<b>", "<p", "[]", "[a]:\n", "\n   [", "\ud800", "é", "a.", "-"],
+     "<b>", "<p", "[]", "[a]:\n", "\n   [", "\ud800", "é", "a.", "-",
+     "\uff23", "\ufdfa", "\u266f", "C\u266f", "e\u0301", "\u0301"],
 )  # fmt: skip
 def test_fifty_thousand_hostile_characters_take_linear_time(piece: str, body_format: str) -> None:
     half, whole = (_seconds((piece * 50_000)[:n], body_format) for n in (25_000, 50_000))
