@@ -7,7 +7,8 @@ that a web page sends which is not ours. An extension's requests carry its own o
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.problems import Problem, too_many
@@ -41,12 +43,10 @@ EXTENSION_SCHEMES = frozenset({"chrome-extension", "moz-extension", "safari-web-
 # stored in 2 ms, the last of these waits half a second. The line before the classifier is `suggestions.line`.
 MOST_AT_ONCE = 256
 
-OVERLOADED = Problem(
-    503,
-    "Overloaded",
-    "More requests wait than can be answered in time; nothing was stored. Send the same request again in a moment.",
-    headers={"Retry-After": "1"},
-).response()
+# What all requests that are being received and answered may have of bodies together, and the part of it that is for
+# bodies larger than ordinary ones. Bytes.
+BODIES_LIMIT = 64 << 20
+LARGE_BODIES_LIMIT = 48 << 20
 
 # A draft of 50,000 characters, each escaped in JSON as two \\uXXXX, and room to spare. Bytes.
 BODY_LIMIT = 1 << 20
@@ -77,6 +77,7 @@ class Gate:
         self.rules = rules
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._limit = RateLimitItemPerMinute(max(rules.rate_limit, 1))
+        self._bodies = Bodies()
         self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,36 +85,44 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if not scope["path"].startswith("/api/"):
-            await self._check_and_pass_on(scope, receive, send)
-            return
-        if self._at_once >= MOST_AT_ONCE:
-            # Before any check, since under a flood even those would take the time that answers need.
-            await OVERLOADED(scope, receive, send)
-            return
-        self._at_once += 1
         try:
             await self._check_and_pass_on(scope, receive, send)
-        finally:
-            self._at_once -= 1
-
-    async def _check_and_pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        largest = self.rules.body_limits.get(scope["path"], BODY_LIMIT)
-        try:
-            check_repetition(headers)
-            self._check_host(headers, scope["http_version"])
-            if scope["method"] in WRITES:
-                check_origin(headers)
-                check_content_type(headers)
-                check_content_length(headers, largest)
-            if scope["path"].startswith("/api/"):
-                self._check_key(headers)
-                await self._check_rate(scope)
         except Problem as problem:
             await problem.response()(scope, receive, send)
-            return
-        await self.app(scope, limited(receive, largest), send)
+        except ClientDisconnect:
+            pass  # nobody waits for an answer
+
+    async def _check_and_pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limited = scope["path"].startswith("/api/")
+        if limited:
+            # Before any check, since under a flood even those would take the time that answers need.
+            self._check_load()
+        headers = Headers(scope=scope)
+        largest = self.rules.body_limits.get(scope["path"], BODY_LIMIT)
+        check_repetition(headers)
+        self._check_host(headers, scope["http_version"])
+        if scope["method"] in WRITES:
+            check_origin(headers)
+            check_content_type(headers)
+            check_content_length(headers, largest)
+        if limited:
+            self._check_key(headers)
+            await self._check_rate(scope)
+        if scope["method"] not in WRITES:
+            largest = 0
+        async with self._bodies.read(receive, largest) as receive_whole:
+            if limited:
+                # Whoever sends slowly is not being answered yet.
+                self._check_load()
+            self._at_once += limited
+            try:
+                await self.app(scope, receive_whole, send)
+            finally:
+                self._at_once -= limited
+
+    def _check_load(self) -> None:
+        if self._at_once >= MOST_AT_ONCE:
+            raise overloaded("More requests wait than can be answered in time; nothing was stored.")
 
     def _check_host(self, headers: Headers, http_version: str) -> None:
         host = hostname(headers.get("host", ""))
@@ -217,16 +226,63 @@ def too_large(largest: int) -> Problem:
     )
 
 
-def limited(receive: Receive, largest: int) -> Receive:
-    """Count a body while it is read, since one that is sent in chunks does not say its size."""
-    size = 0
+def overloaded(detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+    """Return the answer to a request for which there is no room now."""
+    return Problem(
+        503,
+        "Overloaded",
+        f"{detail} Send the same request again in a moment.",
+        headers={"Retry-After": "1", **(headers or {})},
+    )
 
-    async def counting() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > largest:
-            raise too_large(largest)
-        return message
 
-    return counting
+class Bodies:
+    """Reads the bodies of requests, and bounds what all of them hold together."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    @asynccontextmanager
+    async def read(self, receive: Receive, largest: int) -> AsyncIterator[Receive]:
+        """Read a body and hand it on in one piece; it counts until the block ends.
+
+        Args:
+            receive: where the body comes from.
+            largest: what it may have, in bytes; 0 reads none.
+
+        Raises:
+            Problem: 413, the body is too large; 503, there is no room for it now.
+            ClientDisconnect: whoever sent it has left.
+        """
+        chunks: list[bytes] = []
+        size = 0
+        more = largest > 0
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(chunks[-1])
+                self.held += len(chunks[-1])
+                if size > largest:
+                    raise too_large(largest)
+                if self.held > (BODIES_LIMIT if size <= BODY_LIMIT else LARGE_BODIES_LIMIT):
+                    raise overloaded("Too much is being sent at once.", {"Connection": "close"})
+            yield in_one_piece(chunks, receive) if chunks else receive
+        finally:
+            self.held -= size
+
+
+def in_one_piece(chunks: list[bytes], receive: Receive) -> Receive:
+    """Return what gives a body that has been read, once, and then whatever comes after it."""
+
+    async def receive_whole() -> Message:
+        if not chunks:
+            return await receive()
+        body = b"".join(chunks)
+        chunks.clear()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_whole

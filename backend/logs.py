@@ -55,12 +55,13 @@ def note(**values: Any) -> None:
         noted.update(values)
 
 
-def tell_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Write the line of a request that has been answered: an error at 5xx, a warning where it was slow."""
+def tell_request(method: str, route: str, status: int, seconds: float, error: BaseException | None = None) -> None:
+    """Write the one line of a request: an error at 5xx, with what raised it, and a warning where it was slow."""
     if _lines is None:
         return
-    tell = _lines.error if status >= 500 else _lines.warning if seconds >= SLOW else _lines.info
-    tell("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2))
+    tell = _lines.error if status >= 500 or error else _lines.warning if seconds >= SLOW else _lines.info
+    facts = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+    tell("request", **facts, **({"exc_info": error} if error else {}))
 
 
 def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:

@@ -9,7 +9,7 @@ import time
 from prometheus_client import Counter, Gauge, Histogram, Info
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend import logs
+from backend import logs, problems
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -53,7 +53,10 @@ SHADOW_ANSWERS = Counter(
 
 
 class RequestTimer:
-    """ASGI middleware that names every request, times it by route and status, and writes its line in the log."""
+    """ASGI middleware that names every request, times it by route and status, and writes its line in the log.
+
+    An error that nobody has caught ends here, with the answer 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -63,10 +66,10 @@ class RequestTimer:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started, error = time.perf_counter(), None
         given_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
         request_id = logs.begin_request(given_id.decode("latin-1")).encode()
-        status = 500
+        status = LEFT
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -77,14 +80,22 @@ class RequestTimer:
 
         try:
             await self.app(scope, receive, watch)
+        except Exception as raised:
+            # Here and not by uvicorn, which would write a traceback of its own.
+            error = raised
+            if status == LEFT:
+                await problems.fault().response()(scope, receive, watch)
         finally:
             # The template of the route, never the address itself: an address can hold an install's id.
             route = getattr(scope.get("route"), "path", None) or "none"
             method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
             seconds = time.perf_counter() - started
             REQUESTS.labels(method, route, str(status)).observe(seconds)
-            logs.tell_request(method, route, status, seconds)
+            logs.tell_request(method, route, status, seconds, error)
 
+
+# What nginx calls the status of a request whose client left before its answer began.
+LEFT = 499
 
 REQUEST_ID = b"x-request-id"
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -204,15 +204,14 @@ async def on_database_busy(request: Request, error: Exception) -> JSONResponse:
     return database_busy().response()
 
 
-async def on_fault(request: Request, error: Exception) -> JSONResponse:
-    """Answer after an error of our own: the log has it, the client learns nothing of the inside."""
+def fault() -> Problem:
+    """Return the answer after an error of our own: the log has it, the client learns nothing of the inside."""
     return Problem(
         500,
         "Internal error",
         "The service made an error and has logged it. The same request may succeed later.",
-        # This answer is given outside of the middleware that gives all others their id.
-        headers={"X-Request-Id": logs.request_id() or ""},
-    ).response()
+        headers={"Connection": "close"},
+    )
 
 
 def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> None:
@@ -231,4 +230,3 @@ def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> No
     app.add_exception_handler(RequestValidationError, on_invalid_told)
     app.add_exception_handler(DatabaseAway, on_database_away)
     app.add_exception_handler(DatabaseBusy, on_database_busy)
-    app.add_exception_handler(Exception, on_fault)

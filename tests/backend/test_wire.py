@@ -1,19 +1,23 @@
 """On the wire: slow clients, endless bodies, what is no HTTP at all, and an end that loses no request."""
 
 import asyncio
+import io
 import json
+import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 import uvicorn
 
-from backend import wire
+from backend import gate, logs, wire
 from backend.app import create_app
 from backend.settings import Settings
+from backend.suggestions.service import Suggester
 from tests.backend.service import a_draft
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +84,7 @@ def listening(database_url: str) -> Callable[..., object]:
         settings = Settings(database_url=database_url, admin_password="correct horse", rate_limit=0, model_tier="light")
         app = create_app(settings)
         with socket.create_server(("127.0.0.1", 0)) as free:
-            config = uvicorn.Config(app, http=wire.Connection, ws="none", log_config=None)
+            config = uvicorn.Config(app, http=wire.Connection, ws="none", log_config=None, access_log=False)
             server = wire.Server(
                 config, drain_seconds=drain_seconds, on_drain=lambda: setattr(app.state, "draining", True)
             )
@@ -244,3 +248,166 @@ async def test_a_server_that_is_told_to_end_serves_until_everybody_knows(listeni
         assert service.server.should_exit
         with pytest.raises(ConnectionError):
             await service.connect()
+
+
+async def until_closed(service: Listening) -> None:
+    """Return when the server has no connection any more."""
+    async with asyncio.timeout(30):
+        while service.server.server_state.connections:
+            await asyncio.sleep(0.02)
+
+
+async def test_d2_who_never_reads_is_cut_off_and_others_are_served(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "READ_WITHIN", 1.0)
+    async with listening() as service:
+        schema = LIVE.replace(b"/health/live", b"/openapi.json")
+        silent = []
+        for _ in range(10):
+            connection = socket.create_connection(("127.0.0.1", service.port))
+            connection.setblocking(False)
+            connection.send(schema * 150)  # more than the kernel's buffers take of the answers
+            silent.append(connection)
+        async with asyncio.timeout(20):
+            assert (await service.request(LIVE))[1] == {"status": "live"}
+        await until_closed(service)
+        for connection in silent:
+            connection.close()
+
+
+async def test_d2_who_reads_slowly_gets_all_of_it(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "READ_WITHIN", 0.5)
+    monkeypatch.setattr(wire, "LEAST_READ", 1 << 10)
+    async with listening() as service:
+        schema = LIVE.replace(b"/health/live", b"/openapi.json")
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1 << 12)
+        writer.write(schema * 299 + schema.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answer = bytearray()
+        while piece := await asyncio.wait_for(reader.read(1 << 19), 20):
+            answer += piece
+            if len(answer) < 1 << 20:
+                await asyncio.sleep(0.1)
+        writer.close()
+        assert answer.count(b"HTTP/1.1 200 OK") == 300
+        assert answer.endswith(b"}")
+
+
+async def test_d3_bodies_that_are_held_open_share_what_there_is(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "BODIES_LIMIT", 8 << 20)
+    monkeypatch.setattr(gate, "LARGE_BODIES_LIMIT", 6 << 20)
+    head = ASK.replace(b"/suggestions", b"/suggestions/batch") + b"Content-Length: 14000000\r\n\r\n"
+    async with listening() as service:
+        held = [await service.connect() for _ in range(8)]
+        for _, writer in held:
+            writer.write(head + b" " * 2_000_000)
+        answers = [asyncio.ensure_future(reader.read()) for reader, _ in held]
+        # 8 times 2 MB are more than 6 MiB: somebody must be told, and somebody must not.
+        done, waiting = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        assert done
+        assert waiting
+        for answer in done:
+            assert_problem(answer.result(), 503)
+            assert b"retry-after: 1" in answer.result()
+        # An ordinary draft has room still.
+        body = json.dumps(a_draft(record=False, body="x" * 40_000)).encode()
+        _, answered = await service.request(ASK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert answered["items"]
+        for _, writer in held:
+            writer.close()
+        await asyncio.gather(*answers, return_exceptions=True)
+        await until_closed(service)
+        # All of it is given back: a batch of nearly all there is gets in, and is told that it is no JSON.
+        assert_problem(await service.exchange(head.replace(b"14000000", b"6000000") + b" " * 6_000_000), 400)
+
+
+HEADS = {
+    "an address of 66,000 characters": (b"GET /" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 414),
+    "an address of 17,000 characters": (b"GET /?" + b"x" * 17_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 414),
+    "one large header": (LIVE[:-2] + b"X: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+    "many small headers": (LIVE[:-2] + b"X: x\r\n" * 12_000 + b"\r\n", 431),
+    "two hosts": (LIVE[:-2] + b"Host: 127.0.0.1\r\n\r\n", 400),
+    "another host in the address": (LIVE.replace(b"/health", b"http://evil.example/health"), 400),
+    "the host in the address only": (b"GET http://127.0.0.1/health/live HTTP/1.1\r\n\r\n", 400),
+    "no host": (b"GET /health/live HTTP/1.1\r\n\r\n", 400),
+    "two lengths that agree": (ASK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "two types": (ASK + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "two keys": (ASK + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "a zero in the host": (LIVE.replace(b"127.0.0.1", b"127.0.0.1\0"), 400),
+    "a letter that is no ASCII in the host": (LIVE.replace(b"127.0.0.1", b"127.0.0.1\xe9"), 400),
+    "a tunnel": (b"CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+async def test_d14_a_head_that_says_two_things_or_too_much_is_refused(listening, close: bytes) -> None:
+    async with listening() as service:
+        for name, (head, status) in HEADS.items():
+            line, _, rest = head.partition(b"\r\n")
+            reader, writer = await service.connect()
+            writer.write(line + b"\r\n" + close + rest)
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            writer.close()
+            assert answer.startswith(f"HTTP/1.1 {status} ".encode()), (name, answer[:200])
+            assert b"application/problem+json" in answer
+        same = LIVE.replace(b"/health", b"HTTP://127.0.0.1/health")
+        assert (await service.request(same))[1] == {"status": "live"}
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[dict]]]:
+    """Returns the lines of the log so far, as JSON."""
+    root = logging.getLogger()
+    handlers, level, lines = root.handlers[:], root.level, logs._lines
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.captureWarnings(False)
+    root.handlers[:], logs._lines = handlers, lines
+    root.setLevel(level)
+
+
+async def test_d15_who_pipelines_and_leaves_costs_a_line_a_request(listening, log) -> None:
+    body = json.dumps(a_draft(record=False)).encode()
+    ask = ASK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    schema = LIVE.replace(b"/health/live", b"/openapi.json")
+    async with listening() as service:
+        started = len(log())
+        for sent in (ask * 5, ask * 5 + ask[:-9], ask[:-9], schema * 300, schema * 300 + LIVE[:30], LIVE * 5):
+            for at_once in (True, False):
+                connection = socket.create_connection(("127.0.0.1", service.port))
+                connection.setblocking(False)
+                connection.send(sent)
+                if at_once:  # by a reset
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                await asyncio.sleep(0.02)
+                connection.close()
+        await until_closed(service)
+        while service.server.server_state.tasks:
+            await asyncio.sleep(0.02)
+        assert (await service.request(LIVE))[1] == {"status": "live"}
+        lines = log()[started:]
+        assert {line["event"] for line in lines} == {"request"}
+        assert all(len(json.dumps(line)) < 500 for line in lines)
+        assert {line["status"] for line in lines} <= {200, 499}
+
+
+async def test_d15_an_error_of_our_own_is_one_line_and_an_end_in_order(
+    listening, log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(a_draft()["title"])
+
+    monkeypatch.setattr(Suggester, "answer", fail)
+    body = json.dumps(a_draft(record=False)).encode()
+    ask = ASK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    async with listening() as service:
+        started = len(log())
+        for rest in (b"", ask[:-9], ask * 3, ask * 200):
+            answer = await service.exchange(ask + rest)
+            assert_problem(answer, 500)
+            assert b"connection: close" in answer.lower()
+        lines = log()[started:]
+        assert [(line["event"], line["status"]) for line in lines] == [
+            ("request", 500)
+        ] * 4  # those that stood in line were not begun
+        assert all("RuntimeError" in line["exception"] for line in lines)
+        assert a_draft()["title"] not in str(lines)
