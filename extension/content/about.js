@@ -1,6 +1,10 @@
-/** Says why a tag is suggested, and offers to say no: a small popover below the chip that has pointer or keyboard. */
+/**
+ * Says why a tag is suggested, and offers to say no, or to replace a chosen tag where the page takes no more: a small
+ * popover below the chip that has pointer or keyboard.
+ */
 
 import { words } from "../browser.js";
+import { tagOf } from "./chips/chip.js";
 import { button, make, put } from "./elements.js";
 
 /** @typedef {import("./chips.js").Actions} Actions */
@@ -20,12 +24,13 @@ const MARGIN = 8;
  * @typedef {object} Row  the chips, as the popover needs them
  * @property {HTMLElement} panel
  * @property {HTMLElement} row
+ * @property {import("./chips/presses.js").Presses} presses
  * @property {() => Map<string, Chip>} chips  as last drawn, by tag
- * @property {(element: Element) => string} tagOf
+ * @property {() => string[]} chosen  tags that could make room for another; empty where there is room
  * @property {(tag: string) => HTMLElement | undefined} mainOf  the chip's first button
  */
 
-/** @typedef {{refresh: () => void}} About */
+/** @typedef {ReturnType<typeof createAbout>} About */
 
 const plural = new Intl.PluralRules(words("language"));
 /** What the language puts between thousands. Not by Intl.NumberFormat: the first one holds a page up for 10 ms. */
@@ -49,9 +54,8 @@ function reasonsOf({ score, because, uses }) {
  * @param {Row} row
  * @param {Actions} actions
  * @param {AbortSignal} signal
- * @returns {About}
  */
-export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signal) {
+export function createAbout({ panel, row, presses, chips, chosen, mainOf }, actions, signal) {
   const popover = make("div", "about");
   // In the browser's top layer: no part of the page can cut it off, and it moves none.
   popover.popover = "manual";
@@ -68,7 +72,9 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
   put(never, words("chipNever"));
   const buttons = make("p", "buttons");
   buttons.append(no, never);
-  popover.append(heading, reasons, buttons);
+  const full = make("p", "full");
+  const room = make("p", "buttons");
+  popover.append(heading, reasons, full, room, buttons);
   row.after(popover);
 
   /** The tag it is about; empty while closed. */
@@ -80,11 +86,9 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
   signal.addEventListener("abort", () => clearTimeout(timer));
 
   for (const [step, work] of /** @type {const} */ ([[no, actions.dismiss], [never, actions.banish]])) {
-    step.addEventListener("click", () => {
+    presses.on(step, () => {
       const about = tag;
-      // The button may go; the keyboard, if it is there, goes back to the chip. A pointer has done what it came for.
-      if (step.matches(":focus")) mainOf(tag)?.focus();
-      else close();
+      finish(step);
       work(about);
     });
   }
@@ -103,21 +107,25 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
   row.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") {
       open(tagOf(/** @type {Element} */ (event.target)));
-      no.focus();
+      buttonsShown()[0]?.focus();
     } else if (event.key === "ArrowUp") close();
     else return;
     event.preventDefault();
   });
   popover.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown") never.focus();
-    else if (event.key === "Escape" || (event.key === "ArrowUp" && !never.matches(":focus"))) mainOf(tag)?.focus();
-    else if (event.key === "ArrowUp") no.focus();
+    const steps = buttonsShown();
+    const at = steps.findIndex((step) => step.matches(":focus"));
+    if (event.key === "ArrowDown") steps[at + 1]?.focus();
+    else if (event.key === "ArrowUp") (steps[at - 1] ?? mainOf(tag))?.focus();
+    else if (event.key === "Escape") mainOf(tag)?.focus();
     else return;
     event.preventDefault();
     event.stopPropagation();
   });
   const escaped = (/** @type {KeyboardEvent} */ { key }) => key === "Escape" && !hasFocus() && close();
   document.addEventListener("keydown", escaped, { signal, capture: true });
+  const elsewhere = (/** @type {Event} */ { target }) => target !== /** @type {ShadowRoot} */ (panel.getRootNode()).host;
+  document.addEventListener("pointerdown", (event) => elsewhere(event) && close(), { signal, capture: true });
 
   describe();
   const [hovered, keyed] = [row.querySelector(".chip:hover"), row.querySelector(":focus-visible")];
@@ -159,6 +167,22 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     place();
   }
 
+  /** Its buttons, in their order. @returns {HTMLElement[]} */
+  function buttonsShown() {
+    return Array.from(popover.querySelectorAll("button:not([hidden])"));
+  }
+
+  /**
+   * One of its buttons was pressed, and may go: the keyboard, if it is there, goes back to the chip. A pointer has
+   * done what it came for.
+   *
+   * @param {HTMLElement} step
+   */
+  function finish(step) {
+    if (step.matches(":focus")) mainOf(tag)?.focus();
+    else close();
+  }
+
   function closeSoon() {
     done = "";
     clearTimeout(timer);
@@ -196,6 +220,31 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
     put(no, words(`chipStep_${chip.look}`));
     no.hidden = chip.look === "adding";
     never.hidden = no.hidden || chip.look === "chosen" || chip.never;
+    fillRoom(chip.look === "offered" ? chosen() : []);
+  }
+
+  /** Offers to replace one of the page's tags. @param {string[]} others  empty where there is no need */
+  function fillRoom(others) {
+    full.hidden = room.hidden = others.length === 0;
+    const choice = [tag, ...others].join(" ");
+    if (room.dataset["choice"] === choice) return;
+    room.dataset["choice"] = choice;
+    put(full, words("chipFull", others.length, tag));
+    room.replaceChildren(...others.map((other) => replacing(other)));
+  }
+
+  /** @param {string} other  a chosen tag */
+  function replacing(other) {
+    const step = button("");
+    step.translate = false;
+    put(step, other);
+    step.setAttribute("aria-label", words("chipReplace", other, tag));
+    presses.on(step, () => {
+      const about = tag;
+      finish(step);
+      actions.replace(about, other);
+    });
+    return step;
   }
 
   /** Below all chips, so that it covers neither another chip nor the tag field above, and inside the page's width. */
@@ -226,6 +275,17 @@ export function createAbout({ panel, row, chips, tagOf, mainOf }, actions, signa
       if (!chips().has(tag)) return close();
       fill();
       place();
+    },
+
+    /**
+     * The chip was pressed, but the page takes no more tags.
+     *
+     * @param {string} next
+     * @param {boolean} byKeyboard  then it goes to the first choice
+     */
+    offerReplacing(next, byKeyboard) {
+      open(next);
+      if (byKeyboard) room.querySelector("button")?.focus();
     },
   };
 }

@@ -1,9 +1,10 @@
-/** What the writer does with the chips: take a tag, take it out, say no, say never, and take each of these back. */
+/** What the writer does with the chips: take a tag, take it out, say no, say never, swap two, and undo each of these. */
 
 import { words } from "../browser.js";
 import { say } from "../say.js";
 
 /** @typedef {import("./chips.js").Note} Note */
+/** @typedef {import("./chips.js").Step} Step */
 /** @typedef {import("./mount.js").Desk} Desk */
 /** @typedef {ReturnType<typeof createDeeds>} Deeds */
 
@@ -13,66 +14,26 @@ export function createDeeds(desk) {
   /** Ends when the page has taken, or refused, what it was asked to: its field holds one tag at a time. */
   let turn = Promise.resolve();
 
-  return { act, dismiss, banish };
+  return { act, dismiss, banish, replace };
 
   /** A chip was pressed: add its tag, take it out again, or take a "no" back. @param {string} tag */
-  async function act(tag) {
-    if (desk.adding.has(tag)) return;
-    const tags = page.readTags();
+  function act(tag) {
+    if (desk.underWay.has(tag)) return;
     desk.note = null;
     settled.set(tag, Date.now());
-    if (tags.includes(tag)) {
-      const gone = await page.removeTag(tag).catch(() => false);
-      if (!gone) return tell({ text: words("chipsStays", tag) });
-      items.gone(tag);
-      desk.present = desk.present.filter((other) => other !== tag);
-      chips.announce(words("chipsRemoved", tag));
-      desk.draw();
-    } else if (items.get(tag)?.dismissed) {
-      if (desk.never.delete(tag)) keepNever(tag, false);
-      items.restored(tag, chips.positionOf(tag));
-      chips.announce(words("chipsRestored", tag));
-      desk.draw();
-    } else {
-      desk.adding.add(tag);
-      desk.draw();
-      turn = turn.finally(() => add(tag));
-    }
-  }
-
-  /** @param {string} tag */
-  async function add(tag) {
-    if (desk.signal.aborted) return;
-    const position = chips.positionOf(tag);
-    const full = page.readTags().length >= page.mostTags;
-    const shown = full ? null : await page.addTag(tag).catch(() => null);
-    desk.adding.delete(tag);
-    if (desk.signal.aborted) return;
-    if (full) {
-      tell({ text: words("chipsLimit", page.mostTags) });
-    } else if (shown === tag) {
-      items.accepted(tag, position);
-      // Only this one: what else has changed meanwhile is compared when the page is at rest.
-      desk.present = [...desk.present, tag];
-      tell({ text: words("chipsAdded", tag), steps: [undo(tag)], tag });
-    } else if (shown !== null) {
-      tell({ text: words("chipsReplaced", shown, tag) });
-    } else {
-      const copied = () => tell({ text: words("chipsCopied", tag) });
-      const failed = () => tell({ text: words("chipsNotCopied", tag) });
-      const run = () => void navigator.clipboard.writeText(tag).then(copied, failed);
-      tell({ text: words("chipsRefused", tag), steps: [{ label: words("chipsCopy"), run }] });
-    }
+    if (page.readTags().includes(tag)) inTurn([tag], () => takeOut(tag));
+    else if (items.get(tag)?.dismissed) restore(tag);
+    else if (desk.isFull()) offerReplacing(tag);
+    else inTurn([tag], () => add(tag), tag);
   }
 
   /** @param {string} tag */
   function dismiss(tag) {
-    if (desk.adding.has(tag)) return;
-    if (page.readTags().includes(tag) || items.get(tag)?.dismissed) return void act(tag);
+    if (desk.underWay.has(tag)) return;
+    if (page.readTags().includes(tag) || items.get(tag)?.dismissed) return act(tag);
     settled.set(tag, Date.now());
     items.dismissed(tag, chips.positionOf(tag));
-    const forever = { label: words("chipNever"), run: () => banish(tag) };
-    tell({ text: words("chipsDismissed", tag), steps: [undo(tag), forever], tag });
+    tell(dismissedNote(tag));
   }
 
   /**
@@ -81,12 +42,112 @@ export function createDeeds(desk) {
    * @param {string} tag
    */
   function banish(tag) {
-    if (desk.adding.has(tag) || desk.never.has(tag)) return;
+    if (desk.underWay.has(tag) || desk.never.has(tag)) return;
     settled.set(tag, Date.now());
-    if (!items.get(tag)?.dismissed) items.dismissed(tag, chips.positionOf(tag));
+    const before = items.get(tag)?.dismissed ?? false;
+    if (!before) items.dismissed(tag, chips.positionOf(tag));
     desk.never.add(tag);
     keepNever(tag, true);
-    tell({ text: words("chipsNever", tag), steps: [undo(tag)], tag });
+    tell({ text: words("chipsNever", tag), ...steps([tag], [undo(() => (before ? allow(tag) : restore(tag)))]) });
+  }
+
+  /** Puts the tag in the place of a chosen one. @param {string} tag @param {string} chosen */
+  function replace(tag, chosen) {
+    desk.note = null;
+    settled.set(tag, Date.now());
+    inTurn([tag, chosen], () => exchange(chosen, tag), tag);
+  }
+
+  /**
+   * Works on the page once it is done with what came before; until the end, pressing the tags does nothing.
+   *
+   * @param {string[]} tags
+   * @param {() => Promise<Note | null>} work  what there is to say of it
+   * @param {string} [adding]  the tag that the page is asked to take
+   */
+  function inTurn(tags, work, adding) {
+    if (tags.some((tag) => desk.underWay.has(tag))) return;
+    for (const tag of tags) desk.underWay.set(tag, tag === adding ? "adding" : "removing");
+    desk.draw();
+    turn = turn.then(async () => {
+      const note = desk.signal.aborted ? null : await work();
+      for (const tag of tags) desk.underWay.delete(tag);
+      if (!desk.signal.aborted) tell(note);
+    });
+  }
+
+  /** @param {string} tag @returns {Promise<Note | null>} */
+  async function add(tag) {
+    const position = chips.positionOf(tag);
+    if (page.readTags().length >= page.mostTags) return offerReplacing(tag);
+    const shown = await page.addTag(tag).catch(() => null);
+    if (desk.signal.aborted) return null;
+    if (shown === null) return refused(tag);
+    if (shown !== tag) return { text: words("chipsReplaced", shown, tag) };
+    items.accepted(tag, position);
+    // Only this one: what else has changed meanwhile is compared when the page is at rest.
+    desk.present = [...desk.present, tag];
+    return { text: words("chipsAdded", tag), ...steps([tag], [undo(() => inTurn([tag], () => takeOut(tag)))]) };
+  }
+
+  /** @param {string} tag @returns {Promise<Note | null>} */
+  async function takeOut(tag) {
+    if (!(await page.removeTag(tag).catch(() => false))) return { text: words("chipsStays", tag) };
+    isGone(tag);
+    chips.announce(words("chipsRemoved", tag));
+    return null;
+  }
+
+  /** @param {string} out  a chosen tag @param {string} tag @returns {Promise<Note | null>} */
+  async function exchange(out, tag) {
+    const [position, accepted] = [chips.positionOf(tag), items.get(out)?.accepted ?? false];
+    const failure = await swap(out, tag);
+    if (failure || desk.signal.aborted) return failure;
+    items.accepted(tag, position);
+    const inverse = async () => {
+      const failure = await swap(tag, out);
+      if (!failure && accepted) items.accepted(out, chips.positionOf(out));
+      return failure;
+    };
+    const back = undo(() => inTurn([tag, out], inverse, out));
+    return { text: words("chipsSwapped", tag, out), ...steps([tag, out], [back]) };
+  }
+
+  /**
+   * Has the page take one tag for another. If it refuses, it gets the first one back, and nothing has happened.
+   *
+   * @param {string} out
+   * @param {string} tag
+   * @returns {Promise<Note | null>} what went wrong
+   */
+  async function swap(out, tag) {
+    if (!(await page.removeTag(out).catch(() => false))) return { text: words("chipsStays", out) };
+    const shown = await page.addTag(tag).catch(() => null);
+    if (shown === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
+    isGone(out);
+    if (shown === null) return refused(out);
+    desk.present = [...desk.present, shown];
+    return shown === tag ? null : { text: words("chipsReplaced", shown, tag) };
+  }
+
+  /** @param {string} tag */
+  function isGone(tag) {
+    items.gone(tag);
+    desk.present = desk.present.filter((other) => other !== tag);
+  }
+
+  /** @param {string} tag */
+  function restore(tag) {
+    if (desk.never.delete(tag)) keepNever(tag, false);
+    items.restored(tag, chips.positionOf(tag));
+    chips.announce(words("chipsRestored", tag));
+    desk.draw();
+  }
+
+  /** The tag may be suggested again in other drafts; in this one it is as dismissed as it was. @param {string} tag */
+  function allow(tag) {
+    if (desk.never.delete(tag)) keepNever(tag, false);
+    tell(dismissedNote(tag));
   }
 
   /** @param {string} tag @param {boolean} on */
@@ -95,15 +156,68 @@ export function createDeeds(desk) {
     say("never", { tag, on }).catch(() => say("never", { tag, on })).catch(() => {});
   }
 
-  /** @param {string} tag @returns {import("./chips.js").Step} */
-  function undo(tag) {
-    return { label: words("chipsUndo"), run: () => void act(tag) };
+  /** Asks which tag is to make room; nothing else can be done where the page takes no more. @param {string} tag */
+  function offerReplacing(tag) {
+    desk.draw();
+    chips.announce(words("chipsLimit", page.mostTags));
+    chips.offerReplacing(tag);
+    return null;
   }
 
-  /** @param {Note} news */
+  /** @param {string} tag @returns {Note} */
+  function dismissedNote(tag) {
+    const never = { label: words("chipNever"), run: () => banish(tag) };
+    return { text: words("chipsDismissed", tag), ...steps([tag], [undo(() => restore(tag)), never]) };
+  }
+
+  /** @param {string} tag @returns {Note} */
+  function refused(tag) {
+    const copied = () => tell({ text: words("chipsCopied", tag) });
+    const failed = () => tell({ text: words("chipsNotCopied", tag) });
+    const run = () => void navigator.clipboard.writeText(tag).then(copied, failed);
+    return { text: words("chipsRefused", tag), steps: [{ label: words("chipsCopy"), run }] };
+  }
+
+  /** @param {() => void} run  the inverse of the act that the note names @returns {Step} */
+  function undo(run) {
+    return { label: words("chipsUndo"), run };
+  }
+
+  /**
+   * What can be done about an act: only as long as its tags stand as it left them. Whatever else changes one of them
+   * (the writer's typing, the page, another tab) ends the offer.
+   *
+   * @param {[string, ...string[]]} tags
+   * @param {Step[]} all
+   * @returns {Omit<Note, "text">}
+   */
+  function steps(tags, all) {
+    const state = () => JSON.stringify(tags.map(stateOf));
+    const left = state();
+    const holds = () => state() === left;
+    const once = (/** @type {Step} */ { label, run }) => ({
+      label,
+      run() {
+        if (!holds()) return;
+        desk.note = null;
+        run();
+      },
+    });
+    return { tag: tags[0], holds, steps: all.map(once) };
+  }
+
+  /** How a tag stands. A page that draws its tags anew shows none for a moment. @param {string} tag */
+  function stateOf(tag) {
+    const chosen = page.readTags().includes(tag) || desk.present.includes(tag);
+    return [chosen, items.get(tag)?.dismissed ?? false, desk.never.has(tag)];
+  }
+
+  /** @param {Note | null} news */
   function tell(news) {
-    desk.note = news;
-    chips.announce(news.text);
+    if (news) {
+      desk.note = news;
+      chips.announce(news.text);
+    }
     desk.draw();
   }
 }

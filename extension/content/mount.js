@@ -20,11 +20,11 @@ import { watchViews } from "./views.js";
  * @property {ReturnType<typeof createChips>} chips
  * @property {Map<string, number>} settled  when the writer last said something about a tag; ms since the epoch
  * @property {Set<string>} never  tags of which the writer wants no chip, in any draft
- * @property {Set<string>} adding  tags that the page is being asked to take, one after the other
+ * @property {Map<string, "adding" | "removing">} underWay  tags that the page is being asked to take or to give up
  * @property {Note | null} note  on the last action, until the next
  * @property {string[]} present  the page's tags when last at rest
+ * @property {() => boolean} isFull  whether the page takes no more tags than it has or was asked to take
  * @property {() => void} draw
- * @property {() => void} compareTags
  * @property {AbortSignal} signal  aborts when the chips are gone
  */
 
@@ -49,7 +49,7 @@ export function mount(page, { debounceMs, never: banished }) {
   const offers = new Map();
   /** @type {string[]} tags of the chips */
   let shown = [];
-  /** @type {"short" | "ready" | "away"} as of the last answer */
+  /** @type {"short" | "looking" | "ready" | "away"} as of the last answer; looking: before the first one */
   let state = "short";
   /** Why the service is away, for people; empty where there is nothing to say. */
   let why = "";
@@ -61,7 +61,14 @@ export function mount(page, { debounceMs, never: banished }) {
   let atRest;
 
   const chips = createChips(
-    { act: deed("act"), dismiss: deed("dismiss"), banish: deed("banish"), leave: page.focusTags },
+    {
+      act: deed("act"),
+      dismiss: deed("dismiss"),
+      banish: deed("banish"),
+      replace: deed("replace"),
+      leave: page.focusTags,
+    },
+    (chip) => views.watch(chip),
     life.signal,
   );
   /** @type {Desk} */
@@ -71,17 +78,17 @@ export function mount(page, { debounceMs, never: banished }) {
     chips,
     settled: new Map(),
     never: new Set(banished),
-    adding: new Set(),
+    underWay: new Map(),
     note: null,
     present: page.readTags(),
+    isFull,
     draw,
-    compareTags,
     signal: life.signal,
   };
   /** @type {Promise<import("./deeds.js").Deeds> | undefined} */
   let loading;
   const views = watchViews((element) => {
-    const tag = chips.tagOf(element);
+    const tag = /** @type {HTMLElement} */ (element).dataset["tag"] ?? "";
     items.viewed(tag, chips.positionOf(tag));
   }, life.signal);
   const draft = followDraft(
@@ -96,6 +103,8 @@ export function mount(page, { debounceMs, never: banished }) {
       },
       asking() {
         asking = true;
+        if (state === "short") state = "looking";
+        chips.prepare();
         draw();
       },
       answered,
@@ -152,7 +161,10 @@ export function mount(page, { debounceMs, never: banished }) {
       draw();
       announceOffer();
       // Seen before the service could record them: their time begins now.
-      for (const tag of unrecorded) if (shown.includes(tag)) views.watch(chips.elementOf(tag));
+      for (const tag of unrecorded) {
+        const chip = chips.elementOf(tag);
+        if (chip) views.watch(chip);
+      }
     } else if (answer.state === "away") {
       // What was offered is as good as it was; only what is new is missing.
       [state, why, desk.note] = ["away", answer.message, null];
@@ -168,54 +180,78 @@ export function mount(page, { debounceMs, never: banished }) {
     return (loading ??= import("./deeds.js").then(({ createDeeds }) => createDeeds(desk)));
   }
 
-  /** @param {keyof import("./deeds.js").Deeds} name @returns {(tag: string) => void} */
+  /** @param {keyof import("./deeds.js").Deeds} name @returns {(tag: string, other?: string) => void} */
   function deed(name) {
     // Updated or removed under the page's feet, we can do nothing more on it.
-    return (tag) => (browser.runtime?.id ? void deeds().then((all) => all[name](tag)) : unmount());
+    return (tag, other = "") => (browser.runtime?.id ? void deeds().then((all) => all[name](tag, other)) : unmount());
   }
 
-  /** Chooses the chips to show: those that stay, and what is new. */
+  /** Whether the chip is not to go, nor to move, just now. @param {string} tag */
+  function stays(tag) {
+    return Date.now() - (desk.settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || desk.underWay.has(tag);
+  }
+
+  /**
+   * Chooses the chips to show, in the order of the newest answer, which is that of their scores (or a random one, to
+   * learn what the order does). One that stays without being in the answer goes before the first with a lower score.
+   */
   function arrange() {
     const tags = page.readTags();
-    const stays = (/** @type {string} */ tag) =>
-      Date.now() - (desk.settled.get(tag) ?? 0) < STAYS_MS || chips.inUse(tag) || desk.adding.has(tag);
     const wanted = offered.filter((tag) => {
       if (shown.includes(tag) && stays(tag)) return true;
       if (tags.includes(tag) || desk.never.has(tag)) return false;
       return !items.get(tag)?.dismissed || showDismissed;
     });
-    const kept = shown.filter((tag) => wanted.includes(tag) || stays(tag));
-    shown = [...kept, ...wanted.filter((tag) => !kept.includes(tag))];
+    for (const tag of shown.filter((tag) => !wanted.includes(tag) && stays(tag))) {
+      const place = wanted.findIndex((other) => scoreOf(other) < scoreOf(tag));
+      wanted.splice(place < 0 ? wanted.length : place, 0, tag);
+    }
+    shown = wanted;
     if (desk.note?.tag !== undefined && !shown.includes(desk.note.tag)) desk.note = null;
+  }
+
+  /** As of the newest answer that holds the tag. @param {string} tag */
+  function scoreOf(tag) {
+    return offers.get(tag)?.score ?? 0;
   }
 
   function draw() {
     const tags = page.readTags();
+    // What can be done about an act ends with the state that the act left.
+    if (desk.note?.holds?.() === false) desk.note = null;
     chips.draw({
       chips: shown.map((tag) => ({
         .../** @type {Offer} */ (offers.get(tag)),
         look: lookOf(tag, tags),
         never: desk.never.has(tag),
+        stays: stays(tag),
       })),
       busy: asking,
       note: desk.note ?? standingNote(),
+      replaceable: isFull() ? tags : [],
     });
-    for (const element of chips.takeNew()) views.watch(element);
+  }
+
+  function isFull() {
+    const adding = [...desk.underWay].filter(([, what]) => what === "adding").map(([tag]) => tag);
+    return new Set([...page.readTags(), ...adding]).size >= page.mostTags;
   }
 
   /** @param {string} tag @param {string[]} tags @returns {Look} */
   function lookOf(tag, tags) {
     if (tags.includes(tag)) return "chosen";
-    if (desk.adding.has(tag)) return "adding";
+    if (desk.underWay.get(tag) === "adding") return "adding";
     return items.get(tag)?.dismissed ? "dismissed" : "offered";
   }
 
   /** What there is to say while nothing has just happened. @returns {Note | null} */
   function standingNote() {
     if (state === "short") return { text: words("chipsShort") };
+    if (state === "looking") return { text: words("chipsLooking") };
     if (state === "away") {
       return { text: `${words("chipsAway")} ${why}`.trim(), steps: [{ label: words("chipsRetry"), run: draft.retry }] };
     }
+    if (isFull() && shown.length > 0) return { text: words("chipsLimit", page.mostTags) };
     const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag) && !desk.never.has(tag));
     if (hidden.length > 0) {
       return { text: words("chipsHidden", hidden.length), steps: [{ label: words("chipsShow"), run: unfold }] };
@@ -253,12 +289,13 @@ export function mount(page, { debounceMs, never: banished }) {
   function compareTags() {
     clearTimeout(atRest);
     const tags = page.readTags();
-    for (const tag of desk.present.filter((tag) => !tags.includes(tag))) {
+    // What the page was asked to give up is counted where that is done: it may come back.
+    const gone = desk.present.filter((tag) => !tags.includes(tag) && !desk.underWay.has(tag));
+    for (const tag of gone) {
       items.gone(tag);
       desk.settled.set(tag, Date.now());
     }
-    if (tags.length < desk.present.length) desk.note = null;
-    desk.present = tags;
+    desk.present = [...tags, ...desk.present.filter((tag) => !tags.includes(tag) && desk.underWay.has(tag))];
     draw();
   }
 

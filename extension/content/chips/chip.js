@@ -1,0 +1,62 @@
+/** One chip: a button that takes the tag, its score, and a second button that says no. */
+
+import { words } from "../../browser.js";
+import { button, icon, make, put } from "../elements.js";
+
+/** @typedef {import("../chips.js").Chip} Chip */
+/** @typedef {import("../chips.js").Look} Look */
+
+const CROSS = "M1.2 1.2l5.6 5.6M6.8 1.2L1.2 6.8";
+const CHECK = "M.8 4.4L3 6.6L7.2 1.6";
+const BACK = "M2.8 .8L.9 2.7l1.9 1.9M.9 2.7h3.7a2.2 2.2 0 010 4.4H2.5";
+/** What the second button shows. */
+const SIGNS = Object.freeze({ offered: [CROSS], adding: [CROSS], chosen: [CHECK, BACK], dismissed: [BACK] });
+
+/**
+ * @param {string} tag
+ * @param {Pick<import("../chips.js").Actions, "act" | "dismiss">} actions
+ * @param {import("./presses.js").Presses} presses
+ */
+export function createChip(tag, actions, presses) {
+  const chip = make("span", "chip");
+  chip.dataset["tag"] = tag;
+  const main = button("tag");
+  main.setAttribute("aria-keyshortcuts", "Delete");
+  const label = make("span", "label");
+  put(label, tag);
+  label.translate = false;
+  const bar = make("span", "bar");
+  bar.append(document.createElement("i"));
+  main.append(label, bar);
+  const side = button("side");
+  side.tabIndex = -1;
+  presses.on(main, () => actions.act(tag));
+  presses.on(side, () => actions.dismiss(tag));
+  chip.append(main, side);
+  return chip;
+}
+
+/**
+ * Shows how the tag stands.
+ *
+ * @param {HTMLElement} element
+ * @param {Chip} chip
+ * @param {boolean} full  the page takes no more tags: this one could only replace another
+ */
+export function dress(element, { tag, score, look }, full) {
+  const [main, side] = element.children;
+  element.style.setProperty("--score", `${Math.round(score * 100)}%`);
+  const replaces = full && look === "offered";
+  element.toggleAttribute("data-full", replaces);
+  const label = replaces ? words("chipReplaces", tag) : words(`chip_${look}`, tag);
+  if (main?.ariaLabel !== label) main?.setAttribute("aria-label", label);
+  if (element.dataset["look"] === look) return;
+  element.dataset["look"] = look;
+  main?.setAttribute("aria-busy", String(look === "adding"));
+  side?.setAttribute("aria-label", words(`chipSide_${look}`, tag));
+  // A chosen one shows its check, and the way back under the pointer; no chip ever changes its width.
+  side?.replaceChildren(...SIGNS[look].map((path) => icon(path, 8)));
+}
+
+/** @param {Element} element  a chip or a part of one */
+export const tagOf = (element) => /** @type {HTMLElement | null} */ (element.closest(".chip"))?.dataset["tag"] ?? "";
