@@ -4,7 +4,7 @@ Columns are found whatever their case, as exports of questions have them; tags a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,11 +34,14 @@ class Draft:
     chosen_tags: tuple[str, ...]
 
 
-def read(path: Path, body_format: str = "markdown") -> Iterator[Draft]:
+def read(
+    path: Path, body_format: str = "markdown", say: Callable[[str], None] = lambda notice: None
+) -> Iterator[Draft]:
     """Read drafts from a file: ``.csv`` or ``.tsv``, ``.parquet``, or else JSON lines.
 
     Args:
         body_format: what bodies are in, where a draft does not say it.
+        say: called with what there is to say about the columns.
 
     Raises:
         DraftError: the file cannot be read, or a row is no draft.
@@ -46,9 +49,9 @@ def read(path: Path, body_format: str = "markdown") -> Iterator[Draft]:
     """
     try:
         if path.suffix.lower() == ".parquet":
-            yield from _of_parquet(path, body_format)
+            yield from _of_parquet(path, body_format, say)
         elif path.suffix.lower() in (".csv", ".tsv"):
-            yield from _of_csv(path, body_format)
+            yield from _of_csv(path, body_format, say)
         else:
             with path.open("rb") as start:
                 encoding = encoding_of(start.read(64))
@@ -87,9 +90,9 @@ def _first_of_each_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _of_csv(path: Path, body_format: str) -> Iterator[Draft]:
+def _of_csv(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
     table = CsvTable(path, _COLUMNS)
-    _check_columns(table.columns, table.header, path.name)
+    _check_columns(table.columns, table.header, path.name, say)
     width = len(table.header)
     with path.open("rb") as file:
         for row in table.rows(file):
@@ -101,7 +104,7 @@ def _of_csv(path: Path, body_format: str) -> Iterator[Draft]:
             yield _draft(table.columns.row(row.values), place, body_format)
 
 
-def _of_parquet(path: Path, body_format: str) -> Iterator[Draft]:
+def _of_parquet(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
     import polars as pl
 
     try:
@@ -109,14 +112,16 @@ def _of_parquet(path: Path, body_format: str) -> Iterator[Draft]:
     except pl.exceptions.PolarsError as error:
         raise DraftError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}.") from error
     columns = Columns(rows.columns, _COLUMNS)
-    _check_columns(columns, rows.columns, path.name)
+    _check_columns(columns, rows.columns, path.name, say)
     for number, values in enumerate(rows.iter_rows(), start=1):
         yield _draft(columns.row(values), f"{path.name}, row {number}", body_format)
 
 
-def _check_columns(columns: Columns, header: Iterable[str], name: str) -> None:
+def _check_columns(columns: Columns, header: Iterable[str], name: str, say: Callable[[str], None]) -> None:
     if len(columns.missing("title", "body")) == 2:
-        raise DraftError(f"{name} has neither a column title nor body. It has {', '.join(header) or 'none'}.")
+        raise DraftError(f"{name} has neither a column title nor body. It has {Columns.listed(header) or 'none'}.")
+    for notice in columns.notices(name):
+        say(notice)
 
 
 def _draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:

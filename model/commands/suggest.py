@@ -1,6 +1,7 @@
 """``tagalong-model suggest``: tags for a draft, or for a file of drafts."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,10 @@ def suggest(
 def _suggest_for_all(drafts: Path, out: Path | None, model: Path, body_format: str, limit: int, *, force: bool) -> None:
     from_input = drafts == Path("-")
     classifier = load(model)
+    say = partial(click.echo, err=True)
     try:
         with needs_train_extra():
-            read_in = of_lines(sys.stdin, "<stdin>", body_format) if from_input else read(drafts, body_format)
+            read_in = of_lines(sys.stdin, "<stdin>", body_format) if from_input else read(drafts, body_format, say)
             lines = answered(classifier, read_in, limit)
             if out is None or out == Path("-"):
                 for line in lines:

@@ -3,8 +3,11 @@
 A query that joins tables gives several columns one name, the question's ``Id`` and the user's: the first is read.
 """
 
+import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
+
+_NAME: Final = re.compile(r"(?:[^\W\d][\w ]{0,39})?")
 
 
 class Columns:
@@ -29,6 +32,12 @@ class Columns:
             elif name in wanted:
                 self.places[name] = place
         self.repeated = list(repeated)
+
+    @staticmethod
+    def listed(header: Iterable[str]) -> str:
+        """Return the names of a table's columns for a message, unless they look like the values of a row."""
+        names = [title.strip() for title in header]
+        return ", ".join(names)[:200] if all(map(_NAME.fullmatch, names)) else "no names of columns"
 
     def missing(self, *names: str) -> list[str]:
         """Return those of the names that no column has."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.questions import QuestionsError
+from model.questions.columns import Columns
 from model.questions.csv_rows import SEPARATORS, CsvRow, CsvTable, encoding_of
 from model.questions.posts import BINARY, NOT_UTF8, READ, REQUIRED, Batch, BatchReader, beginning, kind_of
 
@@ -59,7 +60,7 @@ class CsvFile:
                 )
         raise QuestionsError(
             f"{self.path} lacks the columns {', '.join(missing)}. "
-            f"Its first line is: {', '.join(self._table.header)[:200]}"
+            f"Its first line is: {Columns.listed(self._table.header)}."
         )
 
     def batches(self, after: Any) -> Iterator[Batch]:

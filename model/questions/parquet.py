@@ -4,6 +4,7 @@ Columns: title, body, body_format, tags, tags_complete, year, question_id, sourc
 a mixed one how many times each question counts.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ import polars as pl
 from model.questions import Question, QuestionsError, once_each, split_of
 from model.questions.columns import Columns
 from model.questions.posts import READ, REQUIRED, Batch, BatchReader, beginning, kind_of
+from model.questions.tags import TagsError, read_tags
 from model.text import BODY_FORMATS, ready
 
 _REQUIRED: Final = {"title": pl.String(), "body": pl.String(), "body_format": pl.String(), "tags": pl.List(pl.String())}
@@ -83,12 +85,18 @@ def read(path: Path) -> list[Question]:
     times it counts in training, default 1) may be left out.
 
     Raises:
-        QuestionsError: no such file, not Parquet, a column is missing or of another type, or there are no rows.
+        QuestionsError: no such file, not Parquet, a column is missing or of another type, tags are none, or there are
+            no rows.
     """
     rows = _checked(scanned(path).collect(), path)
-    questions = once_each(
-        _question(row) for part in rows.iter_slices(_ROWS_AT_ONCE) for row in part.iter_rows(named=True)
-    )
+    unreadable = Counter[str]()
+    questions = once_each(_with_tags(rows, unreadable))
+    if unreadable:
+        reason, _ = unreadable.most_common(1)[0]
+        raise QuestionsError(
+            f"{path} has {unreadable.total():,} rows whose tags cannot be read: {reason}. "
+            "`tagalong-model prepare` leaves such rows out."
+        )
     if not questions:
         raise QuestionsError(f"{path} has no questions with a title and a tag.")
     return questions
@@ -126,13 +134,17 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             pl.col("weight").cast(pl.Float64),
         )
     except pl.exceptions.PolarsError as error:
-        raise QuestionsError(f"{path} has columns of another type: {_first_line(error)}") from error
+        # The library's own message shows values.
+        raise QuestionsError(
+            f"{path} has columns of another type: year and question_id must be whole numbers, weight a number, "
+            "tags_complete true or false."
+        ) from error
     if not ((frame["weight"].fill_null(1.0) > 0) & frame["weight"].fill_null(1.0).is_finite()).all():
         raise QuestionsError(f"{path} has weights that are not above 0.")
-    formats = set(frame["body_format"].unique().drop_nulls()) - {*BODY_FORMATS, "none"}
-    if formats:
+    unknown = ~frame["body_format"].drop_nulls().is_in([*BODY_FORMATS, "none"])
+    if unknown.any():
         raise QuestionsError(
-            f"{path} has the body formats {', '.join(sorted(formats))}; known are {', '.join(BODY_FORMATS)} and none."
+            f"{path} has {unknown.sum():,} rows whose body_format is none of {', '.join(BODY_FORMATS)} and none."
         )
     return frame.with_columns(
         pl.col("body").fill_null(""),
@@ -146,15 +158,27 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     ).filter(pl.col("title").is_not_null() & (pl.col("tags").list.len() > 0))
 
 
-def _question(row: dict[str, object]) -> Question:
+def _with_tags(rows: pl.DataFrame, unreadable: Counter[str]) -> Iterator[Question]:
+    """Yield the questions that have tags, and count the rows whose tags cannot be read by the reason."""
+    for part in rows.iter_slices(_ROWS_AT_ONCE):
+        for row in part.iter_rows(named=True):
+            try:
+                tags = read_tags(row["tags"])
+            except TagsError as error:
+                unreadable[str(error)] += 1
+                continue
+            if tags:
+                yield _question(row, tags)
+
+
+def _question(row: dict[str, object], tags: tuple[str, ...]) -> Question:
     body = "\n".join(text for text in (str(row["body"]), str(row["code"])) if text)
     title, body = ready(str(row["title"]), body, str(row["body_format"]))
-    tags, year, number = row["tags"], row["year"], row["question_id"]
-    assert isinstance(tags, list)  # the schema was checked; this is for the type checker
+    year, number = row["year"], row["question_id"]
     return Question(
         title=title,
         body=body,
-        tags=tuple(dict.fromkeys(str(tag).strip().lower() for tag in tags)),
+        tags=tags,
         tags_complete=bool(row["tags_complete"]),
         year=year if isinstance(year, int) else None,
         question_id=number if isinstance(number, int) else None,

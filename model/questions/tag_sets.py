@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from model.questions import Question, QuestionsError
+from model.questions.tags import TagsError, read_tags
 
 
 def read_tag_sets(path: Path, without: Iterable[Question]) -> list[tuple[str, ...]]:
@@ -21,7 +22,9 @@ def read_tag_sets(path: Path, without: Iterable[Question]) -> list[tuple[str, ..
     try:
         frame = pl.read_parquet(path, columns=["question_id", "tags"])
         rows = zip(frame["question_id"].to_list(), frame["tags"].to_list(), strict=True)
-        return [tuple(map(str, tags)) for number, tags in rows if number not in hidden]
+        return [read_tags(tags) for number, tags in rows if number not in hidden]
+    except TagsError as error:
+        raise QuestionsError(f"{path} has rows whose tags cannot be read: {error}.") from error
     except (OSError, TypeError, pl.exceptions.PolarsError) as error:
         raise QuestionsError(
             f"{path} is not a parquet file with the columns question_id and tags: {str(error)[:200]}"

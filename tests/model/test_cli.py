@@ -173,6 +173,14 @@ def test_a7_json_lines_and_parquet_have_their_names_in_any_case_too(tmp_path: Pa
     assert run("suggest", "--title", DRAFT, "--chosen", "['pandas'").exit_code == 2
 
 
+def test_a11_of_a_drafts_two_columns_of_one_name_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("Title,title\nfirst,second\n")
+    notices: list[str] = []
+    assert [draft.title for draft in drafts_of(path, say=notices.append)] == ["first"]
+    assert notices == ["d.csv has several columns title: the first is read."]
+
+
 def test_what_bodies_of_drafts_are_in_can_be_said_once_for_all(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("Title,Body,Body Format\nx,<p>y</p>,\nx,<p>y</p>,Markdown\n")

@@ -7,6 +7,7 @@ import pytest
 
 from model.questions import Question, QuestionsError, once_each, split_of
 from model.questions.parquet import read
+from model.questions.tag_sets import read_tag_sets
 
 ROW = {"title": "T", "body": "<b>x</b> &lt;", "body_format": "html", "tags": ["a", "B "], "split": "train"}
 
@@ -62,7 +63,7 @@ def test_dev_wins_in_any_order() -> None:
         (lambda f: f.drop("tags", "body"), "lacks the columns body, tags"),
         (lambda f: f.with_columns(tags=pl.lit("python")), "tags is String and must be List"),
         (lambda f: f.with_columns(title=pl.lit(3)), "title is Int32 and must be String"),
-        (lambda f: f.with_columns(body_format=pl.lit("rtf")), "rtf"),
+        (lambda f: f.with_columns(body_format=pl.lit("rtf")), "rows whose body_format is none of"),
         (lambda f: f.clear(), "has no questions"),
         (lambda f: f.with_columns(weight=pl.lit(0.0)), "weights that are not above 0"),
         (lambda f: f.with_columns(weight=pl.lit(float("nan"))), "weights that are not above 0"),
@@ -74,6 +75,27 @@ def test_a_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, spoil: 
     spoil(pl.DataFrame([ROW])).write_parquet(path)  # type: ignore[operator]
     with pytest.raises(QuestionsError, match=says):
         read(path)
+
+
+def test_a1_tags_that_are_none_are_neither_learned_nor_repeated(tmp_path: Path) -> None:
+    rows = [
+        ROW | {"title": str(i), "tags": tags} for i, tags in enumerate((["['zig'"], ["zig", "'c']"], ["a b"], ["ok"]))
+    ]
+    with pytest.raises(QuestionsError, match=r"3 rows whose tags cannot be read: .* do not match.*prepare") as refusal:
+        read(written(tmp_path, *rows))
+    assert "zig" not in str(refusal.value)
+    nested = ROW | {"tags": ["['zig', 'c']", " "]}
+    assert [question.tags for question in read(written(tmp_path, nested))] == [("zig", "c")]
+
+
+@pytest.mark.parametrize("tags", [["['zig', 'c']"], "<zig><c>", '["zig","c"]'])
+def test_a1_sets_of_tags_are_read_by_the_same_rule(tmp_path: Path, tags: object) -> None:
+    path = tmp_path / "sets.parquet"
+    pl.DataFrame([{"question_id": 1, "tags": tags}]).write_parquet(path)
+    assert read_tag_sets(path, []) == [("zig", "c")]
+    pl.DataFrame([{"question_id": 1, "tags": ["['zig'"]}]).write_parquet(path)
+    with pytest.raises(QuestionsError, match="tags cannot be read"):
+        read_tag_sets(path, [])
 
 
 def test_no_file_and_no_parquet_are_refused(tmp_path: Path) -> None:

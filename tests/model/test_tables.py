@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from model.questions import QuestionsError
 from model.questions.csv_file import CsvFile
 from model.questions.database import Database
 from model.questions.parquet import ParquetFile
@@ -54,6 +55,17 @@ def test_a3_empty_cells_at_a_rows_end_may_be_missing_or_too_many(tmp_path: Path)
         "it has 5 fields, and the header has 4", "it has 1 fields, and the header has 4",
     ]  # fmt: skip
     assert result.noted == {}
+
+
+def test_a_row_without_a_header_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text("17,How do I quit zsh?,<zsh>\n")
+    with pytest.raises(QuestionsError, match="lacks the columns title, tags") as refusal:
+        CsvFile(path)
+    assert "zsh" not in str(refusal.value)
+    path.write_text("Id,Question Title,Tags\n17,How do I quit zsh?,<zsh>\n")
+    with pytest.raises(QuestionsError, match=r"lacks the columns title. .*: Id, Question Title, Tags"):
+        CsvFile(path)
 
 
 def joined_csv(tmp_path: Path) -> Source:
