@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run extension tools test test-slow bench pictures check audit format lock programs clean
+.PHONY: help run extension tools test test-slow test-days bench pictures check audit format lock programs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ test: .venv/.test programs ## every test, the browser's included
 
 test-slow: .venv/.test programs ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow
+
+test-days: .venv/.test programs ## the tests that read a clock, on each day of a week and on odd days of the calendar
+	sh tests/on_days.sh $(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal tests/backend tests/model/registry tests/deploy/test_backup.py tests/deploy/test_check.py
 
 tools: .venv/.test ## what training, testing and measuring need, into .venv
 

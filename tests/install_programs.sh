@@ -24,6 +24,7 @@ need chromium chromium chromium-browser  # Google's own takes no extension from 
 need firefox-esr firefox-esr firefox
 need caddy caddy          # in front of two replicas, with the Caddyfile of deploy/
 need prometheus promtool  # checks the exposition and the alert rules
+need faketime faketime    # moves the clock of make test-days
 need wrk wrk              # the load of make bench: one in Python would measure itself
 [ -z "$missing" ] && exit 0
 
