@@ -51,6 +51,12 @@ SHADOW_ANSWERS = Counter(
     ["outcome"],  # stored, dropped (no core was free, or the database is away), failed
 )
 
+SKIPPED = Counter(
+    "tagalong_skipped",
+    "Days and drafts that work in the background failed on and left out, by the work.",
+    ["job"],  # sum up, settle, forget
+)
+
 
 class RequestTimer:
     """ASGI middleware that names every request, times it by route and status, and writes its line in the log.

@@ -1,6 +1,6 @@
 """The whole schema in one place: importing it has imported every feature's tables."""
 
-from backend import totals, vitals
+from backend import skipped, totals, vitals
 from backend.acceptance import tables as acceptance_tables
 from backend.alerts import tables as alert_tables
 from backend.audit import tables as audit_tables
@@ -20,6 +20,7 @@ __all__ = [
     "deployment_tables",
     "drift_tables",
     "feedback_tables",
+    "skipped",
     "suggestion_tables",
     "totals",
     "vitals",

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, MetaData
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy import ColumnElement, Date, DateTime, MetaData, cast, func
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
 
 # Alembic can only drop or compare a constraint that has a name.
 NAMES = {
@@ -23,6 +23,11 @@ class Table(DeclarativeBase):
     """Base of every table of the service."""
 
     metadata = MetaData(naming_convention=NAMES)
+
+
+def day_of(moment: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """The day in UTC of a moment, whatever the session's time zone."""
+    return cast(func.timezone("UTC", moment), Date)
 
 
 def as_dict(row: Table) -> dict[str, Any]:

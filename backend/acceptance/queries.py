@@ -19,7 +19,6 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    Date,
     Float,
     Integer,
     Numeric,
@@ -46,8 +45,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from backend.acceptance.filters import Arm, Kind, Selection
 from backend.acceptance.percentiles import SHORTEST, STEP
 from backend.deployments.tables import Assignment
-from backend.feedback.tables import Event, Item, Numbering, Refused
+from backend.feedback.tables import MAX_GAP, Event, Item, Numbering, Refused
 from backend.suggestions.tables import Draft, Suggestion
+from backend.tables import day_of
 from backend.totals import Total
 
 Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
@@ -71,11 +71,6 @@ DRAFT_OPEN = timedelta(hours=24)
 """How long after its start a draft may still be posted."""
 
 Rows = Select[*tuple[Any, ...]]
-
-
-def day_of(moment: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """The day in UTC of a moment, whatever the session's time zone."""
-    return cast(func.timezone("UTC", moment), Date)
 
 
 def within(moment: ColumnElement[Any] | InstrumentedAttribute[Any], chosen: Selection) -> ColumnElement[bool]:
@@ -479,7 +474,8 @@ def numbered_events(chosen: Selection) -> Rows:
     A gap belongs to the day on which the event after it came. Over all days the gaps of an install add up
     to its highest number less the distinct numbers known. An event that is late fills its gap. Installs of
     demo traffic are counted by themselves; all other kinds share their install's numbers. Up to the number
-    that ``numbering`` keeps, events were forgotten for their age, and nothing is a gap.
+    that ``numbering`` keeps, events were forgotten for their age, and nothing is a gap. A gap that is too wide to
+    be true is none.
     """
     came = union_all(
         *(
@@ -518,7 +514,8 @@ def numbered_events(chosen: Selection) -> Rows:
     before = case((steps.c.before.is_not(None), steps.c.before), else_=func.greatest(below(Event), below(Refused)))
     forgotten = select(Numbering.sequence).where(Numbering.install_id == steps.c.install_id).scalar_subquery()
     demo = _of_demo(steps.c.install_id)
-    missing = func.greatest(steps.c.sequence - 1 - func.greatest(before, forgotten, 0), 0)
+    gap = func.greatest(steps.c.sequence - 1 - func.greatest(before, forgotten, 0), 0)
+    missing = case((gap <= MAX_GAP, gap), else_=0)
     keys = [day_of(steps.c.received_at).label("day"), demo.label("demo")]
     return (
         select(*keys, func.count().label("received"), cast(func.sum(missing), BigInteger).label("lost"))

@@ -18,6 +18,7 @@ from backend.acceptance.queries import Grouping
 from backend.acceptance.sums import SUMS, Halves, halves
 from backend.acceptance.tables import OF_ITEMS
 from backend.suggestions.tables import Draft, Suggestion
+from backend.tables import day_of
 
 KEYS = frozenset((*get_args(queries.Key), "grouping"))
 
@@ -454,7 +455,7 @@ async def newest_day(session: AsyncSession, kind: str, until: date) -> date | No
     sums_of_drafts = SUMS["draft"].table.c
     days = [
         await session.scalar(
-            select(queries.day_of(func.max(Draft.started_at))).where(Draft.kind == kind, Draft.started_at <= end)
+            select(day_of(func.max(Draft.started_at))).where(Draft.kind == kind, Draft.started_at <= end)
         ),
         await session.scalar(
             select(func.max(sums_of_drafts.day)).where(sums_of_drafts.kind == kind, sums_of_drafts.day <= until)

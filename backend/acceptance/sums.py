@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from math import isclose
 from typing import Any
 
@@ -38,7 +39,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -58,9 +58,11 @@ from backend.acceptance.tables import (
     ChangedDay,
     SummedDay,
 )
-from backend.database import Database
+from backend.database import Conflict, Database
 from backend.feedback.tables import Refused
+from backend.skipped import TRY_AGAIN_AFTER, list_skipped, work_through
 from backend.suggestions.tables import Draft
+from backend.tables import day_of
 
 SUM_EVERY = 60.0
 
@@ -69,8 +71,6 @@ AIM, MOST_DAYS = 1.0, 64
 
 # A recount compares so many days at once.
 COMPARED_AT_ONCE = 8
-
-SERIALIZATION_FAILURE = "40001"
 
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
@@ -268,8 +268,8 @@ def closed(now: datetime) -> date:
 async def first_day(session: AsyncSession) -> date | None:
     """The first day of which anything is known, by raw rows or by sums."""
     firsts = [
-        await session.scalar(select(queries.day_of(func.min(Draft.started_at)))),
-        await session.scalar(select(queries.day_of(func.min(Refused.received_at)))),
+        await session.scalar(select(day_of(func.min(Draft.started_at)))),
+        await session.scalar(select(day_of(func.min(Refused.received_at)))),
         await session.scalar(select(func.min(SummedDay.day))),
     ]
     return min((day for day in firsts if day is not None), default=None)
@@ -282,36 +282,39 @@ async def sum_up(database: Database, now: Callable[[], datetime] = lambda: datet
     """
     done, at_once = 0, 1
     while True:
-        started = time.perf_counter()
+        started, moment = time.perf_counter(), now()
         try:
-            days = await _sum_up_some(database, now(), at_once)
-        except DBAPIError as error:
-            # Another replica has finished the same days just after we looked.
-            if getattr(error.orig, "sqlstate", None) != SERIALIZATION_FAILURE:
-                raise
+            days = await _list_due_days(database, moment, at_once)
+            done += len(await work_through(database, "sum up", days, partial(_sum_up_days, now=moment)))
+        except Conflict:
+            # Another replica has finished the same days just after we looked, or does so now.
             return done
-        done += days
-        if days < at_once:
+        if len(days) < at_once:
             return done
         took = time.perf_counter() - started
         at_once = max(1, min(MOST_DAYS, int(at_once * AIM / took)))
 
 
-async def _sum_up_some(database: Database, now: datetime, most: int) -> int:
+async def _list_due_days(database: Database, now: datetime, most: int) -> list[date]:
     async with database.session(within=60) as session:
-        # Marks and rows must be of one state: a mark is taken only if what it stands for has been seen.
-        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        # Well below the time after which the database would be taken for away, with all its requests.
-        await session.execute(text("SET LOCAL statement_timeout = '8s'"))
-        if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SUM_LOCK}):
-            return 0
-        days = list(await session.scalars(await _due(session, now, most)))
+        await _begin_summing(session)
         # A mark says nothing where there are no sums, or final ones: whoever sums the day up later sees all of it.
         needed = exists().where(SummedDay.day == ChangedDay.day, ~SummedDay.final)
-        await session.execute(delete(ChangedDay).where(or_(ChangedDay.day.in_(days), ~needed)))
-        if days:
-            await write(session, days, now)
-        return len(days)
+        await session.execute(delete(ChangedDay).where(~needed))
+        return list(await session.scalars(await _due(session, now, most)))
+
+
+async def _sum_up_days(session: AsyncSession, days: Sequence[date], now: datetime) -> None:
+    await _begin_summing(session)
+    await session.execute(delete(ChangedDay).where(ChangedDay.day.in_(days)))
+    await write(session, days, now)
+
+
+async def _begin_summing(session: AsyncSession) -> None:
+    """Make this the one transaction that takes marks, of one state with the rows that they stand for."""
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SUM_LOCK}):
+        raise Conflict("another replica sums up")
 
 
 async def _due(session: AsyncSession, now: datetime, most: int) -> Select[date]:
@@ -320,14 +323,20 @@ async def _due(session: AsyncSession, now: datetime, most: int) -> Select[date]:
     day = func.generate_series(first, last, timedelta(days=1)).table_valued("moment", name="days").render_derived()
     each = cast(day.c.moment, Date)
     changed = exists().where(ChangedDay.day == SummedDay.day)
+    lately_failed = await skipped_days(session, now - TRY_AGAIN_AFTER)
     return (
         select(each.label("day"))
         .select_from(day)
         .outerjoin(SummedDay, SummedDay.day == each)
-        .where(or_(SummedDay.day.is_(None), and_(~SummedDay.final, changed)))
+        .where(or_(SummedDay.day.is_(None), and_(~SummedDay.final, changed)), each.not_in(lately_failed))
         .order_by(each.desc())
         .limit(most)
     )
+
+
+async def skipped_days(session: AsyncSession, since: datetime | None = None) -> list[date]:
+    """Return the days that could not be summed up; with ``since``, those that were tried after that."""
+    return [date.fromisoformat(subject) for subject in await list_skipped(session, "sum up", since)]
 
 
 async def write(session: AsyncSession, days: Sequence[date], now: datetime) -> None:
@@ -364,18 +373,20 @@ def days_of_month(month: date) -> list[date]:
     return [month + timedelta(days=n) for n in range((following - month).days)]
 
 
-async def finish_days(session: AsyncSession, before: date) -> bool:
-    """Make the sums of all days before one final, if they are all there; whether they are."""
+async def finish_days(session: AsyncSession, before: date) -> list[date] | None:
+    """Make the sums of all days before one final, but of those that could not be summed up; return these.
+
+    None: some have not been tried yet, and nothing is final.
+    """
     first = await first_day(session)
     if first is None or first >= before:
-        return True
-    holding = await session.scalar(
-        select(func.count()).select_from(_holding(first, before - timedelta(days=1), FOR_EVER).subquery())
-    )
-    if holding != (before - first).days:
-        return False
-    await session.execute(update(SummedDay).where(SummedDay.day < before).values(final=True))
-    return True
+        return []
+    holding = set(await session.scalars(_holding(first, before - timedelta(days=1), FOR_EVER)))
+    failed = [day for day in await skipped_days(session) if first <= day < before and day not in holding]
+    if len(holding) + len(failed) != (before - first).days:
+        return None
+    await session.execute(update(SummedDay).where(SummedDay.day.in_(holding), ~SummedDay.final).values(final=True))
+    return failed
 
 
 @dataclass(frozen=True, slots=True)

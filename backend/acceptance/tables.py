@@ -24,9 +24,9 @@ def _keys(*more: Column[Any]) -> tuple[Column[Any], ...]:
     return (*(Column(name, Text, nullable=False) for name in ("kind", "model_version", "site")), *more)
 
 
-def _counts(*names: str) -> tuple[Column[Any], ...]:
+def _counts(*names: str, whole: type[Integer] = Integer) -> tuple[Column[Any], ...]:
     return tuple(
-        Column(name, Float(53) if name.endswith(("_sum", "_squares")) else Integer, nullable=False, info={COUNT: True})
+        Column(name, Float(53) if name.endswith(("_sum", "_squares")) else whole, nullable=False, info={COUNT: True})
         for name in names
     )
 
@@ -75,7 +75,8 @@ DAILY_EVENT = _plain(
     "daily_event",
     Column("demo", Boolean, nullable=False),
     Column("reason", Text),
-    *_counts("received", "lost", "refused"),
+    # How many numbers are missing is what clients say.
+    *_counts("received", "lost", "refused", whole=BigInteger),
 )
 
 

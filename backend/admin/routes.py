@@ -126,6 +126,14 @@ def admin_router(
                 f"Counting took longer than {PAGE_LIMIT:g} s. Choose a shorter period, or try again later.",
                 headers={"Retry-After": "60"},
             ) from None
+        except SQLAlchemyError as error:
+            log.exception("a page could not be counted")
+            raise Problem(
+                503,
+                "Not counted",
+                "Something in the rows of this period can't be counted; the log says where. Choose another period.",
+                headers={"Retry-After": "60"},
+            ) from error
         except (DatabaseAway, OSError) as error:
             raise Problem(
                 503,

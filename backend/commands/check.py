@@ -276,6 +276,7 @@ def of_schema(connection: Connection, settings: Settings) -> Findings:
                     f"{row.model_version} is deployed as {row.role}, and there is no version {row.number} in "
                     f"{settings.registry}: bring it back, or roll it back.",
                 )
+        yield from of_skipped(connection)
         newest = connection.scalar(text("SELECT max(created_at) FROM suggestion"))
         if newest and newest > datetime.now(UTC) + CLOCKS_APART:
             yield Finding(
@@ -283,6 +284,23 @@ def of_schema(connection: Connection, settings: Settings) -> Findings:
                 "the clock",
                 f"it was set back: the newest answer is of {newest:%Y-%m-%d %H:%M} UTC. Let it ask a time server.",
             )
+
+
+def of_skipped(connection: Connection) -> Findings:
+    """Whether work in the background has left something out that it could not do."""
+    for row in connection.execute(
+        text(
+            "SELECT job, count(*) AS n, min(since) AS since, max(reason) AS reason, "
+            "min(subject) FILTER (WHERE job = 'sum up') AS day FROM skipped GROUP BY job ORDER BY job"
+        )
+    ):
+        what = f"{row.n} days, the first {row.day}" if row.day else f"{row.n} drafts"
+        yield Finding(
+            SHOULD,
+            f"the work {row.job!r}",
+            f"it leaves out {what}, since {row.since:%Y-%m-%d %H:%M} UTC ({row.reason}), and tries again every hour. "
+            "The rest goes on; the log has where it fails.",
+        )
 
 
 async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Finding]:

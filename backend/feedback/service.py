@@ -1,37 +1,41 @@
 """Taking events in: judged, stored once, and projected to items in the same transaction."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
-from backend.feedback.tables import Event, Item, Numbering, Refused
+from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
 from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
-from backend.tables import as_dict
+from backend.tables import as_dict, day_of
 
 UNKNOWN_DRAFT = "unknown_draft"
 UNKNOWN_SUGGESTION = "unknown_suggestion"
 UNKNOWN_TAG = "unknown_tag"
 NOT_OFFERED = "not_offered"
 WRONG_SITE = "wrong_site"
+ABSURD_SEQUENCE = "absurd_sequence"
+DRAFT_FULL = "draft_full"
 
 
 async def take(session: AsyncSession, batch: EventBatch, received_at: datetime) -> Receipt:
     """Store a batch of events, and bring the items and posts that they speak of up to date."""
     drafts, suggestions = await lock_drafts(session, {event.draft_id for event in batch.events})
+    beyond = await find_beyond_bounds(session, batch)
 
     rows: dict[UUID, dict[str, Any]] = {}
     refused: dict[UUID, dict[str, Any]] = {}
     for event in batch.events:
         if event.id in rows or event.id in refused:
             continue  # the same id once more in one batch, whatever it says
-        reason = why_refused(event, batch.install_id, drafts, suggestions)
+        reason = why_refused(event, batch.install_id, drafts, suggestions) or beyond.get(event.id)
         if reason:
             refused[event.id] = refused_row(event, batch.install_id, reason, received_at)
         else:
@@ -50,6 +54,53 @@ async def take(session: AsyncSession, batch: EventBatch, received_at: datetime) 
         known=known,
         refused=[RefusedEvent(id=each, reason=row["reason"]) for each, row in refused.items()],
     )
+
+
+async def find_beyond_bounds(session: AsyncSession, batch: EventBatch) -> dict[UUID, str]:
+    """Return why some events are too much: their numbers are absurd, or their drafts are full. Of a full draft, events
+    that are known already are not among them.
+    """
+    beyond = dict.fromkeys(await _find_absurd(session, batch), ABSURD_SEQUENCE)
+    drafts = {event.draft_id for event in batch.events}
+    counted = select(Event.draft_id, func.count().label("n")).where(Event.draft_id.in_(drafts)).group_by(Event.draft_id)
+    stored: Counter[UUID] = Counter({row.draft_id: row.n for row in await session.execute(counted)})
+    if max(stored.values(), default=0) + len(batch.events) <= MAX_EVENTS_OF_DRAFT:
+        return beyond
+    known = set(await session.scalars(select(Event.id).where(Event.id.in_([event.id for event in batch.events]))))
+    for event in batch.events:
+        if event.id in known:
+            continue
+        stored[event.draft_id] += 1
+        if stored[event.draft_id] > MAX_EVENTS_OF_DRAFT:
+            beyond.setdefault(event.id, DRAFT_FULL)
+    return beyond
+
+
+async def _find_absurd(session: AsyncSession, batch: EventBatch) -> list[UUID]:
+    """Return the events whose numbers nobody can have given out, however many were lost before them."""
+    events = sorted(batch.events, key=lambda event: event.sequence)
+    if not events or events[-1].sequence <= MAX_GAP:
+        return []
+    highest = await _find_highest_number(session, batch.install_id)
+    absurd = []
+    for event in events:
+        # Of an install that nothing is known of, the rows may have been lost with a database.
+        reach = MAX_SEQUENCE if highest is None else min(MAX_SEQUENCE, highest + MAX_GAP)
+        if event.sequence > reach:
+            absurd.append(event.id)
+        else:
+            highest = max(highest or 0, event.sequence)
+    return absurd
+
+
+async def _find_highest_number(session: AsyncSession, install_id: UUID) -> int | None:
+    """Return the highest number known of an install, that of forgotten events included."""
+    highest = (
+        select(func.max(table.sequence)).where(table.install_id == install_id).scalar_subquery()
+        for table in (Event, Refused, Numbering)
+    )
+    found: int | None = await session.scalar(select(func.greatest(*highest)))
+    return found
 
 
 def why_refused(
@@ -115,11 +166,11 @@ def event_row(
 
 
 def refused_row(event: AnyEvent, install_id: UUID, reason: str, received_at: datetime) -> dict[str, Any]:
-    """A refused event as a row: that there was one, not what it said."""
+    """A refused event as a row: that there was one, not what it said. An absurd number is not kept: it is no loss."""
     return {
         "id": event.id,
         "install_id": install_id,
-        "sequence": event.sequence,
+        "sequence": 0 if reason == ABSURD_SEQUENCE else event.sequence,
         "reason": reason,
         "received_at": received_at,
     }
@@ -189,24 +240,40 @@ async def forget_events(session: AsyncSession, drafts: Sequence[UUID] | Select[U
         await session.execute(delete(table).where(table.draft_id.in_(drafts)))
 
 
-async def forget_old_events(session: AsyncSession, drafts: Sequence[UUID], before: datetime) -> list[UUID]:
+async def forget_old_events(
+    session: AsyncSession, drafts: Sequence[UUID], before: datetime, spared: Collection[date] = ()
+) -> list[UUID]:
     """Delete the events and items of those drafts of which no event has come since; return which these are.
 
-    Their numbers stay known, so that none looks lost.
+    Their numbers stay known, so that none looks lost. What was done on ``spared`` days stays, and all of the installs
+    whose numbers came on one.
     """
-    younger = await session.scalars(
-        select(Event.draft_id).distinct().where(Event.draft_id.in_(drafts), Event.received_at >= before)
-    )
-    kept = set(younger)
+    needed = [Event.received_at >= before]
+    if spared:
+        needed += [day_of(Event.at).in_(spared), Event.install_id.in_(_installs_of(spared))]
+    kept = set(await session.scalars(select(Event.draft_id).distinct().where(Event.draft_id.in_(drafts), or_(*needed))))
     gone = [draft for draft in drafts if draft not in kept]
     await _keep_numbers(session, Event, Event.draft_id.in_(gone))
     await forget_events(session, gone)
     return gone
 
 
-async def forget_old_refusals(session: AsyncSession, before: datetime, limit: int) -> int:
-    """Delete refused events that came before a moment, the oldest first; return how many."""
+def _installs_of(days: Collection[date]) -> Select[UUID]:
+    """The installs of which an event came on one of some days, refused ones included."""
+    came = (select(table.install_id).where(day_of(table.received_at).in_(days)) for table in (Event, Refused))
+    return select(union(*came).subquery().c.install_id)
+
+
+async def forget_old_refusals(
+    session: AsyncSession, before: datetime, limit: int, spared: Collection[date] = ()
+) -> int:
+    """Delete refused events that came before a moment, the oldest first; return how many.
+
+    Those of installs whose numbers came on ``spared`` days stay.
+    """
     statement = select(Refused.id).where(Refused.received_at < before).order_by(Refused.received_at).limit(limit)
+    if spared:
+        statement = statement.where(Refused.install_id.not_in(_installs_of(spared)))
     gone = list(await session.scalars(statement))
     await _keep_numbers(session, Refused, Refused.id.in_(gone))
     await session.execute(delete(Refused).where(Refused.id.in_(gone)))

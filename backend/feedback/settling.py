@@ -4,11 +4,19 @@ The number names its author. What training needs of it, number, posted and offer
 ``feedback``, where neither draft nor install stands beside it.
 """
 
-from sqlalchemy import text
+from collections.abc import Sequence
+from uuid import UUID
 
-from backend.database import Database
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.database import Conflict, Database
+from backend.skipped import work_through
 
 SETTLE_EVERY = 3600.0
+
+# Drafts in one transaction.
+BATCH = 1000
 
 # Any number that no other user of the database takes as an advisory lock.
 SETTLE_LOCK = 8600_0002
@@ -18,7 +26,7 @@ WITH due AS (
     SELECT id, site, kind, question_id, posted_tags, model_version,
         to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month
     FROM draft
-    WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
+    WHERE id = ANY(:drafts) AND question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
     ORDER BY id
     FOR UPDATE
 ), told AS (
@@ -39,14 +47,31 @@ WITH due AS (
     FROM due WHERE event.draft_id = due.id AND event.question_id IS NOT NULL
 )
 UPDATE draft SET question_id = NULL FROM due WHERE draft.id = due.id
-""")
+""").bindparams(bindparam("drafts", type_=ARRAY(Uuid(as_uuid=True))))
+
+DUE = text("""
+SELECT id FROM draft
+WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours' AND id > :after
+ORDER BY id LIMIT :most
+""").bindparams(bindparam("after", type_=Uuid(as_uuid=True)))
 
 
 async def settle(database: Database) -> int:
     """Settle what is due; return how many drafts. Of several replicas at once, one does the work."""
-    async with database.session(within=60) as session:
-        mine = await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SETTLE_LOCK})
-        if not mine:
-            return 0
-        settled = await session.execute(SETTLE)
-        return int(settled.rowcount)  # type: ignore[attr-defined]
+    settled, after = 0, UUID(int=0)
+    while True:
+        async with database.session(within=60) as session:
+            due = list(await session.scalars(DUE, {"after": after, "most": BATCH}))
+        try:
+            settled += len(await work_through(database, "settle", due, _settle_drafts))
+        except Conflict:
+            return settled
+        if len(due) < BATCH:
+            return settled
+        after = due[-1]
+
+
+async def _settle_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
+    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SETTLE_LOCK}):
+        raise Conflict("another replica settles")
+    await session.execute(SETTLE, {"drafts": list(drafts)})

@@ -8,6 +8,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.tables import Moment, Table
 
+# No install has given out so many numbers: one beyond is absurd.
+MAX_SEQUENCE = 10_000_000
+
+# So many events in a row no install has lost: a number further above the highest known one is absurd, too. It is
+# refused, and where an older version has stored one, the gap before it is no loss.
+MAX_GAP = 10_000
+
+# A writer who views, accepts and removes all day long stays far below it.
+MAX_EVENTS_OF_DRAFT = 2_000
+
 
 class Event(Table):
     """One thing a writer did, as the extension told it; append-only.

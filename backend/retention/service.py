@@ -1,17 +1,18 @@
 """Forgetting drafts, with all that hangs on them, after 400 days; the rates of older days stay as daily sums."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.sums import finish_days
-from backend.database import Database
+from backend.database import Conflict, Database
 from backend.deployments.service import forget_assignments
 from backend.feedback.service import forget_old_events, forget_old_refusals
-from backend.suggestions.service import forget_drafts, list_drafts_before
+from backend.skipped import work_through
+from backend.suggestions.service import forget_drafts, list_drafts_before, lock_drafts_before
 
 KEPT_FOR = timedelta(days=400)
 
@@ -27,31 +28,55 @@ FORGET_LOCK = 8600_0014
 async def forget_old(database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
     """Forget the drafts of which everything is older than 400 days, and the arms of experiments that ended before.
 
-    The sums of those days are made final first; until all of them are there, nothing is forgotten. A draft with
-    anything younger in it stays whole. Of several replicas at once, one does the work. Returns how many drafts went.
+    The sums of those days are made final first; until all of them are there, nothing is forgotten. What belongs to a
+    day that could not be summed up is spared until it can. A draft with anything younger in it stays whole. Of several
+    replicas at once, one does the work. Returns how many drafts went.
     """
     horizon = datetime.combine(now().astimezone(UTC).date() - KEPT_FOR, time.min, UTC)
+    try:
+        async with database.session(within=60) as session:
+            await _make_mine(session)
+            spared = await finish_days(session, horizon.date())
+            if spared is None:
+                return 0
+            await forget_assignments(session, horizon)
+        forgotten = await _forget_drafts(database, horizon, spared)
+        while await _forget_some_refusals(database, horizon, spared) == BATCH:
+            pass
+        return forgotten
+    except Conflict:
+        return 0
+
+
+async def _forget_some_refusals(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
     async with database.session(within=60) as session:
-        if not await _is_mine(session) or not await finish_days(session, horizon.date()):
-            return 0
-        await forget_assignments(session, horizon)
+        await _make_mine(session)
+        return await forget_old_refusals(session, horizon, BATCH, spared)
+
+
+async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
+    """Forget drafts batch by batch; return how many went."""
     forgotten = 0
     after: tuple[datetime, UUID] | None = None
+
+    async def forget(session: AsyncSession, drafts: Sequence[UUID]) -> None:
+        nonlocal forgotten
+        await _make_mine(session)
+        old = await lock_drafts_before(session, horizon, drafts)
+        gone = await forget_old_events(session, old, horizon, spared)
+        forgotten += await forget_drafts(session, gone)
+
     while True:
         async with database.session(within=60) as session:
-            if not await _is_mine(session):
-                return forgotten
-            # The days' sums are final: their triggers need not note that rows go.
-            await session.execute(text("SET LOCAL tagalong.forgetting = on"))
-            old = await list_drafts_before(session, horizon, after, BATCH)
-            gone = await forget_old_events(session, [draft.id for draft in old], horizon)
-            forgotten += await forget_drafts(session, gone)
-            refused = await forget_old_refusals(session, horizon, BATCH)
-        if old:
-            after = (old[-1].started_at, old[-1].id)
-        if len(old) < BATCH and refused < BATCH:
+            old = await list_drafts_before(session, horizon, after, BATCH, spared)
+        await work_through(database, "forget", [draft.id for draft in old], forget)
+        if len(old) < BATCH:
             return forgotten
+        after = (old[-1].started_at, old[-1].id)
 
 
-async def _is_mine(session: AsyncSession) -> bool:
-    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": FORGET_LOCK}))
+async def _make_mine(session: AsyncSession) -> None:
+    """Make this the one transaction that forgets, and have no notes taken: the days' sums are final."""
+    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": FORGET_LOCK}):
+        raise Conflict("another replica forgets")
+    await session.execute(text("SET LOCAL tagalong.forgetting = on"))

@@ -4,12 +4,12 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.cores import Cores
@@ -24,7 +24,7 @@ from backend.suggestions.order import Order, order_of, shuffled
 from backend.suggestions.recording import Recorder
 from backend.suggestions.schemas import Answer, BatchAnswer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
 from backend.suggestions.tables import Draft, Suggestion
-from backend.tables import as_dict
+from backend.tables import as_dict, day_of
 from backend.totals import Totals
 from backend.traces import span
 from model.classifier import Classifier, Suggested
@@ -274,27 +274,43 @@ class OldDraft:
 
 
 async def list_drafts_before(
-    session: AsyncSession, moment: datetime, after: tuple[datetime, UUID] | None, limit: int
+    session: AsyncSession,
+    moment: datetime,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+    spared: Collection[date] = (),
 ) -> list[OldDraft]:
-    """Drafts that were begun, answered and posted before a moment, by their start, locked until the transaction ends.
+    """Drafts that were begun, answered and posted before a moment, by their start.
 
     Args:
         session: in a transaction.
         moment: nothing of the draft may be of it or younger.
         after: start and id of the last one listed before; None: from the first on.
         limit: how many at most.
+        spared: days (UTC) on which none of them was begun or posted.
     """
-    younger = select(Suggestion.id).where(Suggestion.draft_id == Draft.id, Suggestion.created_at >= moment)
     statement = (
-        select(Draft.id, Draft.started_at)
-        .where(Draft.started_at < moment, or_(Draft.posted_at.is_(None), Draft.posted_at < moment), ~younger.exists())
-        .order_by(Draft.started_at, Draft.id)
-        .limit(limit)
-        .with_for_update()
+        select(Draft.id, Draft.started_at).where(_is_before(moment)).order_by(Draft.started_at, Draft.id).limit(limit)
     )
     if after is not None:
         statement = statement.where(tuple_(Draft.started_at, Draft.id) > after)
+    if spared:
+        statement = statement.where(
+            day_of(Draft.started_at).not_in(spared),
+            or_(Draft.posted_at.is_(None), day_of(Draft.posted_at).not_in(spared)),
+        )
     return [OldDraft(row.id, row.started_at) for row in await session.execute(statement)]
+
+
+async def lock_drafts_before(session: AsyncSession, moment: datetime, ids: Collection[UUID]) -> list[UUID]:
+    """Return those of the drafts that are still all older than a moment, locked until the transaction ends."""
+    statement = select(Draft.id).where(Draft.id.in_(ids), _is_before(moment)).order_by(Draft.id).with_for_update()
+    return list(await session.scalars(statement))
+
+
+def _is_before(moment: datetime) -> ColumnElement[bool]:
+    younger = select(Suggestion.id).where(Suggestion.draft_id == Draft.id, Suggestion.created_at >= moment)
+    return and_(Draft.started_at < moment, or_(Draft.posted_at.is_(None), Draft.posted_at < moment), ~younger.exists())
 
 
 async def forget_drafts(session: AsyncSession, drafts: Sequence[UUID] | Select[UUID]) -> int:
