@@ -21,7 +21,7 @@ from model.preparation.language import UNDETERMINED, language_of
 from model.preparation.markup import prose_and_code
 from model.preparation.personal import redact
 from model.questions import QuestionsError
-from model.questions.gather import REFUSED, check_share, lines_of, nothing_usable
+from model.questions.gather import check_share, nothing_usable, write_refused
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, Batch, Noted, Refused
 
@@ -76,7 +76,7 @@ def prepare(
         parts.throw_away()
         rows_of = [Refused(f"row {row}", reason) for reason, rows in unusable.items() for row in rows]
         raise QuestionsError(nothing_usable(refused + rows_of))
-    check_share(refused, sum(part.notes["read"] for part in parts.done), refuse_above)
+    check_share(refused, sum(part.notes["read"] for part in parts.done), refuse_above, out)
     again = repeated(parts)
     gone = pl.Series([row for rows in again.values() for row in rows], dtype=pl.Int64)
 
@@ -86,8 +86,9 @@ def prepare(
 
     parts.join(out, select)
     report = reported(parts, unusable | again, out)
-    files = {REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n", REFUSED: lines_of(refused)}
-    write_atomically(out.parent, {out.name + ending: text.encode() for ending, text in files.items()})
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(out.parent, {out.name + REPORT: text.encode()})
+    write_refused(refused, out)
     parts.throw_away()
     return report
 

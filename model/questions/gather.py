@@ -65,14 +65,14 @@ def gather(
     gathered = _summed_up(parts, refused)
     if failure and not gathered.questions:
         raise failure
-    write_atomically(out.parent, {out.name + REFUSED: lines_of(refused).encode()})
+    if failure:
+        raise QuestionsError(f"{failure} {_keep(parts, refused, out)}") from failure
     if not gathered.questions:
         parts.throw_away()
         raise QuestionsError(nothing_usable(refused))
-    if failure:
-        raise QuestionsError(f"{failure} {_keep(parts, out)}") from failure
-    check_share(refused, gathered.questions, refuse_above)
+    check_share(refused, gathered.questions, refuse_above, out)
     parts.join(out)
+    write_refused(refused, out)
     parts.throw_away()
     return gathered
 
@@ -106,21 +106,23 @@ def _summed_up(parts: Parts, refused: Sequence[Refused]) -> Gathered:
     return Gathered(parts.rows(), len(refused), _by_reason(refused), dict(noted.most_common()), tuple(notices))
 
 
-def _keep(parts: Parts, out: Path) -> str:
+def _keep(parts: Parts, refused: Sequence[Refused], out: Path) -> str:
     """Write what was read before a failure, and say where it is."""
     if out.with_name(out.name + RECORD).exists():  # a whole output is not replaced by a part of one
         return f"{parts.rows():,} questions that were read are kept in {parts.folder}; {out} is as it was."
     parts.join(out)
+    write_refused(refused, out)
     return f"The {parts.rows():,} questions that were read are in {out}."
 
 
-def check_share(refused: Sequence[Refused], kept: int, bound: float) -> None:
-    """Raise ``QuestionsError`` if more than that share of the rows was refused."""
+def check_share(refused: Sequence[Refused], kept: int, bound: float, out: Path) -> None:
+    """Raise ``QuestionsError`` if more than that share of the rows was refused; they are listed beside ``out``."""
     rows = len(refused) + kept
     if len(refused) > bound * rows:
+        write_refused(refused, out)
         raise QuestionsError(
             f"{len(refused):,} of {rows:,} rows were refused, more than {100 * bound:g} % of them: "
-            f"{_reasons(refused)}. Mend them, or give a higher --refuse-above."
+            f"{_reasons(refused)}. They are in {out}{REFUSED}: mend them, or give a higher --refuse-above."
         )
 
 
@@ -128,7 +130,7 @@ def recheck(out: Path, bound: float) -> None:
     """Raise ``QuestionsError`` if of the rows of an output that is there more than that share was refused."""
     lines = out.with_name(out.name + REFUSED).read_text(encoding="utf-8").splitlines()
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
-    check_share([Refused(**json.loads(line)) for line in lines], kept, bound)
+    check_share([Refused(**json.loads(line)) for line in lines], kept, bound, out)
 
 
 def _by_reason(refused: Sequence[Refused]) -> dict[str, int]:
@@ -140,9 +142,10 @@ def _reasons(refused: Sequence[Refused]) -> str:
     return "; ".join(f"{reason} ({rows:,})" for reason, rows in list(_by_reason(refused).items())[:_SHOWN])
 
 
-def lines_of(refused: Sequence[Refused]) -> str:
-    """Give refused rows as JSON lines."""
-    return "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in refused)
+def write_refused(refused: Sequence[Refused], out: Path) -> None:
+    """List refused rows beside ``out``, as JSON lines."""
+    lines = (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in refused)
+    write_atomically(out.parent, {out.name + REFUSED: "".join(lines).encode()})
 
 
 def nothing_usable(refused: Sequence[Refused]) -> str:

@@ -76,7 +76,12 @@ class Client:
         Args:
             key: of an application registered at stackapps.com: 10,000 requests a day instead of 300.
             seconds: after which a request that got no answer is given up and tried again.
+
+        Raises:
+            QuestionsError: the address is none.
         """
+        if not re.match(r"https?://[^/?#\s]", address):
+            raise QuestionsError(f"{address} is no address. One looks like {ADDRESS}.")
         self.site = site
         self._key = key
         self._address = address.rstrip("/")
@@ -145,7 +150,7 @@ class Client:
         """
         try:
             status, headers, content = self._exchange(request)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise _Passing(_reason(error)) from error
         answer = _decoded(content, headers.get("Content-Encoding", ""))
         wait = max(_retry_after(headers.get("Retry-After", "")), _seconds(answer.get("backoff")))

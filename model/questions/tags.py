@@ -1,7 +1,7 @@
 """Tags as people's files hold them, read by one strict rule: by every source, and for the chosen tags of drafts.
 
 Understood are lists, and text in one of these forms: ``<a><b>`` (also as entities), ``|a|b|``, names with spaces,
-commas or semicolons between them, and lists as Python, NumPy, JSON or PostgreSQL write them: ``['a', 'b']``,
+commas or semicolons between them, and lists as Python, NumPy, JSON, PostgreSQL, Spark or R write them: ``['a', 'b']``,
 ``['a' 'b']``, ``("a", "b")``, ``{a,"b"}``. Anything else is refused: a model would learn ``['php'`` as a tag.
 
 Only the standard library is used, and the time is linear in the length of the text.
@@ -21,7 +21,11 @@ _NAME: Final = re.compile(r"\.?[a-z0-9](?:[a-z0-9.+#-]*[a-z0-9+#])?")
 _ANGLED: Final = re.compile(r"(?:<[^<>]*>[\s,;|]*)+")
 _IN_ANGLES: Final = re.compile(r"<([^<>]*)>")
 _SEPARATORS: Final = re.compile(r"[,;|]")
-_CALL: Final = re.compile(r"\b(?:(?:np|numpy|pd)\.)?(?:array|list|tuple|set|frozenset|Index|str_)(?=\()")
+_CALL: Final = re.compile(
+    r"(?<![\w.+#-])(?:(?:np|numpy|pd)\.)?"
+    r"(?:[aA]rray|[lL]ist|tuple|[sS]et|frozenset|Index|str_|WrappedArray|ArraySeq|Vector|c)(?=\()"
+)
+"""Names of lists before their brackets in Python and its libraries, Spark and R."""
 _DTYPE: Final = re.compile(r",\s*dtype=[^,)\]]*")
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)|(?P<separator>[,;|])|(?P<opening>[\[({])|(?P<closing>[\])}])
@@ -29,7 +33,9 @@ _TOKEN: Final = re.compile(
     |(?P<bare>[^\s,;|\[\](){}<>"']+)""",
     re.VERBOSE | re.DOTALL,
 )
-_NAMED: Final = frozenset(["double", "single", "bare"])
+_STARTS: Final = frozenset(["double", "single", "bare", "opening"])
+_ENDS: Final = frozenset(["double", "single", "bare", "closing"])
+"""A name or a list that begins right where one ends: ``""php""``, ``f(php)``."""
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _MISSING: Final = frozenset(["none", "null", "nan", "n/a", r"\n"])
@@ -100,27 +106,24 @@ def _names_of_tokens(text: str) -> Iterator[str]:
         TagsError: brackets or quotes do not match, or the words of a list's element are apart.
     """
     expected: list[str] = []
-    after_word = False
-    last = "space"
+    last = before_space = "separator"
     for token in _tokens(text):
-        kind = token.lastgroup
-        assert kind is not None  # every alternative has a name; this is for the type checker
+        kind = token.lastgroup or ""
         piece = token[kind]
-        if kind in _NAMED and last in _NAMED:
+        if kind in _STARTS and last in _ENDS and (last, kind) != ("closing", "opening"):
             raise TagsError(_UNMATCHED)
         if kind == "opening":
             expected.append(_CLOSING[piece])
-        elif kind == "closing":
-            if not expected or expected.pop() != piece:
-                raise TagsError(_UNMATCHED)
-        elif kind != "bare" and kind in _NAMED:
+        elif kind == "closing" and (not expected or expected.pop() != piece):
+            raise TagsError(_UNMATCHED)
+        elif kind in ("double", "single"):
             whole = token.end() - token.start() == len(text)
             yield from (_names_of_text if whole else _names_of_element)(_ESCAPE.sub(_unescaped, piece))
         elif kind == "bare" and not (expected and piece.lower() in _MISSING):
-            if expected and after_word and "," in text:
+            if expected and before_space == "bare" and "," in text:
                 raise TagsError("one of its tags has a space in it")
             yield piece
-        after_word = kind == "bare" or (kind == "space" and after_word)
+        before_space = last if kind == "space" else kind
         last = kind
     if expected:
         raise TagsError(_UNMATCHED)

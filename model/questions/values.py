@@ -17,7 +17,7 @@ _ESCAPED_BYTES: Final = {
 }  # as Python's error handler surrogateescape has them
 _COMPACT_DATE: Final = re.compile(r"(20\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?(?!\d)")
 _LONG_YEAR: Final = re.compile(r"(?<!\d)20\d\d(?!\d)")
-_SHORT_YEAR: Final = re.compile(r"(?<!\d)\d{1,2}[./\- ]{1,2}(?:\d{1,2}|[^\W\d_]{3,9}\.?)[./\- ]{1,2}(\d\d)(?!\d)")
+_SHORT_YEAR: Final = re.compile(r"(?<![\d:])\d{1,2}[./\- ]{1,2}(?:\d{1,2}|[^\W\d_]{3,9}\.?)[./\- ]{1,2}(\d\d)(?![\d:])")
 _DECIMAL: Final = re.compile(r"(\d+)(?:[.,](\d+))?(?:[eE]\+?(\d{1,2}))?")
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:([.,'\u2019 \u00a0\u202f])\d{3})(?:\1\d{3})*")
 _SPREADSHEET_EPOCH: Final = date(1899, 12, 30)

@@ -33,7 +33,10 @@ def test_a_row_without_title_or_tags_says_why(spoil: dict[str, object], reason: 
 @pytest.mark.parametrize(
     ("spoil", "field", "value", "note"),
     [({"creationdate": "yesterday"}, "year", None, NO_YEAR), ({"year": 1999}, "year", None, NO_YEAR),
-     ({"creationdate": True}, "year", None, NO_YEAR), ({"year": "?", "creationdate": "2.3.2016"}, "year", 2016, ""),
+     ({"creationdate": True}, "year", None, NO_YEAR), ({"creationdate": "5/1 10:11"}, "year", None, NO_YEAR),
+     ({"creationdate": "10:11 5/12/13"}, "year", 2013, ""), ({"creationdate": "00:11.4"}, "year", None, NO_YEAR),
+     ({"creationdate": "########"}, "year", None, NO_YEAR), ({"creationdate": "#N/A", "id": ""}, "year", None, NO_YEAR),
+ ({"year": "?", "creationdate": "2.3.2016"}, "year", 2016, ""),
      ({"id": "x1"}, "question_id", None, NO_NUMBER), ({"question_id": -4}, "question_id", None, NO_NUMBER),
      ({"id": "7.5"}, "question_id", None, NO_NUMBER), ({"id": 7.0}, "question_id", 7, ""),
      ({"body": "x", "body_format": "rtf"}, "body", "", UNKNOWN_FORMAT), ({"body": 3}, "body_format", "none", NO_BODY),

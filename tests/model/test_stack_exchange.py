@@ -231,6 +231,12 @@ def test_items_that_are_no_questions_are_refused_and_the_others_read(tmp_path: P
     assert len(refused) == 4
 
 
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x/2.3", "https://", "file:///etc/passwd"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(QuestionsError, match=r"is no address. One looks like https://api\.stackexchange"):
+        Client("stackoverflow.com", address=address)
+
+
 def test_a_server_that_is_not_there_is_named(tmp_path: Path, slept: Slept) -> None:
     nowhere = Client("stackoverflow.com", address="http://127.0.0.1:1/2.3", sleep=slept)
     with pytest.raises(QuestionsError, match=r"127\.0\.0\.1:1/2\.3 did not answer 6 times.*refused"):
