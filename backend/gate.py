@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.clients import Attempts, client_of
 from backend.problems import Problem, too_many
 
 # Of these headers a request has one at most.
@@ -77,6 +78,7 @@ class Gate:
         self.rules = rules
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._limit = RateLimitItemPerMinute(max(rules.rate_limit, 1))
+        self._attempts = Attempts("API keys")
         self._bodies = Bodies()
         self._at_once = 0
 
@@ -106,8 +108,9 @@ class Gate:
             check_content_type(headers)
             check_content_length(headers, largest)
         if limited:
-            self._check_key(headers)
-            await self._check_rate(scope)
+            client = client_of(scope)
+            await self._check_key(headers, client)
+            await self._check_rate(client)
         if scope["method"] not in WRITES:
             largest = 0
         async with self._bodies.read(receive, largest) as receive_whole:
@@ -136,23 +139,28 @@ class Gate:
                 "TAGALONG_ALLOWED_HOSTS.",
             )
 
-    def _check_key(self, headers: Headers) -> None:
+    async def _check_key(self, headers: Headers, client: str) -> None:
         if not self.rules.api_key:
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token.strip().encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, self.rules.api_key.encode()):
-            raise Problem(
-                401,
-                "API key needed",
-                "This service is closed: send its key as 'Authorization: Bearer KEY'.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        if scheme.lower() == "bearer" and hmac.compare_digest(given, self.rules.api_key.encode()):
+            # Whoever has the key is not held back by others behind the same address who have not.
+            self._attempts.succeed(client)
+            return
+        if "authorization" in headers:
+            await self._attempts.check_all(client)
+            await self._attempts.fail(client)
+        raise Problem(
+            401,
+            "API key needed",
+            "This service is closed: send its key as 'Authorization: Bearer KEY'.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
-    async def _check_rate(self, scope: Scope) -> None:
+    async def _check_rate(self, client: str) -> None:
         if not self.rules.rate_limit:
             return
-        client = (scope.get("client") or ("unknown",))[0]
         if await self._limiter.hit(self._limit, client):
             return
         stats = await self._limiter.get_window_stats(self._limit, client)

@@ -8,16 +8,14 @@ from collections.abc import Callable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from limits import RateLimitItem
 from starlette.requests import Request
 
-from backend.problems import Problem, too_many
+from backend.clients import OF_ONE, Attempts, client_of
+from backend.problems import Problem
 from backend.settings import ARGON2
 
 USER = "admin"
-ATTEMPTS = parse("10/minute")
 
 
 class Password:
@@ -60,20 +58,19 @@ class Guard:
 
     Args:
         password: the admin's password or its hash, not empty.
-        attempts: wrong attempts allowed to one client before even the right password has to wait.
+        attempts: wrong attempts allowed to one client (a /64 of IPv6) before even the right password has to wait.
         on_refused: told the address of every wrong attempt that was allowed.
     """
 
     def __init__(
         self,
         password: str,
-        attempts: RateLimitItem = ATTEMPTS,
+        attempts: RateLimitItem = OF_ONE,
         on_refused: Callable[[str], None] = lambda client: None,
     ) -> None:
         self._password = Password(password)
-        self._attempts = attempts
+        self._attempts = Attempts("passwords", attempts)
         self._on_refused = on_refused
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         # Of many guesses at once, each waits for the one before: their count is right, and one core is busy at most.
         self._one_by_one = asyncio.Lock()
 
@@ -87,25 +84,26 @@ class Guard:
         if header is None:
             # A browser's first request brings none: no attempt.
             raise _unauthorized("Sign in as 'admin' with the admin's password.")
-        client = request.client.host if request.client else "unknown"
+        client = client_of(request.scope)
         user, given = read_basic(header) or ("", "")
         if hmac.compare_digest(user.encode(), USER.encode()) and self._password.is_known(given):
-            await self._check_attempts(client)
+            await self._let_in(client)
             return
+        await self._attempts.wait_for_turn(client)
         async with self._one_by_one:
-            await self._check_attempts(client)
+            await self._attempts.check(client)
             if user == USER and await self._password.verify(given):
+                self._attempts.succeed(client)
                 return
-            await self._limiter.hit(self._attempts, client)
-        self._on_refused(client)
+            await self._attempts.fail(client)
+        self._on_refused(request.client.host if request.client else "unknown")
         raise _unauthorized("Wrong user or password. The user is 'admin'.")
 
-    async def _check_attempts(self, client: str) -> None:
-        # The right password is held back too once the attempts are used up: else guessing would go on.
-        if await self._limiter.test(self._attempts, client):
-            return
-        stats = await self._limiter.get_window_stats(self._attempts, client)
-        raise too_many("attempts", "Too many wrong passwords came from this address.", stats.reset_time)
+    async def _let_in(self, client: str) -> None:
+        # The right password is held back too once a client's attempts are used up: else guessing would go on.
+        await self._attempts.check(client)
+        await self._attempts.wait_for_turn(client)
+        self._attempts.succeed(client)
 
 
 def hash_password(password: str) -> str:

