@@ -10,18 +10,18 @@ import { say } from "../say.js";
 
 /** @param {Desk} desk */
 export function createDeeds(desk) {
-  const { page, items, chips, settled } = desk;
+  const { page, items, chips, settled, taken } = desk;
   /** Ends when the page has taken, or refused, what it was asked to: its field holds one tag at a time. */
   let turn = Promise.resolve();
 
-  return { act, dismiss, banish, replace };
+  return { act, dismiss, banish, replace, refuse };
 
   /** A chip was pressed: add its tag, take it out again, or take a "no" back. @param {string} tag */
   function act(tag) {
     if (desk.underWay.has(tag)) return;
     desk.note = null;
     settled.set(tag, Date.now());
-    if (page.readTags().includes(tag)) inTurn([tag], () => takeOut(tag));
+    if (isChosen(tag)) inTurn([tag], () => takeOut(tag));
     else if (items.get(tag)?.dismissed) restore(tag);
     else if (desk.isFull()) offerReplacing(tag);
     else inTurn([tag], () => add(tag), tag);
@@ -30,7 +30,7 @@ export function createDeeds(desk) {
   /** @param {string} tag */
   function dismiss(tag) {
     if (desk.underWay.has(tag)) return;
-    if (page.readTags().includes(tag) || items.get(tag)?.dismissed) return act(tag);
+    if (isChosen(tag) || items.get(tag)?.dismissed) return act(tag);
     settled.set(tag, Date.now());
     items.dismissed(tag, chips.positionOf(tag));
     tell(dismissedNote(tag));
@@ -80,37 +80,38 @@ export function createDeeds(desk) {
   async function add(tag) {
     const position = chips.positionOf(tag);
     if (page.readTags().length >= page.mostTags) return offerReplacing(tag);
-    const shown = await page.addTag(tag).catch(() => null);
-    if (desk.signal.aborted) return null;
-    if (shown === null) return refused(tag);
-    if (shown !== tag) return { text: words("chipsReplaced", shown, tag) };
-    items.accepted(tag, position);
-    // Only this one: what else has changed meanwhile is compared when the page is at rest.
-    desk.present = [...desk.present, tag];
-    return { text: words("chipsAdded", tag), ...steps([tag], [undo(() => inTurn([tag], () => takeOut(tag)))]) };
+    const name = await page.addTag(tag).catch(() => null);
+    if (name === null) return refused(tag);
+    take(tag, name, position);
+    const text = name === tag ? words("chipsAdded", tag) : words("chipsReplaced", name, tag);
+    return { text, ...steps([tag], [undo(() => inTurn([tag], () => takeOut(tag)))]) };
   }
 
   /** @param {string} tag @returns {Promise<Note | null>} */
   async function takeOut(tag) {
-    if (!(await page.removeTag(tag).catch(() => false))) return { text: words("chipsStays", tag) };
-    isGone(tag);
+    const name = nameOf(tag);
+    if (!(await page.removeTag(name).catch(() => false))) return { text: words("chipsStays", tag) };
+    isGone(name);
     chips.announce(words("chipsRemoved", tag));
     return null;
   }
 
   /** @param {string} out  a chosen tag @param {string} tag @returns {Promise<Note | null>} */
   async function exchange(out, tag) {
-    const [position, accepted] = [chips.positionOf(tag), items.get(out)?.accepted ?? false];
-    const failure = await swap(out, tag);
-    if (failure || desk.signal.aborted) return failure;
-    items.accepted(tag, position);
+    const [position, offered] = [chips.positionOf(tag), taken.tagOf(out)];
+    const accepted = items.get(offered)?.accepted ?? false;
+    const name = await swap(out, tag);
+    if (typeof name !== "string") return name;
+    take(tag, name, position);
     const inverse = async () => {
-      const failure = await swap(tag, out);
-      if (!failure && accepted) items.accepted(out, chips.positionOf(out));
-      return failure;
+      const again = await swap(nameOf(tag), out);
+      if (typeof again !== "string") return again;
+      if (accepted) take(offered, again, chips.positionOf(offered));
+      return null;
     };
     const back = undo(() => inTurn([tag, out], inverse, out));
-    return { text: words("chipsSwapped", tag, out), ...steps([tag, out], [back]) };
+    const text = name === tag ? words("chipsSwapped", tag, out) : words("chipsReplaced", name, tag);
+    return { text, ...steps([tag, out], [back]) };
   }
 
   /**
@@ -118,22 +119,45 @@ export function createDeeds(desk) {
    *
    * @param {string} out
    * @param {string} tag
-   * @returns {Promise<Note | null>} what went wrong
+   * @returns {Promise<string | Note>} the name under which the page shows the tag, or what went wrong
    */
   async function swap(out, tag) {
     if (!(await page.removeTag(out).catch(() => false))) return { text: words("chipsStays", out) };
-    const shown = await page.addTag(tag).catch(() => null);
-    if (shown === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
+    const name = await page.addTag(tag).catch(() => null);
+    if (name === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
     isGone(out);
-    if (shown === null) return refused(out);
-    desk.present = [...desk.present, shown];
-    return shown === tag ? null : { text: words("chipsReplaced", shown, tag) };
+    if (name === null) return refused(out);
+    desk.present = [...desk.present, name];
+    return name;
+  }
+
+  /** Counts what the page shows after a press. @param {string} tag @param {string} name @param {number} position */
+  function take(tag, name, position) {
+    taken.take(tag, name, position);
+    // Only this one: what else has changed meanwhile is compared when the page is at rest.
+    desk.present = [...new Set([...desk.present, name])];
+    if (desk.signal.aborted) taken.settle();
+  }
+
+  /** @param {string} name */
+  function isGone(name) {
+    taken.takenOut(name);
+    desk.present = desk.present.filter((other) => other !== name);
+  }
+
+  /** The name under which the page shows a tag. @param {string} tag */
+  function nameOf(tag) {
+    return taken.nameOf(tag, page.readTags()) ?? tag;
   }
 
   /** @param {string} tag */
-  function isGone(tag) {
-    items.gone(tag);
-    desk.present = desk.present.filter((other) => other !== tag);
+  function isChosen(tag) {
+    return taken.nameOf(tag, page.readTags()) !== undefined;
+  }
+
+  /** The page showed the tag, and then would not have it. @param {string} tag */
+  function refuse(tag) {
+    tell(refused(tag));
   }
 
   /** @param {string} tag */
@@ -208,7 +232,7 @@ export function createDeeds(desk) {
 
   /** How a tag stands. A page that draws its tags anew shows none for a moment. @param {string} tag */
   function stateOf(tag) {
-    const chosen = page.readTags().includes(tag) || desk.present.includes(tag);
+    const chosen = taken.nameOf(tag, [...page.readTags(), ...desk.present]) !== undefined;
     return [chosen, items.get(tag)?.dismissed ?? false, desk.never.has(tag)];
   }
 

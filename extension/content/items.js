@@ -15,7 +15,7 @@
  * @property {boolean} dismissed  the last word of dismissed and restored
  */
 
-/** @typedef {(event: Omit<ItemEvent, "id" | "occurred_at">) => void} Record */
+/** @typedef {(event: Omit<ItemEvent, "id" | "occurred_at"> & {occurred_at?: string}) => void} Record */
 
 export class Items {
   /** @type {Map<string, Item>} */
@@ -90,6 +90,12 @@ export class Items {
     // Taken before a reload that did not bring it back: it was gone.
     this.gone(tag);
     this.#act(tag, "accepted", position);
+  }
+
+  /** The page would not have the tag after all: it was never taken. @param {string} tag */
+  refused(tag) {
+    const item = this.#items.get(tag);
+    if (item) item.accepted = false;
   }
 
   /** A tag is no longer on the page; counted only if it came by a click. @param {string} tag */

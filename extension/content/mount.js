@@ -4,7 +4,9 @@ import { browser, words } from "../browser.js";
 import { createChips } from "./chips.js";
 import { followDraft } from "./draft.js";
 import { createRecorder, dropPosting, keepPosting } from "./events.js";
+import { holdEvents } from "./held-events.js";
 import { Items } from "./items.js";
+import { TakenTags } from "./taken-tags.js";
 import { watchViews } from "./views.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
@@ -23,6 +25,7 @@ import { watchViews } from "./views.js";
  * @property {Map<string, "adding" | "removing">} underWay  tags that the page is being asked to take or to give up
  * @property {Note | null} note  on the last action, until the next
  * @property {string[]} present  the page's tags when last at rest
+ * @property {TakenTags} taken
  * @property {() => boolean} isFull  whether the page takes no more tags than it has or was asked to take
  * @property {() => void} draw
  * @property {AbortSignal} signal  aborts when the chips are gone
@@ -42,7 +45,9 @@ const TAGS_AT_REST_MS = 250;
  */
 export function mount(page, { debounceMs, never: banished }) {
   const life = new AbortController();
-  const items = new Items(createRecorder());
+  const events = holdEvents(createRecorder());
+  const items = new Items(events.record);
+  const taken = new TakenTags(page.readTags, items, events.hold, { renamed, refused });
   /** @type {string[]} tags of the newest answer, best first */
   let offered = [];
   /** @type {Map<string, Offer>} the newest of each tag */
@@ -81,6 +86,7 @@ export function mount(page, { debounceMs, never: banished }) {
     underWay: new Map(),
     note: null,
     present: page.readTags(),
+    taken,
     isFull,
     draw,
     signal: life.signal,
@@ -117,12 +123,15 @@ export function mount(page, { debounceMs, never: banished }) {
       changed() {
         page.place(chips.host);
         draft.changed();
+        taken.follow();
         settleChosen();
         clearTimeout(atRest);
         atRest = setTimeout(compareTags, TAGS_AT_REST_MS);
       },
+      takenOut: (name) => taken.touch(name),
       posting() {
         compareTags();
+        taken.settle();
         const { draftId } = items;
         if (draftId === "") return;
         keepPosting(draftId, page.readTags(), siteOf(location));
@@ -132,6 +141,7 @@ export function mount(page, { debounceMs, never: banished }) {
     life.signal,
   );
   browser.storage.local.onChanged.addListener(followNever);
+  addEventListener("pagehide", () => taken.settle(), { signal: life.signal });
   page.place(chips.host);
   draw();
   draft.changed();
@@ -140,6 +150,7 @@ export function mount(page, { debounceMs, never: banished }) {
 
   function unmount() {
     clearTimeout(atRest);
+    taken.settle();
     life.abort();
     chips.host.remove();
     if (browser.runtime?.id) browser.storage.local.onChanged.removeListener(followNever);
@@ -199,7 +210,7 @@ export function mount(page, { debounceMs, never: banished }) {
     const tags = page.readTags();
     const wanted = offered.filter((tag) => {
       if (shown.includes(tag) && stays(tag)) return true;
-      if (tags.includes(tag) || desk.never.has(tag)) return false;
+      if (taken.nameOf(tag, tags) !== undefined || desk.never.has(tag)) return false;
       return !items.get(tag)?.dismissed || showDismissed;
     });
     for (const tag of shown.filter((tag) => !wanted.includes(tag) && stays(tag))) {
@@ -239,7 +250,7 @@ export function mount(page, { debounceMs, never: banished }) {
 
   /** @param {string} tag @param {string[]} tags @returns {Look} */
   function lookOf(tag, tags) {
-    if (tags.includes(tag)) return "chosen";
+    if (taken.nameOf(tag, tags) !== undefined) return "chosen";
     if (desk.underWay.get(tag) === "adding") return "adding";
     return items.get(tag)?.dismissed ? "dismissed" : "offered";
   }
@@ -281,7 +292,7 @@ export function mount(page, { debounceMs, never: banished }) {
   function settleChosen() {
     const fresh = page.readTags().filter((tag) => !desk.present.includes(tag));
     if (fresh.length === 0) return;
-    for (const tag of fresh) desk.settled.set(tag, Date.now());
+    for (const name of fresh) desk.settled.set(taken.tagOf(name), Date.now());
     draw();
   }
 
@@ -290,13 +301,26 @@ export function mount(page, { debounceMs, never: banished }) {
     clearTimeout(atRest);
     const tags = page.readTags();
     // What the page was asked to give up is counted where that is done: it may come back.
-    const gone = desk.present.filter((tag) => !tags.includes(tag) && !desk.underWay.has(tag));
-    for (const tag of gone) {
-      items.gone(tag);
-      desk.settled.set(tag, Date.now());
-    }
-    desk.present = [...tags, ...desk.present.filter((tag) => !tags.includes(tag) && desk.underWay.has(tag))];
+    const missing = desk.present.filter((name) => !tags.includes(name));
+    const asked = missing.filter((name) => desk.underWay.has(name) || desk.underWay.has(taken.tagOf(name)));
+    for (const name of missing) if (!asked.includes(name)) desk.settled.set(taken.lose(name), Date.now());
+    desk.present = [...tags, ...asked];
     draw();
+  }
+
+  /** @param {string} tag @param {string} was @param {string} is  what the page has put in its place */
+  function renamed(tag, was, is) {
+    desk.present = desk.present.map((name) => (name === was ? is : name));
+    desk.settled.set(tag, Date.now());
+    if (!taken.isUnsettled(tag)) return;
+    const text = words("chipsReplaced", is, tag);
+    desk.note = { ...(desk.note?.tag === tag ? desk.note : {}), text, tag };
+    chips.announce(text);
+  }
+
+  /** @param {string} tag  that the page showed, and has taken back */
+  function refused(tag) {
+    void deeds().then((all) => all.refuse(tag));
   }
 
   function announceOffer() {

@@ -102,23 +102,6 @@ def test_a_page_that_wants_keys_or_time_still_takes_the_tag(
     expect(page.locator(generation.tag_input)).to_have_value("")
 
 
-@pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=named)
-def test_a_synonym_is_not_tried_again_and_not_counted_as_taken(
-    consented: BrowserContext, service: RecordingServer, generation: Generation
-) -> None:
-    page = opened(consented, generation, "synonym=pandas")
-    generation.write(page, TITLE, BODY)
-    expect_chips(page)
-    chip(page, "pandas").click()
-    note = page.locator("[data-tagalong] .note span")
-    expect(note).to_have_text("The page put “python” in place of “pandas”.")
-    expect(generation.chosen_tags(page)).to_have_count(1)
-    expect(look(page, "pandas")).to_have_attribute("data-look", "offered")
-    expect(look(page, "python")).to_have_attribute("data-look", "chosen")
-    assert eventually(lambda: len(service.events) == 3)
-    assert {kind for kind, _ in service.told()} == {"viewed"}
-
-
 @pytest.mark.parametrize("generation", ALL, ids=named)
 def test_a_tag_that_begins_another_is_itself(
     consented: BrowserContext, service: RecordingServer, generation: Generation

@@ -26,9 +26,13 @@ export function namesOf(chosen) {
 
 /** @param {Chosen} chosen @param {string} tag @returns {Element | undefined} the chip of the tag */
 export function chipOf(chosen, tag) {
+  return chipsOf(chosen).find((chip) => tagOf(chosen, chip) === tag);
+}
+
+/** @param {Chosen} chosen @param {Element} chip */
+export function tagOf(chosen, chip) {
   const [chips, posted] = [chipsOf(chosen), postedNames(chosen)];
-  const byPlace = chips.length === posted.length ? chips[posted.indexOf(tag)] : undefined;
-  return byPlace ?? chips.find((chip) => nameOf(chip) === tag);
+  return (chips.length === posted.length && posted[chips.indexOf(chip)]) || nameOf(chip);
 }
 
 /** @param {Chosen} chosen @returns {string[]} empty where the page keeps no such input, or has not filled it */

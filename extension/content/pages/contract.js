@@ -3,6 +3,7 @@
 /**
  * @typedef {object} Listener  told by a page until the signal aborts
  * @property {() => void} changed  title, body or tags may have changed; often, cheap to hear
+ * @property {(tag: string) => void} takenOut  the tag is about to go by hand; one that goes untold, by the page's doing
  * @property {() => void} posting  the writer submitted; the tags are final as read now
  * @property {() => void} withdrawn  the page kept the writer, who goes on
  */
@@ -16,8 +17,8 @@
  * @property {() => {title: string, body: string, body_format: "markdown" | "html" | "text"}} readDraft
  * @property {() => string[]} readTags  as the page shows them, in order
  * @property {(tag: string) => Promise<string | null>} addTag  the tag that the page then shows as its own: this one,
- *   or the one it puts in a synonym's place; null, with all as it was, if it takes none. Half-typed text and focus
- *   stay with the writer.
+ *   or the one it puts in a synonym's place; null, with all as it was, if it takes none. Keys, half-typed text, caret
+ *   and focus stay with the writer all the time.
  * @property {(tag: string) => Promise<boolean>} removeTag  by the page's own means; true once it is gone
  * @property {(host: HTMLElement) => void} place  puts our element under the tag field, outside every editor;
  *   again at no cost while it is there

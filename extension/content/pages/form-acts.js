@@ -1,32 +1,36 @@
 /** Puts a tag into the tag field of the form of 2019, and takes one out. */
 
-import { namesOf } from "./chosen.js";
-import { borrow, gained, press, takeOut, type } from "./hands.js";
+import { SharedField, takeOut } from "./shared-field.js";
 
-/** @typedef {import("./chosen.js").Chosen} Chosen */
+/** @typedef {import("./shared-field.js").TagField} TagField */
 
-/**
- * @param {Chosen} chosen
- * @param {HTMLElement} field
- * @param {HTMLInputElement} input
- * @param {string} tag
- */
-export function add(chosen, field, input, tag) {
-  const before = namesOf(chosen);
-  const taken = () => gained(chosen, before, tag);
-  return borrow(input, async () => {
-    type(input, tag);
-    field.click();
-    let shown = await taken();
-    for (const key of [" ", "Enter"]) {
-      if (shown !== null) break;
-      if (input.value !== tag) type(input, tag);
-      press(input, key);
-      shown = await taken();
-    }
-    return shown;
-  });
+/** The page takes most tags in an instant, and asks its server about others. */
+const REACTION_MS = 1000;
+const ANSWER_MS = 3500;
+const MOST_TRIES = 8;
+
+/** @param {TagField} field @param {string} tag */
+export async function add(field, tag) {
+  const shared = new SharedField(field, tag);
+  const gestures = [
+    // As one who has typed it clicks beside it.
+    () => shared.put((input) => /** @type {HTMLElement} */ (input.closest(".js-tag-editor")).click()),
+    () => shared.press(" "),
+    () => shared.press("Enter"),
+  ];
+  const isShown = () => shared.shown() !== null;
+  for (let tries = 0; tries < MOST_TRIES && !isShown(); tries++) {
+    await shared.pause();
+    gestures[Math.min(tries, gestures.length - 1)]?.();
+    await shared.until(() => isShown() || shared.consumed, REACTION_MS);
+    // Wanted back by the writer before the page could react, it is tried again.
+    const over = shared.consumed || (shared.inPlace && tries >= gestures.length - 1);
+    if (over) await shared.until(isShown, ANSWER_MS);
+    if (over) break;
+  }
+  shared.end();
+  return shared.shown();
 }
 
-/** @param {Chosen} chosen @param {string} tag */
-export const remove = (chosen, tag) => takeOut(chosen, tag);
+/** @param {TagField} field @param {string} tag */
+export const remove = (field, tag) => takeOut(field, tag);

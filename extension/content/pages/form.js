@@ -1,10 +1,12 @@
 /** What pages with the form of 2019 share: a title, a tag field with its chips and input in one box, a submit. */
 
 import { namesOf } from "./chosen.js";
-import { watchChanges, watchPosting } from "./watch.js";
+import { watchChanges, watchPosting, watchRemovals } from "./watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 /** @typedef {import("./body.js").Body} Body */
+
+const INPUT = ".js-tag-editor input.js-tageditor-replacing";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
 const acts = () => import("./form-acts.js");
@@ -19,7 +21,7 @@ const acts = () => import("./form-acts.js");
 export function pageOf(form, name, bodies, readBody) {
   const title = form.querySelector("#title");
   // Only in here: the site has more tag fields, for its filters.
-  const input = form.querySelector(".js-tag-editor input.js-tageditor-replacing");
+  const input = form.querySelector(INPUT);
   const field = input?.closest(".js-tag-editor");
   // Label, field, drop-down and messages.
   const block = field?.closest("#tag-editor") ?? field?.closest(".js-tag-editor-container")?.parentElement;
@@ -31,20 +33,26 @@ export function pageOf(form, name, bodies, readBody) {
     button: ".js-delete-tag",
     hidden: "input#tagnames",
   };
+  // A page may draw it anew with every tag.
+  const inputNow = () => /** @type {HTMLInputElement | null} */ (block.querySelector(INPUT));
+  const tagField = { chosen, input: inputNow, hits: ".js-tag-suggestions" };
   return {
     ...name,
-    parts: [title, input, ...bodies],
+    get parts() {
+      return [title, inputNow() ?? input, ...bodies];
+    },
     mostTags: 5,
     readDraft: () => ({ title: title.value, ...readBody() }),
     readTags: () => namesOf(chosen),
-    addTag: async (tag) => (await acts()).add(chosen, field, input, tag),
-    removeTag: async (tag) => (await acts()).remove(chosen, tag),
+    addTag: async (tag) => (await acts()).add(tagField, tag),
+    removeTag: async (tag) => (await acts()).remove(tagField, tag),
     place(host) {
       if (host.parentElement !== block) block.append(host);
     },
-    focusTags: () => input.focus(),
+    focusTags: () => inputNow()?.focus(),
     observe(listener, signal) {
       watchChanges(form, [block, ...bodies], listener, signal);
+      watchRemovals(chosen, inputNow, listener, signal);
       watchPosting(form, "submit", ({ target }) => target === form, listener, signal);
     },
   };

@@ -1,41 +1,61 @@
 /** Puts a tag into the tag field of the Svelte page, and takes one out. */
 
-import { namesOf } from "./chosen.js";
-import { borrow, gained, press, seen, takeOut, type } from "./hands.js";
+import { SharedField, takeOut } from "./shared-field.js";
 
-/** @typedef {import("./chosen.js").Chosen} Chosen */
+/** @typedef {import("./shared-field.js").TagField} TagField */
+
+const REACTION_MS = 1000;
+/** For each of its answers: what it has found, and whether it takes the tag. */
+const ANSWER_MS = 3500;
+/** A list without any hit that stays empty for so long is an answer too. */
+const EMPTY_MS = 500;
+const MOST_TRIES = 8;
+
+/** @param {TagField} field @param {string} tag */
+export async function add(field, tag) {
+  const shared = new SharedField(field, tag);
+  let over = false;
+  for (let tries = 0; tries < MOST_TRIES && !over; tries++) {
+    await shared.pause();
+    over = await offer(shared, field, tag);
+  }
+  shared.end();
+  return shared.shown();
+}
 
 /**
- * @param {Chosen} chosen
- * @param {HTMLElement} form
- * @param {HTMLInputElement} input
+ * Has the page look for the tag, and takes its hit.
+ *
+ * @param {SharedField} shared
+ * @param {TagField} field
  * @param {string} tag
+ * @returns {Promise<boolean>} false: the writer wanted the field back meanwhile
  */
-export function add(chosen, form, input, tag) {
-  const before = namesOf(chosen);
-  const taken = () => gained(chosen, before, tag);
-  return borrow(input, async () => {
-    type(input, tag);
-    if (await seen(form, () => hitOf(form, tag) !== undefined)) {
-      hitOf(form, tag)?.click();
-      const shown = await taken();
-      if (shown !== null) return shown;
-    }
-    if (input.value !== tag) type(input, tag);
-    press(input, "Enter");
-    const shown = await taken();
-    if (shown !== null) return shown;
-    input.blur();
-    return taken();
-  });
+async function offer(shared, field, tag) {
+  const isShown = () => shared.shown() !== null;
+  const isTaken = () => isShown() || shared.consumed;
+  const hits = () => Array.from(field.chosen.root.querySelectorAll(`${field.hits} span`));
+  const hit = () => /** @type {HTMLElement | undefined} */ (hits().find((hit) => hit.textContent?.trim() === tag));
+  let emptySince = Infinity;
+  const isEmpty = () => {
+    const empty = field.chosen.root.querySelector(field.hits) !== null && hits().length === 0;
+    emptySince = empty ? Math.min(emptySince, performance.now()) : Infinity;
+    return performance.now() - emptySince > EMPTY_MS;
+  };
+  const steps = [() => shared.use(() => hit()?.click()), () => shared.press("Enter"), () => shared.leave()];
+
+  shared.put();
+  await shared.until(() => isTaken() || !shared.inPlace || hit() !== undefined || isEmpty(), ANSWER_MS);
+  // Any other hit would be another tag.
+  const known = hit() !== undefined || hits().length === 0;
+  for (const step of known ? steps : []) {
+    if (isTaken() || !shared.inPlace) break;
+    step();
+    await shared.until(() => isTaken() || !shared.inPlace, REACTION_MS);
+  }
+  if (shared.consumed) await shared.until(isShown, ANSWER_MS);
+  return isTaken() || shared.inPlace;
 }
 
-/** @param {Chosen} chosen @param {string} tag */
-export const remove = (chosen, tag) => takeOut(chosen, tag);
-
-/** The tag among what the page has found for the text in its field. @param {HTMLElement} form @param {string} tag */
-function hitOf(form, tag) {
-  /** @type {NodeListOf<HTMLElement>} */
-  const texts = form.querySelectorAll("#tag-searchResults span");
-  return Array.from(texts).find((text) => text.textContent?.trim() === tag);
-}
+/** @param {TagField} field @param {string} tag */
+export const remove = (field, tag) => takeOut(field, tag);

@@ -3,13 +3,15 @@
 import { readBody } from "./body.js";
 import { namesOf } from "./chosen.js";
 import { sourceTextOf } from "./source-text.js";
-import { watchChanges, watchPosting } from "./watch.js";
+import { watchChanges, watchPosting, watchRemovals } from "./watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
 /** Only their texts tell the button that posts from the one that leads to it. */
 const POST = /^(post your question|submit (to staging ground|your question))$/i;
 const MAIN_BUTTON = "[type='submit'], .s-btn__filled, .s-btn__primary";
+const FIELD = "#text-input-container";
+const INPUT = `${FIELD} input#filterInput`;
 const OTHER_PARTS = "#editor-container-question, #text-input-container, dialog, [role='dialog'], .s-modal, .s-popover";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
@@ -20,26 +22,31 @@ export function find(document) {
   const form = document.querySelector("#question-form");
   const title = form?.querySelector("#post-title-input");
   const body = form?.querySelector("#editor-container-question");
-  const field = form?.querySelector("#text-input-container");
-  const input = field?.querySelector("input#filterInput");
-  if (!(form instanceof HTMLElement && title instanceof HTMLInputElement && body)) return null;
-  if (!(field && input instanceof HTMLInputElement)) return null;
-  const chosen = { root: form, chip: "#text-input-container .s-tag", button: "button.s-tag--dismiss" };
+  const input = form?.querySelector(INPUT);
+  if (!(form && title instanceof HTMLInputElement && body && input instanceof HTMLInputElement)) return null;
+  const chosen = { root: form, chip: `${FIELD} .s-tag`, button: "button.s-tag--dismiss" };
+  // A page may draw it anew with every tag.
+  const inputNow = () => /** @type {HTMLInputElement | null} */ (form.querySelector(INPUT));
+  const tagField = { chosen, input: inputNow, hits: "#tag-searchResults", closes: true };
   return {
     generation: "svelte",
     kind: "ask",
-    parts: [form, title, body, field, input],
+    get parts() {
+      return [form, title, body, inputNow() ?? input];
+    },
     mostTags: 5,
     readDraft: () => ({ title: title.value, ...readBody(body) }),
     readTags: () => namesOf(chosen),
-    addTag: async (tag) => (await acts()).add(chosen, form, input, tag),
-    removeTag: async (tag) => (await acts()).remove(chosen, tag),
+    addTag: async (tag) => (await acts()).add(tagField, tag),
+    removeTag: async (tag) => (await acts()).remove(tagField, tag),
     place(host) {
-      if (host.parentElement !== field.parentElement) field.after(host);
+      const place = form.querySelector(FIELD);
+      if (place && host.parentElement !== place.parentElement) place.after(host);
     },
-    focusTags: () => input.focus(),
+    focusTags: () => inputNow()?.focus(),
     observe(listener, signal) {
       watchChanges(form, [form], listener, signal);
+      watchRemovals(chosen, inputNow, listener, signal);
       watchPosting(form, "click", posts, listener, signal);
     },
   };

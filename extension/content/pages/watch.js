@@ -1,8 +1,13 @@
 /** Watches a form for its page: what changes in it, and whether it is posted. */
 
+import { namesOf, tagOf } from "./chosen.js";
 import { keepSources } from "./source-text.js";
 
+/** @typedef {import("./chosen.js").Chosen} Chosen */
 /** @typedef {import("./contract.js").Listener} Listener */
+
+/** Whether the writer is composing a character: the keyboard must stay where it is. */
+export const composition = { active: false };
 
 /**
  * @param {Element} form
@@ -12,6 +17,8 @@ import { keepSources } from "./source-text.js";
  */
 export function watchChanges(form, parts, { changed }, signal) {
   form.addEventListener("input", changed, { capture: true, signal });
+  form.addEventListener("compositionstart", () => (composition.active = true), { capture: true, signal });
+  form.addEventListener("compositionend", () => (composition.active = false), { capture: true, signal });
   const observer = new MutationObserver((records) => {
     keepSources(records);
     changed();
@@ -19,6 +26,38 @@ export function watchChanges(form, parts, { changed }, signal) {
   const everything = { childList: true, subtree: true, characterData: true, characterDataOldValue: true };
   for (const part of parts) observer.observe(part, everything);
   signal.addEventListener("abort", () => observer.disconnect());
+}
+
+/**
+ * Tells which tags are taken out by hand: that of a delete that is clicked, and the last one by Backspace. Others go by
+ * the page's own doing.
+ *
+ * @param {Chosen} chosen
+ * @param {() => HTMLInputElement | null} input
+ * @param {Pick<Listener, "takenOut">} listener
+ * @param {AbortSignal} signal
+ */
+export function watchRemovals(chosen, input, { takenOut }, signal) {
+  const options = { capture: true, signal };
+  chosen.root.addEventListener(
+    "click",
+    ({ target }) => {
+      const chip = target instanceof Element && target.closest(chosen.button)?.closest(chosen.chip);
+      if (chip) takenOut(tagOf(chosen, chip));
+    },
+    options,
+  );
+  chosen.root.addEventListener(
+    "keydown",
+    (event) => {
+      const { key, target } = /** @type {KeyboardEvent} */ (event);
+      const field = input();
+      if (event.isTrusted && key === "Backspace" && target === field && field?.selectionEnd === 0) {
+        takenOut(namesOf(chosen).at(-1) ?? "");
+      }
+    },
+    options,
+  );
 }
 
 /**

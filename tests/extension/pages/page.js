@@ -1,10 +1,13 @@
 // What every page of this folder shares: how it is told to behave, its looks, messages, its kept draft, its posting.
 
 /**
- * The address says how the page behaves: `unknown` tags it refuses, the `synonym` in whose place it puts "python", how
- * `slowly` (ms) and whether by `keys-only` it takes others, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
+ * The address says how the page behaves: `unknown` tags it refuses, the `synonym` in whose place it puts "python" (both
+ * `judged` so many ms after it has shown them), how `slowly` (ms) and whether by `keys-only` it takes others, how long
+ * (ms) its `search` takes, whether it draws its tag field anew (`redraw`) and takes the keyboard (`refocus`) with each
+ * tag, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
  */
 export const options = new URLSearchParams(location.search);
+export const late = Number(options.get("judged") ?? 0);
 
 /** Tags that this site does not know. A test may add some later: it does not know which ones will be offered. */
 export const unknown = new Set((options.get("unknown") ?? "").split(",").filter(Boolean));
@@ -19,6 +22,17 @@ if (options.has("dir")) document.documentElement.dir = options.get("dir");
 export const $ = (selector, within = document) => within.querySelector(selector);
 
 export const known = ["python", "pandas", "dataframe", "numpy", "javascript", "java", "join", "merge", "postgresql"];
+
+/** Puts another input in the place of one; what is being typed there stays. */
+export function drawnAnew(input, put) {
+  const focused = document.activeElement === input;
+  const fresh = input.cloneNode();
+  const { value, selectionStart, selectionEnd } = input;
+  put(fresh);
+  fresh.value = value;
+  if (focused) fresh.focus();
+  fresh.setSelectionRange(selectionStart, selectionEnd);
+}
 
 export function tell(element, text) {
   element.textContent = text;
