@@ -23,9 +23,10 @@ RANGE: Final = 32 * 2**20
 """Bytes of a range: about 12,000 questions."""
 _BLOCK: Final = 2**16
 _ROW: Final = re.compile(rb"<row(?=[\s/>])")
-_QUESTION: Final = re.compile(rb"""\sPostTypeId\s*=\s*["']1["']""")
+_QUESTION: Final = re.compile(rb"""PostTypeId\s*=\s*["']1["']""")
 """In a row that may be a question: answers, which are more, need not be parsed."""
-_CHARACTER: Final = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
+_CHARACTER: Final = re.compile(r"&#(?!x[9AD];)(?:x([0-9a-fA-F]{1,8})|([0-9]{1,8}));")
+"""A reference to a character, but the tabs and ends of lines of which bodies are full."""
 _COLUMNS: Final = {"Title": "title", "Body": "body", "Tags": "tags", "Id": "id", "CreationDate": "creationdate"}
 
 

@@ -128,9 +128,10 @@ def check_share(refused: Sequence[Refused], kept: int, bound: float, out: Path) 
 
 def recheck(out: Path, bound: float) -> None:
     """Raise ``QuestionsError`` if of the rows of an output that is there more than that share was refused."""
-    lines = out.with_name(out.name + REFUSED).read_text(encoding="utf-8").splitlines()
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
-    check_share([Refused(**json.loads(line)) for line in lines], kept, bound, out)
+    with out.with_name(out.name + REFUSED).open(encoding="utf-8") as lines:
+        refused = [Refused(**json.loads(line)) for line in lines]
+    check_share(refused, kept, bound, out)
 
 
 def _by_reason(refused: Sequence[Refused]) -> dict[str, int]:

@@ -12,9 +12,8 @@ YEARS: Final = range(2008, 2101)
 """Years that a question can be of: Stack Overflow began in the first."""
 
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_ESCAPED_BYTES: Final = {
-    0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0x100)
-}  # as Python's error handler surrogateescape has them
+_ESCAPED_BYTE: Final = re.compile(r"[\udc80-\udcff]")
+"""A byte that is not UTF-8, as Python's error handler surrogateescape has it."""
 _COMPACT_DATE: Final = re.compile(r"(20\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?(?!\d)")
 _LONG_YEAR: Final = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _SHORT_YEAR: Final = re.compile(r"(?<![\d:])\d{1,2}[./\- ]{1,2}(?:\d{1,2}|[^\W\d_]{3,9}\.?)[./\- ]{1,2}(\d\d)(?![\d:])")
@@ -31,7 +30,7 @@ def without_controls(text: str) -> str:
 
 def decode_escaped_bytes(text: str) -> str:
     """Return a text that was decoded with ``surrogateescape``, with its bytes that are not UTF-8 as Windows-1252."""
-    return text if text.isascii() else text.translate(_ESCAPED_BYTES)
+    return _ESCAPED_BYTE.sub(lambda escaped: bytes([ord(escaped[0]) - 0xDC00]).decode("cp1252", "ignore"), text)
 
 
 def is_empty(value: object) -> bool:
