@@ -15,13 +15,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, event, make_url, text
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from backend.database_url import connect_arguments, create_engine, normalize
+from backend.database_url import connect, create_engine
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Database:
         self.engine = create_engine(
             url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=3, connect_args=LIMITS
         )
-        self._connect_arguments = LIMITS | connect_arguments(make_url(normalize(url)))
+        self._url = url
         event.listen(self.engine.sync_engine, "connect", _limit_statements)
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._session = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -159,8 +159,7 @@ class Database:
         """
         async with self._reaching(within):
             if self._direct is None or self._direct.is_closed():
-                _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
-                self._direct = await asyncpg.connect(**arguments, **self._connect_arguments)
+                self._direct = await connect(self._url, **LIMITS)
                 await self._direct.execute(f"SET lock_timeout = '{DIRECT_LOCK_TIMEOUT}'")
             try:
                 found: list[tuple[Any, ...]] = await self._direct.fetchmany(statement, rows)

@@ -1,7 +1,7 @@
-"""The database's URL as libpq reads it, and the same place for asyncpg, SQLAlchemy and PostgreSQL's own programs.
+"""The database's URL as libpq reads it, and the same place for asyncpg and SQLAlchemy.
 
 `normalize` is where a URL enters: what asyncpg can't do is refused or left out there. From then on the URL has
-SQLAlchemy's driver name, and its query holds libpq's parameters, so that `pg_dump` can be given it as it is.
+SQLAlchemy's driver name, and its query holds libpq's parameters, which asyncpg reads.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
+import asyncpg
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -221,13 +222,8 @@ def create_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **
     return create_async_engine(parts.set(query={}), connect_args=arguments, hide_parameters=True, **options)
 
 
-def for_programs(url: str) -> tuple[str, dict[str, str]]:
-    """Return a normalized URL for PostgreSQL's own programs, and what belongs in their environment: the password.
-
-    Other users of the machine can read a command line.
-    """
-    parts = make_url(url)
-    # libpq reads a plus sign as itself.
-    query = urlencode({name: str(value) for name, value in parts.query.items()}, quote_via=quote)
-    place = URL.create("postgresql", parts.username, None, parts.host, parts.port, parts.database).render_as_string()
-    return f"{place}?{query}", {"PGPASSWORD": str(parts.password)} if parts.password else {}
+async def connect(url: str, **options: Any) -> asyncpg.Connection:
+    """Return a connection of asyncpg's own to the place that a URL names."""
+    parts = make_url(normalize(url))
+    arguments = {**parts.translate_connect_args(username="user"), **options, **connect_arguments(parts)}
+    return await asyncpg.connect(**arguments)

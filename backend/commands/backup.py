@@ -1,34 +1,20 @@
-"""`backup` and `restore`: the whole database as one file, by PostgreSQL's own programs, which come with the service."""
+"""`backup` and `restore`: all that the database holds as one file."""
 
-import gzip
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
-import zlib
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import click
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import note
+from backend.backups import NotABackup, check_backup, restore_backup, write_backup
 from backend.commands.terminal import with_url
-from backend.database import Database, alembic_config
-from backend.database import migrate as migrate_database
-from backend.database_url import for_programs
-from backend.embedded import program
-
-# Everything is dropped, not just what the file holds: it may be older than what is there.
-EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;"
-
-
-# How pg_dump ends: a file without it was cut off, even if what compressed it ended in order.
-LAST_WORDS = b"-- PostgreSQL database dump complete"
+from backend.database import Database
 
 
 @click.command()
@@ -41,12 +27,12 @@ def backup(file: Path) -> None:
 
     async def dump(url: str) -> None:
         if str(file) == "-":
-            dump_to(url, sys.stdout.buffer)
+            await write_backup(url, sys.stdout.buffer)
             return
         unfinished = file.with_name(f".{file.name}.unfinished")
         try:
             with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-                dump_to(url, output)
+                await write_backup(url, output)
                 os.fsync(output.fileno())
             unfinished.rename(file)
         except OSError as error:
@@ -64,7 +50,8 @@ def backup(file: Path) -> None:
 def restore(file: Path, replace: bool) -> None:
     """Fill the database from FILE, as `backup` wrote it, and bring it up to date. FILE may be - for a pipe.
 
-    All in one transaction: if anything fails, the database stays as it was. Stop the service first.
+    The whole file is read before anything is touched, and none of it is run. If anything fails, the database stays as
+    it was. Stop the service first.
     """
 
     async def fill(url: str) -> None:
@@ -72,13 +59,9 @@ def restore(file: Path, replace: bool) -> None:
         try:
             async with database.session() as session:
                 await refuse_if_in_use(session, replace)
-            if str(file) == "-":
-                restore_from(url, sys.stdin.buffer)
-            else:
-                with file.open("rb") as dumped:
-                    restore_from(url, dumped)
-            await migrate_database(url)
+            await restore_backup(url, content)
             async with database.session() as session:
+                await session.execute(text("ANALYZE"))
                 await note(session, "restore", "" if str(file) == "-" else file.name)
                 drafts, events = (
                     await session.execute(text("SELECT (SELECT count(*) FROM draft), (SELECT count(*) FROM event)"))
@@ -87,7 +70,15 @@ def restore(file: Path, replace: bool) -> None:
             await database.close()
         click.echo(f"Restored: {drafts:,} drafts, {events:,} events.")
 
-    with_url(fill)
+    with click.open_file(str(file), "rb") as opened, tempfile.TemporaryFile() as spooled:
+        content: IO[bytes] = opened if opened.seekable() else spooled
+        if content is spooled:
+            shutil.copyfileobj(opened, spooled)
+        try:
+            check_backup(content)
+            with_url(fill)
+        except NotABackup as error:
+            raise click.ClickException(f"this is no whole backup: {error}. The database is as it was.") from None
 
 
 async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
@@ -115,68 +106,3 @@ async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
             raise click.ClickException(
                 f"the table {table} is not empty: --replace throws away all that is in this database."
             )
-
-
-def dump_to(url: str, output: IO[bytes]) -> None:
-    """Write one consistent picture of the database as SQL, under gzip, whose checksum tells whether it is whole."""
-    place, secrets = for_programs(url)
-    command = [program("pg_dump"), "--compress=gzip", "--no-owner", "--no-privileges", f"--dbname={place}"]
-    done = subprocess.run(command, env=environment(secrets), stdout=output, stderr=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise click.ClickException(f"pg_dump failed: {words(done.stderr)}")
-
-
-def restore_from(url: str, dumped: IO[bytes]) -> None:
-    """Replace all tables by those of a dump, in one transaction, which is committed only if all of it was read."""
-    known = ", ".join(f"'{each.revision}'" for each in ScriptDirectory.from_config(alembic_config()).walk_revisions())
-    # The dump leaves the search path empty, so the table is named in full.
-    complete = f"""
-        DO $$ BEGIN
-            IF EXISTS (SELECT FROM public.alembic_version WHERE version_num NOT IN ({known})) THEN
-                RAISE 'it was written by a newer version of Tagalong: restore it with that one';
-            END IF;
-        END $$;
-        COMMIT;
-        ANALYZE;
-    """
-    place, secrets = for_programs(url)
-    command = [program("psql"), "-X", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={place}"]
-    # What psql says goes to a file: in a pipe that nobody reads yet, it could get stuck.
-    with tempfile.TemporaryFile() as said:
-        psql = subprocess.Popen(
-            command, env=environment(secrets), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
-        )
-        assert psql.stdin
-        unread = ""
-        with suppress(BrokenPipeError), psql.stdin as script:  # psql has met an error, and tells it below
-            script.write(f"BEGIN; SET client_min_messages = warning; SET lock_timeout = '10s'; {EMPTY}".encode())
-            end = b""
-            try:
-                with gzip.open(dumped) as content:
-                    while piece := content.read(1 << 20):
-                        script.write(piece)
-                        end = (end + piece)[-1000:]
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                unread = str(error)
-            else:
-                if LAST_WORDS in end:
-                    script.write(complete.encode())
-                else:
-                    unread = "it does not end as pg_dump ends"
-        psql.wait()
-        said.seek(0)
-        fault = words(said.read())
-    if unread:
-        raise click.ClickException(f"this is no whole backup ({unread}). The database is as it was.")
-    if psql.returncode:
-        raise click.ClickException(f"{fault}. The database is as it was.")
-
-
-def environment(secrets: dict[str, str]) -> Mapping[str, str]:
-    """Return our environment with the secrets, and without what would send a program elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | secrets
-
-
-def words(output: bytes) -> str:
-    """What a program complained about, on one line."""
-    return " ".join(output.decode(errors="replace").split())[:500]
