@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.service import note
 from backend.commands.terminal import with_session, write_lines
 from backend.feedback.exporting import feedback_lines
+from backend.feedback.settling import count_waiting
 
 
 @click.command()
@@ -26,10 +27,17 @@ def export_feedback(out: Path, since: datetime | None) -> None:
     """
     month = since.strftime("%Y-%m") if since else None
 
-    async def export(session: AsyncSession) -> int:
+    async def export(session: AsyncSession) -> tuple[int, int]:
         lines = await write_lines(feedback_lines(session, month), out)
         await note(session, "export", "feedback", {"since": month, "questions": lines})
-        return lines
+        return lines, await count_waiting(session, month)
 
-    lines = with_session(export)
+    lines, waiting = with_session(export)
     click.echo(f"{lines:,} questions, in {out}", err=True)
+    if waiting:
+        still_wait = "1 posted question still waits" if waiting == 1 else f"{waiting:,} posted questions still wait"
+        click.echo(
+            f"{still_wait}: a question can be exported 24 hours after it was posted, once the running service has "
+            "taken its number from its draft.",
+            err=True,
+        )

@@ -75,3 +75,15 @@ async def _settle_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
     if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SETTLE_LOCK}):
         raise Conflict("another replica settles")
     await session.execute(SETTLE, {"drafts": list(drafts)})
+
+
+WAITING = text("""
+SELECT count(DISTINCT (site, question_id)) FROM draft
+WHERE question_id IS NOT NULL AND kind = 'ask'
+    AND to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') >= coalesce(CAST(:since AS text), '')
+""")
+
+
+async def count_waiting(session: AsyncSession, since: str | None = None) -> int:
+    """Return how many posted questions are not settled yet, of those posted in the month ``since`` or later."""
+    return int(await session.scalar(WAITING, {"since": since}) or 0)

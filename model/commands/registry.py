@@ -58,16 +58,23 @@ def registry_errors(registry: Path) -> Iterator[None]:
 
 
 def champion_of(registry: Path, named: str | None, tier: str) -> Path:
-    """Give the folder of the champion that was named, or of the shipped model of a tier.
+    """Return the folder of the champion that was named, or of the shipped model of a tier.
 
     Raises:
-        RegistryError: there is no such version.
+        RegistryError: there is no such version, or it did not pass its checks.
     """
-    from model.registry.versions import read_version
+    from model.registry.versions import VERSION_FILE, read_folder, read_version
 
     if named is None or named in TIERS:
         return RELEASED / (named or tier)
-    return read_version(registry, int(named)).folder if named.isdigit() else Path(named)
+    if named.isdigit():
+        version = read_version(registry, int(named))
+    elif (Path(named) / VERSION_FILE).is_file():
+        version = read_folder(Path(named))
+    else:
+        return Path(named)
+    version.require_checked()
+    return version.folder
 
 
 def against(registry: Path, named: str | None, tier: str) -> "Against":

@@ -58,6 +58,19 @@ class Version:
         """What its answers carry as ``model_version``."""
         return str(self.about["version"])
 
+    def require_checked(self) -> None:
+        """Raise RegistryError unless it passed its checks: nothing may be judged beside a version that did not."""
+        if self.state == CHECKED:
+            return
+        if self.state == REFUSED:
+            reason = f"was refused ({', '.join(self.failed_names())})"
+        else:
+            reason = f"has not been checked yet (`tagalong-model register {self.number}` does that)"
+        raise RegistryError(
+            f"Version {self.number} {reason}, so it cannot be the champion. Name a version that passed its checks, or "
+            "leave --champion out to compare with the shipped model."
+        )
+
     def failed_names(self) -> list[str]:
         """Name the checks that it failed."""
         return [check["name"] for check in self.about["checks"] if not check["passed"]]
@@ -86,9 +99,18 @@ def read_version(registry: Path, number: int) -> Version:
     if not folder.is_dir():
         there = ", ".join(map(str, _numbers(registry))) or "none"
         raise RegistryError(f"There is no version {number} in {registry}; there are: {there}.")
+    return read_folder(folder, number)
+
+
+def read_folder(folder: Path, number: int | None = None) -> Version:
+    """Return the version in a folder, which must have ``number`` if one is passed.
+
+    Raises:
+        RegistryError: its ``version.json`` cannot be read.
+    """
     try:
         about = json.loads((folder / VERSION_FILE).read_bytes())
-        if about["format"] != FORMAT or about["number"] != number:
+        if about["format"] != FORMAT or number not in (None, about["number"]):
             raise ValueError(f"it is of format {about['format']} and says number {about['number']}")
         version = Version(folder, about)
         version.failed()

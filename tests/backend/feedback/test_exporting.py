@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -22,19 +23,30 @@ ROWS = [
     ("stackoverflow.com", 20, ["c#"], [], "light-1", None),
 ]
 
+A_DRAFT = """
+INSERT INTO draft (id, install_id, kind, site, model_version, started_at, question_id, posted_at, posted_tags)
+SELECT gen_random_uuid(), gen_random_uuid(), $1, 'stackoverflow.com', 'light-1', now() - interval '2 days', $2,
+    now() - $3::text::interval, CASE WHEN $3::text IS NOT NULL THEN ARRAY['git'] END
+"""
+
+
+def execute(database_url: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement once for each row."""
+
+    async def connect_and_execute() -> None:
+        connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+        try:
+            await connection.executemany(statement, rows)
+        finally:
+            await connection.close()
+
+    asyncio.run(connect_and_execute())
+
 
 @pytest.fixture
 def run(database_url: str) -> Run:
     """Runs a command on a database with three settled questions; one of before months were kept."""
-
-    async def fill() -> None:
-        connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
-        try:
-            await connection.executemany("INSERT INTO feedback VALUES ($1, $2, $3, $4, $5, $6)", ROWS)
-        finally:
-            await connection.close()
-
-    asyncio.run(fill())
+    execute(database_url, "INSERT INTO feedback VALUES ($1, $2, $3, $4, $5, $6)", ROWS)
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(main, [str(each) for each in arguments], env={"TAGALONG_DATABASE_URL": database_url})
@@ -90,3 +102,31 @@ async def test_a_settled_question_keeps_its_month_and_no_finer_time(service: Ser
     (row,) = await service.rows("SELECT * FROM feedback")
     assert row["month"] == "2026-03"
     assert set(row) == {"site", "question_id", "posted_tags", "offered_tags", "model_version", "month"}
+
+
+@pytest.mark.parametrize(
+    ("posted_ago", "kind", "number", "since", "says"),
+    [
+        ("1 minute", "ask", 4711, None, "1 posted question still waits: "),
+        ("23 hours", "ask", 4711, None, "1 posted question still waits: "),
+        ("30 hours", "ask", 4711, None, "1 posted question still waits: "),  # due, but no service has settled it
+        ("1 minute", "ask", 4711, "2999-01", ""),
+        ("1 minute", "ask", None, None, ""),
+        ("1 minute", "demo", 4711, None, ""),
+        (None, "ask", None, None, ""),
+    ],
+)
+def test_e18_an_export_says_how_many_posted_questions_still_wait(
+    run: Run, database_url: str, posted_ago: str | None, kind: str, number: int | None, since: str | None, says: str
+) -> None:
+    execute(database_url, A_DRAFT, [(kind, number, posted_ago)])
+    result = run("export-feedback", "-", *(["--since", since] if since else []))
+    assert result.exit_code == 0, result.output
+    assert ("still wait" in result.stderr) == bool(says)
+    assert says in result.stderr
+    assert "4711" not in result.output
+
+
+def test_e18_a_question_that_several_drafts_name_waits_once(run: Run, database_url: str) -> None:
+    execute(database_url, A_DRAFT, [("ask", number, "5 minutes") for number in (1, 2, 2, 3)])
+    assert "3 posted questions still wait: " in run("export-feedback", "-").stderr

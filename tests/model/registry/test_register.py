@@ -11,11 +11,12 @@ import pytest
 from backend.deployments import registry as deployments
 from model.classifier import Classifier
 from model.registry import gates as gates_of
+from model.registry.register import add
 from model.registry.versions import read_version
 from tests.model.registry.conftest import run
 
 
-def register(folder: object, base: Path, registry: Path, gates: Path, champion: Path, code: int = 0) -> str:
+def register(folder: object, base: Path, registry: Path, gates: Path, champion: object, code: int = 0) -> str:
     places = ["--questions", base, "--registry", registry, "--gates", gates, "--champion", champion]
     return run("register", folder, *places, code=code).output
 
@@ -104,6 +105,35 @@ def test_a_version_can_be_checked_again_by_its_number(base: Path, registry: Path
     assert read_version(registry, 1).state == "checked"
     assert not (registry / "2").exists()
     assert "There is no version 7" in register(7, base, registry, gates, champion, code=1)
+
+
+@pytest.mark.parametrize("named", ["1", "01", "the folder", "a copy of the folder"])
+def test_e3_a_refused_version_cannot_be_the_champion_under_any_name(
+    base: Path, registry: Path, gates: Path, champion: Path, named: str
+) -> None:
+    strict = gates.with_name("strict.toml")
+    strict.write_text(gates.read_text().replace("most = 0.3", "most = 0.0"))
+    register(champion, base, registry, strict, champion, code=1)
+    if named == "the folder":
+        named = str(registry / "1")
+    elif named == "a copy of the folder":
+        named = str(shutil.copytree(registry / "1", registry.with_name("copy")))
+    says = register(champion, base, registry, gates, named, code=1)
+    assert "Version 1 was refused (calibration)" in says
+    assert "cannot be the champion" in says
+    assert not (registry / "2").exists()
+    register(1, base, registry, gates, named, code=1)
+    assert read_version(registry, 1).state == "refused"
+
+
+def test_e3_a_version_that_was_never_checked_cannot_be_the_champion(
+    base: Path, registry: Path, gates: Path, champion: Path
+) -> None:
+    add(registry, champion)
+    assert "Version 1 has not been checked yet" in register(champion, base, registry, gates, "1", code=1)
+    register(1, base, registry, gates, champion)
+    register(champion, base, registry, gates, "1")
+    assert read_version(registry, 2).about["against"] == read_version(registry, 1).name
 
 
 def test_two_at_once_get_two_numbers_and_what_a_killed_run_left_is_gone(registry: Path, champion: Path) -> None:
