@@ -22,6 +22,8 @@ from model.classifier import MANIFEST_FILE, Classifier
 from model.encoder.encode import encode, read_encoder
 from model.encoder.head import Head
 from model.evaluate import RANKS, answers, metrics, uses_of
+from model.evaluation.trained_titles import trained_titles
+from model.evaluation.unseen import unseen
 from model.fit import (
     PROCESSES,
     RARE_LEAST_USES,
@@ -72,7 +74,11 @@ def ablation(
         QuestionsError: there are too few questions to learn from.
     """
     learned = [q for q in questions if q.split == "train"][::share]
-    tuned = [q for q in questions if q.split == "tune" and q.tags_complete]
+    trained = {name: encoder.files.titles for name, encoder in encoders.items()}
+    left = unseen([q for q in questions if q.split == "tune" and q.tags_complete], trained, for_choices=True)
+    left.require_enough()
+    progress.say("; ".join(left.sentences()))
+    tuned = left.questions
     tags, vocabulary = choose(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
     weighed = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
@@ -143,7 +149,10 @@ def lengths(
         after_each: called for each answer.
     """
     manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
-    asked = [q for q in questions if q.split == "tune" and q.tags_complete and q.body]
+    with_body = [q for q in questions if q.split == "tune" and q.tags_complete and q.body]
+    left = unseen(with_body, trained_titles([folder]), for_choices=True)
+    left.require_enough()
+    asked = left.questions
     posted = [q.tags for q in asked]
     readings = []
     with TemporaryDirectory() as copied:

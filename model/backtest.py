@@ -11,8 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from model.classifier import Classifier
 from model.evaluate import Answer, answers, differences, metrics
+from model.evaluation.trained_titles import TrainedTitles, title_keys
+from model.evaluation.unseen import unseen
 from model.features import FeatureLimits
 from model.fit import Data, Progress, fit
 from model.pipeline import Step
@@ -33,11 +37,15 @@ WEIGHTS: Final = (1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The questions of one natural mix: its year, what models may learn from, and what they are asked."""
+    """The questions of one natural mix: its year, what models may learn from, and what they are asked.
+
+    ``left_out`` are how many are not asked, since the same title is among those of some mix to learn from.
+    """
 
     year: int
     learn: tuple[Question, ...]
     ask: tuple[Question, ...]
+    left_out: int = 0
 
 
 def mixes(questions: Sequence[Question], sources: Mapping[int, str]) -> list[Mix]:
@@ -57,7 +65,19 @@ def mixes(questions: Sequence[Question], sources: Mapping[int, str]) -> list[Mix
         if not asked:
             raise QuestionsError(f"The file has no questions with complete tags of the source {source}.")
         found.append(Mix(year, _tuned(rows[asked:]), tuple(rows[:asked])))
-    return found
+    learned = TrainedTitles.of(question for mix in found for question in mix.learn)
+    return [_without(mix, learned) for mix in found]
+
+
+def _without(mix: Mix, learned: TrainedTitles) -> Mix:
+    """Leave out of what is asked what a model of any mix learns from.
+
+    Raises:
+        QuestionsError: too few are left.
+    """
+    left = unseen(mix.ask, {"models of the mixes": learned})
+    left.require_enough()
+    return replace(mix, ask=tuple(left.questions), left_out=left.left_out)
 
 
 def ageing(of: Sequence[Mix], parameters: Parameters, progress: Progress) -> list[dict[str, Any]]:
@@ -128,9 +148,11 @@ def worth(base: Sequence[Question], newer: Mix, parameters: Parameters, progress
 
 def base_of(questions: Sequence[Question], until: int, without: Sequence[Mix], most: int) -> list[Question]:
     """Give at most so many questions, bodies and all, of the years until one; none that is only asked."""
-    asked = {question.title for mix in without for question in mix.ask}
-    old = [q for q in questions if q.year is not None and q.year <= until and q.split != "dev" and q.title not in asked]
-    return sorted(old, key=_place)[:most]
+    old = [q for q in questions if q.year is not None and q.year <= until and q.split != "dev"]
+    asked = np.isin(
+        title_keys(q.title for q in old), title_keys(question.title for mix in without for question in mix.ask)
+    )
+    return sorted((q for q, is_asked in zip(old, asked, strict=True) if not is_asked), key=_place)[:most]
 
 
 def table(found: Mapping[str, Any]) -> str:
@@ -160,6 +182,9 @@ def table(found: Mapping[str, Any]) -> str:
         lines.append(
             f"| {row['added']:,} | {row['weight']:g} | {row['n']:,} | {_cells(row)} | {row['unknown']:.1%} | {better} |"
         )
+    if "left_out" in found:
+        left_out = ", ".join(f"{n:,} of {year}" for year, n in found["left_out"].items())
+        lines += ["", f"Questions left out, since a model learns from them: {left_out}."]
     return "\n".join([*lines, ""])
 
 

@@ -17,6 +17,7 @@ from model.commands.release import release
 from model.commands.retrain import retrain
 from model.commands.suggest import suggest
 from model.commands.train import train
+from model.commands.trained_titles import trained_titles
 from model.commands.versions import versions
 
 
@@ -26,7 +27,7 @@ def main() -> None:
 
 
 OF_A_MODEL = (questions, prepare, finetune, train, evaluate, ablate, compare, release, suggest, drift)
-OF_ITS_LIFE = (register, versions, due, retrain, rebuild, backtest)
+OF_ITS_LIFE = (register, versions, due, retrain, rebuild, backtest, trained_titles)
 
 for command in (*OF_A_MODEL, *OF_ITS_LIFE):
     main.add_command(command)

@@ -355,6 +355,8 @@ def table(result: dict[str, Any]) -> str:
     """Lay out what ``evaluate`` measured for a terminal: models and baselines side by side, then the models' parts."""
     models, baselines = result["models"], result["baselines"]
     lines = [f"split {result['split']}, n = {result['n']:,} questions with complete tags"]
+    if left_out := result.get("left_out"):
+        lines.append(f"left out, seen in training: {left_out['questions']:,} of {left_out['of']:,}")
     lines += [f"{name}: vocabulary {of['vocabulary']:,} tags" for name, of in models.items()]
     width = max([24, *map(len, models)]) + 2
     lines += ["", f"{'metric':<14}" + "".join(f"{name:>{width}}" for name in (*models, *baselines)) + "  meaning"]

@@ -25,6 +25,7 @@ from model.decision import Decision
 from model.encoder.encode import HEAD_FILE, EncoderFiles, encode
 from model.encoder.head import Head
 from model.evaluate import RANKS
+from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
 from model.files import write_atomically
 from model.latency import Bar
 from model.questions import Question, QuestionsError
@@ -158,7 +159,9 @@ def fit(
             f"ONNX Runtime and the trainer differ by {difference:.1e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
         )
 
-    files = {MODEL_FILE: graph}
+    titles_seen = TrainedTitles.of([*learned, *parts["tune"]], data.sha256)
+    titles_seen = titles_seen.with_learned_of(encoder.files.titles if encoder else None)
+    files = {TITLES_FILE: titles_seen.as_bytes(), MODEL_FILE: graph}
     if encoder:
         files |= {ENCODER_FILE: encoder.files.graph, TOKENIZER_FILE: encoder.files.tokenizer}
         if encoder.files.head:

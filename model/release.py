@@ -13,6 +13,8 @@ from model.classifier import MANIFEST_FILE, Classifier
 from model.drift import reference
 from model.drift.reference import REFERENCE_FILE
 from model.evaluate import MEANING, PART_METRICS, answers, baseline, metrics, report, uses_of
+from model.evaluation.trained_titles import TITLES_FILE, read_titles
+from model.evaluation.unseen import unseen
 from model.files import write_atomically
 from model.fit import Progress, as_json
 from model.latency import LIMITED, latency
@@ -55,20 +57,30 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
     trained_on = [q for q in questions if q.split == "train"]
     uses = uses_of(trained_on)
     parts = {name: [q for q in questions if q.split == name and q.tags_complete] for name in ("tune", "dev")}
-    parts = {name: complete for name, complete in parts.items() if complete}
-    if not parts:
+    titles = read_titles(trained, manifest)
+    left = {
+        name: unseen(complete, {classifier.version: titles}, for_choices=name == "tune")
+        for name, complete in parts.items()
+        if complete
+    }
+    if not left:
         raise QuestionsError("There are no tune or dev questions with complete tags to measure the model on.")
     # What is asked last, dev where there is one, also gives the times, the picture and the reference.
-    for name, asked in parts.items():
+    for name, of_part in left.items():
+        of_part.require_enough()
+        asked = of_part.questions
+        progress.say(f"{name}: {'; '.join(of_part.sentences())}")
         given = answers(classifier, asked, progress.bar(f"measuring on {name}", len(asked)))
         reported = report(asked, given, uses)
         base = metrics([q.tags for q in asked], baseline(trained_on, asked))
-        manifest["metrics"][name] = _short(reported, base)
+        manifest["metrics"][name] = _short(reported, base) | {"left_out": of_part.left_out}
     manifest["latency_ms"] = latency(classifier, asked, progress.bar)
     out.mkdir(parents=True, exist_ok=True)
     for name in manifest["files"]:
         if out.resolve() != trained.resolve():
             shutil.copyfile(trained / name, out / name)
+    if TITLES_FILE not in manifest["files"] and titles:
+        write_atomically(out, {TITLES_FILE: titles.as_bytes()})
     files = {
         MANIFEST_FILE: as_json(manifest),
         PICTURE_FILE: calibration_picture(reported["reliability"], len(asked)).encode(),

@@ -92,6 +92,7 @@ def backtest(
             last = next(mix for mix in of if mix.year == newest)
             found = {
                 "settings": told,
+                "left_out": {str(mix.year): mix.left_out for mix in of},
                 "ageing": ageing(of, parameters, progress),
                 "worth": worth(base, last, parameters, progress),
             }

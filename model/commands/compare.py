@@ -65,6 +65,7 @@ def compare(
         from model.compare.comparison import compare as compared
         from model.compare.sample import Settings, split
         from model.encoder.minilm import EncoderMissing
+        from model.evaluation.trained_titles import trained_titles
         from model.files import write_atomically
         from model.fit import Progress
         from model.questions.parquet import read
@@ -73,7 +74,10 @@ def compare(
     released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
     with refuses(out), progress_bars() as bar:
         rows = read(questions)
-        parts = split(rows, settings)
+        try:
+            parts = split(rows, settings, trained_titles(released))
+        except ReleaseError as error:
+            raise click.ClickException(str(error)) from error
         progress = Progress(lambda line: click.echo(line, err=True), bar)
         try:
             chosen = encoders or ENCODERS
@@ -82,6 +86,7 @@ def compare(
             raise click.ClickException(str(error)) from error
     about = {
         "tune": len(parts.tune),
+        "left_out": ". ".join(parts.notes),
         "machine": f"{os.cpu_count()} cores, {settings.threads} threads, Python {platform.python_version()}",
     }
     table = tables.markdown(results, about)
@@ -98,7 +103,7 @@ def compare(
     click.echo(table)
     store = tracking.store(out)
     try:
-        written = tracking.track(results, asdict(settings), store)
+        written = tracking.track(results, asdict(settings) | {"left_out": parts.left_out["questions"]}, store)
     except ModuleNotFoundError:
         click.echo(f"Not tracked: {MISSING} Then run this again: what is done is not done again.", err=True)
     else:

@@ -69,6 +69,8 @@ def drift(
 def _of_questions(model: Path, questions: Path) -> reference.Reference:
     with needs_train_extra():
         from model.evaluate import answers
+        from model.evaluation.trained_titles import trained_titles
+        from model.evaluation.unseen import unseen
         from model.questions.parquet import read
     classifier = load(model)
     with refuses(questions):
@@ -77,6 +79,11 @@ def _of_questions(model: Path, questions: Path) -> reference.Reference:
         raise click.ClickException(
             f"{questions} has no dev questions with complete tags. Mark some rows dev in a column split."
         )
+    left = unseen(rows, trained_titles([model]))
+    with refuses(questions):
+        left.require_enough()
+    click.echo("; ".join(left.sentences()), err=True)
+    rows = left.questions
     with progress_bars() as bar:
         given = answers(classifier, rows, bar(f"{classifier.version} on dev", len(rows)))
     return reference.of_answers(rows, given, classifier)

@@ -46,11 +46,14 @@ def evaluate(
 ) -> None:
     """Measure models on the questions with complete tags of one split, beside the most frequent tags and Parabel.
 
+    Questions that one of them was trained on are left out, and how many these are is said.
     Every model is compared with the first one, on the same questions. With --split all nothing is taken for training,
     so there is no baseline: how a model that ships has aged, on questions that came after it.
     """
     with needs_train_extra():
         from model.evaluate import answers, baseline, differences, metrics, report, table, uses_of
+        from model.evaluation.trained_titles import SHIPPED, TrainedTitles, trained_titles
+        from model.evaluation.unseen import unseen
         from model.latency import latency
         from model.questions.parquet import read
 
@@ -61,7 +64,7 @@ def evaluate(
     with refuses(json_file or questions):
         if json_file is not None:
             parameters = {"split": split, "parabel": parabel}
-            run = carries_out("evaluate", [questions, *models], json_file, parameters, force=force)
+            run = carries_out("evaluate", [questions, *models, SHIPPED], json_file, parameters, force=force)
             if run is None:
                 return
         rows = read(questions)
@@ -73,10 +76,20 @@ def evaluate(
             f"{questions} has no {'' if split == 'all' else split + ' '}questions with complete tags. "
             + ("Mark some rows dev in a column split." if split == "dev" else "It has too few rows.")
         )
-    posted = [row.tags for row in asked]
     trained_on, tuned = ([row for row in rows if row.split == name and split != "all"] for name in ("train", "tune"))
+    by_model = dict(trained_titles(models))
+    if trained_on:
+        by_model[f"the train part of {questions.name}"] = TrainedTitles.of([*trained_on, *tuned])
+    left = unseen(asked, by_model, for_choices=split == "tune")
+    with refuses(questions):
+        left.require_enough()
+    for sentence in left.sentences():
+        click.echo(sentence, err=True)
+    asked = left.questions
+    posted = [row.tags for row in asked]
     uses = uses_of(trained_on)
-    result: dict[str, Any] = {"split": split, "n": len(asked), "models": {}, "baselines": {}, "differences": {}}
+    result: dict[str, Any] = {"split": split, "n": len(asked), "left_out": left.described()}
+    result |= {"models": {}, "baselines": {}, "differences": {}}
     given = {}
     with progress_bars() as bar:
         for classifier in classifiers:

@@ -79,11 +79,13 @@ def champion_of(registry: Path, named: str | None, tier: str) -> Path:
 
 def against(registry: Path, named: str | None, tier: str) -> "Against":
     """Load what a version of a tier is compared with."""
+    from model.evaluation.trained_titles import trained_titles
     from model.registry.checks import Against
 
-    champion = load(champion_of(registry, named, tier))
+    folder = champion_of(registry, named, tier)
+    champion = load(folder)
     same = champion.manifest["tier"] == tier
-    return Against(champion, champion if same else Classifier.load(RELEASED / tier))
+    return Against(champion, trained_titles([folder]), champion if same else Classifier.load(RELEASED / tier))
 
 
 def track(version: "Version", store: str) -> None:
@@ -101,6 +103,13 @@ def track(version: "Version", store: str) -> None:
 
 def show(version: "Version") -> None:
     """Print a version's checks, each in a line, and what became of it."""
+    from model.registry.versions import CHECKED
+
     for check in version.about["checks"]:
-        click.echo(f"{'passed' if check['passed'] else 'FAILED':<8}{check['name']:<30}{check['says']}")
+        click.echo(f"{version.outcome(check):<8}{check['name']:<30}{check['says']}")
     click.echo(f"Version {version.number}, {version.name}: {version.state}, in {version.folder}")
+    if version.state == CHECKED and version.undecided:
+        click.echo(
+            f"Chance may decide {', '.join(version.undecided)}: check it again on more questions "
+            f"(`tagalong-model register {version.number} --questions …`), or let an experiment judge it."
+        )

@@ -212,8 +212,8 @@ def _registered(
     content: dict[str, Any] = {
         "champion": version.about["against"],
         "mixed": asdict(counts),
-        "compared": report.compared(on.dev(), found.given, found.champions),
-        "tags": report.vocabulary(with_.champion.tags, after, on.questions, found.given),
+        "compared": report.compared(found.both),
+        "tags": report.vocabulary(with_.champion.tags, after, on.questions, found.both),
     }
     texts = {report.JSON_FILE: json.dumps(content, indent=1, ensure_ascii=False) + "\n"}
     return settled(version, {}, texts | {report.REPORT_FILE: report.written(version, content)})

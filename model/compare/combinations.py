@@ -142,6 +142,7 @@ def quality(tuned: Sequence[Answer], measured: Sequence[Answer], parts: Split, s
     posted = [question.tags for question in parts.dev]
     return {
         "n": len(posted),
+        "left_out": dict(parts.left_out),
         "split": "dev",
         "threshold": threshold,
         "metrics": metrics(posted, shown(measured, threshold), seed),

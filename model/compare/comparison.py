@@ -23,6 +23,7 @@ from model.compare.sample import Settings, Split, split
 from model.compare.served import InOnnx
 from model.encoder import minilm
 from model.evaluate import answers
+from model.evaluation.trained_titles import trained_titles
 from model.features import FeatureLimits
 from model.files import write_atomically
 from model.fit import HARD_TEXTS, Data, Progress, fit
@@ -90,14 +91,17 @@ def compare(
     """
     if MiniLM.name in encoders:
         minilm.folder()  # before minutes of work that would end with the weights missing
-    parts = split(questions, settings)
+    parts = split(questions, settings, trained_titles(released))
+    for note in parts.notes:
+        progress.say(note)
+    judged = _identity({"titles": [question.title for question in (*parts.tune, *parts.dev)]})
     wanted = places(encoders)
     results: dict[str, dict[str, Any]] = {}
     runs: dict[str, pipeline.Run] = {}
     for place in wanted:
         path = out / ROWS / f"{place.name}.json"
         step = replace(pipeline.STEPS["compare"], module=place.made_by)
-        run = pipeline.Run(step, [file], path, asdict(settings) | asdict(place))
+        run = pipeline.Run(step, [file], path, asdict(settings) | asdict(place) | {"judged": judged})
         if run.is_done() and not force:
             results[place.name] = json.loads(path.read_bytes())
         else:
@@ -179,7 +183,7 @@ def _released(folder: Path, parts: Split, settings: Settings, progress: Progress
     seconds = classifier.manifest.get("training", {}).get("seconds")
     about = {"encoder": "", "classifier": f"ours, released: {classifier.version}", "whole": True}
     about |= {"trained_on": rows, "hyperparameters": {}, "training_s": seconds, "training_cpu_s": None}
-    about["identity"] = _identity({"version": classifier.version} | asdict(settings))
+    about["identity"] = _identity({"version": classifier.version, "left out": parts.left_out} | asdict(settings))
     return about | _measured(classifier, parts, settings.seed, progress)
 
 

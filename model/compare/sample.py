@@ -1,10 +1,13 @@
 """What a comparison learns from and is measured on: its settings, and the questions that every method sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from model.evaluation.trained_titles import TrainedTitles
+from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
 from model.train import choose_tags
 
@@ -33,24 +36,37 @@ class Split:
     train: list[Question]
     tune: list[Question]
     dev: list[Question]
+    left_out: Mapping[str, Any]
+    """Which questions of dev were left out, as ``Unseen.described`` has it."""
+    notes: Sequence[str]
+    """The same in words."""
 
 
-def split(questions: Sequence[Question], settings: Settings) -> Split:
+def split(questions: Sequence[Question], settings: Settings, trained: Mapping[str, TrainedTitles | None] = {}) -> Split:
     """Draw the questions of each part, with complete tags, by the seed.
 
+    Args:
+        trained: what the models were trained on that are measured beside: none of it is in tune or dev.
+
     Raises:
-        QuestionsError: a part has no question, or the questions have fewer than two tags.
+        QuestionsError: a part has no question or too few are left, or the questions have fewer than two tags.
     """
     random = np.random.default_rng(settings.seed)
+    # Every method learns from the train part, which may have a question of dev in another spelling.
+    trained = {**trained, "the train part": TrainedTitles.of(questions)}
     parts = {}
     sizes = {"train": settings.train_rows, "tune": settings.tune_rows, "dev": settings.dev_rows}
     for name, size in sizes.items():
         whole = [question for question in questions if question.split == name and question.tags_complete]
         if not whole:
             raise QuestionsError(f"There are no {name} questions with complete tags. Give more questions.")
+        if name != "train":
+            left = unseen(whole, trained, for_choices=name == "tune")
+            left.require_enough()
+            whole = left.questions
         chosen = np.sort(random.choice(len(whole), min(size, len(whole)), replace=False))
         parts[name] = [whole[i] for i in chosen.tolist()]
-    found = Split(**parts)
+    found = Split(**parts, left_out=left.described(), notes=left.sentences())
     if len(choose_tags(found.train, 1)) < 2:
         raise QuestionsError("There are fewer than two tags to learn. Give more questions.")
     return found

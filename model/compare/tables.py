@@ -43,12 +43,13 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
     """Write the table with what must stand beside it.
 
     Args:
-        about: ``{tune, machine}``: how many questions of tune there were, the machine in words.
+        about: ``{tune, left_out, machine}``: how many questions of tune there were, what was left out of dev in words,
+            the machine in words.
     """
     head = ["encoder + classifier", "tags", "learned from", *COLUMNS.values(), "training, CPU s", "MB", "ms", "runtime"]
     lines = [
         f"Split {results[0]['split']}, n = {results[0]['n']:,} questions with complete tags; what is shown is "
-        f"decided by a rule fitted on {about['tune']:,} of tune. {about['machine']}.",
+        f"decided by a rule fitted on {about['tune']:,} of tune. {about['left_out']}. {about['machine']}.",
         "",
         "| " + " | ".join(head) + " |",
         "| --- |" + " ---: |" * (len(head) - 2) + " --- |",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
 from model.encoder.encoder import Encoder
+from model.evaluation.trained_titles import TrainedTitles, read_titles
 from model.files import write_atomically
 from model.questions import Question
 from model.train import States
@@ -36,13 +37,14 @@ HEAD_FILE: Final = "head.npz"
 class EncoderFiles(NamedTuple):
     """An encoder's files: the graph, the word pieces, and what the manifest says of it (``tokens`` above all).
 
-    ``head`` is what it was fine-tuned with, empty if it was not.
+    ``head`` is what it was fine-tuned with, empty if it was not, and ``titles`` what it was fine-tuned on.
     """
 
     graph: bytes
     tokenizer: bytes
     about: dict[str, Any]
     head: bytes = b""
+    titles: TrainedTitles | None = None
 
     @property
     def digest(self) -> str:
@@ -62,10 +64,10 @@ def read_encoder(folder: Path) -> EncoderFiles:
         EncoderFolderError: there is none.
     """
     try:
-        about = json.loads((folder / MANIFEST_FILE).read_bytes())["encoder"]
+        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
         head = (folder / HEAD_FILE).read_bytes() if (folder / HEAD_FILE).exists() else b""
         graph, tokenizer = (folder / ENCODER_FILE).read_bytes(), (folder / TOKENIZER_FILE).read_bytes()
-        files = EncoderFiles(graph, tokenizer, about, head)
+        files = EncoderFiles(graph, tokenizer, manifest["encoder"], head, read_titles(folder, manifest))
         files.load()
     except Exception as error:  # ONNX Runtime's own errors share no base but Exception
         raise EncoderFolderError(

@@ -25,6 +25,7 @@ from model.encoder.encoder import Encoder as Served
 from model.encoder.head import Head
 from model.encoder.network import Encoder
 from model.encoder.tokens import DraftTokenizer
+from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
 from model.files import write_atomically
 from model.questions import Question
 from model.train import Targets
@@ -173,6 +174,10 @@ class FineTuning:
         weight, bias = (of.detach().float().numpy() for of in (self._head.weight, self._head.bias))
         return Head(self._tags, weight, bias)
 
+    def titles(self) -> TrainedTitles:
+        """Return the titles that it learns from."""
+        return TrainedTitles.of(self._questions)
+
     def _largest_difference(self, floats: bytes) -> float:
         served = Served(floats, self.tokenizer, self.parameters.tokens)
         self._encoder.eval()
@@ -278,5 +283,6 @@ def write(out: Path, run: FineTuning, start: str, seconds: float) -> None:
     }
     manifest = json.dumps({"encoder": about}, indent=1) + "\n"
     files = {ENCODER_FILE: run.graph(), TOKENIZER_FILE: run.tokenizer, HEAD_FILE: run.head().as_bytes()}
+    files[TITLES_FILE] = run.titles().as_bytes()
     files[MANIFEST_FILE] = manifest.encode()
     write_atomically(out, files)

@@ -3,7 +3,6 @@
 The report counts, and names examples by the number of their row; it has no text of any question.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -20,7 +19,7 @@ from model.parts import Parts
 from model.preparation.language import UNDETERMINED, language_of
 from model.preparation.markup import prose_and_code
 from model.preparation.personal import redact
-from model.questions import QuestionsError
+from model.questions import QuestionsError, text_key
 from model.questions.gather import check_share, nothing_usable, write_refused
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, Batch, Noted, Refused
@@ -38,7 +37,6 @@ DEFAULT_LANGUAGES: Final = ("en",)
 NO_WORD: Final = "its title has no word"
 
 _KEYS: Final[dict[str, pl.DataType]] = {"row": pl.Int64(), "title_key": pl.UInt64(), "body_key": pl.UInt64()}
-_BETWEEN_WORDS: Final = re.compile(r"[^\w#+]+")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _FORMATS: Final = {"html": "HTML made plain text", "markdown": "Markdown made plain text"}
 
@@ -136,21 +134,18 @@ def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     title, prose, code = texts
     form = "text" if prose or code else "none"
     changed = {"title": title, "body": prose, "code": code, "body_format": form}
-    keys = {"title_key": _key(title), "body_key": _body_key(prose, code), "language": language_of(f"{title}\n{prose}")}
+    keys = {
+        "title_key": text_key(title),
+        "body_key": _body_key(prose, code),
+        "language": language_of(f"{title}\n{prose}"),
+    }
     return {**row, **changed, **keys}, [*reasons, *(f"{kind} taken out" for kind in sorted(kinds))]
-
-
-def _key(text: str) -> int:
-    """Give 64 bits of a text's hash that do not change with case, spaces and punctuation; C, C# and C++ differ."""
-    words = _BETWEEN_WORDS.sub(" ", text.casefold()).strip()
-    # Not the hash of the title alone: that one chooses the tune part, and the two choices are to be independent.
-    return int.from_bytes(hashlib.sha256(b"same" + words.encode()).digest()[:8], "big")
 
 
 def _body_key(prose: str, code: str) -> int:
     """Give a body's key, or 0 if it is too short to be its writer's own."""
     text = f"{prose}\n{code}"
-    return _key(text) if sum(map(str.isalnum, text)) >= OWN_CHARS else 0
+    return text_key(text) if sum(map(str.isalnum, text)) >= OWN_CHARS else 0
 
 
 def repeated(parts: Parts) -> Noted:

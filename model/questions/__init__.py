@@ -1,12 +1,14 @@
 """Questions with their tags, from wherever they come: every source gives the same ``Question``."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 TUNE_SHARE: Final = 0.05
 """Share of the train rows that is kept apart for every choice: calibration, thresholds, parameters."""
+_BETWEEN_WORDS: Final = re.compile(r"[^\w#+]+")
 
 
 class QuestionsError(Exception):
@@ -38,6 +40,13 @@ def split_of(title: str, published: str) -> str:
         return "dev"
     digest = hashlib.sha256(title.encode("utf-8", "replace")).digest()
     return "tune" if int.from_bytes(digest[:8], "big") < TUNE_SHARE * 2**64 else "train"
+
+
+def text_key(text: str) -> int:
+    """Return 64 bits of a text's hash that do not change with case, spaces and punctuation; C, C# and C++ differ."""
+    words = _BETWEEN_WORDS.sub(" ", text.casefold()).strip()
+    # Not the hash of the title alone: that one chooses the tune part, and the two choices are to be independent.
+    return int.from_bytes(hashlib.sha256(b"same" + words.encode("utf-8", "replace")).digest()[:8], "big")
 
 
 def once_each(questions: Iterable[Question]) -> list[Question]:

@@ -1,8 +1,8 @@
 """The checks of a version: each gate's name, whether it was passed, its value beside its bound, and words for it."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +11,12 @@ import onnxruntime
 
 from model.classifier import MODEL_FILE, Classifier, ReleaseError
 from model.evaluate import MEANING, Answer, answers, differences, metrics
+from model.evaluation.trained_titles import TrainedTitles, trained_titles
+from model.evaluation.unseen import Unseen, unseen
 from model.latency import Bar, drafts
 from model.questions import Question
 from model.registry.gates import Gates, Latency
+from model.registry.verdict import MOST_QUESTIONS, Verdict, judge, questions_needed
 
 WARM_UP: Final = 20
 """Drafts that are answered before any is timed."""
@@ -21,27 +24,41 @@ WARM_UP: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. ``value`` and ``bound`` are numbers, or None where there is none; ``says`` is for people."""
+    """One check. ``value`` and ``bound`` are numbers, or None where there is none; ``says`` is for people.
+
+    ``undecided``: chance may decide it, and ``passed`` is what the gates say of that.
+    """
 
     name: str
     passed: bool
     value: float | None
     bound: float | None
     says: str
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The questions that neither the version nor the champion was trained on, and what each answered to them."""
+
+    questions: Sequence[Question] = ()
+    given: Sequence[Answer] = ()
+    champions: Sequence[Answer] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What the checks found: themselves, the metrics on dev, and the signature of the graph.
 
-    ``given`` and ``champions`` are the answers to the questions, empty if the model cannot be loaded.
+    ``both`` has no question if there are too few, or the model cannot be loaded. ``left_out`` is how many of dev the
+    version was trained on.
     """
 
     checks: tuple[Check, ...]
     metrics: dict[str, float]
     signature: dict[str, list[dict[str, Any]]]
-    given: Sequence[Answer] = ()
-    champions: Sequence[Answer] = ()
+    both: Both = Both()
+    left_out: int = 0
 
     @property
     def passed(self) -> bool:
@@ -50,18 +67,25 @@ class Checked:
 
     def described(self) -> dict[str, Any]:
         """Give it as ``version.json`` has it, but for the state."""
+        names = ("name", "passed", "value", "bound", "says")
         return {
             "metrics": self.metrics,
             "signature": self.signature,
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [{name: getattr(check, name) for name in names} for check in self.checks],
+            "left_out": self.left_out,
+            "undecided": [check.name for check in self.checks if check.undecided],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What a version is compared with: the champion by quality, and a model of the version's tier by latency."""
+    """What a version is compared with: the champion by quality, and a model of the version's tier by latency.
+
+    ``trained`` is what the champion was trained on, by its version, as ``trained_titles`` has it.
+    """
 
     champion: Classifier
+    trained: Mapping[str, TrainedTitles | None]
     timed: Classifier
 
 
@@ -74,26 +98,33 @@ def check(folder: Path, questions: Sequence[Question], against: Against, gates: 
     """
     try:
         classifier = Classifier.load(folder)
+        trained = trained_titles([folder])
     except ReleaseError as error:
         return Checked((Check("files", False, None, None, str(error)),), {}, {"inputs": [], "outputs": []})
-    posted = [question.tags for question in questions]
-    given = answers(classifier, questions, bar(f"{classifier.version}: suggesting", len(questions)))
-    champions = answers(against.champion, questions, bar(f"{against.champion.version}: suggesting", len(questions)))
-    measured = {name: of["value"] for name, of in metrics(posted, given).items()}
-    found = [
-        Check("files", True, None, None, "whole, and loaded"),
+    signature = signature_of(folder / MODEL_FILE)
+    whole = Check("files", True, None, None, "whole, and loaded")
+    own, shared = unseen(questions, trained), unseen(questions, {**against.trained, **trained})
+    if not own.enough:
+        return Checked((whole, _left("unseen questions", own)), {}, signature, left_out=own.left_out)
+    given = answers(classifier, own.questions, bar(f"{classifier.version}: suggesting", len(own.questions)))
+    measured = metrics([question.tags for question in own.questions], given)
+    both = _asked_both(own, shared, given, against.champion, bar) if shared.enough else Both()
+    checks = [
+        whole,
+        _left("unseen questions", own),
         _size(classifier, gates),
         _parity(classifier, gates),
         _drafts(classifier, gates),
-        *_quality(posted, given, champions, measured, against.champion.version, gates),
-        _at_most("calibration", measured["ECE"], gates.most_error, MEANING["ECE"]),
-        *_latency(classifier, against.timed, questions, gates.latency, bar),
+        *_quality(measured, len(given), gates),
+        *_comparison(shared, both, against.champion.version, gates),
+        _calibration(measured["ECE"], len(given), gates),
+        *_latency(classifier, against.timed, own.questions, gates.latency, bar),
     ]
-    rounded = {"n": len(questions), **{name: round(value, 4) for name, value in measured.items()}}
-    return Checked(tuple(found), rounded, signature(folder / MODEL_FILE), given, champions)
+    rounded = {"n": len(given), **{name: round(metric["value"], 4) for name, metric in measured.items()}}
+    return Checked(tuple(checks), rounded, signature, both, own.left_out)
 
 
-def signature(graph: Path) -> dict[str, list[dict[str, Any]]]:
+def signature_of(graph: Path) -> dict[str, list[dict[str, Any]]]:
     """Give name, type and shape of a graph's inputs and outputs; None in a shape is any length."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -109,9 +140,43 @@ def signature(graph: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def _asked_both(own: Unseen, shared: Unseen, given: Sequence[Answer], champion: Classifier, bar: Bar) -> Both:
+    """Ask the champion the questions that neither has seen, and take the version's answers to them from ``given``."""
+    on_shared = [answer for answer, keep in zip(given, shared.kept[own.kept].tolist(), strict=True) if keep]
+    advance = bar(f"{champion.version}: suggesting", len(shared.questions))
+    return Both(shared.questions, on_shared, answers(champion, shared.questions, advance))
+
+
+def _left(name: str, left: Unseen) -> Check:
+    return Check(name, left.enough, len(left.questions), left.needed, "; ".join(left.sentences()))
+
+
+def _judged(name: str, measured: Mapping[str, float], least: float, n: int, says: str, gates: Gates) -> Check:
+    """Judge by the interval; ``measured`` and ``least`` are such that more is better."""
+    verdict = judge(measured, least)
+    undecided = verdict is Verdict.UNDECIDED
+    if undecided:
+        needed = questions_needed(measured, least, n)
+        number = f"about {needed:,}" if needed else f"more than {MOST_QUESTIONS:,}"
+        says += f": cannot tell with n = {n:,}, {number} questions would"
+    passed = gates.undecided_passes if undecided else verdict is Verdict.PASSED
+    return Check(name, passed, measured["value"], least, says, undecided)
+
+
 def _at_most(name: str, value: float, bound: float, means: str) -> Check:
     passed = value <= bound
     return Check(name, passed, value, bound, f"{value:.4g}, at most {bound:g} is allowed ({means})")
+
+
+def _calibration(error: Mapping[str, float], n: int, gates: Gates) -> Check:
+    value, bound = error["value"], gates.most_error
+    says = f"{_interval(error, '.4f')} on {n:,} questions, at most {bound:g} is allowed ({MEANING['ECE']})"
+    less = {"value": -value, "low": -error["high"], "high": -error["low"]}
+    return replace(_judged("calibration", less, -bound, n, says, gates), value=value, bound=bound)
+
+
+def _interval(measured: Mapping[str, float], form: str) -> str:
+    return f"{measured['value']:{form}} ({measured['low']:{form}} to {measured['high']:{form}})"
 
 
 def _size(classifier: Classifier, gates: Gates) -> Check:
@@ -139,29 +204,28 @@ def _drafts(classifier: Classifier, gates: Gates) -> Check:
     return Check("drafts", not failed, right, len(gates.drafts), "; ".join([says, *failed]))
 
 
-def _quality(
-    posted: Sequence[Sequence[str]],
-    given: Sequence[Answer],
-    champions: Sequence[Answer],
-    measured: dict[str, float],
-    champion: str,
-    gates: Gates,
-) -> list[Check]:
-    found = []
-    compared = differences(posted, given, champions)
-    for of in gates.quality:
-        value = measured[of.metric]
-        says = f"{value:.3f} on {len(posted):,} questions, at least {of.least:g} is needed"
-        found.append(Check(of.metric, value >= of.least, value, of.least, says))
-    for of in gates.quality:
-        gap = compared[of.metric]
-        says = (
-            f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f}) against {champion} on the same questions, "
-            f"it may lose {of.may_lose:g}"
-        )
-        name = f"{of.metric} against the champion"
-        found.append(Check(name, gap["value"] >= -of.may_lose, gap["value"], -of.may_lose, says))
-    return found
+def _quality(measured: Mapping[str, Mapping[str, float]], n: int, gates: Gates) -> list[Check]:
+    checks = []
+    for gate in gates.quality:
+        metric = measured[gate.metric]
+        says = f"{_interval(metric, '.3f')} on {n:,} questions, at least {gate.least:g} is needed"
+        checks.append(_judged(gate.metric, metric, gate.least, n, says, gates))
+    return checks
+
+
+def _comparison(shared: Unseen, both: Both, champion: str, gates: Gates) -> list[Check]:
+    """Compare with the champion on the questions that neither was trained on, or say that too few are left."""
+    n, left_out = len(shared.questions), "; ".join(shared.sentences())
+    if not shared.enough:
+        says = f"cannot tell, {n:,} questions are too few: {left_out}"
+        return [Check("against the champion", gates.undecided_passes, n, shared.needed, says, undecided=True)]
+    checks = []
+    compared = differences([question.tags for question in both.questions], both.given, both.champions)
+    for gate in gates.quality:
+        gap = compared[gate.metric]
+        says = f"{_interval(gap, '+.3f')} against {champion} on {n:,} questions, it may lose {gate.may_lose:g}"
+        checks.append(_judged(f"{gate.metric} against the champion", gap, -gate.may_lose, n, says, gates))
+    return [_left("compared on", shared), *checks]
 
 
 def _latency(

@@ -56,6 +56,7 @@ class Gates:
     megabytes: dict[str, float]
     drafts: tuple[Draft, ...]
     best: int
+    undecided_passes: bool = True
 
 
 def read(path: Path = SHIPPED) -> Gates:
@@ -74,6 +75,7 @@ def read(path: Path = SHIPPED) -> Gates:
             megabytes={tier: float(content["megabytes"][tier]) for tier in TIERS},
             drafts=tuple(map(_draft, (path.parent / content["drafts"]["file"]).read_text("utf-8").splitlines())),
             best=int(content["drafts"]["best"]),
+            undecided_passes=_passes(content.get("undecided", {})),
         )
     except KeyError as error:
         raise GatesError(f"{path} lacks {error}.") from error
@@ -82,6 +84,13 @@ def read(path: Path = SHIPPED) -> Gates:
     if unknown := [of.metric for of in gates.quality if of.metric not in COMPARED]:
         raise GatesError(f"{path} names the metrics {', '.join(unknown)}; known are {', '.join(COMPARED)}.")
     return gates
+
+
+def _passes(undecided: dict[str, Any]) -> bool:
+    passes = undecided.get("passes", True)
+    if undecided.keys() - {"passes"} or not isinstance(passes, bool):
+        raise ValueError("[undecided] must say `passes = true` or `passes = false`, and nothing else")
+    return passes
 
 
 def _draft(line: str) -> Draft:

@@ -34,6 +34,7 @@ def track(version: Version, store: str, artifacts: Path) -> int:
     with mlflow.start_run(run_name=f"version {version.number}, {version.name}", tags=tags) as run:
         mlflow.log_params(dict(_flat({"data": about["data"], **about["parameters"]})))
         mlflow.log_metrics({named(name): value for name, value in about["metrics"].items()})
+        mlflow.log_metric("left out", about.get("left_out", 0))
         mlflow.log_artifacts(str(version.folder), "model")
     if not client.search_registered_models(f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description="Suggests tags for questions that are being written.")

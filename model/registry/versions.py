@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from model.classifier import MANIFEST_FILE
 from model.drift.reference import REFERENCE_FILE
+from model.evaluation.trained_titles import TITLES_FILE, read_titles
 from model.files import write_atomically
 from model.release import CARD_FILE, PICTURE_FILE
 
@@ -70,6 +71,17 @@ class Version:
             f"Version {self.number} {reason}, so it cannot be the champion. Name a version that passed its checks, or "
             "leave --champion out to compare with the shipped model."
         )
+
+    @property
+    def undecided(self) -> list[str]:
+        """Names of the checks that chance may decide."""
+        return list(self.about.get("undecided", []))
+
+    def outcome(self, check: Mapping[str, Any]) -> str:
+        """Return what became of one of its checks, in a word."""
+        if not check["passed"]:
+            return "FAILED"
+        return "unsure" if check["name"] in self.undecided else "passed"
 
     def failed_names(self) -> list[str]:
         """Name the checks that it failed."""
@@ -132,6 +144,8 @@ def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
         for name in (*about["files"], MANIFEST_FILE, CARD_FILE, PICTURE_FILE, REFERENCE_FILE):
             if (made / name).is_file():
                 shutil.copyfile(made / name, folder / name)
+        if TITLES_FILE not in about["files"] and (titles := read_titles(made, about)):
+            (folder / TITLES_FILE).write_bytes(titles.as_bytes())
         number = max(_numbers(registry), default=0) + 1
         whole = {"format": FORMAT, "number": number, **about}
         write_atomically(folder, {VERSION_FILE: _as_json(whole)})

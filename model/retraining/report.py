@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from model.evaluate import COMPARED, Answer, differences, metrics
+from model.evaluate import COMPARED, differences, metrics
 from model.questions import Question
+from model.registry.checks import Both
 from model.registry.versions import Version
 from model.retraining.mixing import is_posted
 
@@ -19,8 +20,9 @@ PARTS: Final = {"old": "kept apart in the base data", "new": "posted, and kept a
 _REPORT: Final = """# Version {number}, {version}: {state}
 
 Trained again on {learned:,} posted questions beside {base:,} of the base data, and compared with {champion} on the same
-questions. {replaced:,} of the base data gave way to the same question as posted. New questions are what people posted
-while a model suggested tags to them: they agree with the champion more than others would.
+questions, those that neither was trained on; the checks say how many were left out. {replaced:,} of the base data gave
+way to the same question as posted. New questions are what people posted while a model suggested tags to them: they
+agree with the champion more than others would.
 
 {parts}
 ## Tags
@@ -34,16 +36,14 @@ The vocabulary has {after:,} tags; {champion} has {before:,}. {added:,} came in,
 """
 
 
-def compared(
-    questions: Sequence[Question], given: Sequence[Answer], champions: Sequence[Answer]
-) -> dict[str, dict[str, Any]]:
+def compared(both: Both) -> dict[str, dict[str, Any]]:
     """Measure both on the old and on the new of the questions: {part: {n, challenger, champion, difference}}."""
     found: dict[str, dict[str, Any]] = {}
     for part in PARTS:
-        rows = [i for i, question in enumerate(questions) if is_posted(question) == (part == "new")]
+        rows = [i for i, question in enumerate(both.questions) if is_posted(question) == (part == "new")]
         if rows:
-            posted = [questions[i].tags for i in rows]
-            own, others = ([answers[i] for i in rows] for answers in (given, champions))
+            posted = [both.questions[i].tags for i in rows]
+            own, others = ([answers[i] for i in rows] for answers in (both.given, both.champions))
             challenger, champion = metrics(posted, own), metrics(posted, others)
             found[part] = {
                 "n": len(rows),
@@ -55,18 +55,15 @@ def compared(
 
 
 def vocabulary(
-    before: Sequence[str],
-    after: Sequence[str],
-    questions: Sequence[Question],
-    given: Sequence[Answer],
+    before: Sequence[str], after: Sequence[str], questions: Sequence[Question], both: Both
 ) -> dict[str, Any]:
     """Say which tags came in and went out, and how often those that came in are found in new questions kept apart."""
     added = set(after) - set(before)
     learned = Counter(
         tag for question in questions if question.split == "train" and is_posted(question) for tag in question.tags
     )
-    apart = [question for question in questions if question.split == "dev" and question.tags_complete]
-    new = [(question.tags, answer) for question, answer in zip(apart, given, strict=True) if is_posted(question)]
+    answered = zip(both.questions, both.given, strict=True)
+    new = [(question.tags, answer) for question, answer in answered if is_posted(question)]
     uses = [(tag, answer) for tags, answer in new for tag in tags if tag in added]
     return {
         "before": len(before),
@@ -103,8 +100,7 @@ def written(version: Version, report: Mapping[str, Any]) -> str:
         lost=len(tags["lost"]),
         known=known,
         checks="\n".join(
-            f"- {'passed' if check['passed'] else '**failed**'}: {check['name']}: {check['says']}"
-            for check in version.about["checks"]
+            f"- {version.outcome(check)}: {check['name']}: {check['says']}" for check in version.about["checks"]
         ),
     )
 

@@ -1,0 +1,53 @@
+"""``tagalong-model trained-titles``: the set of training titles of a model that is older than these sets."""
+
+from pathlib import Path
+
+import click
+
+from model.classifier import ReleaseError, read_manifest
+from model.commands.terminal import needs_train_extra, questions_option, refuses
+from model.files import write_atomically
+
+
+@click.command("trained-titles")
+@questions_option
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    required=True,
+    help="Folder of a model that was trained on these questions; may be given again.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write.  [default: trained-titles.bin in each model's folder]",
+)
+def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) -> None:
+    """Write down which titles a model was trained on, so that these questions never judge it.
+
+    Models that are trained now bring that with them. One of before must name this very file in its manifest. Nothing is
+    trained, and nothing else in its folder is changed.
+    """
+    with needs_train_extra():
+        from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
+        from model.pipeline import sha256_of
+        from model.questions.parquet import read
+    with refuses(questions):
+        rows, digest = read(questions), sha256_of(questions)
+        for folder in models:
+            try:
+                manifest = read_manifest(folder)
+            except ReleaseError as error:
+                raise click.ClickException(str(error)) from error
+            if manifest.get("data", {}).get("sha256") != digest:
+                raise click.ClickException(f"{manifest['version']} was not trained on {questions}: its sha256 differs.")
+            if TITLES_FILE in manifest["files"]:
+                raise click.ClickException(f"{manifest['version']} brings its own {TITLES_FILE}.")
+        titles = TrainedTitles.of(rows, digest)
+    for path in [out] if out else [folder / TITLES_FILE for folder in models]:
+        with refuses(path):
+            write_atomically(path.parent, {path.name: titles.as_bytes()})
+        counts = ", ".join(f"{part.titles:,} of {part.name}" for part in titles.parts)
+        click.echo(f"{path}: the titles of {counts}")
