@@ -407,6 +407,19 @@ def drift_table(found: Findings | None) -> Table:
     )
     if found is None:
         return Table(columns, [])
+    rows = _drift_figures(found) if found.drafts else []
+    rows += [_drift_row(each.kind, each.day.isoformat(), None, None, drifted=True) for each in found.disturbances]
+    span: Row = {
+        "since": found.since,
+        "until": found.until,
+        "model_version": found.model_version,
+        "drafts": found.kind,
+    }
+    return Table(columns, [span | row for row in rows])
+
+
+def _drift_figures(found: Findings) -> list[Row]:
+    """Return a row for each figure of some drafts; of none there are no figures."""
     performance, relation = found.performance, found.relation
     rows: list[Row] = [
         _drift_row(kind, name, found.drafts, value, noise=noise, drifted=each.drifted)
@@ -432,14 +445,7 @@ def drift_table(found: Findings | None) -> Table:
             ("unknown posted tags reference", performance.unknown_reference),
         )
     ]
-    rows += [_drift_row(each.kind, each.day.isoformat(), None, None, drifted=True) for each in found.disturbances]
-    span: Row = {
-        "since": found.since,
-        "until": found.until,
-        "model_version": found.model_version,
-        "drafts": found.kind,
-    }
-    return Table(columns, [span | row for row in rows])
+    return rows
 
 
 def _drift_row(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.filters import KINDS
 from backend.audit.service import note
-from backend.commands.terminal import served_vocabulary, with_session, write_lines
+from backend.commands.terminal import served_model, with_session, write_lines
 from backend.drift.exporting import export_lines
 from backend.drift.findings import Findings
 from backend.drift.service import keep
@@ -35,7 +35,8 @@ def export(out: Path, since: datetime | None, until: datetime | None, kind: str)
         raise click.ClickException(f"--since {first} is after --until {last}.")
 
     async def write(session: AsyncSession) -> int:
-        lines = await write_lines(export_lines(session, first, last, kind, await served_vocabulary(session)), out)
+        model = await served_model(session)
+        lines = await write_lines(export_lines(session, first, last, kind, model.known, model.version), out)
         await note(session, "export", "what came in", {"since": str(first), "until": str(last), "kind": kind})
         return lines
 
@@ -68,4 +69,4 @@ def drift_import(file: Path) -> None:
         )
 
     with_session(take_in)
-    click.echo(f"{findings.since} to {findings.until}: {', '.join(findings.found) or 'no drift'}. See /metrics.")
+    click.echo(f"{findings.since} to {findings.until}: {findings.verdict}. See /metrics.")

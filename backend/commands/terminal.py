@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, DatabaseAway, DatabaseBusy, MayNotMigrate, NewerSchema, migrate
+from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
 from backend.deployments.registry import RegistryError, find
 from backend.deployments.service import current
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
@@ -58,8 +58,6 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
             return asyncio.run(work(url))
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
-    except DatabaseBusy as error:
-        raise click.ClickException(f"nothing was changed: {error}. Try again.") from None
     except (NewerSchema, MayNotMigrate, EmbeddedFailure) as error:
         raise click.ClickException(str(error)) from None
 
@@ -80,13 +78,13 @@ def database_url(settings: Settings) -> Iterator[str]:
         embedded.stop()
 
 
-async def served_vocabulary(session: AsyncSession) -> Collection[str]:
-    """The names that are known to the model that is champion, or else of the shipped one."""
+async def served_model(session: AsyncSession) -> Classifier:
+    """Return the model that is champion, or else the shipped one."""
     settings = read_settings()
     champion = (await current(session)).champion
     try:
         folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
-        return Classifier.load(folder).known
+        return Classifier.load(folder)
     except (RegistryError, ReleaseError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -11,7 +11,7 @@ from backend.acceptance.service import begin_snapshot, count_tags
 from backend.acceptance.worst import What, Worst, worst
 from backend.admin.page import interval, percent
 from backend.admin.panels import to_csv, worst_table
-from backend.commands.terminal import served_vocabulary, with_session
+from backend.commands.terminal import served_model, with_session
 
 TITLES: dict[What, tuple[str, str]] = {
     "dismissed": ("Dismissed", "of the chips seen, writers said no to"),
@@ -40,7 +40,7 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
 
     async def count(session: AsyncSession) -> list[Worst]:
         await begin_snapshot(session)
-        vocabulary = await served_vocabulary(session)
+        vocabulary = (await served_model(session)).known
         return worst(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)

@@ -28,7 +28,7 @@ TOTALS = {
 
 
 async def export_lines(
-    session: AsyncSession, since: date, until: date, kind: str, vocabulary: Collection[str]
+    session: AsyncSession, since: date, until: date, kind: str, vocabulary: Collection[str], serving: str | None = None
 ) -> AsyncIterator[str]:
     """What came in from one day to another, both whole and in UTC.
 
@@ -38,6 +38,7 @@ async def export_lines(
         until: the last day.
         kind: of drafts.
         vocabulary: the tags of the model that is served; posted ones that are not among them are unknown.
+        serving: the version of that model, which `tagalong-model drift` compares if none is named.
     """
     days = [since + timedelta(days=n) for n in range((until - since).days + 1)]
     yield _line(
@@ -47,6 +48,7 @@ async def export_lines(
         until=until.isoformat(),
         kind=kind,
         exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"serving": serving} if serving else {}),
     )
     known = frozenset(vocabulary)
     # Day by day, so that no answer of the database is large, however long the span.

@@ -82,8 +82,30 @@ class Findings(Part):
     reference: Words
     drafts: Count
     left_out: Count
+    other_versions: Count | None = None
     found: Annotated[list[Drifting | Disturbing], Field(max_length=5)]
     columns: Annotated[list[Column], Field(max_length=50)]
     relation: Relation
     performance: Performance
     disturbances: Annotated[list[Disturbance], Field(max_length=4_000)]
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in the words of `tagalong-model drift`: no drift is only what could have been seen."""
+        parts = [kind.replace("_", " ") for kind in self.found]
+        return "; ".join(filter(None, [", ".join(parts), self.limit])) or "no drift"
+
+    @property
+    def limit(self) -> str:
+        """Why nothing could be judged, or an empty text."""
+        if not self.drafts:
+            other = self.left_out if self.other_versions is None else self.other_versions
+            counts = {"other versions": other, "bad days": self.left_out - other}
+            left_out = " and ".join(f"{_drafts(n)} of {which}" for which, n in counts.items() if n)
+            return f"nothing to judge: {f'{left_out} left out' if left_out else 'no drafts came in'}"
+        flags = [*(each.drifted for each in self.columns), self.relation.drifted, self.performance.drifted]
+        return f"too few to judge: {_drafts(self.drafts)}" if all(flag is None for flag in flags) else ""
+
+
+def _drafts(n: int) -> str:
+    return f"{n:,} draft{'' if n == 1 else 's'}"

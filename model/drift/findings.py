@@ -95,6 +95,7 @@ def findings(traffic: Traffic, reference: Reference, *, seed: int = 1) -> dict[s
         "reference": reference.made_of,
         "drafts": len(drafts),
         "left_out": len(traffic.drafts) - len(drafts),
+        "other_versions": sum(draft.model_version != reference.model_version for draft in traffic.drafts),
         "found": found,
         "columns": columns,
         "relation": relation,
@@ -345,12 +346,34 @@ def _errors(n: Sequence[int], sums: Sequence[float], squares: Sequence[float]) -
     return np.sqrt(variance / of)
 
 
+def verdict(found: Mapping[str, Any]) -> str:
+    """Say what was found; "no drift" only of drafts enough to see one. The service says the same of an import."""
+    parts = [kind.replace("_", " ") for kind in found["found"]]
+    return "; ".join(filter(None, [", ".join(parts), limit(found)])) or "no drift"
+
+
+def limit(found: Mapping[str, Any]) -> str:
+    """Say why nothing could be judged; empty if something could."""
+    if not found["drafts"]:
+        counts = {"other versions": found["other_versions"], "bad days": found["left_out"] - found["other_versions"]}
+        left_out = " and ".join(f"{_drafts(n)} of {which}" for which, n in counts.items() if n)
+        return f"nothing to judge: {f'{left_out} left out' if left_out else 'no drafts came in'}"
+    judged = [*found["columns"], found["relation"], found["performance"]]
+    if all(each["drifted"] is None for each in judged):
+        return f"too few to judge: {_drafts(found['drafts'])}"
+    return ""
+
+
+def _drafts(n: int) -> str:
+    return f"{n:,} draft{'' if n == 1 else 's'}"
+
+
 def in_words(found: Mapping[str, Any]) -> list[str]:
     """Put findings into lines for a terminal."""
     lines = [
         f"{found['since']} to {found['until']}: {found['drafts']:,} drafts that {found['model_version']} answered, "
         f"against {found['reference']}" + (f"; {found['left_out']:,} left out" if found["left_out"] else ""),
-        f"found: {', '.join(found['found']) or 'no drift'}",
+        f"found: {verdict(found)}",
     ]
     lines += [f"{each['day']} {each['kind'].replace('_', ' ')}: {each['words']}" for each in found["disturbances"]]
     lines += ["", f"{'column':<14}{'PSI':>8}{'noise':>8}{'JS':>8}{'noise':>8}"]

@@ -89,13 +89,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What came in, from one day to another, of one kind of drafts: ``ask``, ``edit``, ``try`` or ``demo``."""
+    """What came in, from one day to another, of one kind of drafts: ``ask``, ``edit``, ``try`` or ``demo``.
+
+    ``serving`` is the version that the service answered with when it exported; None in exports of older services.
+    """
 
     kind: str
     since: str
     until: str
     days: Sequence[Day]
     drafts: Sequence[Judged]
+    serving: str | None = None
 
 
 def read(path: Path) -> Traffic:
@@ -118,6 +122,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
         TrafficError: a line is not what the service writes.
     """
     span: dict[str, Any] = {}
+    serving: str | None = None
     days: list[Day] = []
     drafts: list[Judged] = []
     for number, line in enumerate(lines, start=1):
@@ -128,6 +133,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
                 if what != "export" or row["format"] != FORMAT:
                     raise ValueError(f"not an export of format {FORMAT}")
                 span = {name: str(row[name]) for name in ("kind", "since", "until")}
+                serving = str(row["serving"]) if row.get("serving") else None
             elif what == "day":
                 days.append(Day(**{field: row[field] for field in Day.__slots__}))
             elif what == "suggestion" and row["judged"]:
@@ -138,7 +144,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
             ) from error
     if not span:
         raise TrafficError(f"{name} is empty. Export again.")
-    return Traffic(span["kind"], span["since"], span["until"], days, drafts)
+    return Traffic(span["kind"], span["since"], span["until"], days, drafts, serving)
 
 
 def _judged(row: Mapping[str, Any]) -> Judged:

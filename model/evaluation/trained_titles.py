@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from model.classifier import ReleaseError, read_manifest
 from model.preparation.personal import redact
 from model.questions import Question, text_key
-from model.text import without_entities
+from model.text import plain_characters, without_entities
 
 FORMAT: Final = 1
 TITLES_FILE: Final = "trained-titles.bin"
@@ -184,7 +184,7 @@ def _plain(title: str) -> str:
     """Decode entities, those of entities too, and write every letter in its usual form, on one line."""
     while (decoded := without_entities(title)) != title:
         title = decoded
-    return " ".join(unicodedata.normalize("NFKC", title).split())
+    return " ".join(unicodedata.normalize("NFKC", plain_characters(title)).split())
 
 
 def _range(titles: int) -> np.uint64:

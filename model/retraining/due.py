@@ -83,6 +83,8 @@ def drift(found: Mapping[str, Any]) -> Trigger:
         told.append(f"share right at equal scores (differs by {found['relation']['shift']:.3f})")
     if found["performance"]["drifted"]:
         told.append(f"Jaccard ({found['performance']['change']['value']:+.3f})")
+    if found.get("drafts") == 0:
+        return Trigger("drift", False, "nothing to judge: no draft of the compared version came in")
     return Trigger("drift", bool(kinds), f"{', '.join(kinds) or 'none'}{': ' if told else ''}{', '.join(told)}")
 
 

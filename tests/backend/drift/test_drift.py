@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from backend.cli import main as server
 from backend.drift.exporting import export_lines
 from backend.drift.findings import Findings
 from backend.drift.service import keep, newest
+from model.classifier import read_manifest
 from model.cli import main as model
-from model.drift.findings import findings
+from model.commands.terminal import RELEASED
+from model.drift.findings import findings, verdict
 from model.drift.reference import summarised
 from model.drift.traffic import of_lines
 from tests.backend.admin.conftest import HTML, NOW, admin_at
-from tests.backend.service import DEMO_WEEK, Service, a_draft, an_event
-from tests.model.drift.generated import USUAL, VERSION, lines, traffic
+from tests.backend.service import Service, a_draft, an_event
+from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
 TODAY = datetime.now(UTC).date()
 SECRET = "Xyzzyplugh"
@@ -144,7 +147,7 @@ def test_from_export_to_import_by_the_commands(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
-    done = invoke(server, database_url, *DEMO_WEEK, "--drafts", "40")
+    done = invoke(server, database_url, "demo", "--days", "3", "--drafts", "90")
     assert done.exit_code == 0, done.output
     export, mine, found = tmp_path / "came.jsonl.gz", tmp_path / "reference.json", tmp_path / "found.json"
     done = invoke(server, database_url, "export", export, "--kind", "demo", "--until", TODAY.isoformat())
@@ -240,6 +243,59 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
         twin = await admin.get("/metrics/drift.csv", headers=HTML)
         table = list(csv.DictReader(io.StringIO(twin.text, newline=""), strict=True))
         assert [row["name"] for row in table] == [row["name"] for row in await admin.rows("drift")]
+
+
+@pytest.mark.parametrize(
+    ("world", "version", "says"),
+    [
+        (USUAL, "another", "nothing to judge: 1,680 drafts of other versions left out"),
+        (replace(USUAL, drafts=0), VERSION, "nothing to judge: no drafts came in"),
+        (replace(USUAL, drafts=2), VERSION, "too few to judge: 28 drafts"),
+        (replace(USUAL, days=7, bad_day=(("unrecorded", 60),)), "another", "outage; nothing to judge: 840 drafts"),
+        (USUAL, VERSION, "no drift"),
+    ],
+)
+@pytest.mark.anyio
+async def test_e17_command_import_and_page_say_the_same(
+    database_url: str, world: World, version: str, says: str
+) -> None:
+    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    came = of_lines([line.replace(VERSION, version) for line in lines(world, 3)], "generated")
+    found = findings(came, reference)
+    imported = Findings.model_validate_json(json.dumps(found))
+    assert imported.verdict == verdict(found)
+    assert imported.verdict.startswith(says)
+    async with admin_at(database_url) as admin:
+        await take_in(database_url, found)
+        page = await admin.page()
+        assert imported.verdict in page
+        assert ("no drift" in page) == (says == "no drift")
+        assert ("Drift of what comes in" in page) == bool(found["drafts"])
+        kinds = {row["kind"] for row in await admin.rows("drift")}
+        assert ("data" in kinds) == bool(found["drafts"])
+
+
+def test_e17_what_was_imported_before_this_says_it_too() -> None:
+    came = of_lines([line.replace(VERSION, "another") for line in lines(USUAL, 3)], "generated")
+    found = findings(came, summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"))
+    del found["other_versions"]
+    says = "nothing to judge: 1,680 drafts of other versions left out"
+    assert Findings.model_validate_json(json.dumps(found)).verdict == says
+
+
+def test_e17_an_export_names_the_version_that_serves(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
+    assert invoke(server, database_url, "export", tmp_path / "came.jsonl").exit_code == 0
+    head = json.loads((tmp_path / "came.jsonl").read_text().splitlines()[0])
+    assert head["serving"] == read_manifest(RELEASED / "light")["version"]
+    done = invoke(model, "", "drift", "--export", tmp_path / "came.jsonl", "--json", tmp_path / "found.json")
+    assert done.exit_code == 1
+    assert "nothing to judge: no drafts came in" in done.output
+    done = invoke(server, database_url, "drift-import", tmp_path / "found.json")
+    assert "nothing to judge: no drafts came in" in done.output
+    assert "no drift" not in done.output
 
 
 async def take_in(database_url: str, found: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from model.classifier import Classifier
+from model.classifier import TIERS, Classifier, read_manifest
 from model.cli import main
 from model.commands.terminal import RELEASED
 from model.drift.findings import column_findings, compared
 from model.drift.page import MOST_ROWS, laid_out, write_page
-from model.drift.reference import read, summarised, write
-from tests.model.drift.generated import USUAL, VERSION, lines, traffic
+from model.drift.reference import REFERENCE_FILE, read, summarised, write
+from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
 LIGHT = RELEASED / "light"
 
@@ -115,3 +115,68 @@ def test_a_missing_or_wrong_reference_is_told(tmp_path: Path) -> None:
     (tmp_path / "wrong.json").write_text('{"format": 1}')
     assert "--make-reference" in run("--export", export, "--reference", tmp_path / "wrong.json").output
     assert "--export" in run("--reference", tmp_path / "wrong.json").output
+
+
+def of_version(version: str, serving: str | None = None, drafts: int = 120, days: int = 14) -> str:
+    """Write an export of drafts that one version answered, of a service that serves perhaps another."""
+    first, *rest = lines(World(days=days, drafts=drafts), 3)
+    head = json.loads(first) | ({"serving": serving} if serving else {})
+    return json.dumps(head) + "\n" + "".join(rest).replace(VERSION, version)
+
+
+def test_e17_drafts_of_other_versions_alone_are_nothing_to_judge(tmp_path: Path, reference_file: Path) -> None:
+    export, found, html = tmp_path / "came.jsonl", tmp_path / "found.json", tmp_path / "page.html"
+    export.write_text(of_version("full-other"))
+    done = run("--export", export, "--reference", reference_file, "--json", found, "--html", html)
+    assert done.exit_code == 1
+    assert "nothing to judge: 1,680 drafts of other versions left out" in done.output
+    assert "full-other (1,680)" in done.output
+    assert "no drift" not in done.output
+    figures = json.loads(found.read_text())
+    assert (figures["drafts"], figures["other_versions"], figures["found"]) == (0, 1_680, [])
+    assert not html.exists()
+
+
+def test_e17_no_drafts_at_all_are_nothing_to_judge(tmp_path: Path, reference_file: Path) -> None:
+    export = tmp_path / "came.jsonl"
+    export.write_text("".join(lines(World(drafts=0), 3)))
+    done = run("--export", export, "--reference", reference_file)
+    assert done.exit_code == 1
+    assert "nothing to judge: no drafts came in" in done.output
+
+
+def test_e17_a_few_drafts_are_too_few_to_judge_and_not_free_of_drift(tmp_path: Path, reference_file: Path) -> None:
+    export = tmp_path / "came.jsonl"
+    export.write_text("".join(lines(World(drafts=3), 3)))
+    done = run("--export", export, "--reference", reference_file)
+    assert done.exit_code == 0
+    assert "found: too few to judge: 42 drafts" in done.output
+    assert "no drift" not in done.output
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_e17_the_version_that_serves_is_compared_if_none_is_named(tmp_path: Path, tier: str) -> None:
+    version = read_manifest(RELEASED / tier)["version"]
+    export = tmp_path / "came.jsonl"
+    export.write_text(of_version(version, serving=version))
+    done = run("--export", export)
+    assert done.exit_code == 0, done.output
+    assert f"1,680 drafts that {version} answered" in done.output
+
+
+def test_e17_a_registered_version_that_serves_is_found_and_one_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    version = "light-of-the-registry"
+    registered = tmp_path / "models" / "1"
+    registered.mkdir(parents=True)
+    about = {"format": 1, "number": 1, "version": version, "state": "checked", "checks": []}
+    (registered / "version.json").write_text(json.dumps(about))
+    write(summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"), registered / REFERENCE_FILE)
+    (registered / REFERENCE_FILE).write_text((registered / REFERENCE_FILE).read_text().replace(VERSION, version))
+    export = tmp_path / "came.jsonl"
+    export.write_text(of_version(version, serving=version))
+    done = run("--export", export, "--registry", tmp_path / "models")
+    assert done.exit_code == 0, done.output
+    assert f"1,680 drafts that {version} answered" in done.output
+    done = run("--export", export, "--registry", tmp_path / "elsewhere")
+    assert done.exit_code == 1
+    assert f"{version} served, and it is neither a shipped model nor in {tmp_path / 'elsewhere'}" in done.output
