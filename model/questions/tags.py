@@ -16,8 +16,9 @@ from model.text import without_entities
 TAG_CHARS: Final = 35
 """Characters of a tag's name that the Stack Exchange sites allow."""
 
-# No tag of Stack Overflow begins with +, # or -, or ends with a dot or a dash: such a piece is of a sentence, or "...".
-_NAME: Final = re.compile(r"\.?[a-z0-9](?:[a-z0-9.+#-]*[a-z0-9+#])?")
+# No tag of Stack Overflow begins with +, # or -, or ends with a dash or a dot, but for s.m.a.r.t.: such a piece is of a
+# sentence, or "...".
+_NAME: Final = re.compile(r"\.?[a-z0-9](?:[a-z0-9.+#-]*[a-z0-9+#])?|[a-z](?:\.[a-z]){3,}\.")
 _ANGLED: Final = re.compile(r"(?:<[^<>]*>[\s,;|]*)+")
 _IN_ANGLES: Final = re.compile(r"<([^<>]*)>")
 _SEPARATORS: Final = re.compile(r"[,;|]")

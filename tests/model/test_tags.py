@@ -21,7 +21,7 @@ from model.questions.tags import TagsError, read_tags
      ("array(['go', 'c'], dtype=object)", ("go", "c")), ("[np.str_('go'), np.str_('c')]", ("go", "c")),
      ("[u'go', u'c']", ("go", "c")), ('["c\\u002B\\u002B"]', ("c++",)), ("[['go'], ['c']]", ("go", "c")),
      ('"go", "c"', ("go", "c")), ('"go, c"', ("go", "c")), ('"[\\"go\\", \\"c\\"]"', ("go", "c")),
-     ("[None, 'go']", ("go",)),
+     ("[None, 'go']", ("go",)), (["s.m.a.r.t.", "C"], ("s.m.a.r.t.", "c")),
      (["<go><c>"], ("go", "c")), (["['go', 'c']"], ("go", "c")), (["go,c"], ("go", "c")),
      (["&lt;go&gt;", None], ("go",)),
      ("", ()), ("[]", ()), ("set()", ()), ("{}", ()), ("nan", ()), ("None", ()), ([], ()), (None, ()),
