@@ -54,7 +54,8 @@ LEFT JOIN (
             FROM (
                 SELECT drafts.id, drafts.install_id, tag, tag IS NOT NULL AS offered, false AS posted
                 FROM drafts JOIN suggestion ON suggestion.draft_id = drafts.id
-                LEFT JOIN LATERAL unnest(suggestion.tags[1:suggestion.confident]) AS tag ON true
+                LEFT JOIN LATERAL unnest(
+                    (coalesce(suggestion.names, suggestion.tags))[1:suggestion.confident]) AS tag ON true
                 WHERE drafts.posted_at IS NOT NULL
                 UNION ALL
                 SELECT drafts.id, drafts.install_id, tag, false, true FROM drafts, unnest(drafts.posted_tags) AS tag
@@ -71,7 +72,7 @@ ORDER BY assignment.first_exposed_at, assignment.install_id
 
 OF_EXPERIMENT = f"""
 WITH drafts AS MATERIALIZED (
-    SELECT draft.id, draft.install_id, draft.posted_at, draft.posted_tags
+    SELECT draft.id, draft.install_id, draft.posted_at, coalesce(draft.posted_names, draft.posted_tags) AS posted_tags
     FROM draft JOIN assignment USING (deployment_id, install_id)
     WHERE draft.deployment_id = :deployment AND draft.kind = 'ask'
         AND (assignment.moved_at IS NULL OR draft.started_at < assignment.moved_at)

@@ -6,6 +6,7 @@ model version, position or tag. What the words mean is said once, here:
 * viewed item: ``viewed_at`` is set. Only viewed items count; one that was accepted and never viewed is a
   fault of bookkeeping.
 * accepted: ``accepted_at`` is set. Dismissed: ``dismissed_at`` is set and ``accepted_at`` is not.
+* a tag: by the name that it was counted under, whichever name of it the writer or the page used.
 * offered in a draft: among the first ``confident`` tags of any of its suggestions.
 * answered draft: it has a suggestion. Posted draft: ``posted_at`` is set.
 """
@@ -46,7 +47,7 @@ from backend.acceptance.filters import Arm, Kind, Selection
 from backend.acceptance.percentiles import SHORTEST, STEP
 from backend.deployments.tables import Assignment
 from backend.feedback.tables import MAX_GAP, Event, Item, Numbering, Refused
-from backend.suggestions.tables import Draft, Suggestion
+from backend.suggestions.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
 from backend.tables import day_of
 from backend.totals import Total
 
@@ -160,7 +161,7 @@ def _items(
             Item.dismissed_at,
             Item.impossible,
             Item.score,
-            (Item.tag == func.any(Draft.posted_tags)).label("among_posted"),
+            (Item.tag == func.any(POSTED_NAMES)).label("among_posted"),
         )
         .select_from(Item)
         .join(Draft, Draft.id == Item.draft_id)
@@ -297,7 +298,14 @@ def _posted(chosen: Selection) -> CTE:
     """Posted drafts with an answer, by the moment of posting: one row a draft."""
     has_answer = select(Suggestion.id).where(Suggestion.draft_id == Draft.id).exists()
     return (
-        select(Draft.id, Draft.posted_at, Draft.kind, Draft.model_version, Draft.site, Draft.posted_tags)
+        select(
+            Draft.id,
+            Draft.posted_at,
+            Draft.kind,
+            Draft.model_version,
+            Draft.site,
+            POSTED_NAMES.label("posted_names"),
+        )
         .where(within(Draft.posted_at, chosen), of_draft_and_model(chosen), has_answer)
         .cte("posted")
     )
@@ -306,7 +314,7 @@ def _posted(chosen: Selection) -> CTE:
 def _tags_of(posted: CTE) -> CTE:
     """The tags of posted drafts: (draft_id, tag, offered, posted), one row a draft and tag."""
     offered_tag = (
-        func.unnest(Suggestion.tags[1 : Suggestion.confident]).table_valued("tag", name="offered_tag").render_derived()
+        func.unnest(OFFERED_NAMES[1 : Suggestion.confident]).table_valued("tag", name="offered_tag").render_derived()
     )
     offered = (
         select(
@@ -319,7 +327,7 @@ def _tags_of(posted: CTE) -> CTE:
         .join(Suggestion, Suggestion.draft_id == posted.c.id)
         .join(offered_tag, true())
     )
-    posted_tag = func.unnest(posted.c.posted_tags).table_valued("tag", name="posted_tag").render_derived()
+    posted_tag = func.unnest(posted.c.posted_names).table_valued("tag", name="posted_tag").render_derived()
     asked = select(posted.c.id, posted_tag.c.tag, literal(0), literal(1)).select_from(posted).join(posted_tag, true())
     both = union_all(offered, asked).subquery("both")
     return (

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.tables import Shadow
-from backend.suggestions.tables import Draft, Suggestion
+from backend.suggestions.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ async def shadow_scores(session: AsyncSession, deployment_id: UUID) -> ShadowSco
     rows = await session.execute(
         select(
             Draft.id,
-            Draft.posted_tags,
+            POSTED_NAMES.label("posted_names"),
             Shadow.tags[1 : Shadow.confident].label("by_shadow"),
-            Suggestion.tags[1 : Suggestion.confident].label("shown"),
+            OFFERED_NAMES[1 : Suggestion.confident].label("shown"),
         )
         .join(Suggestion, Suggestion.id == Shadow.suggestion_id)
         .join(Draft, Draft.id == Suggestion.draft_id)
@@ -51,7 +51,7 @@ async def shadow_scores(session: AsyncSession, deployment_id: UUID) -> ShadowSco
     by_shadow: dict[UUID, set[str]] = {}
     shown: dict[UUID, set[str]] = {}
     for row in rows:
-        posted[row.id] = set(row.posted_tags)
+        posted[row.id] = set(row.posted_names)
         by_shadow.setdefault(row.id, set()).update(row.by_shadow)
         shown.setdefault(row.id, set()).update(row.shown)
     return ShadowScores(

@@ -13,7 +13,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.feedback.tables import Event, Refused
-from backend.suggestions.tables import Draft, Suggestion
+from backend.suggestions.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
 from backend.totals import Total
 
 FORMAT = 1
@@ -65,7 +65,7 @@ def _line(what: str, **values: Any) -> str:
 
 def _of_row(row: Any, known: frozenset[str]) -> dict[str, Any]:
     """One suggestion. Of the posted tags only what is needed: all of them would lead to the public question."""
-    posted = row.posted_tags
+    posted = row.posted_names
     return {
         "judged": row.judged,
         "site": row.site,
@@ -78,7 +78,7 @@ def _of_row(row: Any, known: frozenset[str]) -> dict[str, Any]:
         "scores": [round(score, 4) for score in row.scores],
         "confident": row.confident,
         "posted": None if posted is None else len(posted),
-        "right": None if posted is None else [tag in posted for tag in row.tags],
+        "right": None if posted is None else [name in posted for name in row.names],
         "unknown": None if posted is None else sum(tag not in known for tag in posted),
     }
 
@@ -105,9 +105,10 @@ async def _suggestions(session: AsyncSession, day: date, kind: str) -> list[Any]
             Suggestion.body_chars,
             chosen.label("chosen"),
             Suggestion.tags,
+            OFFERED_NAMES.label("names"),
             Suggestion.scores,
             Suggestion.confident,
-            Draft.posted_tags,
+            POSTED_NAMES.label("posted_names"),
         )
         .join(Draft, Draft.id == Suggestion.draft_id)
         .where(Draft.kind == kind, Draft.started_at >= start, Draft.started_at < start + timedelta(days=1))

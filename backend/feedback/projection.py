@@ -34,8 +34,11 @@ WITH told AS (
     SELECT draft_id, tag, suggestion_id, position, kind, sequence, id, at,
         lag(kind) OVER (strand ORDER BY sequence, id) AS before,
         first_value(kind) OVER (PARTITION BY draft_id, tag ORDER BY sequence, id) AS beginning
-    FROM event
-    WHERE kind <> 'posted' {restriction}
+    FROM (
+        SELECT draft_id, coalesce(names[1], tag) AS tag, suggestion_id, position, kind, sequence, id, at
+        FROM event
+        WHERE kind <> 'posted' {restriction}
+    ) AS acted
     WINDOW strand AS (
         PARTITION BY draft_id, tag, kind IN ('accepted', 'removed'), kind IN ('dismissed', 'restored')
     )
@@ -63,8 +66,8 @@ WITH told AS (
     GROUP BY draft_id, tag
 )
 SELECT life.draft_id, life.tag, life.suggestion_id,
-    array_position(suggestion.tags, life.tag)::smallint AS rank,
-    suggestion.scores[array_position(suggestion.tags, life.tag)] AS score,
+    array_position(coalesce(suggestion.names, suggestion.tags), life.tag)::smallint AS rank,
+    suggestion.scores[array_position(coalesce(suggestion.names, suggestion.tags), life.tag)] AS score,
     life.position, life.viewed_at, life.accepted_at, life.removed_at, life.dismissed_at,
     coalesce(life.impossible, false) AS impossible
 FROM item_life AS life JOIN suggestion ON suggestion.id = life.suggestion_id
@@ -78,9 +81,10 @@ ON CONFLICT (draft_id, tag) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c
 
 # Tags may be changed and posted once more (a validation error that only the server saw): the last word counts.
 WRITE_POSTS = """
-UPDATE draft SET posted_at = post.at, posted_tags = post.tags, question_id = post.question_id
+UPDATE draft SET posted_at = post.at, posted_tags = post.tags, posted_names = post.names,
+    question_id = post.question_id
 FROM (
-    SELECT DISTINCT ON (draft_id) draft_id, at, tags, question_id
+    SELECT DISTINCT ON (draft_id) draft_id, at, tags, names, question_id
     FROM event
     WHERE kind = 'posted' {restriction}
     ORDER BY draft_id, sequence DESC, id DESC

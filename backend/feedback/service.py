@@ -1,7 +1,7 @@
 """Taking events in: judged, stored once, and projected to items in the same transaction."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, Refu
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
 from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
 from backend.tables import as_dict, day_of
+from model.classifier import name_in_use
 
 UNKNOWN_DRAFT = "unknown_draft"
 UNKNOWN_SUGGESTION = "unknown_suggestion"
@@ -118,7 +119,7 @@ def why_refused(
     suggestion = suggestions.get(event.suggestion_id)
     if suggestion is None or suggestion.draft_id != event.draft_id:
         return UNKNOWN_SUGGESTION
-    if event.tag not in suggestion.tags:
+    if event.tag not in suggestion.names:
         return UNKNOWN_TAG
     # A tag that was given but never confident was never shown: nobody can have acted on it.
     return None if event.tag in draft.offered else NOT_OFFERED
@@ -143,13 +144,19 @@ def event_row(
     suggestions: Mapping[UUID, KnownSuggestion],
 ) -> dict[str, Any]:
     """An event as a row; what its kind does not have is null."""
-    row: dict[str, Any] = dict.fromkeys(("suggestion_id", "tag", "position", "tags", "question_id", "site"))
+    row: dict[str, Any] = dict.fromkeys(("suggestion_id", "tag", "position", "tags", "names", "question_id", "site"))
     if isinstance(event, Posted):
-        earliest = drafts[event.draft_id].started_at
+        draft = drafts[event.draft_id]
+        earliest = draft.started_at
+        names = posted_names(event.tags, draft.offered.values())
         row |= {"tags": event.tags, "question_id": event.question_id, "site": event.site}
+        row["names"] = None if names == event.tags else names
     else:
-        earliest = suggestions[event.suggestion_id].created_at
+        suggestion = suggestions[event.suggestion_id]
+        earliest = suggestion.created_at
+        name = suggestion.names[event.tag]
         row |= {"suggestion_id": event.suggestion_id, "tag": event.tag}
+        row["names"] = None if name == event.tag else [name]
     if isinstance(event, Viewed):
         row["position"] = event.position
     return row | {
@@ -163,6 +170,16 @@ def event_row(
         "received_at": received_at,
         "at": corrected(event.occurred_at, batch.sent_at, received_at, earliest),
     }
+
+
+def posted_names(tags: Iterable[str], offered: Collection[str]) -> list[str]:
+    """What posted tags count as, each once: the name under which the draft was offered the tag, else its name in use.
+
+    Who posts ``macos`` where ``osx`` was offered, by an older version or before a renaming, has agreed.
+    """
+    offered_as = {name_in_use(name): name for name in sorted(offered)}
+    names = (tag if tag in offered else offered_as.get(name_in_use(tag), name_in_use(tag)) for tag in tags)
+    return list(dict.fromkeys(names))
 
 
 def refused_row(event: AnyEvent, install_id: UUID, reason: str, received_at: datetime) -> dict[str, Any]:

@@ -23,7 +23,8 @@ class Event(Table):
     """One thing a writer did, as the extension told it; append-only.
 
     ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at`` and kept between
-    the start of what it speaks of and its receipt.
+    the start of what it speaks of and its receipt. ``names`` are what ``tag`` or ``tags`` count as, where that is
+    something else.
     """
 
     __tablename__ = "event"
@@ -37,6 +38,7 @@ class Event(Table):
     tag: Mapped[str | None] = mapped_column(Text)
     position: Mapped[int | None] = mapped_column(SmallInteger)
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    names: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     question_id: Mapped[int | None] = mapped_column(BigInteger)
     site: Mapped[str | None] = mapped_column(Text)
     occurred_at: Mapped[Moment]

@@ -20,7 +20,7 @@ from backend.problems import Problem
 from backend.suggestions.order import Order
 from backend.suggestions.schemas import DraftState
 from backend.suggestions.tables import Draft, Suggestion
-from model.classifier import Suggested
+from model.classifier import Suggested, name_in_use
 
 # Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
 RECORD_WITHIN = 1.0
@@ -43,6 +43,7 @@ SUGGESTION_PARAMETERS = {"id": "suggestion_id", "created_at": "now"} | {
         "body_chars",
         "chosen_tags",
         "tags",
+        "names",
         "scores",
         "confident",
         "order",
@@ -113,6 +114,8 @@ def values_of(
     order: Order,
 ) -> dict[str, Any]:
     """The statement's parameters for one answer given ``now``."""
+    tags = [each.tag for each in suggested]
+    names = [name_in_use(tag) for tag in tags]
     return {
         "suggestion_id": uuid4(),
         "draft_id": draft.draft_id,
@@ -130,7 +133,8 @@ def values_of(
         "title_chars": len(draft.title),
         "body_chars": len(draft.body),
         "chosen_tags": draft.chosen_tags,
-        "tags": [each.tag for each in suggested],
+        "tags": tags,
+        "names": None if names == tags else names,
         "scores": [each.score for each in suggested],
         "confident": sum(each.confident for each in suggested),
         "order": order,

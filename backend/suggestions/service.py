@@ -23,7 +23,7 @@ from backend.suggestions.line import Line
 from backend.suggestions.order import Order, order_of, shuffled
 from backend.suggestions.recording import Recorder
 from backend.suggestions.schemas import Answer, BatchAnswer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
-from backend.suggestions.tables import Draft, Suggestion
+from backend.suggestions.tables import OFFERED_NAMES, Draft, Suggestion
 from backend.tables import as_dict, day_of
 from backend.totals import Totals
 from backend.traces import span
@@ -180,21 +180,21 @@ def as_item(suggested: Suggested) -> SuggestedTag:
 
 @dataclass(frozen=True, slots=True)
 class KnownDraft:
-    """What feedback needs to know of a draft; ``offered`` are the tags confident in any answer to it."""
+    """What feedback needs to know of a draft; ``offered`` are the names of the tags confident in any answer to it."""
 
     install_id: UUID
     site: str
     started_at: datetime
-    offered: set[str]
+    offered: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownSuggestion:
-    """What feedback needs to know of a suggestion."""
+    """What feedback needs to know of a suggestion; ``names`` are what its tags count as, by tag."""
 
     draft_id: UUID
     created_at: datetime
-    tags: frozenset[str]
+    names: dict[str, str]
 
 
 async def lock_drafts(
@@ -209,10 +209,11 @@ async def lock_drafts(
     drafts: dict[UUID, KnownDraft] = {}
     suggestions: dict[UUID, KnownSuggestion] = {}
     for row in rows:
-        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.site, row.started_at, set()))
+        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.site, row.started_at, {}))
         if row.suggestion_id is not None:
-            suggestions[row.suggestion_id] = KnownSuggestion(row.draft_id, row.created_at, frozenset(row.tags))
-            draft.offered.update(row.tags[: row.confident])
+            names = dict(zip(row.tags, row.names, strict=True))
+            suggestions[row.suggestion_id] = KnownSuggestion(row.draft_id, row.created_at, names)
+            draft.offered.update((tag, names[tag]) for tag in row.tags[: row.confident])
     return drafts, suggestions
 
 
@@ -226,6 +227,7 @@ KNOWN_DRAFTS = (
         Suggestion.id.label("suggestion_id"),
         Suggestion.created_at,
         Suggestion.tags,
+        OFFERED_NAMES.label("names"),
         Suggestion.confident,
     )
     .outerjoin(Suggestion, Suggestion.draft_id == Draft.id)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,6 +14,7 @@ class Draft(Table):
 
     ``model_version`` and ``deployment_id`` are of its first answer, and stay while that version is loaded.
     ``deployment_id`` names the challenger's deployment that it takes part in, in whichever arm its install is.
+    ``posted_names`` are what ``posted_tags`` count as: see `POSTED_NAMES`.
     """
 
     __tablename__ = "draft"
@@ -28,6 +29,7 @@ class Draft(Table):
     started_at: Mapped[Moment] = mapped_column(index=True)
     posted_at: Mapped[Moment | None]
     posted_tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    posted_names: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     question_id: Mapped[int | None] = mapped_column(BigInteger)
     deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
 
@@ -43,7 +45,8 @@ class Draft(Table):
 class Suggestion(Table):
     """One answer of the service to one state of a draft: the tags given, best first.
 
-    The first ``confident`` of ``tags`` were offered, that is, shown as chips. ``deployment_id`` is as the draft's,
+    The first ``confident`` of ``tags`` were offered, that is, shown as chips; ``names`` are what they count as, see
+    `OFFERED_NAMES`. ``deployment_id`` is as the draft's,
     and null once the draft has lost its version. ``order`` says whether the chips stood in this order (model) or in a
     random one.
     """
@@ -59,6 +62,7 @@ class Suggestion(Table):
     body_chars: Mapped[int]
     chosen_tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    names: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     scores: Mapped[list[float]] = mapped_column(ARRAY(REAL))
     confident: Mapped[int] = mapped_column(SmallInteger)
     order: Mapped[str] = mapped_column(Text, server_default="model")
@@ -75,3 +79,11 @@ class Suggestion(Table):
             postgresql_where=text("deployment_id IS NOT NULL"),
         ),
     )
+
+
+# Names of one tag count as one: what is offered and what is posted are compared by the names that were known when they
+# came, which are stored with them where they are not the tags themselves. So no figure moves when more names are known.
+OFFERED_NAMES = func.coalesce(Suggestion.names, Suggestion.tags, type_=ARRAY(Text))
+"""What the tags of a suggestion count as, in their order."""
+POSTED_NAMES = func.coalesce(Draft.posted_names, Draft.posted_tags, type_=ARRAY(Text))
+"""What the posted tags of a draft count as: the name under which each was offered, else its name in use."""

@@ -16,6 +16,7 @@ import polars as pl
 from model.pipeline import Step
 from model.questions import Question, QuestionsError
 from model.questions.feedback import Told
+from model.synonyms import main_names
 
 STEP: Final = Step(
     "mix",
@@ -41,7 +42,8 @@ class Weighing:
     def weight(self, tags: Sequence[str], told: Told, newest: int) -> float:
         """Give a question's weight; ``newest`` is the number of the newest month, see ``month_number``."""
         age = newest - month_number(told.month) if told.month else 0
-        missed = sum(tag not in told.offered_tags for tag in tags) / len(tags)
+        posted = main_names(tags)
+        missed = len(posted - main_names(told.offered_tags)) / len(posted)
         return float(self.feedback * 0.5 ** (age / self.half_life) * (1 + self.missed * missed))
 
 

@@ -54,6 +54,11 @@ def mean(values: Iterable[tuple[int, int]], pooled: tuple[int, int], still_open:
     return Answer(*pooled, len(fractions), average, still_open)
 
 
+def names_posted(draft: dict[str, Any]) -> list[str]:
+    """What a draft was posted with, by the names under which its tags were offered."""
+    return draft["posted_tags"] if draft["posted_names"] is None else draft["posted_names"]
+
+
 class Recount:
     """The rows, looked up by draft and suggestion."""
 
@@ -87,7 +92,11 @@ class Recount:
         ]
 
     def offered(self, draft: dict[str, Any]) -> set[str]:
-        return {tag for row in self.suggestions[draft["id"]] for tag in row["tags"][: row["confident"]]}
+        return {
+            name
+            for row in self.suggestions[draft["id"]]
+            for name in (row["tags"] if row["names"] is None else row["names"])[: row["confident"]]
+        }
 
     def first_view(self, draft: dict[str, Any]) -> datetime | None:
         return min((i["viewed_at"] for i in self.items[draft["id"]] if i["viewed_at"]), default=None)
@@ -144,11 +153,11 @@ class Recount:
         fresh = sum(now - item["viewed_at"] < HALF_AN_HOUR for _, item in seen)
         accepted = sum(item["accepted_at"] is not None for _, item in seen)
         dismissed = sum(item["dismissed_at"] is not None and item["accepted_at"] is None for _, item in seen)
-        agreed = [item for draft, item in seen_posted if item["tag"] in draft["posted_tags"]]
+        agreed = [item for draft, item in seen_posted if item["tag"] in names_posted(draft)]
         helped = sum(
             any(i["accepted_at"] and i["viewed_at"] for i in self.items[draft["id"]]) for draft, _ in first_views
         )
-        sets = [(self.offered(draft), set(draft["posted_tags"])) for draft in posted]
+        sets = [(self.offered(draft), set(names_posted(draft))) for draft in posted]
         hits, offers = sum(len(o & p) for o, p in sets), sum(len(o) for o, _ in sets)
         posts, unions = sum(len(p) for _, p in sets), sum(len(o | p) for o, p in sets)
         missed = [tag for o, p in sets for tag in p - o]
@@ -228,7 +237,7 @@ class Recount:
 
     def by_tag(self) -> dict[str, dict[str, Answer]]:
         tags = {item["tag"] for _, item in self.viewed_items()} | {
-            tag for draft in self.of_model for tag in self.offered(draft) | set(draft["posted_tags"] or [])
+            tag for draft in self.of_model for tag in self.offered(draft) | set(names_posted(draft) or [])
         }
         found = self._of_items({one: (lambda item, _, t=one: item["tag"] == t) for one in tags})
         missed = self.missed()
@@ -247,7 +256,7 @@ class Recount:
         posted: Counter[str] = Counter()
         for draft in self.of_model:
             if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"]):
-                for tag in set(draft["posted_tags"]):
+                for tag in set(names_posted(draft)):
                     posted[tag] += 1
                     missed[tag] += tag not in self.offered(draft)
         return {tag: (missed[tag], n) for tag, n in posted.items()}

@@ -25,6 +25,7 @@ from tests.backend.acceptance.traffic import (
     first_day,
     mixed_traffic,
     store,
+    under_other_names,
     worked_example,
 )
 
@@ -96,7 +97,7 @@ FILTERS = [
 async def test_every_rate_equals_an_independent_recount(
     engine: AsyncEngine, database: Database, seed: int, summed: bool
 ) -> None:
-    rows = mixed_traffic(seed, 160, NOW)
+    rows = under_other_names(mixed_traffic(seed, 160, NOW), seed)
     assert_has_every_state(rows)
     await store(engine, rows)
     if summed:
@@ -116,6 +117,8 @@ def assert_has_every_state(rows: Rows) -> None:
     assert any(item["accepted_at"] and not item["viewed_at"] for item in rows.item)
     assert {draft["kind"] for draft in rows.draft} == {"ask", "edit", "try", "demo"}
     assert any(draft["posted_tags"] == [] for draft in rows.draft)
+    assert any(draft["posted_names"] for draft in rows.draft)
+    assert any(row["names"] for row in rows.suggestion)
     answered = {row["draft_id"] for row in rows.suggestion}
     assert any(draft["posted_at"] and draft["id"] not in answered for draft in rows.draft)
     assert any(NOW - draft["started_at"] < timedelta(hours=24) and not draft["posted_at"] for draft in rows.draft)

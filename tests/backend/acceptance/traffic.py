@@ -73,6 +73,7 @@ class Writer:
             "started_at": started_at,
             "posted_at": None,
             "posted_tags": None,
+            "posted_names": None,
             "question_id": None,
         } | more
         self.rows.draft.append(row)
@@ -91,6 +92,7 @@ class Writer:
             "body_chars": 900,
             "chosen_tags": [],
             "tags": list(tags),
+            "names": None,
             "scores": [0.9 - 0.1 * rank for rank in range(len(tags))],
             "confident": len(tags) if confident is None else confident,
         } | more
@@ -129,6 +131,7 @@ class Writer:
             "tag": None,
             "position": None,
             "tags": None,
+            "names": None,
             "question_id": None,
             "site": None,
             "occurred_at": received_at,
@@ -194,6 +197,18 @@ def mixed_traffic(seed: int, drafts: int, now: datetime, days: int = 12) -> Rows
                     {"day": (now - timedelta(days=day)).date(), "name": name, "n": pick.randint(1, 9)}
                 )
     return writer.rows
+
+
+def under_other_names(rows: Rows, seed: int) -> Rows:
+    """The same traffic, some of it offered or posted under other names of the tags that it counts as."""
+    pick = random.Random(seed)
+    columns = [(row, "posted_tags", "posted_names") for row in rows.draft if row["posted_tags"] is not None]
+    columns += [(row, "tags", "names") for row in rows.suggestion]
+    for row, tags, names in columns:
+        if pick.random() < 0.2:
+            row[names] = row[tags]
+            row[tags] = [f"{tag}-by-another-name" for tag in row[tags]]
+    return rows
 
 
 def some_moment(pick: random.Random, now: datetime, days: int, number: int) -> datetime:
