@@ -102,7 +102,7 @@ def test_lines_that_are_no_feedback_are_told_and_a_file_of_them_alone_is_an_erro
     path = tmp_path / "feedback.jsonl"
     path.write_text('{"site": "askubuntu.com", "question_id": 7}\n')
     wrong = run("due", "--registry", registry, "--feedback", path, code=2)
-    assert "feedback.jsonl, line 1: its site 'askubuntu.com' is none of stackoverflow.com" in wrong.output
+    assert "feedback.jsonl, line 1: its site is none of stackoverflow.com" in wrong.output
     assert "Due: feedback" in run("due", "--registry", registry, "--feedback", path, "--new", 1,
                                   "--site", "askubuntu.com").output  # fmt: skip
     path.write_text(path.read_text() + '{"site": "stackoverflow.com", "question_id": 8}\n')

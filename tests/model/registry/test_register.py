@@ -30,7 +30,7 @@ def test_a_trained_folder_becomes_a_checked_version_with_all_that_says_what_it_i
     assert (about["format"], about["number"], about["state"]) == (1, 1, "checked")
     assert about["version"] == manifest["version"] == Classifier.load(registry / "1").version
     assert about["data"]["sha256"] == manifest["data"]["sha256"]
-    assert about["data"]["rows"] == 309
+    assert about["data"]["rows"] == 307  # two of the written questions are in other languages
     assert about["parameters"]["rank"] == 8
     assert about["code"]
     assert about["metrics"]["n"] == 17
