@@ -20,9 +20,11 @@ from backend.alerts.service import JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.database import (
+    WHAT_TO_DO,
     Database,
     DatabaseAway,
     DatabaseBusy,
+    DatabaseDamaged,
     DatabaseUnavailable,
     MayNotMigrate,
     NewerSchema,
@@ -218,6 +220,9 @@ async def bring_up_to_date(app: FastAPI, url: str) -> None:
     """Migrate the database, or note why that must wait."""
     try:
         await migrate(url)
+    except DatabaseDamaged as error:
+        app.state.not_migrated_because = f"The database is damaged: {error}. {WHAT_TO_DO}"
+        log.error("%s", app.state.not_migrated_because)
     except DatabaseAway:
         app.state.not_migrated_because = "The database has not been reached yet; trying again."
         log.error("the database can't be reached: suggestions go on, and nothing is recorded until it is back")

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend.database import DatabaseAway, alembic_config, speaks_of_server, sqlstate, words
+from backend.database import LOCK_NOT_AVAILABLE, DatabaseAway, alembic_config, away, speaks_of_server, sqlstate
 from backend.database_url import connect, create_engine
 
 HEADER = b"-- Tagalong database dump: rows only, the tables are made by `tagalong-server restore`\n\n"
@@ -57,8 +57,16 @@ class Rows:
 
 
 async def write_backup(url: str, output: IO[bytes]) -> None:
-    """Write one consistent picture of the database, whose end tells whether it is whole."""
-    connection = await connect(url)
+    """Write one consistent picture of the database, whose end tells whether it is whole.
+
+    Raises:
+        DatabaseAway: it can't be reached, or not be read.
+        OSError: the file can't be written.
+    """
+    try:
+        connection = await connect(url)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise away(error) from error
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables = await connection.fetch(
@@ -75,8 +83,10 @@ async def write_backup(url: str, output: IO[bytes]) -> None:
                     await connection.copy_from_table(table, schema_name="public", columns=columns, output=file)
                     file.write(b"\\.\n\n")
                 file.write(LAST_LINE)
+    except asyncpg.PostgresError as error:
+        raise away(error) from error
     finally:
-        await connection.close()
+        connection.terminate()
 
 
 def read_backup(file: IO[bytes]) -> Iterator[Rows]:
@@ -179,8 +189,10 @@ async def restore_backup(url: str, file: IO[bytes]) -> None:
             ):
                 await connection.execute(text(statement))
     except (DBAPIError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
+            raise DatabaseAway("somebody holds one of its tables. Stop the service first") from None
         if speaks_of_server(error):
-            raise DatabaseAway(words(error)) from error
+            raise away(error) from error
         # What the server says may quote a row.
         raise NotABackup(f"its rows do not fit together, as PostgreSQL says with SQLSTATE {sqlstate(error)}") from None
     finally:

@@ -45,8 +45,19 @@ LIMITS = {"timeout": 3, "command_timeout": 10}
 # Beginnings of SQLSTATE that speak of the server, not of our statement: connection lost, login refused, no such
 # database, out of resources (disk full, too many connections), shutting down or starting up, its disk failing. A
 # table or column of ours that is missing speaks of it too: it has not been migrated yet, or by another version.
-SERVER_FAULTS = ("08", "28", "3D", "42P01", "42703", "53", "57P", "58")
+SERVER_FAULTS = ("08", "28", "3D", "42P01", "42703", "53", "57P", "58", "XX")
 
+# Of those, what speaks of damage: a page or an index that is not as it was written, a file that is gone or can't be
+# read. What does not need that part goes on working.
+DAMAGE = ("58030", "58P01", "XX")
+
+# For how long after it was last met damage is told. Seconds.
+TELL_DAMAGE_FOR = 3600.0
+
+WHAT_TO_DO = (
+    "Its disk may be failing. Put the newest backup on a sound one, with the service stopped: "
+    "tagalong-server restore --replace FILE"
+)
 
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -78,6 +89,10 @@ class DatabaseAway(DatabaseUnavailable):
     """The database can't be reached, or can't work; the transaction was not committed."""
 
 
+class DatabaseDamaged(DatabaseAway):
+    """A part of the database is damaged, which this transaction needed; it was not committed."""
+
+
 class DatabaseBusy(DatabaseUnavailable):
     """This transaction was not committed: others stood in its way, or it took too long. The database is well."""
 
@@ -105,6 +120,13 @@ class Database:
         self._direct: asyncpg.Connection | None = None
         self._away_until = self._away_within = 0.0
         self.away = False
+        self._damage, self._damage_met_at = "", 0.0
+
+    @property
+    def damage(self) -> str:
+        """What is damaged and what to do, if a transaction met damage lately; else empty."""
+        recent = time.monotonic() < self._damage_met_at + TELL_DAMAGE_FOR
+        return f"The database is damaged: {self._damage}. {WHAT_TO_DO}" if self._damage and recent else ""
 
     @asynccontextmanager
     async def session(self, *, within: float = REQUEST_WITHIN) -> AsyncIterator[AsyncSession]:
@@ -188,6 +210,9 @@ class Database:
                 raise DatabaseBusy("a statement took too long") from error
             if not speaks_of_server(error):
                 raise
+            if sqlstate(error).startswith(DAMAGE):
+                self._note_damage(words(error))
+                raise DatabaseDamaged(words(error)) from error
             self._pause(error, within if isinstance(error, TimeoutError) else math.inf)
             raise DatabaseAway(words(error)) from error
         finally:
@@ -195,6 +220,12 @@ class Database:
         if self.away:
             self.away = False
             log.warning("the database is back")
+
+    def _note_damage(self, damage: str) -> None:
+        """Keep what is damaged for whoever asks after the service, and log it once."""
+        if damage != self._damage:
+            log.error("the database is damaged: %s. %s", damage, WHAT_TO_DO)
+        self._damage, self._damage_met_at = damage, time.monotonic()
 
     def _pause(self, error: BaseException, within: float) -> None:
         """Ask nothing for a while. After a time-out, those who have more time may still try: it may just be slow."""
@@ -258,6 +289,12 @@ def speaks_of_server(error: BaseException) -> bool:
             return False  # the driver's own word on a value that fits no parameter
         return error.connection_invalidated or state.startswith(SERVER_FAULTS) or not state
     return isinstance(error, OSError | TimeoutError)
+
+
+def away(error: BaseException) -> DatabaseAway:
+    """Return what to raise for an error that speaks of the server."""
+    kind = DatabaseDamaged if sqlstate(error).startswith(DAMAGE) else DatabaseAway
+    return kind(words(error))
 
 
 def words(error: BaseException) -> str:
@@ -346,6 +383,6 @@ async def migrate(url: str) -> None:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         if not speaks_of_server(error):
             raise
-        raise DatabaseAway(words(error)) from error
+        raise away(error) from error
     finally:
         await engine.dispose()

@@ -22,6 +22,7 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
     model: str
     database: Literal["present", "away"]
+    damage: str = Field(description="What of the database is damaged, and what to do; empty where nothing is known")
     missing_models: dict[str, str] = Field(description="Deployed versions that could not be loaded here, and why")
 
 
@@ -48,5 +49,10 @@ async def ready(request: Request) -> Ready:
         )
     # As the last request or the watch over the database found it, at most seconds ago: asked under overload or of a
     # database that has stalled, it would answer too late.
-    database: Literal["present", "away"] = "away" if state.database.away else "present"
-    return Ready(model=state.serving.champion.version, database=database, missing_models=state.serving.problems)
+    database: Literal["present", "away"] = "away" if state.database.away or state.database.damage else "present"
+    return Ready(
+        model=state.serving.champion.version,
+        database=database,
+        damage=state.database.damage,
+        missing_models=state.serving.problems,
+    )

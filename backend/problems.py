@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend import logs
-from backend.database import DatabaseAway, DatabaseBusy
+from backend.database import DatabaseAway, DatabaseBusy, DatabaseDamaged
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,17 @@ def database_away() -> Problem:
         "Database away",
         "The database can't be reached, and nothing was stored. Send the same request again later.",
         headers={"Retry-After": "5"},
+    )
+
+
+def database_damaged() -> Problem:
+    """Return the answer where a part of the database is damaged: the client keeps its data until it is mended."""
+    return Problem(
+        503,
+        "Database damaged",
+        "A part of the database is damaged, and nothing was stored. Whoever runs the service learns from "
+        "`tagalong-server check` what to do. Send the same request again later.",
+        headers={"Retry-After": "60"},
     )
 
 
@@ -199,6 +210,11 @@ async def on_database_away(request: Request, error: Exception) -> JSONResponse:
     return database_away().response()
 
 
+async def on_database_damaged(request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that needs a part of the database which is damaged."""
+    return database_damaged().response()
+
+
 async def on_database_busy(request: Request, error: Exception) -> JSONResponse:
     """Answer a request whose transaction was not committed although the database is there."""
     return database_busy().response()
@@ -229,4 +245,5 @@ def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> No
     app.add_exception_handler(HTTPException, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid_told)
     app.add_exception_handler(DatabaseAway, on_database_away)
+    app.add_exception_handler(DatabaseDamaged, on_database_damaged)
     app.add_exception_handler(DatabaseBusy, on_database_busy)

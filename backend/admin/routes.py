@@ -19,8 +19,8 @@ from backend.admin import address, exposition, page, panels
 from backend.admin.access import Guard
 from backend.admin.negotiation import wants_page
 from backend.alerts.rules import Rule
-from backend.database import DatabaseAway, DatabaseBusy, DatabaseUnavailable, words
-from backend.problems import Problem
+from backend.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, words
+from backend.problems import Problem, database_damaged
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,8 @@ def admin_router(
                 "Something in the rows of this period can't be counted; the log says where. Choose another period.",
                 headers={"Retry-After": "60"},
             ) from error
+        except DatabaseDamaged:
+            raise database_damaged() from None
         except (DatabaseAway, OSError) as error:
             raise Problem(
                 503,

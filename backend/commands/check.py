@@ -7,6 +7,7 @@ import shutil
 import smtplib
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +18,13 @@ import click
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
-from backend.database import alembic_config
+from backend.database import DAMAGE, TOO_SLOW, WHAT_TO_DO, alembic_config, sqlstate, words
 from backend.database_url import create_engine
 from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
 from backend.embedded import VERSION, EmbeddedFailure
@@ -36,6 +37,7 @@ SHOULD: Final = "should"
 SHORTEST_SECRET = 16  # characters
 SPACE_LEFT = 1 << 30  # bytes
 OPEN_FILES = 1024
+READ_FOR = 60.0  # seconds that reading all rows may take
 CLOCKS_APART = timedelta(seconds=5)
 
 
@@ -240,9 +242,12 @@ def of_database(settings: Settings) -> list[Finding]:
     try:
         with database_url(settings) as url:
             return asyncio.run(ask_database(url, settings))
-    except (EmbeddedFailure, SQLAlchemyError, OSError, TimeoutError) as error:
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
-        return [Finding(MUST, "the database", f"it can't be reached: {reason}")]
+    except EmbeddedFailure as error:
+        return [Finding(MUST, "the database", f"it can't be reached: {str(error).splitlines()[0]}")]
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        if sqlstate(error).startswith(DAMAGE):
+            return [Finding(MUST, "the database", f"it is damaged: {words(error)}. {WHAT_TO_DO}")]
+        return [Finding(MUST, "the database", f"it can't be reached: {words(error)}")]
 
 
 async def ask_database(url: str, settings: Settings) -> list[Finding]:
@@ -250,10 +255,34 @@ async def ask_database(url: str, settings: Settings) -> list[Finding]:
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
     try:
         async with engine.connect() as connection:
+            if damage := [finding async for finding in of_pages(connection)]:
+                return damage
             found = await connection.run_sync(lambda synchronous: list(of_schema(synchronous, settings)))
             return found + [each async for each in of_server(connection, url)]
     finally:
         await engine.dispose()
+
+
+async def of_pages(connection: AsyncConnection) -> AsyncIterator[Finding]:
+    """Whether every row of every table can be read; the rest of a database that takes too long is left out."""
+    tables = await connection.scalars(
+        text("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+    )
+    ends_at = time.monotonic() + READ_FOR
+    for table in tables.all():
+        left = max(1, round((ends_at - time.monotonic()) * 1000))
+        try:
+            async with connection.begin_nested():
+                await connection.execute(text(f"SET LOCAL statement_timeout = {left}"))
+                # As text, which reads what is stored beside the table too.
+                await connection.execute(text(f"SELECT count(t::text) FROM {table} t"))
+        except DBAPIError as error:
+            if sqlstate(error) == TOO_SLOW:
+                return
+            if not sqlstate(error).startswith(DAMAGE):
+                raise
+            yield Finding(MUST, f"the table {table}", f"it is damaged: {words(error)}. {WHAT_TO_DO}")
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def of_schema(connection: Connection, settings: Settings) -> Findings:

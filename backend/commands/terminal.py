@@ -14,7 +14,15 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, DatabaseAway, MayNotMigrate, NewerSchema, migrate
+from backend.database import (
+    WHAT_TO_DO,
+    Database,
+    DatabaseAway,
+    DatabaseDamaged,
+    MayNotMigrate,
+    NewerSchema,
+    migrate,
+)
 from backend.deployments.registry import RegistryError, find
 from backend.deployments.service import current
 from backend.embedded import EmbeddedFailure, EmbeddedPostgres
@@ -56,6 +64,8 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
     try:
         with database_url(settings) as url:
             return asyncio.run(work(url))
+    except DatabaseDamaged as error:
+        raise click.ClickException(f"the database is damaged: {error}. {WHAT_TO_DO}") from None
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
     except (NewerSchema, MayNotMigrate, EmbeddedFailure) as error:

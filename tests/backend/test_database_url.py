@@ -23,7 +23,7 @@ ORDINARY = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "load_balance_hosts": "random",
-    "options": "-c statement_timeout=71s -c work_mem=5MB",
+    "options": "-c idle_session_timeout=71s -c work_mem=5MB",
     "sslcompression": "0",
     "sslmode": "prefer",
     "sslsni": "1",
@@ -50,7 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, url: str, *command: str) -> Result:
 async def test_a8_what_libpq_takes_reaches_the_server(database_url: str) -> None:
     database = Database(normalize(with_parameters(database_url, **ORDINARY)))
     try:
-        shown = "SELECT current_setting('application_name'), current_setting('statement_timeout'), "
+        shown = "SELECT current_setting('application_name'), current_setting('idle_session_timeout'), "
         shown += "current_setting('work_mem')"
         async with database.session() as session:
             connection = await session.connection()

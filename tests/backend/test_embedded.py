@@ -537,7 +537,7 @@ def test_full_disk_is_named(data_dir: Path) -> None:
 
 
 @only_as_root
-@pytest.mark.parametrize("left", [0, 20 << 20], ids="{:,} bytes left".format)
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.slow), 20 << 20], ids="{:,} bytes left".format)
 def test_d8_first_start_on_a_full_disk_leaves_nothing_in_the_way(data_dir: Path, left: int) -> None:
     data_dir.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(data_dir)]

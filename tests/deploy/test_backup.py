@@ -285,11 +285,9 @@ def test_d6_rows_that_do_not_fit_change_nothing_and_are_not_told(
     whole, rows = gzip.decompress(file.read_bytes()), everything(database_url)
     for change in (
         lambda text: text.replace(b'COPY public.draft ("id"', b'COPY public.draft ("elsewhere"'),
-        lambda text: text.replace(b"\tstackoverflow.com\t", b"\tstackoverflow.com\tZk3hemmelig\t", 1),
         lambda text: text.replace(b"\tdemo\t", b"\tZk3hemmelig\t", 1),
         lambda text: re.sub(rb"COPY public.event .*?\n\\\.\n", b"", text, flags=re.DOTALL),
         lambda text: re.sub(rb"(COPY public.draft .*?\n).*?(\\\.\n)", rb"\1\2", text, flags=re.DOTALL),
-        lambda text: text.replace(b"\n", b"\r\n"),
     ):
         assert change(whole) != whole
         file.write_bytes(gzip.compress(change(whole), 1))
