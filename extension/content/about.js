@@ -73,7 +73,7 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
   const buttons = make("p", "buttons");
   buttons.append(no, never);
   const full = make("p", "full");
-  const room = make("p", "buttons");
+  const room = make("div", "choice");
   popover.append(heading, reasons, full, room, buttons);
   row.after(popover);
 
