@@ -45,7 +45,7 @@ export async function openWhen(known) {
 }
 
 /**
- * Says what came of the writer's last action, in a line of its own.
+ * Says what came of the writer's last action, in a line of its own, wherever on the page the writer is.
  *
  * @param {string} id  of the line
  * @param {string} text
@@ -55,6 +55,7 @@ export function news(id, text, mood = "") {
   const line = part(id, HTMLElement);
   line.textContent = text;
   line.className = mood;
+  line.scrollIntoView({ block: "nearest" });
 }
 
 /** @param {number} count */

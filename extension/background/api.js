@@ -2,6 +2,7 @@
 
 import { browser, words } from "../browser.js";
 import { accountsFor, isEmptyBatch, readHealth, readSuggestions } from "./answers.js";
+import { UserError } from "./faults.js";
 
 /** @typedef {import("../messages.js").Settings} Settings */
 /** @typedef {import("../messages.js").Draft} Draft */
@@ -13,10 +14,9 @@ const TIMEOUT_MS = 15_000;
 const LARGEST_ANSWER = 256 * 1024;
 /** All that the service holds of an install, as the writer asked for it. */
 const LARGEST_EXPORT = 64 * 1024 * 1024;
-const LONGEST_PROBLEM = 300;
 
 /** The service did not do what was asked; `message` is for people. */
-export class ServiceError extends Error {
+export class ServiceError extends UserError {
   /**
    * @param {string} message
    * @param {number} status  HTTP status; 0 where there was no answer, or none that makes sense
@@ -146,7 +146,7 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, larges
       referrerPolicy: "no-referrer",
     });
     const text = await textOf(response, largest);
-    if (!response.ok) throw problem(response, text);
+    if (!response.ok) throw problem(response);
     return text === "" ? null : JSON.parse(text);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -179,21 +179,24 @@ function fail(message) {
 }
 
 /**
+ * What to tell people of a refusal, by its kind: the service explains itself in English.
+ *
  * @param {Response} response
- * @param {string} text  an `application/problem+json`, if the service itself answered
  */
-function problem(response, text) {
-  if (response.status === 401) return new ServiceError(words("serviceKey"), 401);
-  let message = words("serviceStatus", response.status);
-  if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
-    try {
-      const { title, detail } = JSON.parse(text);
-      message = [title, detail].filter(isText).join(": ").slice(0, LONGEST_PROBLEM) || message;
-    } catch {
-      // A broken problem document says no more than its status.
-    }
-  }
-  return new ServiceError(message, response.status, retryAfterMs(response.headers.get("Retry-After")));
+function problem({ status, headers }) {
+  if (status === 401) return new ServiceError(words("serviceKey"), status);
+  const kind = kindOf(status);
+  const message = kind ? words(`serviceProblem_${kind}`, status) : words("serviceStatus", status);
+  return new ServiceError(message, status, retryAfterMs(headers.get("Retry-After")));
+}
+
+/** @param {number} status */
+function kindOf(status) {
+  if (status === 429 || status === 503) return "busy";
+  if (status === 403) return "forbidden";
+  if (status === 404) return "missing";
+  if (status >= 500) return "failed";
+  return status >= 400 ? "request" : "";
 }
 
 /**
@@ -205,6 +208,3 @@ function retryAfterMs(header) {
   const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isFinite(wait) ? Math.max(0, wait) : null;
 }
-
-/** @param {unknown} value @returns {value is string} */
-const isText = (value) => typeof value === "string" && value !== "";

@@ -1,6 +1,7 @@
 /** The writer's settings and consents, in `storage.local`. */
 
 import { browser, words } from "../browser.js";
+import { UserError } from "./faults.js";
 
 /** @typedef {import("../messages.js").Settings} Settings */
 
@@ -93,15 +94,15 @@ export function changed(settings, changes) {
 
 /**
  * A server's address without query, fragment and closing slash; encrypted unless it is this machine. Throws
- * TypeError, with a message for people.
+ * UserError where it is none.
  *
  * @param {string} text
  * @returns {string}
  */
 export function address(text) {
   const url = URL.parse(text.trim());
-  if (!url || !/^https?:$/.test(url.protocol)) throw new TypeError(words("addressBad"));
-  if (url.protocol === "http:" && !ownMachine(url.href)) throw new TypeError(words("addressOpen"));
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UserError(words("addressBad"));
+  if (url.protocol === "http:" && !ownMachine(url.href)) throw new UserError(words("addressOpen"));
   return url.origin + url.pathname.replace(/\/+$/, "");
 }
 

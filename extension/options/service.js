@@ -1,5 +1,6 @@
 /** The service's address and key: tried out, and used only with the browser's leave to reach it. */
 
+import { messageOf } from "../background/faults.js";
 import { address } from "../background/settings.js";
 import { browser, words } from "../browser.js";
 import { leaveFor, news, part } from "../own-pages.js";
@@ -31,7 +32,7 @@ async function withLeave(work) {
     if (await browser.permissions.request(leaveFor(typed.server))) await work(typed);
     else news("service-news", words("optionsServerRefused"), "bad");
   } catch (error) {
-    news("service-news", error instanceof Error ? error.message : String(error), "bad");
+    news("service-news", messageOf(error), "bad");
   } finally {
     for (const button of buttons) button.disabled = false;
   }

@@ -97,5 +97,7 @@ part("form", HTMLFormElement).addEventListener("submit", async (event) => {
   part("ask", HTMLElement).hidden = !kept?.drafts;
   if (kept === null) news("news", words("welcomeNotKept"), "bad");
   else news("news", words(kept.drafts ? "welcomeYes" : "welcomeNo"), "good");
+  // Enter in a switch saves as well: what comes next is here, not where the switch is.
+  part("news", HTMLElement).focus({ preventScroll: true });
 });
 await openWhen(show());

@@ -205,7 +205,7 @@ def test_b24_only_answers_that_keep_the_contract_are_let_in(new_install: Browser
 def test_b24_nonsense_shows_no_chip(page: Page, service: RecordingServer, name: str) -> None:
     service.fail(SUGGESTIONS, *[Failure(200, text=json.dumps(BAD_ANSWERS[name]))] * 9)
     write(page)
-    expect(page.locator(NOTE)).to_contain_text("makes no sense")
+    expect(page.locator(NOTE)).to_contain_text("could not be understood")
     expect(chips(page)).to_have_count(0)
 
 
@@ -213,7 +213,7 @@ def test_b24_an_endless_answer_is_not_read_to_its_end(page: Page, service: Recor
     padded = {**answer(GOOD), "padding": "x" * 300_000}
     service.fail(SUGGESTIONS, Failure(200, text=json.dumps(padded)))
     write(page)
-    expect(page.locator(NOTE)).to_contain_text("makes no sense")
+    expect(page.locator(NOTE)).to_contain_text("could not be understood")
 
 
 def test_b24_a_receipt_accounts_for_what_was_sent_and_nothing_else(new_install: BrowserContext) -> None:

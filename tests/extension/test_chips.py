@@ -162,7 +162,7 @@ def test_why_the_service_is_away_is_said(page: Page, service: RecordingServer) -
     service.api_key = "open sesame"
     write(page)
     expect(page.locator(NOTE)).to_have_text(
-        "Tag suggestions are away. The service asks for an API key, and this is not the right one."
+        "Tag suggestions are not available. The service asks for an API key, and this is not the right one."
     )
 
 
@@ -275,7 +275,7 @@ def test_a_service_that_fails_is_said_and_tried_again(page: Page, service: Recor
         # A connection that ends without an answer is tried a second time by the browser itself.
         service.fail("/api/v1/suggestions", *[failure] * (2 if failure.lost else 1))
         write(page, "?")
-        expect(page.locator(NOTE)).to_have_text(re.compile(r"^Tag suggestions are away\. ."))
+        expect(page.locator(NOTE)).to_have_text(re.compile(r"^Tag suggestions are not available\. ."))
         service.failures.clear()
         page.get_by_role("button", name="Try again").click()
         expect_chips(page)

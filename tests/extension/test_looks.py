@@ -95,6 +95,61 @@ def test_nothing_is_cut_off(consented: BrowserContext, service: RecordingServer,
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(("width", "theme"), [(1280, "theme-dark"), (640, "theme-light"), (320, "theme-light")])
+def test_b21_every_target_can_be_hit_and_every_note_read(
+    consented: BrowserContext, service: RecordingServer, width: int, theme: str
+) -> None:
+    service.offers = [("r", 0.9), ("c", 0.8), ("postgresql-performance", 0.7)]
+    page = ask_page(consented, f"?theme={theme}&unknown=c")
+    page.set_viewport_size({"width": width, "height": 1000})
+
+    def check() -> None:
+        assert small_or_cut_off(page) == []
+
+    expect(page.locator("[data-tagalong]")).to_be_visible()
+    check()
+    write(page)
+    expect_chips(page)
+    side(page, "r").click()
+    check()
+    chip(page, "postgresql-performance").hover()
+    expect(page.locator(ABOUT)).to_be_visible()
+    check()
+    page.get_by_role("button", name="Never suggest it").last.click()
+    check()
+    chip(page, "c").click()
+    page.get_by_role("button", name="Copy it").wait_for()
+    check()
+    page.locator(INPUT).press_sequentially("d e f g h ")
+    # Longer than a press that belongs to the one before.
+    page.wait_for_timeout(500)
+    chip(page, "c").click()
+    page.get_by_role("button", name="Replace g with c").wait_for()
+    check()
+    service.api_key = "open sesame"
+    write(page, "?")
+    page.get_by_role("button", name="Try again").wait_for()
+    check()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def small_or_cut_off(page: Page) -> list[str]:
+    """Buttons of less than 24 by 24 pixels, and texts of the note that are not whole inside the panel."""
+    return page.evaluate(
+        """() => {
+            const root = document.querySelector("[data-tagalong]").shadowRoot;
+            const panel = root.querySelector(".panel").getBoundingClientRect();
+            const boxes = (selector) => [...root.querySelectorAll(selector)].filter((part) => part.checkVisibility())
+                .map((part) => [part, part.getBoundingClientRect()]);
+            const small = boxes("button").filter(([, { width, height }]) => Math.min(width, height) < 23.99);
+            const out = boxes(".note, .note *").filter(([part, box]) =>
+                box.left < panel.left - 1 || box.right > panel.right + 1 || box.bottom > panel.bottom + 1 ||
+                box.top < panel.top - 1 || getComputedStyle(part).overflow !== "visible");
+            return [...small, ...out].map(([part, box]) => `${part.outerHTML} ${JSON.stringify(box)}`);
+        }"""
+    )
+
+
 def test_from_right_to_left_arrows_and_places_turn_round(consented: BrowserContext) -> None:
     page = dressed(consented, "dir=rtl")
     boxes = [chips(page).nth(index).bounding_box() for index in range(3)]

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +14,12 @@ from tests.extension.browser import (
     ask_page,
     chip,
     consent,
+    consented_settings,
     eventually,
     expect_chips,
     launch,
     own_page,
+    renew,
     side,
     store,
     stored,
@@ -36,10 +38,18 @@ SAID_IN_FRENCH = {
     "popup-unknown": "Tagalong ne connaît pas la structure de cette page",
     "popup-paused": "Reprendre",
     "popup-away": "Pas de réponse de http://127.0.0.1:9.",
-    "options-before-yes": "aucun avant votre premier oui",
+    "options-before-yes": "aucun tant que vous",
     "options": "Il répond, avec le modèle light-00000000.",
     "options-sure": "Tout effacer dans ce navigateur\u202f?",
 }
+
+
+@pytest.fixture(scope="module")
+def french(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser that speaks French."""
+    folder = tmp_path_factory.mktemp("french")
+    with launch(playwright, folder / "profile", extension=only_in("fr", folder)) as context:
+        yield context
 
 
 def cut_off(page: Page) -> list[str]:
@@ -48,6 +58,17 @@ def cut_off(page: Page) -> list[str]:
         """() => [...document.querySelectorAll("body *")]
             .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
             .map((part) => part.id || part.tagName)"""
+    )
+
+
+def small_targets(page: Page) -> list[str]:
+    """What can be pressed and is smaller than 24 by 24 pixels; a link within a sentence is as high as its text."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("button, input, summary, a:only-child")]
+            .filter((part) => part.checkVisibility())
+            .filter((part) => Object.values((({width, height}) => ({width, height}))(part.getBoundingClientRect()))
+                .some((size) => size < 23.99))
+            .map((part) => `${part.outerHTML} ${JSON.stringify(part.getBoundingClientRect())}`)"""
     )
 
 
@@ -112,7 +133,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     service.stop()
     chip(page, "pandas").click()
     popup = own_page(consented, POPUP)
-    expect(popup.locator("#service")).to_have_text("away")
+    expect(popup.locator("#service")).to_have_text("not available")
     expect(popup.locator("#why")).to_have_text(f"No answer from {service.url}.")
     expect(popup.locator("#waiting")).not_to_have_text("0")
     service.start()
@@ -122,7 +143,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     expect(popup.locator("#why")).to_have_text("Model light-00000000")
     service.recording = False
     popup.reload()
-    expect(popup.locator("#why")).to_contain_text("database is away")
+    expect(popup.locator("#why")).to_contain_text("database is not available")
 
 
 def test_the_popup_says_so_where_the_browser_forbids_the_way(consented: BrowserContext) -> None:
@@ -168,9 +189,9 @@ def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service
     expect_chips(page)
     popup = own_page(consented, POPUP)
     popup.get_by_role("button", name="For an hour").click()
-    expect(popup.get_by_role("button", name="Go on")).to_be_focused()
+    expect(popup.get_by_role("button", name="Resume")).to_be_focused()
     expect(popup.locator("#pause")).to_contain_text("Paused until")
-    expect(popup.locator("#service")).to_have_text("not asked")
+    expect(popup.locator("#service")).to_have_text("paused")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     left = stored(consented, "settings")["paused_until"] / 1000 - time.time()
     assert 3500 < left <= 3600
@@ -178,9 +199,9 @@ def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service
     write(page, " And more words")
     page.wait_for_timeout(400)
     assert len(service.drafts) == asked
-    popup.get_by_role("button", name="Go on").click()
+    popup.get_by_role("button", name="Resume").click()
     expect_chips(page)
-    popup.get_by_role("button", name="Until I go on").click()
+    popup.get_by_role("button", name="Until I resume").click()
     expect(popup.locator("#pause")).to_have_text("Paused")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
 
@@ -253,7 +274,7 @@ def test_an_address_that_will_not_do_is_named(consented: BrowserContext, typed: 
     before = stored(consented, "settings")
     page = own_page(consented, OPTIONS)
     page.locator("#server").fill(typed)
-    for button in ("Use it", "Test the connection"):
+    for button in ("Save", "Test the connection"):
         page.get_by_role("button", name=button).click()
         expect(page.locator("#service-news")).to_contain_text(said)
     assert stored(consented, "settings") == before
@@ -265,9 +286,9 @@ def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> 
     # The browser's own question, answered with no: a test cannot click there.
     page.evaluate("chrome.permissions.request = async (asked) => { window.asked = asked; return false; }")
     page.locator("#server").fill("https://tags.example.org:8443/so")
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text(
-        "Without your leave to reach it, the service cannot be used. Nothing is changed."
+        "Nothing has changed: the browser was not allowed to reach this service."
     )
     assert page.evaluate("window.asked") == {"origins": ["https://tags.example.org/*"]}
     assert stored(consented, "settings") == before
@@ -290,7 +311,7 @@ def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, s
     page.locator("#key").fill("open sesame")
     service.recording = False
     test.click()
-    expect(line).to_contain_text("its database is away")
+    expect(line).to_contain_text("its database is not available")
     page.locator("#server").fill("http://127.0.0.1:9")
     test.click()
     expect(line).to_have_text("No answer from http://127.0.0.1:9.")
@@ -303,7 +324,7 @@ def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service
     service.api_key = "open sesame"
     page = own_page(consented, OPTIONS)
     page.locator("#key").fill("open sesame")
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text("Saved.")
     ask = ask_page(consented)
     write(ask)
@@ -319,7 +340,7 @@ def test_another_server_is_another_start(consented: BrowserContext, service: Rec
     store(consented, outbox={"sequence": 7, "events": []})
     page = own_page(consented, OPTIONS)
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_contain_text("From now on this service is asked")
     after = stored(consented, "settings")
     assert after["server"] == f"http://localhost:{service.port}"
@@ -329,7 +350,7 @@ def test_another_server_is_another_start(consented: BrowserContext, service: Rec
 
 def test_the_pause_before_asking_is_set_by_keys_too(consented: BrowserContext) -> None:
     page = own_page(consented, OPTIONS)
-    slider = page.get_by_role("slider", name="Pause before the service is asked")
+    slider = page.get_by_role("slider", name="Delay before the service is asked")
     slider.press("Home")
     expect(page.locator("#quiet")).to_have_text("100 ms")
     slider.press("ArrowRight")
@@ -429,7 +450,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
     expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
-    expect(page.locator("#install")).to_have_text("none before your first yes")
+    expect(page.locator("#install")).to_have_text("none until you say yes")
     expect(ask.locator("[data-tagalong]")).to_have_count(0)
     kept = page.evaluate("chrome.storage.local.get(null)")
     assert kept["settings"] == {
@@ -464,7 +485,9 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
     page = own_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from the service …").click()
     page.get_by_role("button", name="Erase", exact=True).click()
-    expect(page.locator("#data-news")).to_have_text("Nothing is erased. fails 503")
+    expect(page.locator("#data-news")).to_have_text(
+        "Nothing is erased. The service has too much to do just now (status 503)."
+    )
     assert stored(consented, "settings")["install_id"] == before
 
 
@@ -492,19 +515,68 @@ def test_everybody_can_use_them(consented: BrowserContext, service: RecordingSer
 
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_is_cut_off_on_a_narrow_screen(consented: BrowserContext, service: RecordingServer, state: str) -> None:
-    """320 px: a phone, or 1280 px at 400 %."""
+    """B21. 320 px: a phone, or 1280 px at 400 %."""
     page = in_state(consented, service.url, state)
     page.set_viewport_size({"width": 320, "height": 700})
     assert cut_off(page) == []
+    assert small_targets(page) == []
 
 
-def test_they_speak_french(playwright: Playwright, service: RecordingServer, tmp_path: Path) -> None:
-    with launch(playwright, tmp_path / "profile", extension=only_in("fr", tmp_path)) as context:
-        for state in STATES:
-            page = in_state(context, service.url, state)
-            assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
-            expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
-            assert page.evaluate("[...document.querySelectorAll('[data-words]')].every((part) => part.textContent)")
-            page.set_viewport_size({"width": 320, "height": 700})
-            assert cut_off(page) == []
-            page.close()
+def test_they_speak_french(french: BrowserContext, service: RecordingServer) -> None:
+    for state in STATES:
+        page = in_state(french, service.url, state)
+        assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
+        expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
+        assert page.evaluate("[...document.querySelectorAll('[data-words]')].every((part) => part.textContent)")
+        page.set_viewport_size({"width": 320, "height": 700})
+        assert cut_off(page) == []
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "by"), [(1100, 900, "click"), (1100, 900, "Enter"), (800, 500, "Enter"), (320, 568, "click")]
+)
+def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int, height: int, by: str) -> None:
+    page = own_page(new_install, WELCOME)
+    page.set_viewport_size({"width": width, "height": height})
+    page.locator("#drafts").check()
+    if by == "click":
+        page.locator("button.primary").click()
+    else:
+        # In the switch, far above the button.
+        page.locator("#drafts").press("Enter")
+    expect(page.locator("#news")).to_have_class("good")
+    expect(page.locator("#news")).to_be_focused()
+    expect(page.locator("#news")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#ask a")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Tab")
+    expect(page.locator("#ask a")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "pas accepté la requête (statut 400)."),
+        (403, "accepte pas ce navigateur (statut 403)."),
+        (404, "pas de service Tagalong à cette adresse (statut 404)."),
+        (429, "Le service est trop sollicité"),
+        (500, "est produite au service (statut 500)."),
+        (503, "Le service est trop sollicité"),
+    ],
+)
+def test_b20_errors_of_the_service_are_told_in_the_browsers_language(
+    french: BrowserContext, service: RecordingServer, status: int, said: str
+) -> None:
+    """The service explains itself in English: “fails 503”."""
+    renew(french, consented_settings(service.url, debounce_ms=100))
+    service.fail("/health/ready", *[Failure(status)] * 2)
+    page = own_page(french, OPTIONS)
+    page.locator("#test").click()
+    expect(page.locator("#service-news")).to_contain_text(said)
+    service.fail("/api/v1/suggestions", *[Failure(status)] * 9)
+    ask = ask_page(french)
+    write(ask)
+    note = ask.locator("[data-tagalong] .note span")
+    expect(note).to_contain_text("Les suggestions de tags sont indisponibles.")
+    expect(note).to_contain_text(said)
+    expect(note).not_to_contain_text("fails")
