@@ -59,7 +59,7 @@ The best five of each question in bins with equally many suggestions; on the lin
 - Characters other than ASCII letters, digits and `_ # + . -` are no words to it: a question in another script gets
   tags only by the names and the code in it.
 - Recent questions and short titles are harder than old ones with a body: see the parts above.
-- Versions and old names (`python` and `python-3.x`, `macos` and `osx`) are told apart poorly.
+- Versions (`python` and `python-3.x`) are told apart poorly. Of several names of one tag, the one in use is offered.
 
 ## How to make it again
 

@@ -19,7 +19,7 @@ from model.encoder.encoder import Encoder
 from model.encoder.tokens import Tokens
 from model.reasons import Words, because, sparse_losses, state_losses
 from model.synonyms import RETIRED, same_tags
-from model.synonyms import name_in_use as name_in_use
+from model.synonyms import name_in_use as name_in_use  # the service knows the model by this module alone
 from model.text import BODY_FORMATS, ready, written_words
 
 FORMAT: Final = 2

@@ -179,6 +179,22 @@ async def test_other_names_are_counted_alike_live_summed_up_and_in_the_recount(s
         assert (await differences(session, moment + timedelta(days=3))).differing == []
 
 
+async def test_c1_no_way_to_ask_gives_two_names_of_one_tag(service: Service) -> None:
+    title = "Unity3D build for macOS (osx) reads an Oracle database"
+    draft = {"title": title, "body": "", "body_format": "text", "site": "stackoverflow.com", "limit": 20}
+    chosen = await service.suggest(**draft, chosen_tags=["osx", "oracle"])
+    response = await service.client.post("/api/v1/suggestions/batch", json={"drafts": [draft]})
+    (answer,) = response.json()["answers"]
+    for items, gone in ((chosen["items"], {"macos", "oracle-database"}), (answer["items"], set())):
+        tags = [item["tag"] for item in items]
+        assert len(tags) == 20
+        assert len(synonyms.main_names(tags)) == 20
+        assert "unity-game-engine" in tags
+        assert not gone & set(tags)
+    assert {"macos", "oracle-database"} <= {item["tag"] for item in answer["items"]}
+    assert await service.rows("SELECT names FROM suggestion") == [{"names": None}]
+
+
 def test_posted_tags_count_by_the_name_that_was_offered_then_by_the_name_in_use() -> None:
     assert posted_names(["macos", "swift"], {"osx"}) == ["osx", "swift"]
     assert posted_names(["osx", "tsql"], ["macos"]) == ["macos", "t-sql"]
