@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import Row, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -63,8 +64,12 @@ class Database:
             raise QuestionsError(
                 f"{error.name} is not installed: {self._url.drivername} needs it. Install it, or name another driver."
             ) from error
-        except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # While rows are streamed, the driver's errors come as they are.
+            cause = getattr(error, "orig", None) or error
+            reason = str(cause).splitlines()[0]
+            if str(getattr(cause, "sqlstate", "")).startswith("22"):  # PostgreSQL's message has the value in it
+                reason = "a value cannot be converted as the query asks"
             raise QuestionsError(f"{self.name}: {reason}") from error
 
     def _checked(self, names: Sequence[str]) -> Columns:

@@ -6,7 +6,8 @@ Only the standard library is used. What cannot be read raises ``ValueError``, wi
 import math
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from decimal import Decimal
+from typing import Final, TypeGuard
 
 YEARS: Final = range(2008, 2101)
 """Years that a question can be of: Stack Overflow began in the first."""
@@ -48,8 +49,8 @@ def read_year(value: object) -> int:
     """
     if isinstance(value, date):
         year = value.year
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        year = _year_of_number(value)
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        year = _year_of_number(float(value))
     elif isinstance(value, str):
         year = _year_of_text(value.strip())
     else:
@@ -93,13 +94,19 @@ def read_number(value: object) -> int:
     """
     if isinstance(value, str):
         number = _whole_number(value.strip())
-    elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value % 1 == 0:
+    elif _is_whole(value):
         number = int(value)
     else:
         raise ValueError("it is no whole number")
     if not 0 < number < 2**63:
         raise ValueError("it is no whole number above 0")
     return number
+
+
+def _is_whole(value: object) -> TypeGuard[int | float | Decimal]:
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value % 1 == 0
 
 
 def _whole_number(text: str) -> int:

@@ -386,6 +386,9 @@ def test_postgresql_is_read_in_pieces_by_the_driver_that_the_service_has(
     assert rows.row(0, named=True)["tags"] == ["sql", "a"]
     assert rows["year"].unique().to_list() == [2014]
     assert refused == []
+    with pytest.raises(QuestionsError, match="a value cannot be converted") as refusal:
+        gathered(tmp_path, Database(url, "SELECT title::int AS title, tags FROM posts"))
+    assert "Question" not in str(refusal.value)
     out = tmp_path / "by-command.parquet"
     read = CliRunner().invoke(main, ["questions", "sql", url, "--query", "posts", "--out", str(out)])
     assert read.exit_code == 0, read.output
