@@ -1,5 +1,7 @@
 /** The tags that the page was asked to take: under which names it shows them, and whether it may still refuse them. */
 
+import { replacements } from "./pages/chosen.js";
+
 /** @typedef {import("./items.js").Items} Items */
 /** @typedef {import("./pages/contract.js").Page} Page */
 /** @typedef {import("./held-events.js").Held} Held */
@@ -92,21 +94,17 @@ export class TakenTags {
     this.#offered.delete(name);
   }
 
-  /**
-   * Follows every change of the page's tags: one that has another name in its place, all others being as they were, is
-   * renamed.
-   */
+  /** Follows every change of the page's tags: what is put in another's place has renamed it. */
   follow() {
     const [before, names] = [this.#names, this.#read()];
     this.#names = names;
-    const [place, ...others] = names.flatMap((name, index) => (name === before[index] ? [] : [index]));
-    if (place === undefined || others.length > 0 || names.length !== before.length) return;
-    const [was, is] = [/** @type {string} */ (before[place]), /** @type {string} */ (names[place])];
-    if (before.includes(is) || this.#byHand(was)) return;
-    const tag = this.tagOf(was);
-    this.#offered.delete(was);
-    this.#offered.set(is, tag);
-    this.#news.renamed(tag, was, is);
+    for (const [was, is] of replacements(before, names)) {
+      if (this.#byHand(was)) continue;
+      const tag = this.tagOf(was);
+      this.#offered.delete(was);
+      this.#offered.set(is, tag);
+      this.#news.renamed(tag, was, is);
+    }
   }
 
   /** A name is on the page no more: by the writer's hand, or refused. @param {string} name @returns {string} its tag */
@@ -127,10 +125,11 @@ export class TakenTags {
   }
 
   /** The page has had its time; while it draws its tags anew, it has a little more. @param {string} tag */
-  #confirm(tag) {
+  #confirm(tag, again = true) {
     const unsettled = this.#unsettled.get(tag);
     if (this.nameOf(tag, this.#read()) !== undefined) this.settle(tag);
-    else if (unsettled) unsettled.timer = setTimeout(() => this.#confirm(tag), SETTLES_MS);
+    else if (unsettled && again) unsettled.timer = setTimeout(() => this.#confirm(tag, false), SETTLES_MS);
+    else this.lose(tag);
   }
 
   /** @param {string} name */

@@ -35,6 +35,29 @@ export function tagOf(chosen, chip) {
   return (chips.length === posted.length && posted[chips.indexOf(chip)]) || nameOf(chip);
 }
 
+/**
+ * Finds the names that a page has put in the place of others: between two that stayed, as many as there were.
+ *
+ * @param {string[]} before
+ * @param {string[]} after
+ * @returns {[string, string][]} what was, and what is
+ */
+export function replacements(before, after) {
+  const stays = (/** @type {string} */ name) => before.includes(name) && after.includes(name);
+  const gaps = (/** @type {string[]} */ names) => {
+    /** @type {string[][]} */
+    const all = [[]];
+    for (const name of names) stays(name) ? all.push([]) : all.at(-1)?.push(name);
+    return all;
+  };
+  const fresh = gaps(after);
+  return gaps(before).flatMap((gone, index) => {
+    const names = fresh[index] ?? [];
+    if (gone.length !== names.length) return [];
+    return gone.map((was, place) => /** @type {[string, string]} */ ([was, names[place]]));
+  });
+}
+
 /** @param {Chosen} chosen @returns {string[]} empty where the page keeps no such input, or has not filled it */
 function postedNames({ root, hidden }) {
   const input = hidden && root.querySelector(hidden);

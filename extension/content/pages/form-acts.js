@@ -25,7 +25,7 @@ export async function add(field, tag) {
     await shared.until(() => isShown() || shared.consumed, REACTION_MS);
     // Wanted back by the writer before the page could react, it is tried again.
     const over = shared.consumed || (shared.inPlace && tries >= gestures.length - 1);
-    if (over) await shared.until(isShown, ANSWER_MS);
+    if (over) await shared.answer(ANSWER_MS);
     if (over) break;
   }
   shared.end();

@@ -1,7 +1,7 @@
 /** What pages with the form of 2019 share: a title, a tag field with its chips and input in one box, a submit. */
 
 import { namesOf } from "./chosen.js";
-import { watchChanges, watchPosting, watchRemovals } from "./watch.js";
+import { watchChanges, watchHands, watchPosting } from "./watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 /** @typedef {import("./body.js").Body} Body */
@@ -52,7 +52,7 @@ export function pageOf(form, name, bodies, readBody) {
     focusTags: () => inputNow()?.focus(),
     observe(listener, signal) {
       watchChanges(form, [block, ...bodies], listener, signal);
-      watchRemovals(chosen, inputNow, listener, signal);
+      watchHands(chosen, inputNow, listener, signal);
       watchPosting(form, "submit", ({ target }) => target === form, listener, signal);
     },
   };

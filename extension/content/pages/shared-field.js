@@ -1,8 +1,8 @@
 /** The page's tag field, shared with its writer: we use it between two of their keys, and what is theirs stays so. */
 
-import { chipOf, namesOf } from "./chosen.js";
+import { chipOf, namesOf, replacements } from "./chosen.js";
 import { focusedElement, press, putText, rememberPlace, textOf, type } from "./hands.js";
-import { composition } from "./watch.js";
+import { COMMITS, hands } from "./watch.js";
 
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 /** @typedef {import("./hands.js").Text} Text */
@@ -24,7 +24,8 @@ const LINGERS_MS = 1500;
 const REMOVAL_MS = 3500;
 /** Longer than any pause in a composition that is not forgotten. */
 const LONGEST_PAUSE_MS = 10_000;
-const COMMITS = new Set(["Enter", "Tab", " ", ",", ";"]);
+/** A page has answered by then to what was typed before. */
+const TYPED_MS = 10_000;
 
 /** @type {SharedField | undefined} */
 let last;
@@ -32,9 +33,11 @@ let last;
 export class SharedField {
   #field;
   #tag;
+  /** @type {string[]} tags that cannot stand for ours: those that were there before the page took it */
   #before;
-  /** @type {Set<string>} tags that the writer typed meanwhile */
-  #typed = new Set();
+  /** The name under which the page showed our tag last. */
+  #seen = "";
+  #began = performance.now();
   /** Whether the writer used the page's own list of tags, which may add any. */
   #pointed = false;
   /** @type {Text | null} what the writer has in the field; null: the page is about to take it */
@@ -70,7 +73,7 @@ export class SharedField {
     this.#tag = tag;
     this.#known = field.input();
     this.#before = namesOf(field.chosen);
-    this.#names = this.#before.join(" ");
+    this.#names = [...this.#before];
     if (this.#known) this.#text = textOf(this.#known);
     this.#inField = focusedElement() === this.#known;
     const options = { capture: true, signal: this.#life.signal };
@@ -107,14 +110,22 @@ export class SharedField {
   use(act) {
     this.#inField = focusedElement() === this.#field.input();
     const back = rememberPlace();
-    this.#acting = true;
+    this.#act(() => {
+      act();
+      if (!this.#inField) back();
+    });
+    this.#check();
+  }
+
+  /** @param {() => void} act  what is not the writer's doing */
+  #act(act) {
+    const before = this.#acting;
+    this.#acting = hands.still = true;
     try {
       act();
     } finally {
-      if (!this.#inField) back();
-      this.#acting = false;
+      this.#acting = hands.still = before;
     }
-    this.#check();
   }
 
   /** Presses a key in the field, with our tag in it. @param {" " | "Enter"} key */
@@ -139,14 +150,25 @@ export class SharedField {
   shown() {
     const names = namesOf(this.#field.chosen);
     if (names.includes(this.#tag)) return this.#tag;
-    const fresh = names.filter((name) => !this.#before.includes(name));
-    const others = fresh.filter((name) => !this.#typed.has(name));
+    if (names.includes(this.#seen)) return this.#seen;
+    const substitute = this.#substitute(names);
+    return this.#awaitsTyped(names) ? null : substitute;
+  }
+
+  /** @param {string[]} names @returns {string | null} what may be it, or come from what was typed */
+  #substitute(names) {
+    const [substitute, ...others] = names.filter((name) => !this.#before.includes(name) && !hands.typed.has(name));
+    if (!this.consumed || this.#pointed || substitute === undefined || others.length > 0) return null;
+    const stands = names.slice(names.indexOf(substitute) + 1).every((name) => hands.typed.has(name));
+    return stands ? substitute : null;
+  }
+
+  /** Whether the page has yet to answer to a tag that was typed, under whatever name. @param {string[]} names */
+  #awaitsTyped(names) {
     const typing = (this.#ours ? this.#text : this.#field.input())?.value ?? "";
-    const open = [...this.#typed].some((name) => !names.includes(name) && !typing.includes(name));
-    if (!this.consumed || this.#pointed || open || others.length !== 1) return null;
-    const place = names.indexOf(/** @type {string} */ (others[0]));
-    const last = names.slice(place + 1).every((name) => this.#typed.has(name));
-    return last ? /** @type {string} */ (others[0]) : null;
+    return [...hands.typed].some(
+      ([name, at]) => at > this.#began - TYPED_MS && !names.includes(name) && !typing.includes(name),
+    );
   }
 
   /** Whether the condition comes true in time. @param {() => boolean} condition @param {number} patience  ms */
@@ -163,10 +185,17 @@ export class SharedField {
     });
   }
 
+  /** Waits for the page's answer; longer, if it has yet to answer to the writer as well. @param {number} patience */
+  async answer(patience) {
+    const isShown = () => this.shown() !== null;
+    if (await this.until(isShown, patience)) return;
+    if (this.#substitute(namesOf(this.#field.chosen)) !== null) await this.until(isShown, patience);
+  }
+
   /** Waits until the writer pauses in the field, or is elsewhere. */
   async pause() {
     const typing = () =>
-      composition.active ||
+      hands.composing ||
       (focusedElement() === this.#field.input() && performance.now() - this.#touched < PAUSE_MS);
     await this.until(() => !typing(), LONGEST_PAUSE_MS);
   }
@@ -201,7 +230,6 @@ export class SharedField {
 
   /** @param {HTMLInputElement} input @param {boolean} commits  whether the page may make a tag of what is typed */
   #readLater(input, commits) {
-    if (commits) for (const name of input.value.toLowerCase().split(/[\s,;]+/)) if (name) this.#typed.add(name);
     if (commits) this.#text = null;
     setTimeout(() => {
       if (!this.#ours && !(commits && input.value !== "")) this.#text = textOf(input);
@@ -228,7 +256,7 @@ export class SharedField {
       // Its list of hits would close.
       event.stopImmediatePropagation();
       this.#owesBlur = true;
-    } else if (event.type === "focusout") {
+    } else if (event.type === "focusout" && event.isTrusted) {
       this.#place = rememberPlace(/** @type {Element} */ (event.composedPath()[0]));
       // One that is drawn anew loses the keyboard without the writer's going anywhere.
       if (!input || event.target !== input || (!this.#hand && event.relatedTarget === null)) return;
@@ -241,16 +269,22 @@ export class SharedField {
   #check() {
     const input = this.#field.input();
     if (!input || this.#acting) return;
-    const names = namesOf(this.#field.chosen).join(" ");
-    const [redrawn, answered] = [input !== this.#known, names !== this.#names];
+    const names = namesOf(this.#field.chosen);
+    const [redrawn, answered] = [input !== this.#known, names.join(" ") !== this.#names.join(" ")];
+    for (const [was, is] of replacements(this.#names, names)) {
+      if (was === this.#seen) this.#seen = is;
+      else this.#before.push(is);
+    }
+    if (names.includes(this.#tag)) this.#seen = this.#tag;
     this.#known = input;
     this.#names = names;
-    this.#acting = true;
-    if (redrawn && this.#inField && focusedElement() === null) input.focus({ preventScroll: true });
-    if (answered) this.#taken?.();
-    this.#acting = false;
-    if (this.#ours && input.value !== this.#tag) {
-      this.consumed = true;
+    this.#act(() => {
+      if (redrawn && this.#inField && focusedElement() === null) input.focus({ preventScroll: true });
+      if (answered) this.#taken?.();
+    });
+    if (this.#ours && input.value !== this.#tag) this.consumed = true;
+    if (!this.consumed) this.#before = [...names];
+    if (this.#ours && this.consumed) {
       this.#giveBack();
     } else if (!this.#ours && !this.#hand && (redrawn || answered) && input.value === "" && this.#text?.value) {
       putText(input, this.#text);
@@ -272,8 +306,10 @@ export class SharedField {
   #tellBlur(input) {
     if (!this.#owesBlur) return;
     this.#owesBlur = false;
-    input.dispatchEvent(new FocusEvent("blur"));
-    input.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+    this.#act(() => {
+      input.dispatchEvent(new FocusEvent("blur"));
+      input.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+    });
   }
 }
 

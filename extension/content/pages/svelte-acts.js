@@ -53,7 +53,7 @@ async function offer(shared, field, tag) {
     step();
     await shared.until(() => isTaken() || !shared.inPlace, REACTION_MS);
   }
-  if (shared.consumed) await shared.until(isShown, ANSWER_MS);
+  if (shared.consumed) await shared.answer(ANSWER_MS);
   return isTaken() || shared.inPlace;
 }
 

@@ -3,7 +3,7 @@
 import { readBody } from "./body.js";
 import { namesOf } from "./chosen.js";
 import { sourceTextOf } from "./source-text.js";
-import { watchChanges, watchPosting, watchRemovals } from "./watch.js";
+import { watchChanges, watchHands, watchPosting } from "./watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
@@ -46,7 +46,7 @@ export function find(document) {
     focusTags: () => inputNow()?.focus(),
     observe(listener, signal) {
       watchChanges(form, [form], listener, signal);
-      watchRemovals(chosen, inputNow, listener, signal);
+      watchHands(chosen, inputNow, listener, signal);
       watchPosting(form, "click", posts, listener, signal);
     },
   };

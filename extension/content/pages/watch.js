@@ -6,8 +6,18 @@ import { keepSources } from "./source-text.js";
 /** @typedef {import("./chosen.js").Chosen} Chosen */
 /** @typedef {import("./contract.js").Listener} Listener */
 
-/** Whether the writer is composing a character: the keyboard must stay where it is. */
-export const composition = { active: false };
+/** The keys by which a page makes a tag of what is typed. */
+export const COMMITS = new Set(["Enter", "Tab", " ", ",", ";"]);
+
+/** What is known of the writer's hands. */
+export const hands = {
+  /** Whether a character is being composed: the keyboard must stay where it is. */
+  composing: false,
+  /** Whether what happens in the tag field is not their doing, but ours. */
+  still: false,
+  /** @type {Map<string, number>} when which tags were typed, by the page's clock; it may take some of them late */
+  typed: new Map(),
+};
 
 /**
  * @param {Element} form
@@ -17,8 +27,8 @@ export const composition = { active: false };
  */
 export function watchChanges(form, parts, { changed }, signal) {
   form.addEventListener("input", changed, { capture: true, signal });
-  form.addEventListener("compositionstart", () => (composition.active = true), { capture: true, signal });
-  form.addEventListener("compositionend", () => (composition.active = false), { capture: true, signal });
+  form.addEventListener("compositionstart", () => (hands.composing = true), { capture: true, signal });
+  form.addEventListener("compositionend", () => (hands.composing = false), { capture: true, signal });
   const observer = new MutationObserver((records) => {
     keepSources(records);
     changed();
@@ -29,15 +39,15 @@ export function watchChanges(form, parts, { changed }, signal) {
 }
 
 /**
- * Tells which tags are taken out by hand: that of a delete that is clicked, and the last one by Backspace. Others go by
- * the page's own doing.
+ * Notes which tags are typed by hand, and tells which are taken out: that of a delete that is clicked, and the last one
+ * by Backspace. All others come and go by the page's own doing.
  *
  * @param {Chosen} chosen
  * @param {() => HTMLInputElement | null} input
  * @param {Pick<Listener, "takenOut">} listener
  * @param {AbortSignal} signal
  */
-export function watchRemovals(chosen, input, { takenOut }, signal) {
+export function watchHands(chosen, input, { takenOut }, signal) {
   const options = { capture: true, signal };
   chosen.root.addEventListener(
     "click",
@@ -52,12 +62,28 @@ export function watchRemovals(chosen, input, { takenOut }, signal) {
     (event) => {
       const { key, target } = /** @type {KeyboardEvent} */ (event);
       const field = input();
-      if (event.isTrusted && key === "Backspace" && target === field && field?.selectionEnd === 0) {
-        takenOut(namesOf(chosen).at(-1) ?? "");
-      }
+      if (!event.isTrusted || !field || target !== field) return;
+      if (key === "Backspace" && field.selectionEnd === 0) takenOut(namesOf(chosen).at(-1) ?? "");
+      if (COMMITS.has(key)) noteTyped(field.value);
     },
     options,
   );
+  chosen.root.addEventListener(
+    "focusout",
+    ({ target }) => {
+      const field = input();
+      if (!field || target !== field || hands.still) return;
+      const { value } = field;
+      // One that is only drawn anew keeps what is typed.
+      setTimeout(() => input()?.value !== value && noteTyped(value));
+    },
+    options,
+  );
+}
+
+/** @param {string} value */
+function noteTyped(value) {
+  for (const name of value.toLowerCase().split(/[\s,;]+/)) if (name) hands.typed.set(name, performance.now());
 }
 
 /**

@@ -75,7 +75,7 @@ function judge(tag) {
   if (unknown.has(tag)) {
     set(tags.filter((other) => other !== tag));
     tell(message, `The tag '${tag}' does not exist.`);
-  } else if (mainTag(tag) !== tag) set([...new Set(tags.map(mainTag))]);
+  } else if (mainTag(tag) !== tag) set([...new Set(tags.map((other) => (other === tag ? mainTag(tag) : other)))]);
 }
 
 const close = () => $("#tag-searchResults")?.remove();

@@ -94,7 +94,8 @@ export function tagField(form, changed) {
   function judge(names) {
     const wrong = names.filter((name) => tags.includes(name) && (unknown.has(name) || mainTag(name) !== name));
     if (wrong.length === 0) return;
-    set([...new Set(tags.filter((name) => !wrong.includes(name) || !unknown.has(name)).map(mainTag))]);
+    const kept = tags.filter((name) => !wrong.includes(name) || !unknown.has(name));
+    set([...new Set(kept.map((name) => (wrong.includes(name) ? mainTag(name) : name)))]);
     void validate(wrong.find((name) => unknown.has(name)) ?? "");
   }
 
