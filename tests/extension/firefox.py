@@ -126,15 +126,14 @@ class Firefox:
             time.sleep(0.05)
         return value
 
-    def click(self, context: str, selector: str) -> None:
-        """Clicks on the middle of an element, as a person does."""
-        element = f"document.querySelector({json.dumps(selector)})"
+    def click(self, context: str, selector: str, times: int = 1, root: str = "document") -> None:
+        """Clicks on the middle of an element, as a person does, ``times`` in a row; ``root`` may be a shadow root."""
+        element = f"{root}.querySelector({json.dumps(selector)})"
         self.evaluate(context, f"{element}.scrollIntoView({{block: 'center'}})")
         x, y, width, height = self.evaluate(context, f"Object.values({element}.getBoundingClientRect().toJSON())")[:4]
         steps = [
             {"type": "pointerMove", "x": round(x + width / 2), "y": round(y + height / 2)},
-            {"type": "pointerDown", "button": 0},
-            {"type": "pointerUp", "button": 0},
+            *[{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}] * times,
         ]
         pointer = {"type": "pointer", "id": "mouse", "actions": steps}
         self.do("input.performActions", context=context, actions=[pointer])
