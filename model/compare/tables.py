@@ -49,7 +49,8 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
     head = ["encoder + classifier", "tags", "learned from", *COLUMNS.values(), "training, CPU s", "MB", "ms", "runtime"]
     lines = [
         f"Split {results[0]['split']}, n = {results[0]['n']:,} questions with complete tags; what is shown is "
-        f"decided by a rule fitted on {about['tune']:,} of tune. {about['left_out']}. {about['machine']}.",
+        f"decided by a rule fitted on {about['tune']:,} of tune. {about['machine']}.",
+        about.get("left_out", ""),
         "",
         "| " + " | ".join(head) + " |",
         "| --- |" + " ---: |" * (len(head) - 2) + " --- |",

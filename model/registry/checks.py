@@ -116,7 +116,7 @@ def check(folder: Path, questions: Sequence[Question], against: Against, gates: 
         _parity(classifier, gates),
         _drafts(classifier, gates),
         *_quality(measured, len(given), gates),
-        *_comparison(shared, both, against.champion.version, gates),
+        *_comparison(shared, both, classifier.version, against.champion.version, gates),
         _calibration(measured["ECE"], len(given), gates),
         *_latency(classifier, against.timed, own.questions, gates.latency, bar),
     ]
@@ -213,7 +213,7 @@ def _quality(measured: Mapping[str, Mapping[str, float]], n: int, gates: Gates) 
     return checks
 
 
-def _comparison(shared: Unseen, both: Both, champion: str, gates: Gates) -> list[Check]:
+def _comparison(shared: Unseen, both: Both, version: str, champion: str, gates: Gates) -> list[Check]:
     """Compare with the champion on the questions that neither was trained on, or say that too few are left."""
     n, left_out = len(shared.questions), "; ".join(shared.sentences())
     if not shared.enough:
@@ -225,7 +225,10 @@ def _comparison(shared: Unseen, both: Both, champion: str, gates: Gates) -> list
         gap = compared[gate.metric]
         says = f"{_interval(gap, '+.3f')} against {champion} on {n:,} questions, it may lose {gate.may_lose:g}"
         checks.append(_judged(f"{gate.metric} against the champion", gap, -gate.may_lose, n, says, gates))
-    return [_left("compared on", shared), *checks]
+    compared_on = _left("compared on", shared)
+    if version == champion:
+        compared_on = replace(compared_on, says=f"{compared_on.says}; the champion is this very model")
+    return [compared_on, *checks]
 
 
 def _latency(
@@ -234,7 +237,7 @@ def _latency(
     texts = drafts(questions, gate.chars, gate.drafts)
     advance = bar("timing", gate.rounds * len(texts))
     rounds = np.array([_timed(classifier, other, texts, advance) for _ in range(gate.rounds)])
-    p50, other_p50 = (float(np.percentile(rounds[:, i], 50)) for i in (0, 1))
+    p50, other_p50 = (float(np.percentile(rounds[:, i], 50, axis=1).min()) for i in (0, 1))
     p99, other_p99 = (float(np.percentile(rounds[:, i], 99, axis=1).min()) for i in (0, 1))
     return [
         _times("p50", p50, other_p50, gate.p50_times, other.version),

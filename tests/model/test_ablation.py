@@ -1,16 +1,19 @@
 """What each part gives is measured on models that differ in that part alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from model.ablation import ablation, lengths
 from model.classifier import DEFAULT_TIER
 from model.cli import main
 from model.encoder.encode import EncoderFiles
+from model.evaluation.trained_titles import TrainedTitles
 from model.features import FeatureLimits
 from model.fit import WithEncoder
-from model.questions import Question
+from model.questions import Question, QuestionsError
 from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
 
 
@@ -28,6 +31,15 @@ def test_every_variant_is_measured_on_the_same_questions(
     ]
     assert all(row.everything[0] > 0.8 for row in rows)
     assert rows[1].tags > rows[0].tags
+
+
+def test_e1_nothing_is_chosen_by_what_an_encoder_learned_from(
+    questions: list[Question], encoder_files: EncoderFiles, tmp_path: Path
+) -> None:
+    titles = TrainedTitles.of(replace(question, split="train") for question in questions if question.split == "tune")
+    beside = {"tuned on them": WithEncoder(encoder_files._replace(titles=titles), tmp_path)}
+    with pytest.raises(QuestionsError, match="seen in training by tuned on them"):
+        ablation(questions, TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
 
 
 def test_a_full_model_is_tried_with_fewer_tokens(questions: list[Question]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from model.classifier import Classifier
+from model.classifier import Classifier, read_manifest
 from model.cli import main
 from model.compare import tables, tracking
 from model.compare.comparison import compare
@@ -17,8 +18,11 @@ from model.compare.parabel import fitted
 from model.compare.sample import Settings, split
 from model.encoder import minilm
 from model.evaluate import metrics
+from model.evaluation import trained_titles
+from model.evaluation.trained_titles import TrainedTitles
 from model.fit import Progress
 from model.questions import Question, QuestionsError
+from tests.model.conftest import RELEASED
 
 SMALL = Settings(train_rows=900, tune_rows=60, dev_rows=80, tags=6, least_uses=20)
 SIZES = ["--train-rows", "900", "--tune-rows", "60", "--dev-rows", "80", "--tags", "6", "--least-uses", "20"]
@@ -103,6 +107,41 @@ def test_parts_are_drawn_by_the_seed_from_complete_questions(questions: list[Que
     assert parts.train != split(questions, Settings(train_rows=900, seed=2)).train
     with pytest.raises(QuestionsError, match="no dev questions"):
         split([question for question in questions if question.split != "dev"], SMALL)
+
+
+def test_e1_nothing_that_a_model_or_the_train_part_has_seen_is_compared_on(questions: list[Question]) -> None:
+    dev = [question for question in questions if question.split == "dev" and question.tags_complete]
+    learned = next(question for question in questions if question.split == "train")
+    again = replace(learned, title=f"  {learned.title.upper()}?!", split="dev", tags_complete=True)
+    model = TrainedTitles.of(replace(question, title=question.title.upper(), split="train") for question in dev[:40])
+    parts = split([*questions, again], replace(SMALL, dev_rows=10_000), {"a model": model, "an older one": None})
+    assert {question.title for question in parts.dev} == {question.title for question in dev[40:]}
+    assert parts.left_out == {
+        "questions": 41,
+        "of": len(dev) + 1,
+        "seen": {"a model": 40, "the train part": 1},
+        "unknown": ["an older one"],
+    }
+    assert "41 of" in parts.notes[0]
+    with pytest.raises(QuestionsError, match="Cannot judge"):
+        split(questions, SMALL, {"a model": TrainedTitles.of(replace(q, split="train") for q in dev[:-10])})
+
+
+def test_e1_shipped_models_that_have_seen_the_questions_are_left_out_of_the_table_unless_they_are_named(
+    folder: Path, questions: list[Question], questions_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light = RELEASED / "light"
+    dev = [replace(question, split="train") for question in questions if question.split == "dev"]
+    titles = TrainedTitles.of(dev, read_manifest(light)["data"]["sha256"])
+    (tmp_path / "titles.bin").write_bytes(titles.as_bytes())
+    monkeypatch.setattr(trained_titles, "SHIPPED", tmp_path / "titles.bin")
+    result = run(questions_file, folder)
+    assert result.exit_code == 0, result.output
+    assert "The shipped models are not among them. Cannot judge: " in result.output
+    assert "ours, released" not in (folder / "comparison.md").read_text()
+    result = run(questions_file, folder, "--model", str(light))
+    assert result.exit_code == 1
+    assert "questions left out, seen in training by light-" in result.output
 
 
 def test_parabel_alone_gives_answers_as_evaluate_takes_them(questions: list[Question]) -> None:

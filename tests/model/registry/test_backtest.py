@@ -1,13 +1,15 @@
 """The backtest asks old and fresh models the same questions, and its picture shows every point."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import polars as pl
 
 from docs import backtest as picture
-from model.backtest import table
+from model.backtest import base_of, mixes, table
+from model.questions import Question
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import run
 
@@ -48,6 +50,25 @@ def test_an_old_model_does_not_know_what_came_later_and_newer_questions_teach_it
     drawn = ElementTree.fromstring(picture.picture("dark", found))
     once = [row for row in found["worth"] if row["weight"] == 1]
     assert len(drawn.findall("{http://www.w3.org/2000/svg}circle")) == len(found["ageing"]) + len(once)
+
+
+def test_e1_a_question_that_some_model_learns_from_in_another_spelling_is_not_asked() -> None:
+    def asked(title: str, year: int) -> Question:
+        return Question(title, "", ("git",), True, year, None, f"mix-{year}", "train")
+
+    def titles(of: Iterable[Question]) -> set[str]:
+        return {question.title.lower() for question in of}
+
+    old = [asked(f"How do I undo commit {n}", 2020) for n in range(200)]
+    new = [asked(f"HOW DO I   undo commit {n} ?", 2024) for n in range(100, 300)]
+    first, last = mixes([*old, *new], {2020: "mix-2020", 2024: "mix-2024"})
+    learned = {title.split()[5] for mix in (first, last) for title in titles(mix.learn)}
+    for mix in (first, last):
+        assert not learned & {title.split()[5] for title in titles(mix.ask)}
+        assert mix.left_out + len(mix.ask) == 60
+        assert mix.left_out > 0
+    again = [asked(f"{question.title.upper()}!", 2020) for question in last.ask]
+    assert titles(base_of([*again, *old[:5]], 2020, [first, last], 99)) <= titles(old[:5])
 
 
 def test_a_source_that_is_not_there_and_a_single_year_are_refused(tmp_path: Path) -> None:
