@@ -9,7 +9,7 @@ import click
 
 from model.classifier import DEFAULT_TIER, TIERS, read_manifest
 from model.commands.registry import registry_errors, registry_option
-from model.commands.terminal import RELEASED, load, needs_train_extra, progress_bars, refuses
+from model.commands.terminal import RELEASED, load, needs_train_extra, out_file, progress_bars, refuses
 from model.drift import findings, reference, traffic
 from model.files import write_atomically
 
@@ -30,12 +30,8 @@ from model.files import write_atomically
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"What to compare with.  [default: {reference.REFERENCE_FILE} in the model's folder]",
 )
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the key figures here."
-)
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write Evidently's report here (extra 'drift')."
-)
+@click.option("--json", "json_file", type=out_file, help="Write the key figures here.")
+@click.option("--html", type=out_file, help="Write Evidently's report here (extra 'drift').")
 @click.option("--make-reference", is_flag=True, help="Make the reference: of --questions, or of --export.")
 @click.option("--questions", type=click.Path(path_type=Path), help="Parquet file of questions; those of dev are taken.")
 def drift(

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from model.classifier import ReleaseError, read_manifest
-from model.commands.terminal import needs_train_extra, questions_option, refuses
+from model.commands.terminal import needs_train_extra, out_file, questions_option, refuses
 from model.files import write_atomically
 
 
@@ -21,7 +21,7 @@ from model.files import write_atomically
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=out_file,
     help="File to write.  [default: trained-titles.bin in each model's folder]",
 )
 def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) -> None:
