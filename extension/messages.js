@@ -102,22 +102,26 @@
  * What a tab's content script is told; where it does not run, the message is rejected.
  *
  * @typedef {object} TabMessages  by name
- * @property {{says: {}, answer: TabState}} describe  from the popup
+ * @property {{says: {}, answer: TabState | null}} describe  from the popup; null: not a page to ask on
  * @property {{says: {}, answer: null}} focus  the shortcut was pressed
+ * @property {{says: {}, answer: null}} settings  they have changed: whatever is known of them is to be asked for again
+ * @property {{says: {never: string[]}, answer: null}} never  the tags of which the writer wants no chip, as they are now
  */
 
 /**
  * @typedef {object} Messages  by name: what is said, what is answered
  *
  * From a page's content script:
- * @property {{says: {}, answer: {on: boolean, debounce_ms: number, never: string[]}}} hello  a page to ask on was opened
+ * @property {{says: {entered: boolean}, answer: {on: boolean, debounce_ms: number, never: string[]}}} hello  how chips
+ *   are wanted on a page to ask on. `entered`: it was come to just now
  * @property {{says: {title: string, kind: Draft["kind"], reloaded: boolean},
  *   answer: {draft_id: string, items: Record<string, ItemLife>}}} open
  * @property {{says: {}, answer: null}} wake  the writer types again after a while, and will ask soon
  * @property {{says: {draft_id: string, draft: Draft}, answer: Answer}} suggest
- * @property {{says: {unsaved?: Record<string, ItemEvent>}, answer: null}} told  events are on disk (kept.js), but for
- *   those `unsaved`, by the keys they would have: there was no room
- * @property {{says: {question_id: number | null}, answer: null}} arrived  the tab shows a question; null: one that is staged
+ * @property {{says: {unsaved?: Record<string, ItemEvent>}, answer: null}} told  events are on disk (content/kept.js), but
+ *   for those `unsaved`, by the keys they would have: there was no room
+ * @property {{says: {question_id: number | null, from: string}, answer: null}} arrived  the tab was led to a question,
+ *   or to one that is staged: null. `from`: path of the page that led there
  * @property {{says: {}, answer: null}} discarded  the writer threw the draft away
  * @property {{says: {tag: string, on: boolean}, answer: null}} never  on: no chip of this tag again; off: as before
  *
@@ -133,5 +137,4 @@
 
 /** @typedef {"here" | "service"} Where  what this browser keeps, or what the service holds of it */
 
-/** Messages that only the extension's own pages may send: a web page's renderer must not change consent. */
-export const OWN_PAGES_ONLY = Object.freeze(["status", "check", "test", "change", "flush", "export", "erase"]);
+export {};

@@ -1,5 +1,6 @@
 /** What the extension's own pages share: their sentences and figures, their lines of news, the consents. */
 
+import { CHANGES } from "./background/storage.js";
 import { browser, words } from "./browser.js";
 import { say } from "./say.js";
 
@@ -56,6 +57,11 @@ export function news(id, text, mood = "") {
   line.textContent = text;
   line.className = mood;
   line.scrollIntoView({ block: "nearest" });
+}
+
+/** Calls `listener` whenever something that is kept has changed. @param {() => void} listener */
+export function onChange(listener) {
+  new BroadcastChannel(CHANGES).addEventListener("message", listener);
 }
 
 /** @param {number} count */

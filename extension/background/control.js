@@ -6,8 +6,9 @@ import * as asking from "./asking.js";
 import * as drafts from "./drafts.js";
 import { messageOf } from "./faults.js";
 import * as outbox from "./outbox.js";
+import * as pages from "./pages.js";
 import * as settings from "./settings.js";
-import { alone } from "./storage.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("../messages.js").Health} Health */
 /** @typedef {import("../messages.js").Settings} Settings */
@@ -64,16 +65,34 @@ async function healthOf(ask) {
  * @returns {Promise<Settings>}
  */
 export async function change(changes) {
-  const after = await alone(async () => {
+  const [before, after] = await storage.alone(async () => {
     const before = await settings.read();
     const next = settings.changed(before, changes(before));
     if (next.install_id !== before.install_id) await begunAnew(next);
     else if (settings.mayCount(next)) await outbox.put({ settings: next });
-    else await outbox.put({ settings: next, outbox: outbox.emptied(await outbox.read()) });
-    return next;
+    else {
+      await outbox.put({ settings: next, outbox: outbox.emptied(await outbox.read()) });
+      await drafts.forgetHandedOver();
+    }
+    return [before, next];
   });
   await wakeAtPauseEnd(after);
+  await heeded(before, after);
   return after;
+}
+
+/**
+ * Pages have the scripts that are agreed to, and hear of what has changed. The list of tags never to show is followed
+ * by chips that are there; after any other change they are put up anew.
+ *
+ * @param {Settings} before
+ * @param {Settings} after
+ */
+async function heeded(before, after) {
+  await pages.register();
+  const sameButNever = JSON.stringify({ ...before, never: [] }) === JSON.stringify({ ...after, never: [] });
+  if (sameButNever) await pages.tell("never", { never: after.never });
+  else await pages.tell("settings", {});
 }
 
 /** Another install from now on: nothing of the one before is its own. To be called inside `alone`. @param {Settings} next */
@@ -138,38 +157,40 @@ export async function erase({ where }) {
 /** All that is kept in this browser, but for the key, which is not the writer's to pass on. */
 async function everythingHere() {
   await drafts.take();
-  const stored = await browser.storage.local.get(null);
   const { api_key, ...others } = await settings.read();
-  return { ...stored, settings: others };
+  return { ...(await browser.storage.local.get(null)), ...(await storage.get()), settings: others };
 }
 
 /** Forgets all here, as if just installed; the service is not asked. */
-function eraseHere() {
-  return outbox.sending(() =>
-    alone(async () => {
+async function eraseHere() {
+  await outbox.sending(() =>
+    storage.alone(async () => {
       asking.stop();
       await browser.alarms.clearAll();
       await browser.storage.session.remove("tabs");
       await browser.storage.local.clear();
-      // Written out, so that open pages hear it.
-      await browser.storage.local.set({ settings: settings.DEFAULTS });
-      return settings.read();
+      await storage.clear();
     }),
   );
+  await pages.register();
+  await pages.tell("settings", {});
+  return settings.read();
 }
 
 /** Erases this install at the service, then what is kept of it here; after that it is a new one. */
-function eraseAtService() {
+async function eraseAtService() {
   // With no batch on its way: one that arrived late would be recorded again.
-  return outbox.sending(async () => {
+  const after = await outbox.sending(async () => {
     asking.stop();
     const current = await settings.read();
     if (current.install_id !== null) await api.eraseInstall(current);
-    return alone(async () => {
+    return storage.alone(async () => {
       const latest = await settings.read();
       const next = { ...latest, install_id: latest.drafts ? crypto.randomUUID() : null };
       await begunAnew(next);
       return next;
     });
   });
+  await pages.tell("settings", {});
+  return after;
 }

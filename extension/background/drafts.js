@@ -2,9 +2,10 @@
 
 import { browser } from "../browser.js";
 import { POSTING, TOLD } from "../content/kept.js";
+import { eventOf, postingOf } from "./from-pages.js";
 import * as outbox from "./outbox.js";
 import * as settings from "./settings.js";
-import { alone } from "./storage.js";
+import * as storage from "./storage.js";
 import * as tally from "./tally.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
@@ -37,10 +38,10 @@ const PENDING_MS = 10 * 60_000;
  */
 export async function open(tab, place, { title, kind, reloaded }) {
   const title_hash = await hash(title);
-  return alone(async () => {
+  return storage.alone(async () => {
     // What the page told just before it was reloaded belongs to the draft's items.
     await collect();
-    const [drafts, tabs] = [await remembered(), await tabsDrafts()];
+    const [drafts, tabs] = [await remembered(), await openTabsDrafts()];
     const held = new Set(Object.entries(tabs).filter(([other]) => Number(other) !== tab).map(([, id]) => id));
     const fits = (/** @type {string} */ id) => drafts[id]?.kind === kind && drafts[id]?.place === place;
     const own = reloaded ? tabs[tab] : undefined;
@@ -74,7 +75,7 @@ export const recorded = (draft_id) =>
  * @param {(draft: DraftRecord) => DraftRecord} next
  */
 function change(draft_id, next) {
-  return alone(async () => {
+  return storage.alone(async () => {
     const drafts = await remembered();
     const draft = drafts[draft_id];
     if (!draft) return;
@@ -86,33 +87,40 @@ function change(draft_id, next) {
 /**
  * Takes up what pages have told: into the outbox, and into their drafts' memory.
  *
- * @param {Record<string, ItemEvent>} [unsaved]  what a page could not put on disk, by the key it would have
+ * @param {Record<string, unknown>} [unsaved]  what a page could not put on disk, by the key it would have
+ * @param {number} [tab]  of that page
  * @returns {Promise<void>}
  */
-export const take = (unsaved) => alone(() => collect(unsaved));
+export const take = (unsaved = {}, tab = -1) =>
+  storage.alone(async () => {
+    const own = (await tabsDrafts())[tab];
+    const told = Object.entries(unsaved).filter(([, event]) => eventOf(event)?.draft_id === own);
+    await collect(Object.fromEntries(told));
+  });
 
-/** The same, to be called inside `alone`. @param {Record<string, ItemEvent>} [unsaved] */
+/** The same, to be called inside `alone`. @param {Record<string, unknown>} [unsaved] */
 async function collect(unsaved = {}) {
   const stored = await browser.storage.local.get(null);
   const onDisk = Object.keys(stored).filter((key) => key.startsWith(TOLD));
   const told = { ...stored, ...unsaved };
   const keys = Object.keys(told).filter((key) => key.startsWith(TOLD)).sort();
-  const events = keys.map((key) => /** @type {ItemEvent} */ (told[key]));
-  if (events.length > 0 && settings.mayCount(settings.sound(stored["settings"]))) await keep(events);
-  const stale = Object.keys(stored).filter((key) => key.startsWith(POSTING) && !isPending(stored[key]));
+  const events = keys.map((key) => eventOf(told[key])).filter((event) => event !== null);
+  if (events.length > 0 && settings.mayCount(await settings.read())) await keep(events);
+  const stale = Object.keys(stored).filter((key) => key.startsWith(POSTING) && !pendingOf(stored[key]));
   // Last: if we die before, they are found again, and known by their ids.
   if (onDisk.length + stale.length > 0) await browser.storage.local.remove([...onDisk, ...stale]);
 }
 
 /**
- * Puts events into the outbox and into their draft's memory, both or neither, each once. To be called inside
- * `alone`.
+ * Puts events into the outbox and into their draft's memory, both or neither, each once; none of a draft that
+ * nobody knows. To be called inside `alone`.
  *
  * @param {ItemEvent[]} events
  */
 async function keep(events) {
   const [box, drafts] = [await outbox.read(), await remembered()];
-  const fresh = outbox.unknownOf(box, events);
+  const known = new Set([...Object.keys(drafts), ...Object.values(await tabsDrafts())]);
+  const fresh = outbox.unknownOf(box, events.filter(({ draft_id }) => known.has(draft_id)));
   let sum = await tallied();
   for (const event of fresh) {
     const draft = drafts[event.draft_id];
@@ -140,29 +148,32 @@ function lifeAfter(life, { kind, suggestion_id }) {
 
 /** An ask page was loaded in the tab: what it submitted before did not become a question. @param {number} tab */
 export function withdraw(tab) {
-  return alone(async () => {
+  return storage.alone(async () => {
     const draft_id = (await tabsDrafts())[tab];
     if (draft_id !== undefined) await browser.storage.local.remove(POSTING + draft_id);
   });
 }
 
 /**
- * A tab shows a question: if one was submitted there just before, this is it, and its draft is at its end.
+ * A tab was led to a question: if one was submitted there just before, on the page that led there, this is it, and
+ * its draft is at its end.
  *
  * @param {number} tab
  * @param {string} site
- * @param {number | null} question_id  null: staged, so not a question yet
+ * @param {{question_id: number | null, from: string}} arrival
  * @returns {Promise<boolean>} whether there may be something to send
  */
-export function arrived(tab, site, question_id) {
-  return alone(async () => {
+export function arrived(tab, site, { question_id, from }) {
+  return storage.alone(async () => {
     const tabs = await tabsDrafts();
     const draft_id = tabs[tab];
     if (draft_id === undefined) return false;
     const key = POSTING + draft_id;
-    const posting = /** @type {Posting | undefined} */ ((await browser.storage.local.get(key))[key]);
-    if (!posting) return false;
-    if (posting.site === site && isPending(posting)) {
+    const stored = (await browser.storage.local.get(key))[key];
+    if (stored === undefined) return false;
+    const posting = pendingOf(stored);
+    // The address that a form is sent to lies below that of its page.
+    if (posting?.site === site && (from === posting.from || from.startsWith(`${posting.from}/`))) {
       await collect();
       await keepPosted(draft_id, posting, question_id);
       delete tabs[tab];
@@ -173,8 +184,11 @@ export function arrived(tab, site, question_id) {
   });
 }
 
-/** Whether a submitted question may still become one. @param {any} posting */
-const isPending = ({ submitted }) => Date.now() - Date.parse(submitted) < PENDING_MS;
+/** A submitted question that may still become one. @param {unknown} stored @returns {Posting | null} */
+function pendingOf(stored) {
+  const posting = postingOf(stored);
+  return posting && Date.now() - Date.parse(posting.submitted) < PENDING_MS ? posting : null;
+}
 
 /**
  * Puts the posting into the outbox, if the service knows the draft, and ends the draft. To be called inside
@@ -197,9 +211,9 @@ async function keepPosted(draft_id, { submitted, tags, site }, question_id) {
   await outbox.put({ drafts, tally: sum, outbox: outbox.withEvents(await outbox.read(), [event]) });
 }
 
-/** The tab's draft is no more: thrown away by the writer, or the tab is closed. @param {number} tab */
+/** The tab's draft is no more: thrown away by the writer. @param {number} tab */
 export function leave(tab) {
-  return alone(async () => {
+  return storage.alone(async () => {
     const tabs = await tabsDrafts();
     const draft_id = tabs[tab];
     if (draft_id === undefined) return;
@@ -209,9 +223,12 @@ export function leave(tab) {
   });
 }
 
+/** Whether it is the draft that is written in the tab. @param {number} tab @param {string} draft_id */
+export const isOf = async (tab, draft_id) => (await tabsDrafts())[tab] === draft_id;
+
 /** The browser gave a tab another number. @param {number} after @param {number} before */
 export function renumber(after, before) {
-  return alone(async () => {
+  return storage.alone(async () => {
     const { [before]: draft_id, ...tabs } = await tabsDrafts();
     if (draft_id !== undefined) await browser.storage.session.set({ tabs: { ...tabs, [after]: draft_id } });
   });
@@ -219,22 +236,27 @@ export function renumber(after, before) {
 
 /** The writer's own acceptance so far. @returns {Promise<import("../messages.js").Tally>} */
 export async function tallied() {
-  const { tally: sum } = await browser.storage.local.get("tally");
-  return { ...tally.EMPTY, .../** @type {object} */ (sum ?? {}) };
+  const { tally: sum } = await storage.get("tally");
+  return { ...tally.EMPTY, ...sum };
 }
 
 /** Forgets every draft, what pages told of them, and the tally. To be called inside `alone`. */
 export async function forgetAll() {
-  const keys = Object.keys(await browser.storage.local.get(null));
-  const told = keys.filter((key) => key.startsWith(TOLD) || key.startsWith(POSTING));
-  await browser.storage.local.remove(["drafts", "tally", ...told]);
+  await forgetHandedOver();
+  await storage.remove(["drafts", "tally"]);
   await browser.storage.session.remove("tabs");
+}
+
+/** Forgets what pages put on disk and is not taken up. To be called inside `alone`. */
+export async function forgetHandedOver() {
+  const keys = Object.keys(await browser.storage.local.get(null));
+  await browser.storage.local.remove(keys.filter((key) => key.startsWith(TOLD) || key.startsWith(POSTING)));
 }
 
 /** Drafts of the last seven days, the newest hundred. @returns {Promise<Record<string, DraftRecord>>} */
 async function remembered() {
-  const { drafts } = await browser.storage.local.get("drafts");
-  const known = /** @type {[string, DraftRecord][]} */ (Object.entries(drafts ?? {}));
+  const { drafts = {} } = await storage.get("drafts");
+  const known = /** @type {[string, DraftRecord][]} */ (Object.entries(drafts));
   const recent = known.filter(([, draft]) => Date.now() - draft.touched < REMEMBERED_MS);
   return Object.fromEntries(recent.sort(([, a], [, b]) => b.touched - a.touched).slice(0, REMEMBERED));
 }
@@ -246,6 +268,16 @@ async function remembered() {
  */
 async function tabsDrafts() {
   return /** @type {Record<string, string>} */ ((await browser.storage.session.get("tabs"))["tabs"] ?? {});
+}
+
+/**
+ * The same without tabs that are closed: to hear of each one, of whatever site, would start the worker for nothing.
+ *
+ * @returns {Promise<Record<string, string>>}
+ */
+async function openTabsDrafts() {
+  const open = new Set((await browser.tabs.query({})).map(({ id }) => id));
+  return Object.fromEntries(Object.entries(await tabsDrafts()).filter(([tab]) => open.has(Number(tab))));
 }
 
 /** @param {string} title @returns {Promise<string>} SHA-256 of the title without case and outer space, hex */

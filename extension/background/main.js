@@ -1,12 +1,13 @@
 /** The background: hears every message, relays to the service, keeps on disk what must not be lost. */
 
 import { browser } from "../browser.js";
-import { OWN_PAGES_ONLY } from "../messages.js";
 import { suggest } from "./asking.js";
 import * as control from "./control.js";
 import * as drafts from "./drafts.js";
 import { inBackground, messageOf } from "./faults.js";
+import { mayComeFromPage } from "./from-pages.js";
 import * as outbox from "./outbox.js";
+import * as pages from "./pages.js";
 import * as settings from "./settings.js";
 
 /** @typedef {import("../messages.js").Messages} Messages */
@@ -24,23 +25,26 @@ import * as settings from "./settings.js";
  * @type {{[K in keyof Messages]: (said: Messages[K]["says"], by: Speaker) => Promise<Messages[K]["answer"]>}}
  */
 const listeners = {
-  async hello(_, { tab, site }) {
-    // A page to ask on was loaded: what this tab submitted before did not become a question.
-    await drafts.withdraw(tab);
+  async hello({ entered }, { tab, site }) {
+    // What this tab submitted before did not become a question.
+    if (entered) await drafts.withdraw(tab);
     const current = await settings.read();
     return { on: settings.mayAsk(current, site), debounce_ms: current.debounce_ms, never: current.never };
   },
   open: (page, { tab, site, path }) => drafts.open(tab, page.kind === "edit" ? site + path : site, page),
   // The worker has started: that was all.
   wake: async () => null,
-  suggest: ({ draft_id, draft }, { tab, site }) => suggest(draft_id, draft, tab, site),
-  async told({ unsaved }) {
-    await drafts.take(unsaved);
+  async suggest({ draft_id, draft }, { tab, site }) {
+    if (!(await drafts.isOf(tab, draft_id))) throw new Error("not the draft of this tab");
+    return suggest(draft_id, { ...draft, site }, tab, site);
+  },
+  async told({ unsaved }, { tab }) {
+    await drafts.take(unsaved, tab);
     inBackground(outbox.sendSoon());
     return null;
   },
-  async arrived({ question_id }, { tab, site }) {
-    if (await drafts.arrived(tab, site, question_id)) inBackground(outbox.sendSoon());
+  async arrived(arrival, { tab, site }) {
+    if (await drafts.arrived(tab, site, arrival)) inBackground(outbox.sendSoon());
     return null;
   },
   async discarded(_, { tab }) {
@@ -68,7 +72,7 @@ browser.runtime.onMessage.addListener((message, sender, reply) => {
   const type = /** @type {keyof Messages} */ (message?.type);
   if (!Object.hasOwn(listeners, type)) return false;
   const own = sender.url?.startsWith(browser.runtime.getURL("")) ?? false;
-  if (OWN_PAGES_ONLY.includes(type) && !own) return false;
+  if (!own && !mayComeFromPage(message)) return false;
   /** @type {(said: any, by: Speaker) => Promise<unknown>} */
   const listener = listeners[type];
   listener(message, speaker(own ? undefined : sender.url, sender.tab?.id)).then(
@@ -110,7 +114,6 @@ browser.commands.onCommand.addListener((command, tab) => {
 
 browser.permissions.onRemoved.addListener(() => inBackground(control.heedBrowsersConsent()));
 
-browser.tabs.onRemoved.addListener((tab) => inBackground(drafts.leave(tab)));
 browser.tabs.onReplaced?.addListener((after, before) => inBackground(drafts.renumber(after, before)));
 
 // Being heard is enough: the browser starts the worker for it, and the worker begins, below.
@@ -124,6 +127,7 @@ async function begin() {
   const { begun } = await browser.storage.session.get("begun");
   await browser.storage.session.set({ begun: true });
   await control.heedBrowsersConsent();
+  await pages.register();
   await control.resumePause();
   await drafts.take();
   await (begun ? outbox.send() : outbox.sendNow());

@@ -3,7 +3,7 @@
 import { browser } from "../browser.js";
 import * as api from "./api.js";
 import * as settings from "./settings.js";
-import { alone } from "./storage.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /**
@@ -57,12 +57,12 @@ const EMPTY = Object.freeze({
 
 /** @returns {Promise<Outbox>} */
 export async function read() {
-  const { outbox } = await browser.storage.local.get("outbox");
-  return { ...EMPTY, .../** @type {Partial<Outbox>} */ (outbox ?? {}) };
+  const { outbox } = await storage.get("outbox");
+  return { ...EMPTY, ...outbox };
 }
 
 /**
- * Writes to `storage.local`, all or nothing. Where there is no room, the oldest events go, as the last resort,
+ * Writes to disk, all or nothing. Where there is no room, the oldest events go, as the last resort,
  * and are counted. To be called inside `alone`.
  *
  * @param {{outbox?: Outbox, [key: string]: unknown}} values
@@ -70,7 +70,7 @@ export async function read() {
  */
 export async function put(values) {
   try {
-    await browser.storage.local.set(values);
+    await storage.set(values);
   } catch (error) {
     const outbox = values.outbox ?? (await read());
     if (outbox.events.length === 0) throw error;
@@ -129,7 +129,7 @@ export async function sendSoon() {
 
 /** Sends at once, whatever our own back-off, as a person asked for it; a time the service named still holds. */
 export async function sendNow() {
-  await alone(async () => {
+  await storage.alone(async () => {
     const outbox = await read();
     if (!outbox.told) await put({ outbox: { ...outbox, not_before: 0 } });
   });
@@ -138,7 +138,7 @@ export async function sendNow() {
 
 /** The service has just answered something: no need to wait out a back-off of our own. */
 export async function serviceAnswers() {
-  const due = await alone(async () => {
+  const due = await storage.alone(async () => {
     const outbox = await read();
     if (outbox.events.length === 0 || outbox.failures === 0 || outbox.told) return false;
     await put({ outbox: { ...outbox, failures: 0, not_before: 0 } });
@@ -276,7 +276,7 @@ function waiting(outbox, error) {
  * @returns {Promise<boolean>} whether something is due at once
  */
 async function changeOutbox(change) {
-  const outbox = await alone(async () => {
+  const outbox = await storage.alone(async () => {
     const next = change(await read());
     await put({ outbox: next });
     return next;

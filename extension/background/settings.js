@@ -1,7 +1,8 @@
-/** The writer's settings and consents, in `storage.local`. */
+/** The writer's settings and consents. */
 
-import { browser, words } from "../browser.js";
+import { words } from "../browser.js";
 import { UserError } from "./faults.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("../messages.js").Settings} Settings */
 
@@ -25,7 +26,7 @@ const OWN_MACHINE = ["127.0.0.1", "localhost"];
 
 /** @returns {Promise<Settings>} */
 export async function read() {
-  const { settings } = await browser.storage.local.get("settings");
+  const { settings } = await storage.get("settings");
   return sound(settings);
 }
 

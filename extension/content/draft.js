@@ -2,6 +2,7 @@
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
+import { isPending } from "./posting.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
 /** @typedef {import("../messages.js").Draft} Draft */
@@ -142,8 +143,9 @@ export function followDraft(page, debounceMs, follower, signal) {
   const close = ({ title, body, chosen_tags }) => {
     forget();
     follower.tooShort();
-    if (draftId && title === "" && body === "" && chosen_tags.length === 0) {
-      // Everything is gone: the writer threw this draft away, and the next one is another.
+    if (draftId && title === "" && body === "" && chosen_tags.length === 0 && !isPending()) {
+      // Everything is gone: the writer threw this draft away, and the next one is another. A page that posts may
+      // empty itself, too.
       draftId = undefined;
       say("discarded", {}).catch(() => {});
     }

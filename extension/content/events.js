@@ -1,11 +1,10 @@
 /** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
 import { browser } from "../browser.js";
-import { POSTING, TOLD } from "./kept.js";
+import { TOLD } from "./kept.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
-/** @typedef {import("./kept.js").Posting} Posting */
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 60_000;
@@ -47,19 +46,3 @@ export function createRecorder() {
     void save();
   };
 }
-
-/**
- * Notes that the question was submitted; it counts once the tab shows it.
- *
- * @param {string} draftId
- * @param {string[]} tags
- * @param {string} site
- */
-export function keepPosting(draftId, tags, site) {
-  /** @type {Posting} */
-  const posting = { submitted: new Date().toISOString(), tags, site };
-  void browser.storage.local.set({ [POSTING + draftId]: posting }).catch(() => {});
-}
-
-/** The page kept the writer after all. @param {string} draftId */
-export const dropPosting = (draftId) => void browser.storage.local.remove(POSTING + draftId).catch(() => {});

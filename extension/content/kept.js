@@ -1,4 +1,4 @@
-/** What a page keeps on disk for the background to take up: it outlives the page, the worker and the browser. */
+/** What pages and the background hand each other on disk: it outlives the page, the worker and the browser. */
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 
@@ -12,8 +12,15 @@ export const TOLD = "told.";
 export const POSTING = "posting.";
 
 /**
+ * What the background says to pages without being started: whether drafts may be sent. Only a hint; the background
+ * itself goes by the settings, which no page can reach.
+ */
+export const AGREED = "agreed";
+
+/**
  * @typedef {object} Posting  what is kept under such a key
  * @property {string} submitted  ISO 8601
  * @property {string[]} tags
  * @property {string} site
+ * @property {string} from  path of the page it was submitted from
  */

@@ -5,35 +5,63 @@ import { say } from "../say.js";
 import { findPage, generationOf } from "./pages/index.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
+/** @typedef {ReturnType<typeof import("./mount.js").mount>} Mounted */
+/** @typedef {Event & {navigationType: string | null, from: {url: string | null}}} AddressChange */
 
 const LOOK_AGAIN_MS = 200;
 
-/** @type {{page: Page, unmount: () => void, focus: () => void} | null} */
+/** @type {{page: Page} & Mounted | null} */
 let mounted = null;
 /** @type {{debounceMs: number, never: string[]} | null} how chips are wanted; null: not at all */
 let wanted = null;
+/** Whether the address is one to write on: a page of scripts may change it without being loaded. */
+let writing = false;
 
-let address = location.pathname;
+/**
+ * The page was loaded, or its address has changed.
+ *
+ * @param {boolean} writes  whether a question can be written at the address
+ * @param {string} path
+ * @param {Event} [change]
+ */
+export async function follow(writes, path, change) {
+  const [entered, left] = [writes && !writing, !writes && writing];
+  writing = writes;
+  void look();
+  if (entered) await learn(true);
+  if (left) await leave(path, /** @type {AddressChange} */ (change));
+}
+
+/**
+ * The address is another one: that of the question, if the page posted it, and the history was not gone through.
+ *
+ * @param {string} path
+ * @param {AddressChange} change
+ */
+async function leave(path, { navigationType, from }) {
+  const [posting, { isQuestion, tellArrival }] = await Promise.all([import("./posting.js"), import("./arrival.js")]);
+  if (!posting.isPending()) return;
+  if (navigationType === "traverse" || !isQuestion(path)) return posting.withdraw();
+  posting.forget();
+  await tellArrival(path, new URL(from.url ?? "", location.href).pathname);
+}
 
 /** Shows chips where there is a page and they are wanted; takes them away where not. Safe to repeat. */
 async function look() {
-  if (address !== location.pathname) {
-    // A page of scripts may go on to the question without loading it.
-    address = location.pathname;
-    void import("./arrival.js").then(({ tellArrival }) => tellArrival());
-  }
-  if (mounted && (!wanted || mounted.page.parts.some((part) => !part.isConnected))) {
+  const stands = mounted?.page.parts.every((part) => part.isConnected);
+  if (mounted && !(writing && wanted && stands)) {
     mounted.unmount();
     mounted = null;
   }
-  if (mounted || !wanted || generationOf(document) === null) return;
+  if (mounted || !writing || !wanted || generationOf(document) === null) return;
   // A page that is not known loads nothing more.
   const [page, { mount }] = await Promise.all([findPage(document), import("./mount.js")]);
-  if (page && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
+  if (page && writing && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
 }
 
-async function learn() {
-  const { on, debounce_ms, never } = await say("hello", {});
+/** @param {boolean} [entered]  the page was come to: what the tab submitted before did not become a question */
+async function learn(entered = false) {
+  const { on, debounce_ms, never } = await say("hello", { entered });
   // What is mounted belongs to the settings, and the install, of before.
   wanted = null;
   void look();
@@ -54,21 +82,24 @@ new MutationObserver(() => {
   // A step that is unlocked changes nothing but its class.
 }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["class"] });
 
+/** @type {{[K in keyof import("../messages.js").TabMessages]: (said: any) => unknown}} */
+const listeners = {
+  describe: () => (writing ? { site: location.hostname.replace(/^www\./, ""), page: generationOf(document) } : null),
+  focus: () => mounted?.focus(),
+  settings: () => void learn(),
+  never({ never }) {
+    if (wanted) wanted = { ...wanted, never };
+    mounted?.setNever(never);
+  },
+};
 browser.runtime.onMessage.addListener((message, _, reply) => {
-  if (message?.type === "describe") {
-    reply({ site: location.hostname.replace(/^www\./, ""), page: generationOf(document) });
-  } else if (message?.type === "focus") {
-    mounted?.focus();
-    reply(null);
-  }
+  if (!Object.hasOwn(listeners, message?.type)) return;
+  reply(listeners[/** @type {keyof typeof listeners} */ (message.type)](message) ?? null);
 });
 
-browser.storage.local.onChanged.addListener(({ settings }) => {
-  // The list of tags never to show is followed by what is mounted.
-  const others = (/** @type {any} */ value) =>
-    JSON.stringify(Object.entries(value ?? {}).filter(([key]) => key !== "never").sort());
-  if (settings && others(settings.oldValue) !== others(settings.newValue)) void learn();
-});
 // Come back to as it was left, the page may hold what has been posted or switched off meanwhile.
-addEventListener("pageshow", ({ persisted }) => persisted && void learn());
-void learn();
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted || !writing) return;
+  void import("./posting.js").then(({ forget }) => forget());
+  void learn(true);
+});

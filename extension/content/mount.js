@@ -3,9 +3,10 @@
 import { browser, words } from "../browser.js";
 import { createChips } from "./chips.js";
 import { followDraft } from "./draft.js";
-import { createRecorder, dropPosting, keepPosting } from "./events.js";
+import { createRecorder } from "./events.js";
 import { holdEvents } from "./held-events.js";
 import { Items } from "./items.js";
+import { submitted } from "./posting.js";
 import { TakenTags } from "./taken-tags.js";
 import { watchViews } from "./views.js";
 
@@ -41,7 +42,7 @@ const TAGS_AT_REST_MS = 250;
  *
  * @param {Page} page
  * @param {{debounceMs: number, never: string[]}} wanted
- * @returns {{unmount: () => void, focus: () => void}}
+ * @returns {{unmount: () => void, focus: () => void, setNever: (tags: string[]) => void}}
  */
 export function mount(page, { debounceMs, never: banished }) {
   const life = new AbortController();
@@ -133,27 +134,23 @@ export function mount(page, { debounceMs, never: banished }) {
         compareTags();
         taken.settle();
         const { draftId } = items;
-        if (draftId === "") return;
-        keepPosting(draftId, page.readTags(), siteOf(location));
+        if (draftId !== "") submitted(draftId, page.readTags());
       },
-      withdrawn: () => dropPosting(items.draftId),
     },
     life.signal,
   );
-  browser.storage.local.onChanged.addListener(followNever);
   addEventListener("pagehide", () => taken.settle(), { signal: life.signal });
   page.place(chips.host);
   draw();
   draft.changed();
 
-  return { unmount, focus: chips.focus };
+  return { unmount, focus: chips.focus, setNever };
 
   function unmount() {
     clearTimeout(atRest);
     taken.settle();
     life.abort();
     chips.host.remove();
-    if (browser.runtime?.id) browser.storage.local.onChanged.removeListener(followNever);
   }
 
   /** @param {Exclude<Answer, {state: "overtaken"}>} answer */
@@ -276,14 +273,9 @@ export function mount(page, { debounceMs, never: banished }) {
     draw();
   }
 
-  /**
-   * The list was changed: here, in the options, or in another tab.
-   *
-   * @param {{[key: string]: chrome.storage.StorageChange}} changes
-   */
-  function followNever({ settings }) {
-    if (!settings) return;
-    desk.never = new Set(/** @type {{never?: string[]}} */ (settings.newValue)?.never);
+  /** The list was changed: here, in the options, or in another tab. @param {string[]} tags */
+  function setNever(tags) {
+    desk.never = new Set(tags);
     arrange();
     draw();
   }
@@ -331,6 +323,3 @@ export function mount(page, { debounceMs, never: banished }) {
     announced = new Set([...announced, ...tags]);
   }
 }
-
-/** @param {Location} location */
-const siteOf = ({ hostname }) => hostname.replace(/^www\./, "");

@@ -1,7 +1,7 @@
 /** The options: consents, the service, how it is written with, the writer's data. One module a section. */
 
 import { browser } from "../browser.js";
-import { localise, openWhen, part } from "../own-pages.js";
+import { localise, onChange, openWhen, part } from "../own-pages.js";
 import { say } from "../say.js";
 import * as consents from "./consents.js";
 import * as data from "./data.js";
@@ -16,5 +16,5 @@ async function show() {
 
 localise();
 part("version", HTMLElement).textContent = browser.runtime.getManifest().version;
-browser.storage.local.onChanged.addListener(() => void show());
+onChange(() => void show());
 await openWhen(show());

@@ -1,7 +1,7 @@
 /** The popup: on or off here, a pause, how the service is, what waits, and the writer's own acceptance. */
 
 import { browser, counted, words } from "../browser.js";
-import { clock, leaveFor, localise, number, openWhen, part, percent } from "../own-pages.js";
+import { clock, leaveFor, localise, number, onChange, openWhen, part, percent } from "../own-pages.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").Health} Health */
@@ -121,6 +121,6 @@ part("options", HTMLElement).addEventListener("click", () => {
   void browser.runtime.openOptionsPage();
   window.close();
 });
-browser.storage.local.onChanged.addListener(() => void show());
+onChange(() => void show());
 await openWhen(show());
 await check();

@@ -27,6 +27,7 @@ expect.set_options(timeout=PATIENCE_MS)
 T = TypeVar("T")
 _open: list[BrowserContext] = []
 _rooms: dict[BrowserContext, Page] = {}
+_ids: dict[BrowserContext, str] = {}
 
 
 def find_chromium() -> str:
@@ -99,6 +100,7 @@ def launch(
     finally:
         _open.remove(context)
         _rooms.pop(context, None)
+        _ids.pop(context, None)
         context.close()
 
 
@@ -113,8 +115,10 @@ def serve_stack_overflow(route: Route) -> None:
 
 def extension_id(context: BrowserContext) -> str:
     """The id that Chromium gave the extension."""
-    workers = context.service_workers or [context.wait_for_event("serviceworker")]
-    return workers[0].url.split("/")[2]
+    if context not in _ids:
+        workers = context.service_workers or [context.wait_for_event("serviceworker")]
+        _ids[context] = workers[0].url.split("/")[2]
+    return _ids[context]
 
 
 def own_page(context: BrowserContext, path: str) -> Page:
@@ -131,15 +135,34 @@ def back_room(context: BrowserContext) -> Page:
     return _rooms[context]
 
 
-def stored(context: BrowserContext, key: str, area: str = "local") -> Any:
-    """What the extension keeps under a key; None if nothing."""
-    find = "async ([area, key]) => (await chrome.storage[area].get(key))[key]"
+def stored(context: BrowserContext, key: str, area: str = "") -> Any:
+    """What the extension keeps under a key, in IndexedDB or in an ``area`` of ``chrome.storage``; None if nothing."""
+    find = """async ([area, key]) => {
+        const kept = await import(chrome.runtime.getURL("background/storage.js"));
+        return (await (area ? chrome.storage[area] : kept).get(key))[key];
+    }"""
     return back_room(context).evaluate(find, [area, key])
 
 
 def store(context: BrowserContext, **values: Any) -> None:
-    """Puts values into the extension's ``storage.local``."""
-    back_room(context).evaluate("values => chrome.storage.local.set(values)", values)
+    """Puts values where the extension keeps them; pages hear of them as of a changed setting."""
+    put = """async (values) => {
+        const kept = await import(chrome.runtime.getURL("background/storage.js"));
+        await kept.alone(() => kept.set(values));
+    }"""
+    back_room(context).evaluate(put, values)
+    if "settings" in values:
+        settle(context)
+
+
+def settle(context: BrowserContext) -> None:
+    """Gives pages the scripts that are agreed to, and tells open ones, as after a change of the settings."""
+    follow = """async () => {
+        const pages = await import(chrome.runtime.getURL("background/pages.js"));
+        await pages.register();
+        await pages.tell("settings", {});
+    }"""
+    back_room(context).evaluate(follow)
 
 
 def use_server(context: BrowserContext, url: str) -> None:
@@ -175,17 +198,18 @@ def renew(context: BrowserContext, settings: dict[str, Any]) -> None:
     # drops it, and what it has at hand it finishes before it answers and gives its lock away.
     room.evaluate(
         """async (settings) => {
-            await chrome.storage.local.set({ settings: {} });
-            await chrome.runtime.sendMessage({ type: "hello" });
-            await navigator.locks.request("tagalong.storage", async () => {
-                await Promise.all([
-                    chrome.storage.local.clear(), chrome.storage.session.clear(), chrome.alarms.clearAll(),
-                ]);
-                await chrome.storage.local.set({ settings });
+            const kept = await import(chrome.runtime.getURL("background/storage.js"));
+            await kept.set({ settings: {} });
+            await chrome.runtime.sendMessage({ type: "hello", entered: false });
+            await kept.alone(async () => {
+                await Promise.all([chrome.storage.local.clear(), chrome.storage.session.clear()]);
+                await Promise.all([chrome.alarms.clearAll(), kept.clear()]);
+                await kept.set({ settings });
             });
         }""",
         settings,
     )
+    settle(context)
     session = context.new_cdp_session(room)
     site = {"origin": "https://stackoverflow.com", "storageTypes": "local_storage"}
     session.send("Storage.clearDataForOrigin", site)

@@ -46,7 +46,7 @@ def answer(url: str) -> Answer | None:
         return Answer(f"Creating the new tag '{refused}' requires 1500 reputation." if refused else "")
     if path == "/questions/ask/submit" or re.fullmatch(r"/posts/\d+/edit-submit", path):
         return Answer("")
-    if re.match(r"/(questions|staging-ground)/\d+", path):
+    if path == "/questions" or re.match(r"/(questions|staging-ground)/\d+", path):
         return Answer("<!doctype html><title>A question</title><h1>A question</h1>")
     return None
 

@@ -14,6 +14,7 @@ from tests.extension.recording_server import RecordingServer
 
 SHADOW = "document.querySelector('[data-tagalong]')?.shadowRoot"
 TAGS = f"[...({SHADOW}?.querySelectorAll('.chip') ?? [])].map((chip) => chip.dataset.tag)"
+SETTINGS = "import('/background/storage.js').then((kept) => kept.get('settings')).then(({ settings }) => settings)"
 KINDS = "browser.permissions.getAll().then(({ data_collection }) => data_collection.toSorted())"
 
 
@@ -22,12 +23,19 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(path for path in pack_all(tmp_path_factory.mktemp("dist")) if path.suffix == ".xpi")
 
 
+def store(browser: firefox.Firefox, own: str, settings: dict[str, Any]) -> None:
+    """Keeps settings as the extension does; pages get the scripts that are agreed to."""
+    put = f"import('/background/storage.js').then((kept) => kept.set({{settings: {json.dumps(settings)}}}))"
+    browser.evaluate(own, put)
+    browser.evaluate(own, "import('/background/pages.js').then((pages) => pages.register())")
+
+
 def use_server(browser: firefox.Firefox, own: str, url: str) -> None:
-    browser.evaluate(own, f"browser.storage.local.set({{settings: {{server: '{url}'}}}})")
+    store(browser, own, {"server": url})
 
 
 def settings(browser: firefox.Firefox, own: str) -> dict[str, Any]:
-    return browser.evaluate(own, "browser.storage.local.get('settings').then(({ settings }) => settings)")
+    return browser.evaluate(own, SETTINGS)
 
 
 def say_yes(browser: firefox.Firefox, welcome: str, *switches: str) -> None:
@@ -125,9 +133,9 @@ def test_firefox_keeps_each_consent_by_its_kind_of_data(
         assert browser.evaluate(welcome, KINDS) == everything
         # Taken back where Firefox lists the extension's permissions: what is sent ends with it.
         browser.evaluate(welcome, "browser.permissions.remove({ data_collection: ['technicalAndInteraction'] })")
-        assert browser.until(welcome, "browser.storage.local.get('settings').then(({settings}) => !settings.counts)")
+        assert browser.until(welcome, f"{SETTINGS}.then(({{counts}}) => !counts)")
         browser.evaluate(welcome, "browser.permissions.remove({ data_collection: ['websiteContent'] })")
-        assert browser.until(welcome, "browser.storage.local.get('settings').then(({settings}) => !settings.drafts)")
+        assert browser.until(welcome, f"{SETTINGS}.then(({{drafts}}) => !drafts)")
         browser.do("browsingContext.activate", context=page)
         assert browser.until(page, f"!({SHADOW})")
         asked = len(service.requests)
@@ -143,7 +151,7 @@ def test_in_a_french_browser_it_speaks_french(service: RecordingServer, tmp_path
         assert browser.until(welcome, heading) == "Des tags pendant que vous écrivez"
         assert browser.evaluate(welcome, "document.documentElement.lang") == "fr"
         yes = {**consented_settings(service.url), "debounce_ms": 100}
-        browser.evaluate(welcome, f"browser.storage.local.set({{settings: JSON.parse('{json.dumps(yes)}')}})")
+        store(browser, welcome, yes)
         page = browser.open(ASK)
         browser.type(page, "#title", TITLE)
         assert browser.until(page, f"{SHADOW}?.textContent.includes('Tags suggérés')")

@@ -1,5 +1,6 @@
 """No event is lost, none is sent as another, whatever dies meanwhile: worker, browser, service or answer."""
 
+import json
 import time
 from pathlib import Path
 
@@ -301,8 +302,19 @@ def test_without_its_key_the_service_gets_the_events_later(consented: BrowserCon
     assert_all_arrived(service)
 
 
+# Of the extension's own database: what is larger than so many bytes finds no room.
+LIMIT = """(most) => {
+    const put = (self.realPut ??= IDBObjectStore.prototype.put);
+    IDBObjectStore.prototype.put = function (value, key) {
+        if (JSON.stringify(value).length > most) throw new DOMException("full", "QuotaExceededError");
+        return put.call(this, value, key);
+    };
+}"""
+
+
 def fill_disk(context: BrowserContext, leave: int) -> None:
-    """Leaves so many bytes of what the extension may store."""
+    """Leaves so many bytes of what the extension may store, for its outbox and for what pages hand over."""
+    limit_database(context, len(json.dumps(stored(context, "outbox"))) + leave if leave else 0)
     back_room(context).evaluate(
         """async (leave) => {
             const fill = async () => {
@@ -315,6 +327,12 @@ def fill_disk(context: BrowserContext, leave: int) -> None:
         }""",
         leave,
     )
+
+
+def limit_database(context: BrowserContext, most: float) -> None:
+    """The worker's database takes values of so many bytes at most."""
+    back_room(context).evaluate("chrome.runtime.sendMessage({type: 'wake'})")
+    context.service_workers[-1].evaluate(LIMIT, most)
 
 
 def test_where_the_disk_is_full_the_oldest_go_and_are_counted(
@@ -336,6 +354,7 @@ def test_where_the_disk_is_full_the_oldest_go_and_are_counted(
     assert kept["lost"] > 0
     assert len(kept["events"]) == len(told) - kept["lost"]
     service.failures.clear()
+    limit_database(consented, 1_000_000)
     send_now(consented)
     assert eventually(lambda: len(service.events) == len(kept["events"]))
     assert service.told() == told[kept["lost"] :], "the newest are kept"
@@ -352,6 +371,7 @@ def test_a_page_waits_for_room_on_the_disk(consented: BrowserContext, service: R
     page.wait_for_timeout(500)
     assert service.told() == []
     back_room(consented).evaluate("chrome.storage.local.remove('filler')")
+    limit_database(consented, 1_000_000)
     assert_all_arrived(service)
 
 

@@ -5,7 +5,6 @@
  * @property {() => void} changed  title, body or tags may have changed; often, cheap to hear
  * @property {(tag: string) => void} takenOut  the tag is about to go by hand; one that goes untold, by the page's doing
  * @property {() => void} posting  the writer submitted; the tags are final as read now
- * @property {() => void} withdrawn  the page kept the writer, who goes on
  */
 
 /**

@@ -53,7 +53,7 @@ export function pageOf(form, name, bodies, readBody) {
     observe(listener, signal) {
       watchChanges(form, [block, ...bodies], listener, signal);
       watchHands(chosen, inputNow, listener, signal);
-      watchPosting(form, "submit", ({ target }) => target === form, listener, signal);
+      watchPosting("submit", ({ target }) => target === form, listener, signal);
     },
   };
 }

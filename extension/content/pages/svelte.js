@@ -47,7 +47,7 @@ export function find(document) {
     observe(listener, signal) {
       watchChanges(form, [form], listener, signal);
       watchHands(chosen, inputNow, listener, signal);
-      watchPosting(form, "click", posts, listener, signal);
+      watchPosting("click", posts, listener, signal);
     },
   };
 }

@@ -87,29 +87,11 @@ function noteTyped(value) {
 }
 
 /**
- * @param {Element} form
  * @param {"submit" | "click"} type
  * @param {(event: Event) => boolean} posts  whether an event of that type, anywhere, posts the form
- * @param {Pick<Listener, "posting" | "withdrawn">} listener
+ * @param {Pick<Listener, "posting">} listener
  * @param {AbortSignal} signal
  */
-export function watchPosting(form, type, posts, { posting, withdrawn }, signal) {
-  const options = { capture: true, signal };
-  let submitted = false;
-  const wentOn = (/** @type {Event} */ event) => {
-    // Only a person goes on: the page's own scripts tidy fields while they post.
-    if (!submitted || !event.isTrusted) return;
-    if (event.type === "click" && !leavesBy(event)) return;
-    submitted = false;
-    withdrawn();
-  };
-  document.addEventListener(type, (event) => posts(event) && ((submitted = true), posting()), options);
-  form.addEventListener("input", wentOn, options);
-  document.addEventListener("click", wentOn, options);
-}
-
-/** Whether a click leads this tab to another page, by a link. @param {Event} event */
-function leavesBy(event) {
-  const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-  return link instanceof HTMLAnchorElement && link.target !== "_blank" && !link.href.includes("#");
+export function watchPosting(type, posts, { posting }, signal) {
+  document.addEventListener(type, (event) => posts(event) && posting(), { capture: true, signal });
 }

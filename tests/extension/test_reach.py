@@ -1,0 +1,288 @@
+"""What reaches what: no page has a script of ours without a yes, and no page's script reaches what is not its own."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
+
+from tests.extension.browser import (
+    EXTENSION,
+    TITLE,
+    ask_page,
+    back_room,
+    chip,
+    consent,
+    consented_settings,
+    eventually,
+    expect_chips,
+    isolated,
+    kill_worker,
+    launch,
+    settle,
+    store,
+    stored,
+    use_server,
+    write,
+)
+from tests.extension.recording_server import RecordingServer
+
+QUESTION = "https://stackoverflow.com/questions/4711/another-question"
+STAGED = "https://stackoverflow.com/staging-ground/4712"
+KEY = "open sesame"
+
+
+@pytest.fixture
+def fresh(playwright: Playwright, tmp_path: Path, service: RecordingServer) -> Iterator[BrowserContext]:
+    """A browser of its own, for what outlives the browser or the extension."""
+    with launch(playwright, tmp_path) as context:
+        use_server(context, service.url)
+        yield context
+
+
+def scripts(context: BrowserContext) -> set[str]:
+    """Ids of the scripts that the browser runs on pages beyond those of the manifest."""
+    find = "chrome.scripting.getRegisteredContentScripts().then((scripts) => scripts.map(({ id }) => id))"
+    return set(back_room(context).evaluate(find))
+
+
+class Worker:
+    """Whether the extension's worker runs, as the browser tells it."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._status = ""
+        self._session = context.new_cdp_session(back_room(context))
+        self._session.on("ServiceWorker.workerVersionUpdated", self._update)
+        self._session.send("ServiceWorker.enable")
+
+    def _update(self, event: dict[str, Any]) -> None:
+        for version in event["versions"]:
+            self._status = version["runningStatus"]
+
+    def kill(self) -> None:
+        self._session.send("ServiceWorker.stopAllWorkers")
+        assert eventually(self.is_dead)
+
+    def is_dead(self) -> bool:
+        return self._status == "stopped"
+
+
+def assert_starts_no_worker(context: BrowserContext, *addresses: str) -> None:
+    worker = Worker(context)
+    for address in addresses:
+        worker.kill()
+        page = context.new_page()
+        page.goto(address)
+        page.locator("h1").first.wait_for()
+        page.wait_for_timeout(500)
+        assert worker.is_dead(), address
+        page.close()
+
+
+def test_b11_a_page_that_is_read_starts_no_worker(new_install: BrowserContext, service: RecordingServer) -> None:
+    assert scripts(new_install) == set()
+    assert_starts_no_worker(new_install, QUESTION, STAGED, "https://stackoverflow.com/questions/ask")
+    # With both consents, only where a question may have been posted.
+    store(new_install, settings=consented_settings(service.url))
+    assert_starts_no_worker(new_install, QUESTION, STAGED)
+
+
+def test_b11_each_script_comes_and_goes_with_its_consent(fresh: BrowserContext) -> None:
+    assert scripts(fresh) == set()
+    consent(fresh, counts=False)
+    assert scripts(fresh) == {"write"}
+    room = back_room(fresh)
+    for changes, expected in (
+        ({"counts": True}, {"write", "arrived"}),
+        ({"counts": False}, {"write"}),
+        ({"counts": True}, {"write", "arrived"}),
+        ({"drafts": False}, set()),
+        ({"drafts": True, "counts": True}, {"write", "arrived"}),
+    ):
+        room.evaluate("(changes) => chrome.runtime.sendMessage({type: 'change', changes})", changes)
+        assert scripts(fresh) == expected
+    room.evaluate("chrome.runtime.sendMessage({type: 'erase', where: 'here'})")
+    assert scripts(fresh) == set()
+
+
+def copied(tmp_path: Path) -> Path:
+    """The extension in a folder of its own, so that it can become another version."""
+    return Path(shutil.copytree(EXTENSION, tmp_path / "extension"))
+
+
+def next_version(extension: Path) -> None:
+    manifest = json.loads((extension / "manifest.json").read_text())
+    (extension / "manifest.json").write_text(json.dumps({**manifest, "version": "99.0"}))
+
+
+def test_b11_scripts_are_there_again_after_a_restart_and_an_update(
+    playwright: Playwright, tmp_path: Path, service: RecordingServer
+) -> None:
+    extension = copied(tmp_path)
+    with launch(playwright, tmp_path / "profile", extension=extension) as context:
+        use_server(context, service.url)
+        consent(context)
+    for update in (lambda _: None, next_version):
+        update(extension)
+        with launch(playwright, tmp_path / "profile", extension=extension) as context:
+            assert eventually(lambda: scripts(context) == {"write", "arrived"})
+            page = context.new_page()
+            page.goto("https://stackoverflow.com/questions")
+            assert isolated(page, "globalThis.tagalong") is True
+
+
+def test_an_earlier_versions_data_move_where_no_page_reaches_them(
+    playwright: Playwright, tmp_path: Path, service: RecordingServer
+) -> None:
+    extension = copied(tmp_path)
+    settings = consented_settings(service.url, api_key=KEY, never=["csv"])
+    old = {"settings": settings, "outbox": {"sequence": 7, "lost": 2}, "tally": {"viewed": 12}, "drafts": {}}
+    with launch(playwright, tmp_path / "profile", extension=extension) as context:
+        # As the version before left it.
+        become_old = """async (old) => {
+            const gone = indexedDB.deleteDatabase("tagalong");
+            await new Promise((resolve, reject) => ([gone.onsuccess, gone.onerror] = [resolve, reject]));
+            await chrome.storage.local.set(old);
+        }"""
+        kill_worker(context)
+        back_room(context).evaluate(become_old, old)
+    next_version(extension)
+    with launch(playwright, tmp_path / "profile", extension=extension) as context:
+        assert stored(context, "settings") == settings
+        assert stored(context, "outbox")["sequence"] == 7
+        assert stored(context, "tally") == {"viewed": 12}
+        assert eventually(lambda: scripts(context) == {"write", "arrived"})
+        assert set(back_room(context).evaluate("chrome.storage.local.get(null)")) == {"agreed"}
+        planted = {**settings, "server": "https://example.org"}
+        back_room(context).evaluate("(settings) => chrome.storage.local.set({ settings })", planted)
+    with launch(playwright, tmp_path / "profile", extension=extension) as context:
+        assert stored(context, "settings") == settings, "from then on, nothing there is taken for the settings"
+
+
+@pytest.fixture
+def page(consented: BrowserContext, service: RecordingServer) -> Page:
+    """An ask page with chips, of an install with an API key."""
+    store(consented, settings=consented_settings(service.url, debounce_ms=100, api_key=KEY))
+    page = ask_page(consented, "?fresh")
+    write(page)
+    expect_chips(page)
+    return page
+
+
+def said(page: Page, message: dict[str, Any]) -> str:
+    """What a content script hears when it says something."""
+    say = f"chrome.runtime.sendMessage({json.dumps(message)}).then(JSON.stringify, String)"
+    return str(isolated(page, say))
+
+
+def test_b25_a_content_script_reads_neither_key_nor_install_nor_consent(page: Page) -> None:
+    settings = stored(page.context, "settings")
+    read = """Promise.all(["local", "sync", "session"].map((area) => chrome.storage[area].get(null).catch(String)))
+        .then(JSON.stringify)"""
+    seen = isolated(page, read)
+    seen += isolated(page, "indexedDB.databases().then((all) => JSON.stringify(all))")
+    for message in ({"type": "hello", "entered": False}, {"type": "status"}, {"type": "export", "where": "here"}):
+        seen += said(page, message)
+    for secret in (KEY, settings["install_id"], settings["server"], '"counts"'):
+        assert secret not in seen
+
+
+def test_b25_a_content_script_changes_no_setting(page: Page, service: RecordingServer) -> None:
+    context, settings = page.context, stored(page.context, "settings")
+    evil = {**settings, "server": "http://127.0.0.1:9", "api_key": "", "counts": False}
+    isolated(page, f"chrome.storage.local.set({json.dumps({'settings': evil})})")
+    for message in (
+        {"type": "change", "changes": {"server": evil["server"]}},
+        {"type": "test", "server": evil["server"], "api_key": ""},
+        {"type": "erase", "where": "here"},
+        {"type": "erase", "where": "service"},
+        {"type": "flush"},
+        {"type": "check"},
+    ):
+        assert "answer" not in said(page, message), message
+    kill_worker(context)
+    page.bring_to_front()
+    asked = len(service.drafts)
+    write(page, " and more of it")
+    assert eventually(lambda: len(service.drafts) > asked)
+    assert stored(context, "settings") == settings
+    assert service.requests[-1].key == f"Bearer {KEY}"
+    assert service.erased == []
+
+
+BAD_MESSAGES = [
+    {"type": "hello"},
+    {"type": "hello", "entered": "yes"},
+    {"type": "open", "title": 7, "kind": "ask", "reloaded": False},
+    {"type": "open", "title": "x" * 301, "kind": "ask", "reloaded": False},
+    {"type": "open", "title": TITLE, "kind": "demo", "reloaded": False},
+    {"type": "arrived", "question_id": "4711", "from": "/questions/ask"},
+    {"type": "arrived", "question_id": -1, "from": "/questions/ask"},
+    {"type": "arrived", "question_id": 4711},
+    {"type": "never", "tag": "<b>", "on": True},
+    {"type": "never", "tag": ["csv"], "on": True},
+    {"type": "told", "unsaved": {"settings": {"drafts": False}}},
+    {"type": "told", "unsaved": {f"told.{number}": {} for number in range(1001)}},
+    {"type": "constructor"},
+    {"type": "__proto__"},
+    {"type": None},
+    {},
+]
+
+
+@pytest.mark.parametrize("message", BAD_MESSAGES, ids=lambda message: json.dumps(message)[:40])
+def test_b25_what_is_no_message_is_not_heard(consented: BrowserContext, message: dict[str, Any]) -> None:
+    assert "answer" not in said(ask_page(consented), message)
+
+
+def test_b25_only_the_tabs_own_draft_is_asked_for_and_told_of(page: Page, service: RecordingServer) -> None:
+    other = ask_page(page.context, "?fresh")
+    write(other, "Another question that is written beside it")
+    expect_chips(other)
+    draft = {
+        name: value for name, value in service.drafts[0].items() if name not in {"draft_id", "install_id", "record"}
+    }
+    draft.pop("extension_version")
+    foreign, own = service.drafts[0]["draft_id"], service.drafts[-1]["draft_id"]
+    assert foreign != own
+    asked = len(service.drafts)
+    for draft_id, changes in (
+        (foreign, {}), (str(uuid.uuid4()), {}), ("../1", {}),
+        (own, {"body": "x" * 50_001}), (own, {"body": 7}), (own, {"kind": "demo"}), (own, {"chosen_tags": ["<b>"]}),
+    ):  # fmt: skip
+        answer = said(other, {"type": "suggest", "draft_id": draft_id, "draft": {**draft, **changes}})
+        assert "answered" not in answer
+    assert len(service.drafts) == asked
+    assert "answered" in said(other, {"type": "suggest", "draft_id": own, "draft": {**draft, "site": "example.org"}})
+    # Whatever it says, its site is that of its page.
+    assert service.drafts[-1]["site"] == "stackoverflow.com"
+
+    event = {
+        "id": str(uuid.uuid4()), "occurred_at": "2026-03-02T09:14:05.120Z", "kind": "dismissed",
+        "draft_id": foreign, "suggestion_id": str(uuid.uuid4()), "tag": "forged",
+    }  # fmt: skip
+    said(other, {"type": "told", "unsaved": {"told.1": event}})
+    handed_over = {
+        "told.2": {**event, "draft_id": str(uuid.uuid4())},
+        "told.3": {**event, "draft_id": own, "tag": "x" * 5000},
+        "told.4": {**event, "draft_id": own, "kind": "posted"},
+        "told.5": "nonsense",
+        "told.6": None,
+    }
+    isolated(other, f"chrome.storage.local.set({json.dumps(handed_over)})")
+    chip(other, "pandas").click()
+    assert eventually(lambda: ("accepted", "pandas") in service.told())
+    assert {tag for _, tag in service.told()} <= {"pandas", "python", "dataframe"}
+
+
+def test_a_page_from_before_the_yes_gets_its_chips(new_install: BrowserContext, service: RecordingServer) -> None:
+    page = ask_page(new_install)
+    write(page)
+    store(new_install, settings=consented_settings(service.url, debounce_ms=100))
+    settle(new_install)
+    expect_chips(page)
+    expect(page.locator("[data-tagalong]")).to_have_count(1)
