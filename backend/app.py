@@ -43,6 +43,7 @@ from backend.observability import RequestTimer
 from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
 from backend.suggestions import routes as suggestion_routes
+from backend.suggestions.addresses import PREPARE_EVERY, Bounds
 from backend.suggestions.service import Suggester
 from backend.totals import FLUSH_EVERY, Totals
 from backend.trial import routes as trial_routes
@@ -147,7 +148,13 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     app.state.refused_sign_ins = RefusedSignIns(database)
     serving = Serving(classifier, settings.model_folder, database, settings.registry, replica_name(settings.port))
     app.state.serving = serving
-    app.state.suggester = Suggester(serving, database, totals, random_order_share=settings.random_order_share)
+    app.state.suggester = Suggester(
+        serving,
+        database,
+        totals,
+        random_order_share=settings.random_order_share,
+        bounds=Bounds(settings.installs_per_address, settings.drafts_per_address),
+    )
     stack.callback(let_go, app)
     app.state.migrated = False
     app.state.not_migrated_because = ""
@@ -155,6 +162,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
     with suppress(DatabaseUnavailable):
         await serving.follow()
+        await app.state.suggester.prepare_hashes()
     stack.push_async_callback(totals.flush)
     stack.push_async_callback(serving.flush)
     stack.push_async_callback(serving.leave)
@@ -172,6 +180,7 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         (serving.follow, FOLLOW_EVERY),
         (serving.flush, FLUSH_EVERY),
         (app.state.suggester.shadows.work, FLUSH_EVERY),
+        (app.state.suggester.prepare_hashes, PREPARE_EVERY),
         (app.state.refused_sign_ins.flush, REFUSALS_EVERY),
         (partial(settle, database), SETTLE_EVERY),
         (partial(sum_up, database), SUM_EVERY),

@@ -27,7 +27,9 @@ INFERENCE = Histogram(
 SUGGESTIONS = Counter(
     "tagalong_suggestions",
     "Answers given to drafts, by what became of their record.",
-    ["outcome"],  # recorded, without_consent, unrecorded (database away), unknown_site
+    [
+        "outcome"
+    ],  # recorded, without_consent, unrecorded (database away), draft_full, over_bounds (address), unknown_site
 )
 EVENTS = Counter(
     "tagalong_events",

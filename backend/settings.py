@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         0.02, ge=0, le=1, description="Part of drafts whose chips stand in random order, to know what position does"
     )
     rate_limit: int = Field(600, ge=0, description="Requests a minute and client; 0: no limit")
+    installs_per_address: int = Field(
+        200, ge=0, description="New installs a day of one address that are recorded; 0: no limit"
+    )
+    drafts_per_address: int = Field(
+        5000, ge=0, description="New drafts a day of one address that are recorded; 0: no limit"
+    )
     api_key: str = Field("", description="If set, requests to /api need it as 'Authorization: Bearer …'")
     drain_seconds: float = Field(
         0, ge=0, le=300, description="After SIGTERM: how long to go on serving while readiness says no"

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "retention": {
         "backend.acceptance.sums",
         "backend.deployments.service",
+        "backend.suggestions.addresses",
         "backend.suggestions.service",
         "backend.feedback.service",
     },

@@ -15,11 +15,11 @@ Numbers = npt.NDArray[np.float64]
 # What the words mean is said in `backend.acceptance.queries`. Drafts count in the arm in which their install was first
 # exposed, until a growing share moves it to the other; those of installs in no arm do not count.
 COUNTS = """
-SELECT assignment.arm = 'challenger' AS in_challenger, assignment.share,
+SELECT assignment.arm = 'challenger' AS in_challenger, assignment.share, assignment.crowd,
     seen.viewed, seen.accepted, seen.dismissed, seen.posted_viewed, seen.kept, seen.agreed,
-    given.answers, given.slow, given.answered, given.covered,
+    given.answers, given.slow, given.failed, given.answered, given.covered,
     posts.union_n, posts.jaccard_sum
-FROM assignment
+FROM exposed AS assignment
 LEFT JOIN (
     SELECT drafts.install_id,
         count(*) AS viewed,
@@ -34,9 +34,10 @@ LEFT JOIN (
 ) AS seen USING (install_id)
 LEFT JOIN (
     SELECT install_id, sum(answers) AS answers, sum(slow) AS slow, count(*) AS answered,
-        count(*) FILTER (WHERE covered) AS covered
+        count(*) FILTER (WHERE covered) AS covered, (min(drawn) LIKE '%failed')::int AS failed
     FROM (
         SELECT drafts.id, drafts.install_id, count(*) AS answers, bool_or(suggestion.confident > 0) AS covered,
+            min(suggestion.id || CASE WHEN suggestion.model_version = :version THEN '' ELSE 'failed' END) AS drawn,
             count(*) FILTER (WHERE suggestion.latency_ms > :slow_ms) AS slow
         FROM drafts JOIN suggestion ON suggestion.draft_id = drafts.id
         GROUP BY drafts.id, drafts.install_id
@@ -66,16 +67,24 @@ LEFT JOIN (
     ) AS posted_drafts
     GROUP BY install_id
 ) AS posts USING (install_id)
-WHERE assignment.deployment_id = :deployment
 ORDER BY assignment.first_exposed_at, assignment.install_id
 """
 
+# Of the installs that one address began on one day, the first few count: more could be one person's.
 OF_EXPERIMENT = f"""
-WITH drafts AS MATERIALIZED (
+WITH exposed AS (
+    SELECT *
+    FROM (
+        SELECT assignment.*,
+            row_number() OVER (PARTITION BY coalesce(crowd, install_id) ORDER BY first_exposed_at, install_id) AS nth
+        FROM assignment
+        WHERE deployment_id = :deployment
+    ) AS assigned
+    WHERE nth <= :most_of_crowd
+), drafts AS MATERIALIZED (
     SELECT draft.id, draft.install_id, draft.posted_at, coalesce(draft.posted_names, draft.posted_tags) AS posted_tags
-    FROM draft JOIN assignment USING (deployment_id, install_id)
-    WHERE draft.deployment_id = :deployment AND draft.kind = 'ask'
-        AND (assignment.moved_at IS NULL OR draft.started_at < assignment.moved_at)
+    FROM draft JOIN exposed USING (deployment_id, install_id)
+    WHERE draft.kind = 'ask' AND (exposed.moved_at IS NULL OR draft.started_at < exposed.moved_at)
 )
 {COUNTS}
 """
@@ -95,13 +104,16 @@ class Installs:
     Attributes:
         in_challenger: whether the install is in the challenger's arm.
         share: the challenger's share when the install was drawn.
+        crowd: a number that installs share which came from one address on one day; 0 where that is not known.
         viewed, …, union_n, jaccard_sum: as in `backend.acceptance.figures.Counts`, of the install's drafts.
         answers: answers it got.
         slow: of them, those that took the model too long.
+        failed: whether another version than the challenger gave one answer, drawn by its random id.
     """
 
     in_challenger: npt.NDArray[np.bool_]
     share: Numbers
+    crowd: Numbers
     viewed: Numbers
     accepted: Numbers
     dismissed: Numbers
@@ -110,6 +122,7 @@ class Installs:
     agreed: Numbers
     answers: Numbers
     slow: Numbers
+    failed: Numbers
     answered: Numbers
     covered: Numbers
     union_n: Numbers
@@ -120,21 +133,46 @@ class Installs:
         """Installs with a viewed item: what a horizon counts."""
         return int((self.viewed > 0).sum())
 
+    @property
+    def crowds(self) -> list[int]:
+        """The crowds of more than one install."""
+        numbers, sizes = np.unique(self.crowd[self.crowd > 0], return_counts=True)
+        return [int(number) for number, size in zip(numbers, sizes, strict=True) if size > 1]
 
-async def installs_of(session: AsyncSession, deployment_id: UUID, slow_ms: float) -> Installs:
+    def without(self, crowd: int) -> "Installs":
+        """The same without those of a crowd."""
+        others = self.crowd != crowd
+        return Installs(**{field.name: getattr(self, field.name)[others] for field in fields(Installs)})
+
+
+async def installs_of(
+    session: AsyncSession, deployment_id: UUID, version: str, slow_ms: float, most_of_crowd: int
+) -> Installs:
     """What each install of a challenger's experiment did so far, in questions being asked.
 
     Args:
         session: where to ask.
         deployment_id: the challenger's deployment.
+        version: the challenger's.
         slow_ms: an answer that took the model longer is slow.
+        most_of_crowd: so many installs of one address and day count.
     """
-    rows = (await session.execute(text(OF_EXPERIMENT), {"deployment": deployment_id, "slow_ms": slow_ms})).all()
+    values = {
+        "deployment": deployment_id,
+        "version": version,
+        "slow_ms": slow_ms,
+        "most_of_crowd": most_of_crowd,
+    }
+    rows = (await session.execute(text(OF_EXPERIMENT), values)).all()
+    numbers: dict[UUID | None, int] = {None: 0}
+    crowds = [numbers.setdefault(row.crowd, len(numbers)) for row in rows]
     columns: dict[str, Any] = {
         field.name: np.array([getattr(row, field.name) or 0 for row in rows], dtype=np.float64)
         for field in fields(Installs)
+        if field.name != "crowd"
     }
-    return Installs(**columns | {"in_challenger": columns["in_challenger"].astype(bool)})
+    in_challenger = columns["in_challenger"].astype(bool)
+    return Installs(**columns | {"crowd": np.array(crowds, dtype=np.float64), "in_challenger": in_challenger})
 
 
 async def past_installs(session: AsyncSession, since: datetime) -> tuple[Numbers, Numbers]:

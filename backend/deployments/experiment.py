@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ from backend.deployments import guardrails, verdict
 from backend.deployments.guardrails import Reading
 from backend.deployments.service import VERDICT, current, promote, roll_back, told
 from backend.deployments.tables import Deployment, Failure, GuardrailRow, StandingRow, VerdictRow
-from backend.deployments.verdict import MOST_DRAFTS, MOST_ITEMS, Difference, Estimate, Sample
+from backend.deployments.verdict import MOST_DRAFTS, MOST_ITEMS, Difference, Estimate, Sample, Word
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ async def verdicts(session: AsyncSession) -> dict[UUID, VerdictRow]:
 async def stand(session: AsyncSession, deployment: Deployment) -> Standing:
     """How a challenger's experiment stands now. It is counted anew, which takes seconds where it is large."""
     given, rows = await _found(session, deployment.id)
-    installs = await installs_of(session, deployment.id, guardrails.SLOW_MS)
+    installs = await _count_installs(session, deployment)
     return _standing(deployment, installs, given, rows)
 
 
@@ -197,6 +197,12 @@ async def stood(session: AsyncSession, deployment: Deployment) -> Standing:
 async def _found(session: AsyncSession, deployment_id: UUID) -> tuple[VerdictRow | None, dict[str, GuardrailRow]]:
     rows = await session.scalars(select(GuardrailRow).where(GuardrailRow.deployment_id == deployment_id))
     return await session.get(VerdictRow, deployment_id), {row.name: row for row in rows}
+
+
+async def _count_installs(session: AsyncSession, deployment: Deployment) -> Installs:
+    return await installs_of(
+        session, deployment.id, deployment.model_version, guardrails.SLOW_MS, verdict.MOST_OF_CROWD
+    )
 
 
 def _standing(
@@ -252,10 +258,27 @@ def samples(installs: Installs, hits: str, trials: str) -> tuple[Sample, Sample]
     return of(~installs.in_challenger, 1 - installs.share), of(installs.in_challenger, installs.share)
 
 
-def read_guardrails(installs: Installs, failed: int, answers: int) -> list[Reading]:
-    """What every guardrail says now, the gravest first."""
+def read_guardrails(installs: Installs) -> list[Reading]:
+    """What every guardrail says now, the gravest first. Harm that the installs of one address show alone is none."""
+    readings = _read_guardrails(installs)
+    if any(each.breached for each in readings):
+        for crowd in installs.crowds:
+            others = _read_guardrails(installs.without(crowd))
+            readings = [
+                reading if without.breached or not reading.breached else _unconfirmed(reading)
+                for reading, without in zip(readings, others, strict=True)
+            ]
+    return readings
+
+
+def _unconfirmed(reading: Reading) -> Reading:
+    return replace(reading, breached=False, words=f"{reading.words}; not without the installs of one address")
+
+
+def _read_guardrails(installs: Installs) -> list[Reading]:
+    given = installs.in_challenger & (installs.answers > 0)
     return [
-        guardrails.errors(failed, answers),
+        guardrails.errors(int(installs.failed[given].sum()), int(given.sum())),
         guardrails.compare(guardrails.LATENCY, *samples(installs, "slow", "answers")),
         guardrails.compare(guardrails.COVERAGE, *samples(installs, "covered", "answered")),
         guardrails.compare(guardrails.DISMISSALS, *samples(installs, "dismissed", "viewed")),
@@ -320,8 +343,12 @@ async def _count(session: AsyncSession, ended: Deployment, now: datetime) -> Non
 
 async def _read(session: AsyncSession, challenger: Deployment, now: datetime) -> tuple[Installs, list[Reading]]:
     """Count the installs of an experiment, and write down what its guardrails say."""
-    installs = await installs_of(session, challenger.id, guardrails.SLOW_MS)
-    readings = await asyncio.to_thread(read_guardrails, installs, *await _failures(session, challenger.id))
+    installs = await _count_installs(session, challenger)
+    readings = await asyncio.to_thread(read_guardrails, installs)
+    failed, answers = await _failures(session, challenger.id)
+    readings[0] = replace(
+        readings[0], words=f"{readings[0].words} (of all that were asked for: {failed:,} of {answers:,})"
+    )
     await _keep(session, challenger.id, readings, now)
     return installs, readings
 
@@ -403,7 +430,7 @@ async def _conclude(session: AsyncSession, challenger: Deployment, installs: Ins
         return
     arms = [compare(each, installs, once=True) for each in COMPARISONS]
     found = arms[0].difference
-    word = "no difference shown" if found is None else found.word
+    word = word_of(installs, found)
     session.add(
         VerdictRow(
             deployment_id=challenger.id,
@@ -425,6 +452,13 @@ async def _conclude(session: AsyncSession, challenger: Deployment, installs: Ins
         await promote(session, challenger.id, actor=SERVICE, reason=in_words(word, found), now=now)
     elif word == "worse":
         await _stop(session, challenger, in_words(word, found), now)
+
+
+def word_of(installs: Installs, found: Difference | None) -> Word:
+    """Return the verdict; what would be another one without the installs of some address shows no difference."""
+    others = [compare(ACCEPTANCE, installs.without(crowd), once=True).difference for crowd in installs.crowds]
+    words = {"no difference shown" if each is None else each.word for each in (found, *others)}
+    return words.pop() if len(words) == 1 else "no difference shown"
 
 
 def in_words(word: str, found: Difference | None) -> str:

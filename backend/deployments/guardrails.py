@@ -21,7 +21,7 @@ Name = Literal["errors", "latency", "coverage", "dismissals", "sample ratio"]
 ALPHA = 0.01
 ALPHA_OF_EACH = ALPHA / 5
 
-# Installs of each arm, and answers, before a guardrail says anything.
+# Installs of each arm, and answers of as many installs, before a guardrail says anything.
 LEAST_INSTALLS, LEAST_ANSWERS = 20, 10
 
 # The challenger may fail to give so many of its answers.
@@ -75,7 +75,7 @@ class Reading:
 
     Attributes:
         name: of the guardrail.
-        n: what it rests on: installs of both arms, or answers of the challenger.
+        n: what it rests on: installs of both arms, or of the challenger's.
         champion, challenger: the shares; None where there is nothing to count. For errors the champion's is what is
             allowed, for the sample ratio what was set.
         breached: whether there is harm for sure; None: too little to say.
@@ -141,6 +141,9 @@ def boundary(pairs: float, alpha: float = ALPHA_OF_EACH, sharpest_at: float = SH
 
 def errors(failed: int, answers: int) -> Reading:
     """Whether the challenger fails more often than ``ERRORS_ALLOWED``.
+
+    Of each install one answer counts, drawn at random: failures come in clumps, as when one writer's draft makes it
+    fail again and again.
 
     Bets on higher shares of failures, each of which can't be expected to win while the share is allowed. What a
     mixture of bets has won is at least 1 / alpha at any time with at most the probability alpha (Ville).

@@ -63,7 +63,8 @@ class Deployment(Table):
 class Assignment(Table):
     """Which arm of a challenger's deployment an install was in when it was first exposed to it.
 
-    ``share`` is the challenger's when the arm was drawn.
+    ``share`` is the challenger's when the arm was drawn. Installs that came from one address on one day share a
+    ``crowd``, a random id; null where it is not known.
     ``moved_at`` is when a growing share took an install of the champion's arm over to the challenger.
     """
 
@@ -75,6 +76,7 @@ class Assignment(Table):
     share: Mapped[float]
     first_exposed_at: Mapped[Moment]
     moved_at: Mapped[Moment | None]
+    crowd: Mapped[UUID | None]
 
     __table_args__ = (CheckConstraint("arm IN ('champion', 'challenger')", name="arm"),)
 

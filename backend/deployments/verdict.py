@@ -25,6 +25,10 @@ ALPHA, POWER = 0.04, 0.8
 # writers do differs more than what one writer does.
 MOST_ITEMS, MOST_DRAFTS = 20, 5
 
+# So many installs that one address began on one day count at most: hundreds of them can be one person's. What they
+# decide alone is not decided.
+MOST_OF_CROWD = 5
+
 # Fewer installs say too little of how much installs differ, and then it is taken to be as much as it can be.
 ENOUGH_TO_PLAN = 100
 LARGEST_VARIANCE = 0.25

@@ -12,6 +12,7 @@ from backend.database import Conflict, Database
 from backend.deployments.service import forget_assignments
 from backend.feedback.service import forget_old_events, forget_old_refusals
 from backend.skipped import work_through
+from backend.suggestions.addresses import forget_addresses
 from backend.suggestions.service import forget_drafts, list_drafts_before, lock_drafts_before
 
 KEPT_FOR = timedelta(days=400)
@@ -32,7 +33,10 @@ async def forget_old(database: Database, now: Callable[[], datetime] = lambda: d
     day that could not be summed up is spared until it can. A draft with anything younger in it stays whole. Of several
     replicas at once, one does the work. Returns how many drafts went.
     """
-    horizon = datetime.combine(now().astimezone(UTC).date() - KEPT_FOR, time.min, UTC)
+    today = now().astimezone(UTC).date()
+    async with database.session() as session:
+        await forget_addresses(session, today)
+    horizon = datetime.combine(today - KEPT_FOR, time.min, UTC)
     try:
         async with database.session(within=60) as session:
             await _make_mine(session)

@@ -4,104 +4,95 @@ import asyncio
 from collections.abc import Sequence
 from contextvars import Context
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, ColumnElement, TableClause, bindparam, exists, insert, or_, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
 from backend.database import Database, DatabaseAway, DatabaseUnavailable
 from backend.deployments.arms import Exposure
 from backend.deployments.tables import Assignment
 from backend.problems import Problem
+from backend.suggestions.addresses import NO_BOUNDS, AddressHashes, Bounds
 from backend.suggestions.order import Order
 from backend.suggestions.schemas import DraftState
-from backend.suggestions.tables import Draft, Suggestion
+from backend.suggestions.tables import Draft, Newcomer, Suggestion
 from model.classifier import Suggested, name_in_use
 
 # Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
 RECORD_WITHIN = 1.0
 
-# Which parameter of the statement goes into which column.
-DRAFT_PARAMETERS = {"id": "draft_id", "started_at": "now"} | {
-    name: name for name in ("install_id", "kind", "site", "page", "extension_version", "model_version", "deployment_id")
+# Records an answer, with its first one the draft, and with an install's first one its arm. One statement for all rows,
+# since each more is a way to the database and back. It gives no row if the draft is another install's or full, or if it
+# would be new and its address has begun as many installs or drafts today as it may; only new ones are counted. The row
+# of the address is locked before any draft's.
+RECORD = """
+WITH admitted AS (
+    INSERT INTO newcomer (day, address, crowd, installs, drafts)
+    SELECT :day, :address, gen_random_uuid(),
+        CASE WHEN EXISTS (SELECT FROM draft WHERE install_id = :install_id) THEN 0 ELSE 1 END, 1
+    WHERE :address IS NOT NULL AND NOT EXISTS (SELECT FROM draft WHERE id = :draft_id)
+    ON CONFLICT (day, address) DO UPDATE
+    SET installs = newcomer.installs + excluded.installs, drafts = newcomer.drafts + 1
+    WHERE newcomer.installs + excluded.installs <= :most_installs AND newcomer.drafts < :most_drafts
+    RETURNING crowd
+), begun AS (
+    INSERT INTO draft (id, install_id, kind, site, page, extension_version, model_version, started_at, deployment_id)
+    SELECT :draft_id, :install_id, :kind, :site, :page, :extension_version, :model_version, :now, :deployment_id
+    WHERE :address IS NULL OR EXISTS (SELECT FROM admitted)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), own AS (
+    SELECT id FROM begun
+    UNION ALL
+    SELECT id FROM draft
+    WHERE id = :draft_id AND install_id = :install_id
+        AND NOT EXISTS (SELECT FROM suggestion WHERE draft_id = :draft_id OFFSET :most_suggestions - 1)
+), assigned AS (
+    INSERT INTO assignment (deployment_id, install_id, arm, share, first_exposed_at, crowd)
+    SELECT :deployment_id, :install_id, :arm, :share, :now, coalesce(
+        (SELECT crowd FROM admitted),
+        (SELECT crowd FROM newcomer WHERE day = :day AND address = :address)
+    )
+    WHERE :arm IS NOT NULL AND EXISTS (SELECT FROM own)
+    ON CONFLICT (deployment_id, install_id) DO NOTHING
+)
+INSERT INTO suggestion (id, draft_id, model_version, deployment_id, created_at, latency_ms, title_chars, body_chars,
+    chosen_tags, tags, names, scores, confident, "order")
+SELECT :suggestion_id, :draft_id, :model_version, :deployment_id, :now, :latency_ms, :title_chars, :body_chars,
+    :chosen_tags, :tags, :names, :scores, :confident, :order
+WHERE EXISTS (SELECT FROM own)
+RETURNING id
+"""
+
+# Of what type each parameter is, by the column that it goes into; the rest are named as theirs.
+TYPES: dict[str, ColumnElement[Any]] = {
+    **{column.name: column for table in (Draft, Assignment, Suggestion) for column in table.__table__.c},
+    "suggestion_id": Suggestion.__table__.c.id,
+    "now": Draft.__table__.c.started_at,
+    "day": Newcomer.__table__.c.day,
+    "address": Newcomer.__table__.c.address,
+    **dict.fromkeys(("most_installs", "most_drafts", "most_suggestions"), Newcomer.__table__.c.drafts),
 }
-ASSIGNMENT_PARAMETERS = {"first_exposed_at": "now"} | {
-    name: name for name in ("deployment_id", "install_id", "arm", "share")
-}
-SUGGESTION_PARAMETERS = {"id": "suggestion_id", "created_at": "now"} | {
-    name: name
-    for name in (
-        "draft_id",
-        "model_version",
-        "deployment_id",
-        "latency_ms",
-        "title_chars",
-        "body_chars",
-        "chosen_tags",
-        "tags",
-        "names",
-        "scores",
-        "confident",
-        "order",
-    )
-}
 
 
-def _recording() -> ReturningInsert[tuple[UUID]]:
-    """The statement that records an answer, with its first one the draft, and with an install's first one its arm.
-
-    One statement for all rows, since each more is a way to the database and back; put together once, since
-    that takes longer than running it. It gives no row if the draft is another install's.
-    """
-    drafts, suggestions = cast(TableClause, Draft.__table__), cast(TableClause, Suggestion.__table__)
-    assignments = cast(TableClause, Assignment.__table__)
-
-    def given(table: TableClause, parameters: dict[str, str]) -> dict[str, BindParameter[Any]]:
-        return {name: _given(table.c[name], parameter) for name, parameter in parameters.items()}
-
-    begun = (
-        upsert(drafts)
-        .values(given(drafts, DRAFT_PARAMETERS))
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(drafts.c.id)
-        .cte("begun")
-    )
-    own = or_(
-        exists(select(begun.c.id)),
-        exists().where(
-            drafts.c.id == _given(drafts.c.id, "draft_id"),
-            drafts.c.install_id == _given(drafts.c.install_id, "install_id"),
-        ),
-    )
-    exposed = select(*given(assignments, ASSIGNMENT_PARAMETERS).values())
-    assigned = (
-        upsert(assignments)
-        .from_select(list(ASSIGNMENT_PARAMETERS), exposed.where(own, _given(assignments.c.arm, "arm").is_not(None)))
-        .on_conflict_do_nothing(index_elements=["deployment_id", "install_id"])
-        .cte("assigned")
-    )
-    row = select(*given(suggestions, SUGGESTION_PARAMETERS).values())
-    return (
-        insert(suggestions)
-        .from_select(list(SUGGESTION_PARAMETERS), row.where(own))
-        .returning(suggestions.c.id)
-        .add_cte(assigned)
-    )
+def _with_types(statement: str) -> TextClause:
+    names = text(statement).compile().params
+    return text(statement).bindparams(*(bindparam(name, type_=TYPES[name].type) for name in names))
 
 
-def _given(column: ColumnElement[Any], parameter: str) -> BindParameter[Any]:
-    return bindparam(parameter, type_=column.type)
-
-
-RECORDING = _recording()
+RECORDING = _with_types(RECORD)
 _compiled = RECORDING.compile(dialect=dialect())  # type: ignore[no-untyped-call]
 RECORDING_TEXT = str(_compiled)
 PARAMETERS = tuple(_compiled.positiontup or ())
 """The statement as PostgreSQL gets it, and its parameters in their order."""
+
+
+# Why an answer was not recorded: the database is away or slow; its draft has as many as one may have; its address has
+# begun as many installs or drafts today as it may.
+Unrecorded = Literal["unrecorded", "draft_full", "over_bounds"]
 
 
 def values_of(
@@ -112,11 +103,14 @@ def values_of(
     now: datetime,
     exposure: Exposure | None,
     order: Order,
+    bounds: Bounds = NO_BOUNDS,
 ) -> dict[str, Any]:
-    """The statement's parameters for one answer given ``now``."""
+    """The statement's parameters for one answer given ``now``, but for its address."""
     tags = [each.tag for each in suggested]
     names = [name_in_use(tag) for tag in tags]
-    return {
+    return bounds.parameters | {
+        "day": now.astimezone(UTC).date(),
+        "address": None,
         "suggestion_id": uuid4(),
         "draft_id": draft.draft_id,
         "install_id": draft.install_id,
@@ -187,8 +181,10 @@ class Recorder:
     that speak of a suggestion which a crash has lost would be refused.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bounds: Bounds = NO_BOUNDS) -> None:
         self._database = database
+        self._bounds = bounds
+        self.hashes = AddressHashes(database)
         self._waiting: list[_Recording] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -200,13 +196,16 @@ class Recorder:
         latency_ms: float,
         exposure: Exposure | None = None,
         order: Order = "model",
-    ) -> UUID | None:
-        """Record an answer; None if the database is away or slow.
+        client: str = "",
+    ) -> UUID | Unrecorded:
+        """Record an answer to a client (see `backend.clients`); return the suggestion's id, or why there is none.
 
         Raises:
             Problem: 409, the draft belongs to another install.
         """
-        recording = _Recording(values_of(draft, suggested, version, latency_ms, datetime.now(UTC), exposure, order))
+        now = datetime.now(UTC)
+        values = values_of(draft, suggested, version, latency_ms, now, exposure, order, self._bounds)
+        recording = _Recording(values, client if self._bounds.installs or self._bounds.drafts else "")
         self._waiting.append(recording)
         if self._writing is None:
             # In a context of its own: what it logs is about many answers, and not about the request that began it.
@@ -215,18 +214,33 @@ class Recorder:
             async with asyncio.timeout(RECORD_WITHIN):
                 return await recording.done
         except TimeoutError:
-            return None
+            return "unrecorded"
 
     async def _write(self) -> None:
         """Write what waits, until nothing does."""
         try:
             while self._waiting:
-                # Whose time is up has been answered. In the order of drafts, so that replicas can't deadlock.
+                # Whose time is up has been answered.
                 taken = [each for each in self._waiting if not each.done.done()]
                 self._waiting = []
-                await self._write_together(sorted(taken, key=lambda each: each.draft_id))
+                try:
+                    await self._hash_addresses(taken)
+                except DatabaseUnavailable:
+                    for each in taken:
+                        each.end("unrecorded")
+                    continue
+                # In the order of their locks, so that replicas can't deadlock.
+                await self._write_together(
+                    sorted(taken, key=lambda each: (each.values["address"] or b"", each.draft_id))
+                )
         finally:
             self._writing = None
+
+    async def _hash_addresses(self, recordings: Sequence["_Recording"]) -> None:
+        known = [each for each in recordings if each.client]
+        await self.hashes.prepare([each.values["day"] for each in known])
+        for each in known:
+            each.values["address"] = self.hashes.hash(each.client, each.values["day"])
 
     async def _write_together(self, recordings: Sequence["_Recording"]) -> None:
         """Write some answers in one transaction; if one of them spoils it, each in its own."""
@@ -234,11 +248,11 @@ class Recorder:
             left = recordings
             for _ in range(ATTEMPTS):
                 left = await self._attempt(left)
-            for each in left:
-                each.fail(another_installs_draft())
+            if left:
+                await self._explain(left)
         except DatabaseAway:
             for each in recordings:
-                each.end(None)
+                each.end("unrecorded")
         except Exception as error:
             if len(recordings) == 1:
                 recordings[0].give_up(error)
@@ -248,27 +262,42 @@ class Recorder:
                     await self._write_together([each])
 
     async def _attempt(self, recordings: Sequence["_Recording"]) -> list["_Recording"]:
-        """Write some answers; return those that could not be, for their drafts are others'."""
+        """Write some answers; return those that could not be."""
         if not recordings:
             return []
-        rows = [each.row for each in recordings]
+        rows = [[each.values[name] for name in PARAMETERS] for each in recordings]
         written = {id for (id,) in await self._database.fetch_many(RECORDING_TEXT, rows, within=RECORD_WITHIN)}
         for each in recordings:
             if each.suggestion_id in written:
                 each.end(each.suggestion_id)
         return [each for each in recordings if each.suggestion_id not in written]
 
+    async def _explain(self, recordings: Sequence["_Recording"]) -> None:
+        """Say of answers that the statement did not take why that is so."""
+        ids = [each.draft_id for each in recordings]
+        async with self._database.session(within=RECORD_WITHIN) as session:
+            rows = await session.execute(select(Draft.id, Draft.install_id).where(Draft.id.in_(ids)))
+            begun_by = {row.id: row.install_id for row in rows}
+        for each in recordings:
+            begun = begun_by.get(each.draft_id)
+            if begun is None:
+                each.end("over_bounds")
+            elif begun == each.values["install_id"]:
+                each.end("draft_full")
+            else:
+                each.fail(another_installs_draft())
+
 
 class _Recording:
-    """An answer that waits for its record."""
+    """An answer to a client that waits for its record."""
 
-    def __init__(self, values: dict[str, Any]) -> None:
+    def __init__(self, values: dict[str, Any], client: str) -> None:
         self.draft_id: UUID = values["draft_id"]
         self.suggestion_id: UUID = values["suggestion_id"]
-        self.row = [values[name] for name in PARAMETERS]
-        self.done: asyncio.Future[UUID | None] = asyncio.get_running_loop().create_future()
+        self.values, self.client = values, client
+        self.done: asyncio.Future[UUID | Unrecorded] = asyncio.get_running_loop().create_future()
 
-    def end(self, recorded: UUID | None) -> None:
+    def end(self, recorded: UUID | Unrecorded) -> None:
         """Say what became of it, unless its time is up."""
         if not self.done.done():
             self.done.set_result(recorded)
@@ -276,7 +305,7 @@ class _Recording:
     def give_up(self, error: Exception) -> None:
         """Say that it could not be written alone either: nobody's fault, or one of ours."""
         if isinstance(error, DatabaseUnavailable):
-            self.end(None)
+            self.end("unrecorded")
         else:
             self.fail(error)
 

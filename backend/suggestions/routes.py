@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 
 from backend import logs
+from backend.clients import client_of
 from backend.suggestions.schemas import Batch, BatchAnswer, DraftState, RecordedAnswer
 from backend.suggestions.service import Suggester
 
@@ -13,7 +14,7 @@ router = APIRouter(prefix="/api/v1/suggestions", tags=["suggestions"])
 async def suggest(draft: DraftState, request: Request) -> RecordedAnswer:
     """Suggest tags for one state of a draft."""
     logs.note(extension_version=draft.extension_version)
-    return await suggester(request).answer(draft)
+    return await suggester(request).answer(draft, client_of(request.scope))
 
 
 @router.post("/batch")

@@ -18,6 +18,7 @@ from backend.deployments.arms import Begun
 from backend.deployments.serving import KINDS_WITH_ARMS, Choice, Serving
 from backend.deployments.shadowing import Shadows
 from backend.observability import CHALLENGER_ANSWERS, INFERENCE, SUGGESTIONS
+from backend.suggestions.addresses import NO_BOUNDS, Bounds
 from backend.suggestions.begun import BegunDrafts
 from backend.suggestions.line import Line
 from backend.suggestions.order import Order, order_of, shuffled
@@ -39,12 +40,19 @@ class Suggester:
     """
 
     def __init__(
-        self, serving: Serving, database: Database, totals: Totals, *, random_order_share: float = 0.0
+        self,
+        serving: Serving,
+        database: Database,
+        totals: Totals,
+        *,
+        random_order_share: float = 0.0,
+        bounds: Bounds = NO_BOUNDS,
     ) -> None:
         self.serving = serving
         self._random_order_share = random_order_share
         self._begun = BegunDrafts(database)
-        self._recorder = Recorder(database)
+        self._recorder = Recorder(database, bounds)
+        self.prepare_hashes = self._recorder.hashes.prepare_ahead
         self._totals = totals
         self._cores = Cores()
         self._line = Line()
@@ -59,8 +67,8 @@ class Suggester:
         """The champion, which answers whatever is not part of an experiment."""
         return self.serving.champion
 
-    async def answer(self, draft: DraftState) -> RecordedAnswer:
-        """Answer one state of a draft, and record the answer if the writer agreed.
+    async def answer(self, draft: DraftState, client: str = "") -> RecordedAnswer:
+        """Answer one state of a draft to a client, and record the answer if the writer agreed.
 
         Raises:
             Problem: 409, the draft belongs to another install; 503, too many drafts wait already.
@@ -78,12 +86,13 @@ class Suggester:
         suggestion_id, order = None, self._order_of(draft)
         if draft.record:
             with span("recording"):
-                suggestion_id = await self._recorder.record_in_time(
-                    draft, suggested, version, latency_ms, exposure=choice.exposure, order=order
+                recorded = await self._recorder.record_in_time(
+                    draft, suggested, version, latency_ms, exposure=choice.exposure, order=order, client=client
                 )
-            if suggestion_id is None:
-                self._count("unrecorded")
+            if not isinstance(recorded, UUID):
+                self._count(recorded)
             else:
+                suggestion_id = recorded
                 SUGGESTIONS.labels("recorded").inc()
                 if draft.kind == "ask":
                     self.shadows.offer(suggestion_id, partial(suggest, draft=draft, chosen_tags=draft.chosen_tags))

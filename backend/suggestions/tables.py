@@ -1,5 +1,6 @@
 """Tables of a draft and of the suggestions given for it. The draft's text is never stored, only lengths."""
 
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, func, text
@@ -40,6 +41,34 @@ class Draft(Table):
         Index("ix_draft_deployment_id", "deployment_id", postgresql_where=text("deployment_id IS NOT NULL")),
         Index("ix_draft_demo", "install_id", postgresql_where=text("kind = 'demo'")),
     )
+
+
+class AddressSalt(Table):
+    """What a day's addresses are hashed with, in all processes; forgotten after the day, and with it what they were."""
+
+    __tablename__ = "address_salt"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    salt: Mapped[bytes]
+
+
+class Newcomer(Table):
+    """How many installs and drafts an address (a /64 of IPv6) has begun on a day (UTC); forgotten after the day.
+
+    Attributes:
+        address: salted and hashed.
+        crowd: what installs of it share in experiments; says nothing of the address.
+        installs: new ones, of which no draft was known.
+        drafts: new ones.
+    """
+
+    __tablename__ = "newcomer"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    crowd: Mapped[UUID]
+    installs: Mapped[int]
+    drafts: Mapped[int]
 
 
 class Suggestion(Table):

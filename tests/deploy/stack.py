@@ -69,6 +69,8 @@ def settings(folder: Path, database: str) -> dict[str, str]:
         "TAGALONG_FORWARDED_ALLOW_IPS": "127.0.0.1",
         "TAGALONG_MODEL_TIER": "light",
         "TAGALONG_RATE_LIMIT": "0",
+        "TAGALONG_INSTALLS_PER_ADDRESS": "0",
+        "TAGALONG_DRAFTS_PER_ADDRESS": "0",
         "TAGALONG_DRAIN_SECONDS": "4",
     }
 

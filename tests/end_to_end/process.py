@@ -21,8 +21,10 @@ PATIENCE_S = 60.0
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TAGALONG_")}
-    ours = {"TAGALONG_DATA_DIR": str(data_dir), "TAGALONG_PORT": "0", "TAGALONG_RATE_LIMIT": "0"}
-    return clean | ours | settings
+    ours = {"TAGALONG_DATA_DIR": str(data_dir), "TAGALONG_PORT": "0"}
+    # All clients are this machine.
+    limits = ("RATE_LIMIT", "INSTALLS_PER_ADDRESS", "DRAFTS_PER_ADDRESS")
+    return clean | ours | {f"TAGALONG_{limit}": "0" for limit in limits} | settings
 
 
 @contextmanager

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from backend.suggestions import recording
 from tests.backend.deployments.deploying import Deploying, deploying
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine, what may be recorded is."""
+    monkeypatch.setattr(recording, "RECORD_WITHIN", 60.0)
 
 
 @pytest.fixture

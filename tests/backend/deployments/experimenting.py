@@ -60,6 +60,8 @@ class Experiment:
         offers: float = 1.0,
         latency_ms: float = 5.0,
         drafts: int = 2,
+        fails: bool = False,
+        crowd: UUID | None = None,
         moved_at: datetime | None = None,
     ) -> UUID:
         """An install with some drafts of three chips each, posted with those that were accepted and one more tag."""
@@ -72,6 +74,7 @@ class Experiment:
                 "share": self.share,
                 "first_exposed_at": NOW - timedelta(days=10) + timedelta(minutes=len(self.arms)),
                 "moved_at": moved_at,
+                "crowd": crowd,
             }
         )
         for number in range(drafts):
@@ -89,7 +92,8 @@ class Experiment:
                 posted_at=at + timedelta(minutes=9),
                 posted_tags=posted,
             )
-            suggestion = self.writer.suggestion(draft, tags, latency_ms=latency_ms)
+            given_by = {"model_version": CHAMPION} if fails else {}
+            suggestion = self.writer.suggestion(draft, tags, latency_ms=latency_ms, **given_by)
             refused = [tag for tag in tags if tag not in taken and self.pick.random() < dismisses]
             for tag in tags:
                 seen = at + timedelta(minutes=1)

@@ -72,8 +72,7 @@ async def test_before_the_horizon_there_is_no_verdict_and_the_guardrails_are_rea
     standing = await experiment.standing()
     assert standing.verdict is None
     assert set(standing.guardrails) == set(guardrails.TITLES)
-    assert {row.breached for name, row in standing.guardrails.items() if name != "errors"} == {False}
-    assert standing.guardrails["errors"].breached is None
+    assert {row.breached for row in standing.guardrails.values()} == {False}
     assert (await experiment.deployment()).ended_at is None
 
 
@@ -186,13 +185,27 @@ async def test_the_service_judges_by_itself(begun: Any, make_service: Any) -> No
 
 async def test_one_that_fails_to_answer_is_rolled_back(begun: Any) -> None:
     experiment = await begun()
-    experiment.install("champion", accepts=0.4)
+    for number in range(20):
+        experiment.install("challenger", accepts=0.4, fails=number < 6)
     await experiment.write()
     async with experiment.engine.begin() as connection:
-        row = {"deployment_id": experiment.values["id"], "minute": NOW, "answers": 20, "failed": 6}
+        row = {"deployment_id": experiment.values["id"], "minute": NOW, "answers": 90, "failed": 27}
         await connection.execute(insert(Failure), row)
     await experiment.judge()
-    assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 6 of 20 answers failed")
+    because = (await experiment.deployment()).ended_because
+    assert because.startswith("guardrail: errors: 6 of 20 answers failed")
+    assert because.endswith("(of all that were asked for: 27 of 90)")
+
+
+async def test_answers_that_fail_again_and_again_for_one_install_end_nothing(begun: Any) -> None:
+    experiment = await begun()
+    experiment.install("challenger", accepts=0.4, drafts=60, fails=True)
+    for _ in range(19):
+        experiment.pairs(1, 0.4, 0.4)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_at is None
+    assert (await experiment.standing()).guardrails["errors"].words.startswith("1 of 20 answers failed")
 
 
 async def test_arms_out_of_proportion_end_it(begun: Any) -> None:

@@ -12,8 +12,8 @@ from backend.deployments.guardrails import ALPHA_OF_EACH, boundary, errors, samp
 from tests.backend.deployments.population import Population
 
 
-def breached(installs: Installs, failed: int = 0, answers: int = 1_000) -> set[str]:
-    return {each.name for each in read_guardrails(installs, failed, answers) if each.breached}
+def breached(installs: Installs) -> set[str]:
+    return {each.name for each in read_guardrails(installs) if each.breached}
 
 
 def looks(
@@ -111,5 +111,5 @@ def test_harm_is_found_while_few_have_met_it(name: str, changes: dict[str, float
 
 def test_too_few_installs_say_nothing() -> None:
     first = next(looks(1, installs=30))
-    readings = {each.name: each for each in read_guardrails(first, 0, 0)}
+    readings = {each.name: each for each in read_guardrails(first)}
     assert [readings[name].breached for name in ("errors", "latency", "coverage", "dismissals")] == [None] * 4

@@ -1,0 +1,125 @@
+"""What the installs of one address show alone decides nothing: nobody can roll back or promote a version by himself."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.deployments.experiment import Experiments
+from backend.deployments.verdict import MOST_OF_CROWD
+from tests.backend.deployments.deploying import deploying, fail_where_it_says
+from tests.backend.deployments.experimenting import NOW, Experiment
+from tests.backend.deployments.registry import register
+from tests.backend.service import a_draft, an_event
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def begun(engine: AsyncEngine, database_url: str) -> Any:
+    made: list[Experiment] = []
+
+    async def begin(**more: Any) -> Experiment:
+        made.append(Experiment(engine, database_url, **more))
+        await made[-1].begin()
+        return made[-1]
+
+    yield begin
+    for each in made:
+        await each.database.close()
+
+
+def crowd_of(size: int, experiment: Experiment, **does: Any) -> UUID:
+    """So many installs of one address in the challenger's arm."""
+    crowd = uuid4()
+    for _ in range(size):
+        experiment.install("challenger", crowd=crowd, **{"accepts": 0.4} | does)
+    return crowd
+
+
+HARM = [
+    {"dismisses": 1.0, "accepts": 0.0},
+    {"offers": 0.0},
+    {"fails": True},
+    {"latency_ms": 900.0},
+    {},
+]
+
+
+@pytest.mark.parametrize("does", HARM, ids=["dismisses", "is offered nothing", "fails", "is slow", "is many"])
+async def test_d5_hundreds_of_installs_of_one_address_roll_nothing_back(begun: Any, does: dict[str, Any]) -> None:
+    experiment = await begun()
+    experiment.pairs(20, 0.4, 0.4)
+    crowd_of(200, experiment, drafts=1, **does)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_at is None
+    assert (await experiment.standing()).exposed == (20, 20 + MOST_OF_CROWD)
+
+
+async def test_d5_the_same_harm_met_by_many_addresses_ends_it(begun: Any) -> None:
+    experiment = await begun()
+    experiment.pairs(20, 0.4, 0.4)
+    for _ in range(8):
+        crowd_of(3, experiment, drafts=1, fails=True)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 24 of 44 answers failed")
+
+
+@pytest.mark.parametrize("accepts", [0.0, 1.0])
+async def test_d5_one_address_neither_promotes_nor_refutes_at_the_last_day(begun: Any, accepts: float) -> None:
+    experiment = await begun(until=NOW, promote_if_better=True, horizon=5_000)
+    experiment.pairs(3, 0.5, 0.5)
+    crowd, honest = uuid4(), len(experiment.arms)
+    for number in range(400):
+        arm = ("champion", "challenger")[number % 2]
+        does = accepts if arm == "challenger" else 1 - accepts
+        experiment.install(arm, accepts=does, crowd=crowd, drafts=8)
+    await experiment.write()
+    await experiment.judge()
+    standing = await experiment.standing()
+    assert standing.verdict.word == "no difference shown"
+    assert sum(standing.exposed) == honest + MOST_OF_CROWD
+    assert (await experiment.deployment()).ended_at is None
+
+
+async def test_d5_what_all_addresses_agree_on_is_the_verdict(begun: Any) -> None:
+    experiment = await begun(horizon=80)
+    experiment.pairs(40, 0.3, 0.7)
+    crowd_of(5, experiment, accepts=0.7)
+    await experiment.write()
+    await experiment.judge()
+    assert (await experiment.standing()).verdict.word == "better"
+
+
+async def test_d5_requests_of_one_address_count_as_few_installs(
+    database_url: str, models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(models, 1)
+    fail_where_it_says(monkeypatch, version)
+    async with deploying(database_url, models, installs_per_address=30) as deployed:
+        await deployed.deploy(1, 0.5, horizon=40, smallest_difference=0.05, promote_if_better=True)
+        service = deployed.service
+        unrecorded = 0
+        for _ in range(40):
+            draft = a_draft(title="My pandas script fails to merge two frames")
+            answer = await service.suggest(**draft)
+            assert answer["items"]
+            if answer["suggestion_id"] is None:
+                unrecorded += 1
+                continue
+            item = {"suggestion_id": answer["suggestion_id"], "tag": answer["items"][0]["tag"]}
+            events = [an_event("viewed", 1, draft, **item, position=1), an_event("dismissed", 2, draft, **item)]
+            await service.send(draft["install_id"], events)
+        assert unrecorded == 10
+        await deployed.serving.flush()
+        crowds = await service.rows("SELECT DISTINCT crowd FROM assignment")
+        assert len(crowds) == 1
+        assert crowds[0]["crowd"] is not None
+        await Experiments(deployed.database).judge()
+        rows = await service.rows("SELECT ended_at FROM deployment")
+        assert [row["ended_at"] for row in rows] == [None]
+        (row,) = await service.rows("SELECT champion_installs + challenger_installs AS n FROM standing")
+        assert row["n"] == MOST_OF_CROWD
