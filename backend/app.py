@@ -6,10 +6,11 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from backend import health, problems, traces
 from backend.acceptance.sums import SUM_EVERY, sum_up
@@ -93,6 +94,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         # FastAPI's pages for it load scripts from elsewhere, which could then read what the admin may read here.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         responses=problems.RESPONSES,
     )
@@ -104,6 +106,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     app.include_router(install_routes.router)
     app.include_router(health.router)
     app.include_router(trial_routes.router)
+    app.add_route("/openapi.json", openapi_route(app), include_in_schema=False)
     problems.install(app, on_malformed=lambda: app.state.totals.count("requests malformed"))
     app.include_router(
         admin_router(
@@ -125,6 +128,16 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         app.add_middleware(traces.Traces)
     app.add_middleware(RequestTimer)
     return app
+
+
+def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
+    """Return the route of the OpenAPI document, which FastAPI's own would write anew for each request."""
+    document = cache(lambda: JSONResponse(app.openapi()).body)
+
+    async def openapi(request: Request) -> Response:
+        return Response(document(), media_type="application/json")
+
+    return openapi
 
 
 async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import resource
 import socket
 import ssl
 import time
@@ -106,6 +107,38 @@ async def test_an_endless_body_is_cut_off_with_a_problem(stack: Stack, path: str
     assert head.startswith(b"HTTP/1.1 413")
     assert "send less" in json.loads(body)["detail"]
     assert b"content-type: application/problem+json" in head.lower()
+
+
+async def fall_silent(stack: Stack) -> socket.socket:
+    """A connection that asks for more than its buffers take, and reads nothing of it."""
+    plain = socket.create_connection(("127.0.0.1", urlsplit(stack.proxy.address).port), timeout=60)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    silent = await asyncio.to_thread(stack.proxy.trust.wrap_socket, plain, server_hostname="localhost")
+    silent.setblocking(False)
+    silent.send(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+    return silent
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_d2_others_are_served_beside_800_connections_that_never_read(stack: Stack) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    silent: list[socket.socket] = []
+    try:
+        for _ in range(40):
+            silent += await asyncio.gather(*(fall_silent(stack) for _ in range(20)))
+        draft = json.dumps(a_draft()).encode()
+
+        def others_are_served() -> bool:
+            return all(ask(stack, "/api/v1/suggestions", draft)[0] == 200 for _ in range(20))
+
+        # What the kernel's buffers take of 80,000 answers is work like any other, and may be in the way for a moment.
+        await asyncio.to_thread(until, others_are_served, within=120)
+    finally:
+        for connection in silent:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.slow
