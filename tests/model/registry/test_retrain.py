@@ -84,6 +84,14 @@ def test_the_next_version_suggests_a_tag_that_the_champion_did_not_know(done: Re
     assert about["retrained"]["months"] == {"2026-10": 33}
 
 
+def test_e1_version_and_report_say_how_many_questions_were_left_out(done: Retraining) -> None:
+    about = done.version(1)
+    assert about["left_out"] == 0
+    checks = {check["name"]: check["says"] for check in about["checks"]}
+    assert checks["compared on"] == f"0 of {about['metrics']['n']} questions left out"
+    assert "compared on: 0 of" in (done.registry / "1" / "RETRAINING.md").read_text()
+
+
 def test_it_learns_from_the_site_and_not_from_what_events_say(done: Retraining) -> None:
     assert "taught-by-a-stranger" not in Classifier.load(done.registry / "1").tags
     prepared = pl.read_parquet(next((done.registry / ".retraining").glob("prepared-*.parquet")))
