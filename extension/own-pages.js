@@ -64,6 +64,23 @@ export function onChange(listener) {
   new BroadcastChannel(CHANGES).addEventListener("message", listener);
 }
 
+/**
+ * Says that the consents are kept; a yes brings no tags where no service answers.
+ *
+ * @param {string} id  of the line
+ * @param {Settings} kept
+ * @param {{yes: string, no: string}} keys  of the sentences where all is well
+ * @returns {Promise<boolean>} whether a service is missing
+ */
+export async function sayKept(id, { drafts }, { yes, no }) {
+  if (drafts) news(id, words("optionsSaved"));
+  const { service, message } = await say("check", {});
+  const missing = service === "away";
+  if (missing) news(id, words("welcomeAway", message), "bad");
+  else news(id, words(drafts ? yes : no), "good");
+  return missing;
+}
+
 /** @param {number} count */
 export const number = (count) => new Intl.NumberFormat(LANGUAGE).format(count);
 

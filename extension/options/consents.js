@@ -1,7 +1,7 @@
 /** The two consents, as on the welcome page. */
 
 import { words } from "../browser.js";
-import { consent, news, part } from "../own-pages.js";
+import { consent, news, part, sayKept } from "../own-pages.js";
 
 const drafts = part("drafts", HTMLInputElement);
 const counts = part("counts", HTMLInputElement);
@@ -17,7 +17,7 @@ async function keep() {
   const before = { drafts: drafts.checked, counts: counts.checked };
   const kept = await consent(drafts.checked, drafts.checked && counts.checked);
   if (kept) {
-    news("consents-news", words(kept.drafts ? "optionsSaved" : "optionsSavedNo"), "good");
+    await sayKept("consents-news", kept, { yes: "optionsSaved", no: "optionsSavedNo" });
   } else {
     // Nothing changed on disk, so nobody else puts the switches back.
     drafts.checked &&= !before.drafts;

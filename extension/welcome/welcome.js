@@ -3,7 +3,7 @@
 import { suggestionRequest } from "../background/api.js";
 import { DEFAULTS, ownMachine } from "../background/settings.js";
 import { words } from "../browser.js";
-import { consent, localise, news, openWhen, part } from "../own-pages.js";
+import { consent, localise, news, openWhen, part, sayKept } from "../own-pages.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").Draft} Draft */
@@ -52,6 +52,7 @@ const EVENTS = [
 
 const drafts = part("drafts", HTMLInputElement);
 const counts = part("counts", HTMLInputElement);
+const how = part("how", HTMLElement);
 let settings = DEFAULTS;
 
 /** Shows the requests as they would be sent under the consents chosen now. */
@@ -91,12 +92,22 @@ drafts.addEventListener("change", () => {
 });
 counts.addEventListener("change", showExamples);
 
+/** Says what was kept; and, while no service answers, how to get one. */
+async function tellKept() {
+  const missing = await sayKept("news", settings, { yes: "welcomeYes", no: "welcomeNo" });
+  how.hidden = !missing;
+  part("how-text", HTMLElement).textContent = words(ownMachine(settings.server) ? "welcomeHowOwn" : "welcomeHowOther");
+}
+
+// Come back to once a service was started.
+addEventListener("focus", () => how.hidden || void tellKept());
 part("form", HTMLFormElement).addEventListener("submit", async (event) => {
   event.preventDefault();
   const kept = await consent(drafts.checked, counts.checked);
   part("ask", HTMLElement).hidden = !kept?.drafts;
+  settings = kept ?? settings;
   if (kept === null) news("news", words("welcomeNotKept"), "bad");
-  else news("news", words(kept.drafts ? "welcomeYes" : "welcomeNo"), "good");
+  else void tellKept();
   // Enter in a switch saves as well: what comes next is here, not where the switch is.
   part("news", HTMLElement).focus({ preventScroll: true });
 });

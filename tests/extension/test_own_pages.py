@@ -575,3 +575,34 @@ def test_b20_errors_of_the_service_are_told_in_the_browsers_language(
     expect(note).to_contain_text("Les suggestions de tags sont indisponibles.")
     expect(note).to_contain_text(said)
     expect(note).not_to_contain_text("fails")
+
+
+def test_b13_a_yes_without_a_service_says_so_and_how_to_get_one(
+    new_install: BrowserContext, service: RecordingServer
+) -> None:
+    service.stop()
+    page = own_page(new_install, WELCOME)
+    page.locator("#drafts").check()
+    page.locator("button.primary").click()
+    news, how = page.locator("#news"), page.locator("#how")
+    expect(news).to_have_text(f"Saved, but there are no suggestions yet: No answer from {service.url}.")
+    expect(how).to_contain_text("make run")
+    expect(how.get_by_role("link", name="Settings")).to_have_attribute("href", "../options/options.html")
+    assert stored(new_install, "settings")["drafts"] is True
+    options = own_page(new_install, OPTIONS)
+    options.locator("#counts").check()
+    expect(options.locator("#consents-news")).to_contain_text("no suggestions yet")
+    # Started meanwhile, it is found when the writer comes back.
+    service.start()
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(news).to_have_text("Saved. Suggestions are on.")
+    expect(how).to_be_hidden()
+
+
+def test_b13_another_machines_service_is_started_by_whoever_runs_it(new_install: BrowserContext) -> None:
+    store(new_install, settings={"server": "https://tags.example.org"})
+    page = own_page(new_install, WELCOME)
+    page.locator("#drafts").check()
+    page.locator("button.primary").click()
+    expect(page.locator("#how")).to_contain_text("whoever runs the service")
+    expect(page.locator("#how")).not_to_contain_text("make run")
