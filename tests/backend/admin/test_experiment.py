@@ -57,7 +57,7 @@ async def test_arms_stand_side_by_side_with_the_way_to_the_horizon(admin: Admin,
     assert acceptance["difference_low"] < acceptance["difference"] < acceptance["difference_high"]
 
     guardrails = {row["guardrail"]: row["breached"] for row in await admin.rows("guardrails")}
-    assert guardrails == {"errors": None, "latency": "no", "coverage": "no", "dismissals": "no", "sample ratio": "no"}
+    assert guardrails == {"errors": "no", "latency": "no", "coverage": "no", "dismissals": "no", "sample ratio": "no"}
     (row,) = await admin.rows("deployments")
     assert (row["model_version"], row["role"], row["horizon"]) == (CHALLENGER, "challenger", 160)
     assert (row["stands"], row["verdict_difference"]) == ("not enough yet: 80 of 160 installs", None)
