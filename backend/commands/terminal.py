@@ -18,6 +18,7 @@ from backend.database import (
     WHAT_TO_DO,
     Database,
     DatabaseAway,
+    DatabaseBusy,
     DatabaseDamaged,
     MayNotMigrate,
     NewerSchema,
@@ -68,6 +69,8 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
         raise click.ClickException(f"the database is damaged: {error}. {WHAT_TO_DO}") from None
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
+    except DatabaseBusy as error:
+        raise click.ClickException(f"nothing was changed: {error}. Try again.") from None
     except (NewerSchema, MayNotMigrate, EmbeddedFailure) as error:
         raise click.ClickException(str(error)) from None
 

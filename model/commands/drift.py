@@ -27,7 +27,7 @@ from model.files import write_atomically
 @click.option(
     "--reference",
     "reference_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=out_file,
     help=f"What to compare with.  [default: {reference.REFERENCE_FILE} in the model's folder]",
 )
 @click.option("--json", "json_file", type=out_file, help="Write the key figures here.")

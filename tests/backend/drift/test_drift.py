@@ -26,7 +26,7 @@ from model.drift.findings import findings, verdict
 from model.drift.reference import summarised
 from model.drift.traffic import of_lines
 from tests.backend.admin.conftest import HTML, NOW, admin_at
-from tests.backend.service import Service, a_draft, an_event
+from tests.backend.service import DEMO_WEEK, Service, a_draft, an_event
 from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
 TODAY = datetime.now(UTC).date()
@@ -147,7 +147,7 @@ def test_from_export_to_import_by_the_commands(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
-    done = invoke(server, database_url, "demo", "--days", "3", "--drafts", "90")
+    done = invoke(server, database_url, *DEMO_WEEK, "--drafts", "40")
     assert done.exit_code == 0, done.output
     export, mine, found = tmp_path / "came.jsonl.gz", tmp_path / "reference.json", tmp_path / "found.json"
     done = invoke(server, database_url, "export", export, "--kind", "demo", "--until", TODAY.isoformat())
