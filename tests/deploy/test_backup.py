@@ -56,12 +56,12 @@ def statement(url: str, *statements: str) -> Any:
 
 
 def figures(url: str) -> dict[str, Any]:
-    """Every panel of /metrics as its JSON has it, but the log of acts: what the operator does here goes on there."""
+    """Every panel of /metrics as its JSON has it, but those that the commands and the reading itself go on in."""
 
     async def read() -> dict[str, Any]:
         async with running(url, model_tier="light") as service:
             found = {}
-            for panel in PANELS.keys() - {"acts"}:
+            for panel in PANELS.keys() - {"acts", "requests"}:
                 response = await service.client.get(f"/metrics/{panel}.json", params={"kind": "demo"}, auth=ADMIN)
                 assert response.status_code == 200, response.text
                 found[panel] = response.json()["rows"]
