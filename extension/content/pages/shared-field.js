@@ -240,11 +240,12 @@ export class SharedField {
   #focused({ target }) {
     const input = this.#field.input();
     if (this.#acting) return;
+    const wasInField = this.#inField;
     this.#inField = target === input;
     if (target !== input) return;
     if (this.#ours) this.#giveBack();
     // Unless by the writer, by the page: if it comes with a tag, it is given back.
-    if (!this.#hand) this.#taken = this.#place;
+    if (!this.#hand && !wasInField) this.#taken = this.#place;
     setTimeout(() => (this.#taken = null));
   }
 

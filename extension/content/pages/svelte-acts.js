@@ -1,5 +1,6 @@
 /** Puts a tag into the tag field of the Svelte page, and takes one out. */
 
+import { sourceTextOf } from "./source-text.js";
 import { SharedField, takeOut } from "./shared-field.js";
 
 /** @typedef {import("./shared-field.js").TagField} TagField */
@@ -35,7 +36,8 @@ async function offer(shared, field, tag) {
   const isShown = () => shared.shown() !== null;
   const isTaken = () => isShown() || shared.consumed;
   const hits = () => Array.from(field.chosen.root.querySelectorAll(`${field.hits} span`));
-  const hit = () => /** @type {HTMLElement | undefined} */ (hits().find((hit) => hit.textContent?.trim() === tag));
+  const hit = () =>
+    /** @type {HTMLElement | undefined} */ (hits().find((hit) => sourceTextOf(hit)?.trim() === tag));
   let emptySince = Infinity;
   const isEmpty = () => {
     const empty = field.chosen.root.querySelector(field.hits) !== null && hits().length === 0;
@@ -46,8 +48,8 @@ async function offer(shared, field, tag) {
 
   shared.put();
   await shared.until(() => isTaken() || !shared.inPlace || hit() !== undefined || isEmpty(), ANSWER_MS);
-  // Any other hit would be another tag.
-  const known = hit() !== undefined || hits().length === 0;
+  // Any other hit would be another tag; of one that is translated, nobody knows.
+  const known = hit() !== undefined || hits().every((hit) => sourceTextOf(hit) === undefined);
   for (const step of known ? steps : []) {
     if (isTaken() || !shared.inPlace) break;
     step();
