@@ -1,15 +1,19 @@
 """The writer's keys are the writer's: whatever the page does with a tag, each arrives where it was meant."""
 
 import json
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.extension.browser import chips, eventually
+from tests.extension import firefox
+from tests.extension.browser import chips, consented_settings, eventually
 from tests.extension.generations import ALL, Generation
 from tests.extension.recording_server import RecordingServer
-from tests.extension.typists import DRAFTS, OFFERS, TAKEN, WATCH, Typist, type_together
+from tests.extension.test_firefox import store
+from tests.extension.typists import DRAFTS, LOOKS, OFFERS, TAKEN, WATCH, Typist, type_together
 
 
 class Keyboard:
@@ -26,6 +30,33 @@ class Keyboard:
 
     def click(self, x: float, y: float) -> None:
         self.page.mouse.click(x, y)
+
+
+FIREFOX_KEYS = {"Space": " ", "Backspace": "\ue003", "ArrowLeft": "\ue012", "End": "\ue010", "Control": "\ue009"}
+
+
+class FirefoxKeyboard:
+    """The hands of a person at a Firefox."""
+
+    def __init__(self, browser: firefox.Firefox, window: str) -> None:
+        self.browser, self.window = browser, window
+
+    def evaluate(self, expression: str) -> object:
+        return self.browser.evaluate(self.window, expression)
+
+    def press(self, key: str) -> None:
+        keys = [FIREFOX_KEYS.get(part, part) for part in (key.split("+") if len(key) > 1 else [key])]
+        steps = [{"type": "keyDown", "value": value} for value in keys]
+        steps += [{"type": "keyUp", "value": value} for value in reversed(keys)]
+        self._perform({"type": "key", "id": "keys", "actions": steps})
+
+    def click(self, x: float, y: float) -> None:
+        steps: list[dict[str, object]] = [{"type": "pointerMove", "x": round(x), "y": round(y)}]
+        steps += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        self._perform({"type": "pointer", "id": "mouse", "actions": steps})
+
+    def _perform(self, actions: dict[str, object]) -> None:
+        self.browser.do("input.performActions", context=self.window, actions=[actions])
 
 
 def named(generation: Generation) -> str:
@@ -75,3 +106,31 @@ def test_b1_random_typists_lose_no_key(
         assert_all_arrived(typist)
     assert all(typist.clicked for typist in typists)
     assert_events_agree(service, typists)
+
+
+def sit_down_at_firefox(browser: firefox.Firefox, on: Generation, seed: int) -> Typist:
+    window = browser.do("browsingContext.create", type="tab")["context"]
+    typist = Typist(FirefoxKeyboard(browser, window), on, seed, slowest=1000)
+    address = f"{on.address}{'&' if '?' in on.address else '?'}{typist.query}"
+    browser.do("browsingContext.navigate", context=window, url=address, wait="complete")
+    assert browser.until(window, f"{LOOKS}.length === {len(OFFERS)}")
+    browser.evaluate(window, WATCH)
+    return typist
+
+
+def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_path: Path) -> None:
+    """Two of them at each page."""
+    service.offers = OFFERS
+    with firefox.launch(tmp_path) as browser:
+        welcome = browser.tab("welcome/welcome.html")
+        store(browser, welcome, consented_settings(service.url, debounce_ms=100))
+        site = browser.open("https://stackoverflow.com/questions/4711/another-question")
+        drafts = {f"{name}-draft": json.dumps(draft) for name, draft in DRAFTS.items()}
+        browser.evaluate(site, f"Object.assign(localStorage, {json.dumps(drafts)})")
+        typists = [sit_down_at_firefox(browser, on, seed) for on in ALL for seed in range(2)]
+        for typist in typists:
+            # Firefox slows a page that is not in front, and does not tell it that it has lost the keyboard.
+            browser.do("browsingContext.activate", context=typist.hands.window)
+            type_together([typist], time.sleep)
+            assert_all_arrived(typist)
+        assert_events_agree(service, typists)

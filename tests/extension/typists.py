@@ -78,6 +78,7 @@ class Typist:
     hands: Hands
     on: Generation
     seed: int
+    slowest: int = 3000
     texts: dict[str, Text] = field(default_factory=dict)
     typed: list[str] = field(default_factory=list)
     clicked: list[str] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Typist:
     def query(self) -> str:
         """How the page answers this typist."""
         behaviour = random.Random(f"page {self.seed} {self.on.name}")
-        slowly, search = behaviour.choice([0, 150, 700, 3000]), behaviour.choice([0, 60, 400, 3000])
+        slowly, search = behaviour.choice([0, 150, 700, self.slowest]), behaviour.choice([0, 60, 400, self.slowest])
         judged = behaviour.choice(["", "&judged=300"])
         redraw = behaviour.choice(["", "&redraw"])
         return f"{SITE}&slowly={slowly}&search={search}{judged}{redraw}"

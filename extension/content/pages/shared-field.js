@@ -17,6 +17,7 @@ import { COMMITS, hands } from "./watch.js";
 
 const ACTS = ["keydown", "beforeinput", "input", "paste", "drop", "pointerdown", "compositionstart", "click"];
 const POLL_MS = 50;
+const SLOWED_POLL_MS = 200;
 /** Who has not typed for so long, or is elsewhere, does not mind a tag in the field for a moment. */
 const PAUSE_MS = 600;
 /** The page may still ask its server about a tag that it shows, and then draw the field anew. */
@@ -174,11 +175,14 @@ export class SharedField {
   /** Whether the condition comes true in time. @param {() => boolean} condition @param {number} patience  ms */
   until(condition, patience) {
     const end = performance.now() + patience;
+    // A browser slows down tabs in the background: the page's answer then takes as much longer as our looking.
+    let looks = patience / SLOWED_POLL_MS;
     return new Promise((resolve) => {
       const look = () => {
         this.#check();
         if (condition()) return resolve(true);
-        if (performance.now() >= end || this.#life.signal.aborted) return resolve(false);
+        looks -= 1;
+        if ((performance.now() >= end && looks <= 0) || this.#life.signal.aborted) return resolve(false);
         setTimeout(look, POLL_MS);
       };
       look();
