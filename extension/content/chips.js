@@ -155,7 +155,11 @@ function createHost() {
   return host;
 }
 
-/** A file, not a <style>: a page's content security policy does not hold for the extension's own files. @param {HTMLElement} host */
+/**
+ * A file, not a <style>: a page's content security policy does not hold for the extension's own files.
+ *
+ * @param {HTMLElement} host
+ */
 function styleOf(host) {
   const style = document.createElement("link");
   style.rel = "stylesheet";

@@ -1,4 +1,4 @@
-/** What the writer does with the chips: take a tag, take it out, say no, say never, swap two, and undo each of these. */
+/** What the writer does with the chips: take a tag, take it out, say no, say never, swap two, undo each of these. */
 
 import { words } from "../browser.js";
 import { say } from "../say.js";

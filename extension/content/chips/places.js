@@ -1,7 +1,7 @@
 /** Works out where chips go when some of them must not move by a pixel. */
 
 /** @typedef {{tag: string, width: number}} Free  a chip that may go anywhere; its width in pixels */
-/** @typedef {Free & {line: number, start: number}} Fixed  one that stays: its line, and pixels from the line's start */
+/** @typedef {Free & {line: number, start: number}} Fixed  one that stays: its line, and pixels from its beginning */
 /** @typedef {{tag: string, margin: number} | {fill: number}} Item  a chip and the pixels before it; or an empty space */
 
 /** Less than any chip is wide: it ends a line all the same, and rounding cannot push it into the next one. */

@@ -53,7 +53,12 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
     }
   });
 
-  return { element: row, draw, positionOf, inUse, current, offerReplacing, elementOf: (/** @type {string} */ tag) => elements.get(tag) };
+  return { element: row, draw, positionOf, elementOf, inUse, current, offerReplacing };
+
+  /** @param {string} tag @returns {HTMLElement | undefined} */
+  function elementOf(tag) {
+    return elements.get(tag);
+  }
 
   /** @param {string} tag @returns {number} from 1 on screen; 0: no chip */
   function positionOf(tag) {
@@ -76,7 +81,8 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
     place(chips);
     for (const chip of chips) {
       const element = /** @type {HTMLElement} */ (elements.get(chip.tag));
-      if (element.dataset["look"] === "adding" && chip.look !== "adding") presses.end(/** @type {Element} */ (element.firstChild));
+      const added = element.dataset["look"] === "adding" && chip.look !== "adding";
+      if (added && element.firstElementChild) presses.end(element.firstElementChild);
       dress(element, chip, replaceable.length > 0);
     }
     rove();
@@ -97,7 +103,8 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
     const inOrder = !holes && onScreen().join(" ") === order.join(" ");
     if (inOrder || state === arranged) return;
     arranged = state;
-    const fixed = staying.map(({ tag }) => placeOf(tag)).sort((one, other) => one.line - other.line || one.start - other.start);
+    const fixed = staying.map(({ tag }) => placeOf(tag));
+    fixed.sort((one, other) => one.line - other.line || one.start - other.start);
     for (const [tag, element] of elements) {
       if (drawn.has(tag)) continue;
       element.remove();
