@@ -122,6 +122,8 @@ export function createDeeds(desk) {
    * @returns {Promise<string | Note>} the name under which the page shows the tag, or what went wrong
    */
   async function swap(out, tag) {
+    // Until it comes back, its absence says nothing of whether the page had taken it.
+    taken.settle(taken.tagOf(out));
     if (!(await page.removeTag(out).catch(() => false))) return { text: words("chipsStays", out) };
     const name = await page.addTag(tag).catch(() => null);
     if (name === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
