@@ -115,7 +115,7 @@ def test_the_popup_leads_to_the_choice(new_install: BrowserContext) -> None:
     popup = own_page(new_install, "popup/popup.html")
     with new_install.expect_page() as opened:
         popup.get_by_role("button", name="Choose what to send").click()
-    expect(opened.value.get_by_role("switch", name="Send my drafts, and suggest tags")).not_to_be_checked()
+    expect(opened.value.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
 
 
 def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, service: RecordingServer) -> None:
