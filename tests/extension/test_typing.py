@@ -6,14 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.extension import firefox
-from tests.extension.browser import chips, consented_settings, eventually
-from tests.extension.generations import ALL, Generation
+from tests.extension.browser import chip, chips, consented_settings, eventually, expect_chips, look
+from tests.extension.generations import ALL, CLASSIC, SVELTE, WIZARD, Generation
 from tests.extension.recording_server import RecordingServer
 from tests.extension.test_firefox import store
-from tests.extension.typists import DRAFTS, LOOKS, OFFERS, TAKEN, WATCH, Typist, type_together
+from tests.extension.typists import BODY, DRAFTS, LOOKS, OFFERS, SITE, TAKEN, TITLE, WATCH, Typist, type_together
 
 
 class Keyboard:
@@ -134,3 +134,78 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
             type_together([typist], time.sleep)
             assert_all_arrived(typist)
         assert_events_agree(service, typists)
+
+
+def written(context: BrowserContext, service: RecordingServer, on: Generation, query: str) -> Page:
+    service.offers = OFFERS
+    page = context.new_page()
+    on.open(page, query)
+    on.write(page, TITLE, BODY)
+    expect_chips(page)
+    return page
+
+
+@pytest.mark.parametrize(
+    "query", ["", "search=1500&slowly=700", f"{SITE}&judged=300&redraw"], ids=["quick", "slow", "odd"]
+)
+@pytest.mark.parametrize("on", [CLASSIC, SVELTE], ids=named)
+def test_b2_half_typed_text_and_caret_are_as_before(
+    consented: BrowserContext, service: RecordingServer, on: Generation, query: str
+) -> None:
+    page = written(consented, service, on, query)
+    page.locator(on.tag_input).click()
+    page.keyboard.type("sqver")
+    for _ in "ver":
+        page.keyboard.press("ArrowLeft")
+    chip(page, "merge").click()
+    page.keyboard.type("l-ser")
+    expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
+    expect(page.locator(on.tag_input)).to_have_value("sql-server")
+    page.keyboard.type("!")
+    expect(page.locator(on.tag_input)).to_have_value("sql-ser!ver")
+
+
+@pytest.mark.parametrize("mode", ["markdown", "rich"])
+def test_b1_an_editor_keeps_its_caret(consented: BrowserContext, service: RecordingServer, mode: str) -> None:
+    page = written(consented, service, WIZARD, f"mode={mode}&slowly=700&refocus")
+    editor = page.locator(f"{WIZARD.editor} .js-editor")
+    editor.click()
+    page.keyboard.press("Control+Home")
+    page.keyboard.type("one")
+    chip(page, "merge").click()
+    page.keyboard.type(" two")
+    # The page takes the keyboard for its own field when it shows the tag.
+    expect(WIZARD.chosen_tags(page)).to_have_count(1)
+    page.keyboard.type(" three")
+    expect(editor).to_contain_text("one two threeI have")
+    expect(page.locator(WIZARD.tag_input)).to_have_value("")
+
+
+def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
+    """On a page that is slow, with what was typed before the press and with what is typed after it."""
+    page = written(consented, service, CLASSIC, f"{SITE}&slowly=700")
+    page.locator(CLASSIC.tag_input).click()
+    page.keyboard.type("first ")
+    chip(page, "dataframe").click()
+    page.keyboard.type("second ")
+    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not take “dataframe”.")
+    expect(CLASSIC.chosen_tags(page)).to_have_text(["first", "second"])
+    assert [kind for kind, _ in service.told() if kind != "viewed"] == []
+
+
+@pytest.mark.parametrize("on", [CLASSIC, SVELTE], ids=named)
+def test_b1_what_is_being_composed_is_finished_first(
+    consented: BrowserContext, service: RecordingServer, on: Generation
+) -> None:
+    page = written(consented, service, on, "")
+    page.locator(on.title).click()
+    page.keyboard.press("End")
+    session = page.context.new_cdp_session(page)
+    session.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
+    chip(page, "merge").click()
+    session.send("Input.imeSetComposition", {"text": "nihao", "selectionStart": 5, "selectionEnd": 5})
+    session.send("Input.insertText", {"text": "\u4f60\u597d"})
+    expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
+    expect(page.locator(on.title)).to_have_value(f"{TITLE}\u4f60\u597d")
