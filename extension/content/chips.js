@@ -41,7 +41,7 @@ export function createChips(actions, made, signal) {
   const title = make("span", "title");
   put(title, words("chipsTitle"));
   name.append(icon(MARK, 12), title, make("span", "busy"));
-  const presses = createPresses(root);
+  const presses = createPresses(root, signal);
   const noteLine = createNoteLine(presses);
   const live = make("div", "live");
   live.setAttribute("role", "status");

@@ -13,8 +13,9 @@ const KEYS = ["Enter", " ", "Delete"];
  * impatient presses again.
  *
  * @param {ShadowRoot} root  of all that can be pressed; what a script has taken out of it does nothing any more
+ * @param {AbortSignal} signal
  */
-export function createPresses(root) {
+export function createPresses(root, signal) {
   /** @type {WeakMap<Element, () => void>} by button */
   const acts = new WeakMap();
   /** @type {{chip: Element | null, key: string, at: number}} the last press; `key` is empty if a pointer pressed */
@@ -36,6 +37,14 @@ export function createPresses(root) {
     },
     { capture: true },
   );
+
+  for (const type of ["pointerdown", "keydown"]) {
+    // Whoever has done something else in between, such as taking the tag out in the page's own field, means it anew.
+    const elsewhere = (/** @type {Event} */ { isTrusted, target }) => {
+      if (isTrusted && target !== root.host) last.at = -Infinity;
+    };
+    addEventListener(type, elsewhere, { capture: true, signal });
+  }
 
   return {
     /** @param {Element} button @param {() => void} act  what a press of it does */
