@@ -120,8 +120,11 @@ def test_a_taken_port_is_told_before_anything_starts(data_dir: Path) -> None:
         ({"TAGALONG_MODEL_DIR": "/nonexistent"}, ["model"]),
         ({"TAGALONG_PORT": "http"}, ["TAGALONG_PORT"]),
         ({"TAGALONG_DATABASE_URL": "mysql://localhost/x"}, ["TAGALONG_DATABASE_URL", "postgresql://"]),
-        ({"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:port/x"}, ["TAGALONG_DATABASE_URL", "postgresql://"]),
-        ({"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:70000/x"}, ["TAGALONG_DATABASE_URL", "70000"]),
+        (
+            {"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:port/x"},
+            ["TAGALONG_DATABASE_URL", "port that is no number"],
+        ),
+        ({"TAGALONG_DATABASE_URL": "postgresql://u@127.0.0.1:70000/x"}, ["TAGALONG_DATABASE_URL", "65535"]),
         ({"TAGALONG_RATE_LIMIT": "-1"}, ["TAGALONG_RATE_LIMIT"]),
     ],
     ids=lambda value: (

@@ -45,6 +45,11 @@ def say_yes(browser: firefox.Firefox, welcome: str, *switches: str) -> None:
     assert browser.until(welcome, "document.querySelector('#news').className") == "good"
 
 
+def kinds_are(browser: firefox.Firefox, welcome: str, *kinds: str) -> Any:
+    """Waits until Firefox has granted these kinds of data, sorted, and no others."""
+    return browser.until(welcome, f"{KINDS}.then((granted) => granted.join() === '{','.join(kinds)}')")
+
+
 def open_popup(browser: firefox.Firefox, own: str) -> str:
     """Opens the popup over the tab in front; what it shows is to be had from ``own``, a page of the extension."""
     browser.evaluate(own, "browser.action.openPopup()")
@@ -117,7 +122,7 @@ def test_firefox_keeps_each_consent_by_its_kind_of_data(
         use_server(browser, welcome, service.url)
         assert browser.evaluate(welcome, KINDS) == []
         say_yes(browser, welcome, "#drafts")
-        assert browser.evaluate(welcome, KINDS) == ["websiteContent"]
+        assert kinds_are(browser, welcome, "websiteContent")
         page = browser.open(ASK)
         browser.type(page, "#title", TITLE)
         assert browser.until(page, f"{TAGS}.length === 3")
@@ -126,11 +131,11 @@ def test_firefox_keeps_each_consent_by_its_kind_of_data(
 
         say_yes(browser, welcome, "#counts")
         everything = ["technicalAndInteraction", "websiteActivity", "websiteContent"]
-        assert browser.evaluate(welcome, KINDS) == everything
+        assert kinds_are(browser, welcome, *everything)
         say_yes(browser, welcome, "#counts")
-        assert browser.evaluate(welcome, KINDS) == ["websiteContent"]
+        assert kinds_are(browser, welcome, "websiteContent")
         say_yes(browser, welcome, "#counts")
-        assert browser.evaluate(welcome, KINDS) == everything
+        assert kinds_are(browser, welcome, *everything)
         # Taken back where Firefox lists the extension's permissions: what is sent ends with it.
         browser.evaluate(welcome, "browser.permissions.remove({ data_collection: ['technicalAndInteraction'] })")
         assert browser.until(welcome, f"{SETTINGS}.then(({{counts}}) => !counts)")

@@ -125,16 +125,17 @@ def test_a_number_of_thousands_of_digits_is_no_entity() -> None:
 )  # fmt: skip
 def test_fifty_thousand_hostile_characters_take_linear_time(piece: str, body_format: str) -> None:
     half, whole = (_seconds((piece * 50_000)[:n], body_format) for n in (25_000, 50_000))
-    assert whole < 0.25
-    assert whole < 4 * half + 0.02
+    # Quadratic steps would take seconds; processor time, since other work may have the cores.
+    assert whole < 0.5
+    assert whole < 6 * half + 0.05
 
 
 def _seconds(text: str, body_format: str) -> float:
     best = 1.0
     for _ in range(3):
-        before = time.perf_counter()
+        before = time.process_time()
         plain_text(text, body_format)
-        best = min(best, time.perf_counter() - before)
+        best = min(best, time.process_time() - before)
     return best
 
 

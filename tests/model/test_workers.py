@@ -11,6 +11,7 @@ import pytest
 from model.workers import workers
 
 AT_WORK = """
+import signal
 import time
 from pathlib import Path
 from model.workers import workers
@@ -19,6 +20,8 @@ def work(seconds):
     time.sleep(seconds)
 
 if __name__ == "__main__":
+    # Started in the background of a shell script, it would ignore what a terminal sends.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with workers(2) as pool:
         tasks = [pool.submit(work, 60) for _ in range(9)]
         print("at work", flush=True)
