@@ -1,7 +1,7 @@
 /** Knows which draft is written in which tab, what became of its items, and when it was posted. */
 
 import { browser } from "../browser.js";
-import { POSTING, TOLD } from "../content/kept.js";
+import { HELD, POSTING, TOLD } from "../content/kept.js";
 import { eventOf, postingOf } from "./from-pages.js";
 import * as outbox from "./outbox.js";
 import * as settings from "./settings.js";
@@ -11,6 +11,7 @@ import * as tally from "./tally.js";
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").ItemLife} ItemLife */
 /** @typedef {import("../messages.js").Draft} Draft */
+/** @typedef {import("../content/kept.js").HeldBack} HeldBack */
 /** @typedef {import("../content/kept.js").Posting} Posting */
 
 /**
@@ -26,6 +27,8 @@ import * as tally from "./tally.js";
 const REMEMBERED_MS = 7 * 24 * 60 * 60_000;
 const REMEMBERED = 100;
 const PENDING_MS = 10 * 60_000;
+/** Pages hold events back for seconds; in a tab out of sight, timers run once a minute. */
+const HELD_LONGEST_MS = 2 * 60_000;
 
 /**
  * The draft of a tab: the one it had before a reload, one with the same title that no other tab holds, or a
@@ -89,26 +92,40 @@ function change(draft_id, next) {
  *
  * @param {Record<string, unknown>} [unsaved]  what a page could not put on disk, by the key it would have
  * @param {number} [tab]  of that page
+ * @param {boolean} [alone]  no page of before is there any more: what they held back is told
  * @returns {Promise<void>}
  */
-export const take = (unsaved = {}, tab = -1) =>
+export const take = (unsaved = {}, tab = -1, alone = false) =>
   storage.alone(async () => {
     const own = (await tabsDrafts())[tab];
     const told = Object.entries(unsaved).filter(([, event]) => eventOf(event)?.draft_id === own);
-    await collect(Object.fromEntries(told));
+    await collect(Object.fromEntries(told), alone);
   });
 
-/** The same, to be called inside `alone`. @param {Record<string, unknown>} [unsaved] */
-async function collect(unsaved = {}) {
+/** The same, to be called inside `alone`. @param {Record<string, unknown>} [unsaved] @param {boolean} [alone] */
+async function collect(unsaved = {}, alone = false) {
   const stored = await browser.storage.local.get(null);
-  const onDisk = Object.keys(stored).filter((key) => key.startsWith(TOLD));
-  const told = { ...stored, ...unsaved };
+  const left = Object.keys(stored).filter((key) => key.startsWith(HELD) && (alone || isLeft(stored[key])));
+  const onDisk = [...Object.keys(stored).filter((key) => key.startsWith(TOLD)), ...left];
+  const told = { ...stored, ...unsaved, ...Object.assign({}, ...left.map((key) => heldOf(key, stored[key]))) };
   const keys = Object.keys(told).filter((key) => key.startsWith(TOLD)).sort();
   const events = keys.map((key) => eventOf(told[key])).filter((event) => event !== null);
   if (events.length > 0 && settings.mayCount(await settings.read())) await keep(events);
   const stale = Object.keys(stored).filter((key) => key.startsWith(POSTING) && !pendingOf(stored[key]));
   // Last: if we die before, they are found again, and known by their ids.
   if (onDisk.length + stale.length > 0) await browser.storage.local.remove([...onDisk, ...stale]);
+}
+
+/** Whether a page that held this back must be gone: it waits for seconds only. @param {unknown} held */
+function isLeft(held) {
+  return !(Date.now() - Number(/** @type {HeldBack | undefined} */ (held)?.at) < HELD_LONGEST_MS);
+}
+
+/** What a page held back, as if it had told it after all else. @param {string} key @param {unknown} held */
+function heldOf(key, held) {
+  const events = /** @type {HeldBack | undefined} */ (held)?.events;
+  const keyOf = (/** @type {number} */ place) => `${TOLD}${key.slice(HELD.length)}.held.${String(place).padStart(6, "0")}`;
+  return Object.fromEntries((Array.isArray(events) ? events : []).map((event, place) => [keyOf(place), event]));
 }
 
 /**
@@ -250,7 +267,7 @@ export async function forgetAll() {
 /** Forgets what pages put on disk and is not taken up. To be called inside `alone`. */
 export async function forgetHandedOver() {
   const keys = Object.keys(await browser.storage.local.get(null));
-  await browser.storage.local.remove(keys.filter((key) => key.startsWith(TOLD) || key.startsWith(POSTING)));
+  await browser.storage.local.remove(keys.filter((key) => key.startsWith(TOLD) || key.startsWith(HELD) || key.startsWith(POSTING)));
 }
 
 /** Drafts of the last seven days, the newest hundred. @returns {Promise<Record<string, DraftRecord>>} */

@@ -129,7 +129,7 @@ async function begin() {
   await control.heedBrowsersConsent();
   await pages.register();
   await control.resumePause();
-  await drafts.take();
+  await drafts.take({}, -1, !begun);
   await (begun ? outbox.send() : outbox.sendNow());
 }
 inBackground(begin());

@@ -1,7 +1,7 @@
 /** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
 import { browser } from "../browser.js";
-import { TOLD } from "./kept.js";
+import { HELD, TOLD } from "./kept.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
@@ -13,10 +13,10 @@ const LONGEST_WAIT_MS = 60_000;
  * The page itself puts events on disk: what the background were told in a message would be lost if the page
  * closed and the worker died in the same moment.
  *
- * @returns {(event: Omit<ItemEvent, "id" | "occurred_at">) => void}
+ * @returns {{record: (event: Omit<ItemEvent, "id" | "occurred_at">) => void, keepHeld: (events: object[]) => void}}
  */
 export function createRecorder() {
-  const page = `${TOLD}${Date.now()}.${crypto.randomUUID()}`;
+  const page = `${Date.now()}.${crypto.randomUUID()}`;
   let count = 0;
   /** @type {Record<string, ItemEvent>} by key; not yet known to be on disk */
   let unsaved = {};
@@ -40,9 +40,20 @@ export function createRecorder() {
     unsaved = Object.fromEntries(Object.entries(unsaved).filter(([key]) => !(key in saved)));
   }
 
-  return (event) => {
-    const told = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
-    unsaved = { ...unsaved, [`${page}.${String(++count).padStart(6, "0")}`]: told };
-    void save();
+  return {
+    record(event) {
+      const told = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
+      unsaved = { ...unsaved, [`${TOLD}${page}.${String(++count).padStart(6, "0")}`]: told };
+      void save();
+    },
+
+    /** Puts on disk what is held back, so that a browser that is killed loses none of it. @param {object[]} events */
+    keepHeld(events) {
+      if (!browser.runtime?.id) return;
+      const [{ local }, key] = [browser.storage, HELD + page];
+      const kept = events.length > 0 ? local.set({ [key]: { at: Date.now(), events } }) : local.remove(key);
+      // On a full disk it is told later, or not at all.
+      kept.catch(() => {});
+    },
   };
 }

@@ -4,21 +4,30 @@
 /** @typedef {{event: Parameters<Record>[0], held: boolean}} Entry */
 /** @typedef {{keep: () => void, drop: () => void}} Held */
 
-/** @param {Record} record */
-export function holdEvents(record) {
+/**
+ * @param {Record} record
+ * @param {(events: object[]) => void} keepHeld  puts what waits on disk
+ */
+export function holdEvents(record, keepHeld) {
   /** @type {Entry[]} */
   let waiting = [];
   /** @type {Entry[] | null} */
   let holding = null;
 
+  /** Whether something that waits is on disk. */
+  let kept = false;
+
   function release() {
     while (waiting[0]?.held === false) record(/** @type {Entry} */ (waiting.shift()).event);
+    if (kept || waiting.length > 0) keepHeld(waiting.map(({ event }) => event));
+    kept = waiting.length > 0;
   }
 
   return {
     /** @type {Record} */
     record(event) {
-      const entry = { event: { occurred_at: new Date().toISOString(), ...event }, held: holding !== null };
+      const made = { id: crypto.randomUUID(), occurred_at: new Date().toISOString() };
+      const entry = { event: { ...made, ...event }, held: holding !== null };
       waiting.push(entry);
       holding?.push(entry);
       release();

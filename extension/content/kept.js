@@ -8,6 +8,12 @@
  */
 export const TOLD = "told.";
 
+/**
+ * Keys of what a page holds back until the site has settled it begin with this; behind it as behind `TOLD`, without a
+ * place. It is told if the page is gone before.
+ */
+export const HELD = "held.";
+
 /** Keys of questions that were submitted, and may yet be kept back by the page, begin with this; then the draft's id. */
 export const POSTING = "posting.";
 
@@ -16,6 +22,12 @@ export const POSTING = "posting.";
  * itself goes by the settings, which no page can reach.
  */
 export const AGREED = "agreed";
+
+/**
+ * @typedef {object} HeldBack  what is kept under such a key
+ * @property {number} at  ms since the epoch of the last change
+ * @property {unknown[]} events
+ */
 
 /**
  * @typedef {object} Posting  what is kept under such a key

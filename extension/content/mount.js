@@ -46,7 +46,8 @@ const TAGS_AT_REST_MS = 250;
  */
 export function mount(page, { debounceMs, never: banished }) {
   const life = new AbortController();
-  const events = holdEvents(createRecorder());
+  const recorder = createRecorder();
+  const events = holdEvents(recorder.record, recorder.keepHeld);
   const items = new Items(events.record);
   const taken = new TakenTags(page.readTags, items, events.hold, { renamed, refused });
   /** @type {string[]} tags of the newest answer, best first */
