@@ -40,6 +40,8 @@ def settings(browser: firefox.Firefox, own: str) -> dict[str, Any]:
 
 def say_yes(browser: firefox.Firefox, welcome: str, *switches: str) -> None:
     browser.do("browsingContext.activate", context=welcome)
+    # What the page said of the yes before is no answer to this one.
+    browser.evaluate(welcome, "document.querySelector('#news').className = ''")
     for selector in (*switches, "button.primary"):
         browser.click(welcome, selector)
     assert browser.until(welcome, "document.querySelector('#news').className") == "good"
