@@ -118,8 +118,8 @@
  *   answer: {draft_id: string, items: Record<string, ItemLife>}}} open
  * @property {{says: {}, answer: null}} wake  the writer types again after a while, and will ask soon
  * @property {{says: {draft_id: string, draft: Draft}, answer: Answer}} suggest
- * @property {{says: {unsaved?: Record<string, ItemEvent>}, answer: null}} told  events are on disk (content/kept.js), but
- *   for those `unsaved`, by the keys they would have: there was no room
+ * @property {{says: {unsaved?: Record<string, ItemEvent>}, answer: null}} told  events are on disk
+ *   (shared/storage-keys.js), but for those `unsaved`, by the keys they would have: there was no room
  * @property {{says: {question_id: number | null, from: string}, answer: null}} arrived  the tab was led to a question,
  *   or to one that is staged: null. `from`: path of the page that led there
  * @property {{says: {}, answer: null}} discarded  the writer threw the draft away

@@ -1,7 +1,7 @@
 /** Knows which draft is written in which tab, what became of its items, and when it was posted. */
 
 import { browser } from "../browser.js";
-import { HELD, POSTING, TOLD } from "../content/kept.js";
+import { HELD, POSTING, TOLD } from "../shared/storage-keys.js";
 import { eventOf, postingOf } from "./from-pages.js";
 import * as outbox from "./outbox.js";
 import * as settings from "./settings.js";
@@ -11,8 +11,8 @@ import * as tally from "./tally.js";
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").ItemLife} ItemLife */
 /** @typedef {import("../messages.js").Draft} Draft */
-/** @typedef {import("../content/kept.js").HeldBack} HeldBack */
-/** @typedef {import("../content/kept.js").Posting} Posting */
+/** @typedef {import("../shared/storage-keys.js").HeldBack} HeldBack */
+/** @typedef {import("../shared/storage-keys.js").Posting} Posting */
 
 /**
  * @typedef {object} DraftRecord  what is remembered of a draft; never its text

@@ -1,11 +1,11 @@
 /** What content scripts may say. They live in the pages' processes: whatever comes from there is looked at first. */
 
-import { TOLD } from "../content/kept.js";
+import { TOLD } from "../shared/storage-keys.js";
 import { isTag, isUuid } from "./answers.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */
 /** @typedef {import("../messages.js").Messages} Messages */
-/** @typedef {import("../content/kept.js").Posting} Posting */
+/** @typedef {import("../shared/storage-keys.js").Posting} Posting */
 
 const LONGEST_TITLE = 300;
 const LONGEST_BODY = 50_000;

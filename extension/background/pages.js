@@ -1,7 +1,7 @@
 /** Which of our scripts run on the site's pages, by what the writer agreed to; open pages hear of changes. */
 
 import { browser } from "../browser.js";
-import { AGREED } from "../content/kept.js";
+import { AGREED } from "../shared/storage-keys.js";
 import { inBackground } from "./faults.js";
 import * as settings from "./settings.js";
 
@@ -18,11 +18,17 @@ const WRITING = browser.runtime.getManifest().content_scripts?.[0]?.matches ?? [
  * @type {Record<"drafts" | "counts", chrome.scripting.RegisteredContentScript & {id: string, js: string[]}>}
  */
 const SCRIPTS = {
-  drafts: { id: "write", matches: [SITE], excludeMatches: WRITING, js: ["content/load.js"], runAt: "document_idle" },
+  drafts: {
+    id: "write",
+    matches: [SITE],
+    excludeMatches: WRITING,
+    js: ["content/ask-page-loader.js"],
+    runAt: "document_idle",
+  },
   counts: {
     id: "arrived",
     matches: ["https://stackoverflow.com/questions/*", "https://stackoverflow.com/staging-ground/*"],
-    js: ["content/arrived.js"],
+    js: ["content/question-page-loader.js"],
     runAt: "document_start",
   },
 };

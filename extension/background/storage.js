@@ -1,6 +1,6 @@
 /**
  * What the background keeps, in IndexedDB of the extension's own origin: content scripts run in the pages' processes,
- * and `storage.local` is open to them. There stands only what pages hand over (content/kept.js).
+ * and `storage.local` is open to them. There stands only what pages hand over (shared/storage-keys.js).
  */
 
 import { browser } from "../browser.js";

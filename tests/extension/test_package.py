@@ -71,14 +71,16 @@ def test_the_content_script_is_small(generation: str) -> None:
 
     What a click on a chip needs is loaded later, when the first chips are there.
     """
-    reading = loaded_with("content/main.js") | loaded_with(f"content/pages/{generation}.js") | {"content/load.js"}
+    adapter = loaded_with(f"content/pages/{generation}.js")
+    reading = loaded_with("content/ask-page.js") | adapter | {"content/ask-page-loader.js"}
     assert size(reading) <= 16 * 1024
-    assert size(loaded_with("content/mount.js") - reading) <= 30 * 1024
+    assert size(loaded_with("content/controller.js") - reading) <= 30 * 1024
 
 
 def test_all_a_content_script_loads_is_open_to_its_pages_and_nothing_else() -> None:
     (opened,) = MANIFEST["web_accessible_resources"]
-    outside = {file for file in loaded_with("content/main.js") if not file.startswith("content/")}
+    loaded = loaded_with("content/ask-page.js") | loaded_with("content/controller.js")
+    outside = {file for file in loaded if not file.startswith("content/")}
     assert set(opened["resources"]) == outside | {"content/*"}
 
 

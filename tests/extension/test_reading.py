@@ -468,7 +468,7 @@ def test_only_the_page_at_hand_is_loaded(consented: BrowserContext, generation: 
     names = {url.rsplit("/", 1)[1] for url in loaded if "/content/pages/" in url}
     assert names & {f"{each.name}.js" for each in ALL} == {f"{generation.name}.js"}
     # What adds a tag comes with the first click.
-    assert "hands.js" not in names
+    assert "simulate-input.js" not in names
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
-    assert any(url.endswith("/content/pages/hands.js") for url in loaded)
+    assert any(url.endswith("/content/pages/parts/simulate-input.js") for url in loaded)

@@ -1,10 +1,10 @@
 /** One chip: a button that takes the tag, its score, and a second button that says no. */
 
 import { words } from "../../browser.js";
-import { button, icon, make, put } from "../elements.js";
+import { button, icon, make, put } from "./elements.js";
 
-/** @typedef {import("../chips.js").Chip} Chip */
-/** @typedef {import("../chips.js").Look} Look */
+/** @typedef {import("./panel.js").Chip} Chip */
+/** @typedef {import("./panel.js").Look} Look */
 
 const CROSS = "M1.2 1.2l5.6 5.6M6.8 1.2L1.2 6.8";
 const CHECK = "M.8 4.4L3 6.6L7.2 1.6";
@@ -14,7 +14,7 @@ const SIGNS = Object.freeze({ offered: [CROSS], adding: [CROSS], chosen: [CHECK,
 
 /**
  * @param {string} tag
- * @param {Pick<import("../chips.js").Actions, "act" | "dismiss">} actions
+ * @param {Pick<import("./panel.js").Actions, "act" | "dismiss">} actions
  * @param {import("./presses.js").Presses} presses
  */
 export function createChip(tag, actions, presses) {

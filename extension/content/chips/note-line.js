@@ -1,8 +1,8 @@
 /** The line beside the chips' title: what has just happened, or how things stand, and what can be done about it. */
 
-import { button, make, put } from "../elements.js";
+import { button, make, put } from "./elements.js";
 
-/** @typedef {import("../chips.js").Note} Note */
+/** @typedef {import("./panel.js").Note} Note */
 
 const MOST_STEPS = 2;
 

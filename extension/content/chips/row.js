@@ -1,12 +1,12 @@
 /** The row of chips: which are there, where each of them stands, and to which the keyboard comes. */
 
 import { words } from "../../browser.js";
-import { make } from "../elements.js";
+import { make } from "./elements.js";
 import { createChip, dress, tagOf } from "./chip.js";
-import { arrange } from "./places.js";
+import { arrange } from "./layout.js";
 
-/** @typedef {import("../chips.js").Actions} Actions */
-/** @typedef {import("../chips.js").Chip} Chip */
+/** @typedef {import("./panel.js").Actions} Actions */
+/** @typedef {import("./panel.js").Chip} Chip */
 /** @typedef {ReturnType<typeof createRow>} Row */
 
 /** What explains the chips is loaded once the browser has nothing better to do, but not later than this. */
@@ -38,9 +38,9 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
   let arranged = "";
   /** Whether chips that stay have left holes before them. */
   let holes = false;
-  /** @type {Promise<import("../about.js").About | undefined> | undefined} */
+  /** @type {Promise<import("../reasons-popover.js").About | undefined> | undefined} */
   let explaining;
-  /** @type {import("../about.js").About | undefined} */
+  /** @type {import("../reasons-popover.js").About | undefined} */
   let about;
 
   row.addEventListener("focusin", rove);
@@ -130,7 +130,7 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
   /**
    * All but those that stay are put in anew: to the browser, what was not there before has not moved.
    *
-   * @param {import("./places.js").Item[]} items
+   * @param {import("./layout.js").Item[]} items
    * @param {string[]} fixed
    */
   function put(items, fixed) {
@@ -225,7 +225,7 @@ export function createRow({ panel, actions, presses, made, leave, signal }) {
   }
 
   function explain() {
-    return (explaining ??= import("../about.js").then(({ createAbout }) => {
+    return (explaining ??= import("../reasons-popover.js").then(({ createAbout }) => {
       if (signal.aborted) return undefined;
       const chosen = () => replaceable;
       return (about = createAbout({ panel, row, presses, chips: () => drawn, chosen, mainOf }, actions, signal));

@@ -1,6 +1,6 @@
 /** The classic ask page, 2019 to now: one form with a Markdown textarea. */
 
-import { pageOf } from "./form.js";
+import { pageOf } from "./parts/form.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 

@@ -1,7 +1,7 @@
 /** The page to edit a question: a form named after its post, with a Stacks editor or the plain textarea. */
 
-import { readBody } from "./body.js";
-import { pageOf } from "./form.js";
+import { readBody } from "./parts/body.js";
+import { pageOf } from "./parts/form.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 

@@ -1,9 +1,9 @@
 /** The Svelte page of 2026: no form element, no hidden value of the tags, an editor that is mounted on a click. */
 
-import { readBody } from "./body.js";
-import { namesOf } from "./chosen.js";
-import { sourceTextOf } from "./source-text.js";
-import { watchChanges, watchHands, watchPosting } from "./watch.js";
+import { readBody } from "./parts/body.js";
+import { namesOf } from "./parts/tag-list.js";
+import { sourceTextOf } from "./parts/source-text.js";
+import { watchChanges, watchHands, watchPosting } from "./parts/watch.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
@@ -15,7 +15,7 @@ const INPUT = `${FIELD} input#filterInput`;
 const OTHER_PARTS = "#editor-container-question, #text-input-container, dialog, [role='dialog'], .s-modal, .s-popover";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
-const acts = () => import("./svelte-acts.js");
+const acts = () => import("./parts/svelte-tag-input.js");
 
 /** @param {Document} document @returns {Page | null} */
 export function find(document) {

@@ -1,10 +1,10 @@
 /** The wizard, 2022 to 2025: the ask page in steps, with two Stacks editors, each step locked until "Next". */
 
-import { escaped, readBody } from "./body.js";
-import { pageOf } from "./form.js";
+import { escaped, readBody } from "./parts/body.js";
+import { pageOf } from "./parts/form.js";
 
 /** @typedef {import("./contract.js").Page} Page */
-/** @typedef {import("./body.js").Body} Body */
+/** @typedef {import("./parts/body.js").Body} Body */
 
 /** @param {Document} document @returns {Page | null} null, too, while the step of the tags is locked */
 export function find(document) {

@@ -5,7 +5,7 @@ import { say } from "../say.js";
 import { findPage, generationOf } from "./pages/index.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {ReturnType<typeof import("./mount.js").mount>} Mounted */
+/** @typedef {ReturnType<typeof import("./controller.js").mount>} Mounted */
 /** @typedef {Event & {navigationType: string | null, from: {url: string | null}}} AddressChange */
 
 const LOOK_AGAIN_MS = 200;
@@ -39,7 +39,7 @@ export async function follow(writes, path, change) {
  * @param {AddressChange} change
  */
 async function leave(path, { navigationType, from }) {
-  const [posting, { isQuestion, tellArrival }] = await Promise.all([import("./posting.js"), import("./arrival.js")]);
+  const [posting, { isQuestion, tellArrival }] = await Promise.all([import("./posted-question.js"), import("./question-page.js")]);
   if (!posting.isPending()) return;
   if (navigationType === "traverse" || !isQuestion(path)) return posting.withdraw();
   posting.forget();
@@ -55,7 +55,7 @@ async function look() {
   }
   if (mounted || !writing || !wanted || generationOf(document) === null) return;
   // A page that is not known loads nothing more.
-  const [page, { mount }] = await Promise.all([findPage(document), import("./mount.js")]);
+  const [page, { mount }] = await Promise.all([findPage(document), import("./controller.js")]);
   if (page && writing && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
 }
 
@@ -100,6 +100,6 @@ browser.runtime.onMessage.addListener((message, _, reply) => {
 // Come back to as it was left, the page may hold what has been posted or switched off meanwhile.
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted || !writing) return;
-  void import("./posting.js").then(({ forget }) => forget());
+  void import("./posted-question.js").then(({ forget }) => forget());
   void learn(true);
 });

@@ -1,7 +1,7 @@
 /** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
 import { browser } from "../browser.js";
-import { HELD, TOLD } from "./kept.js";
+import { HELD, TOLD } from "../shared/storage-keys.js";
 import { say } from "../say.js";
 
 /** @typedef {import("../messages.js").ItemEvent} ItemEvent */

@@ -1,12 +1,12 @@
 /** The chips under the tag field: draws what it is told in a shadow root, and says what the writer does. */
 
-import { browser, words } from "../browser.js";
-import { createNoteLine } from "./chips/note-line.js";
-import { createPresses } from "./chips/presses.js";
-import { followTheme } from "./chips/theme.js";
+import { browser, words } from "../../browser.js";
+import { createNoteLine } from "./note-line.js";
+import { createPresses } from "./presses.js";
+import { followTheme } from "./theme.js";
 import { icon, make, put } from "./elements.js";
 
-/** @typedef {import("../messages.js").Offer} Offer */
+/** @typedef {import("../../messages.js").Offer} Offer */
 /** @typedef {"offered" | "adding" | "chosen" | "dismissed"} Look */
 /** @typedef {Offer & {look: Look, never: boolean, stays: boolean}} Chip  `stays`: not to be moved just now */
 /** @typedef {{label: string, run: () => void}} Step  something to do about a note */
@@ -52,7 +52,7 @@ export function createChips(actions, made, signal) {
   
   /** @type {Picture} */
   let picture = { chips: [], busy: false, note: null, replaceable: [] };
-  /** @type {import("./chips/row.js").Row | undefined} */
+  /** @type {import("./row.js").Row | undefined} */
   let row;
   /** @type {Promise<void> | undefined} */
   let loading;
@@ -98,7 +98,7 @@ export function createChips(actions, made, signal) {
 
   /** Loads what the first chips need, while they are on their way. */
   function prepare() {
-    return (loading ??= import("./chips/row.js").then(({ createRow }) => {
+    return (loading ??= import("./row.js").then(({ createRow }) => {
       if (signal.aborted) return;
       row = createRow({ panel, actions, presses, made, leave, signal });
       name.after(row.element);
@@ -163,7 +163,7 @@ function createHost() {
 function styleOf(host) {
   const style = document.createElement("link");
   style.rel = "stylesheet";
-  style.href = browser.runtime.getURL("content/chips.css");
+  style.href = browser.runtime.getURL("content/chips/chips.css");
   style.addEventListener("load", () => host.removeAttribute("style"));
   return style;
 }

@@ -5,7 +5,7 @@
   /** @type {typeof chrome} */
   const { runtime, storage } = scope.browser ?? scope.chrome;
   const WRITING = /^\/(questions\/ask|posts\/\d+\/edit)(\/|$)/;
-  /** @type {Promise<typeof import("./main.js")> | undefined} */
+  /** @type {Promise<typeof import("./ask-page.js")> | undefined} */
   let main;
 
   /** @param {Event} [change]  of the address */
@@ -13,7 +13,9 @@
     if (!runtime.id) return;
     const { pathname } = location;
     const writing = WRITING.test(pathname);
-    if (writing && !main && (await storage.local.get("agreed"))["agreed"]) main = import(runtime.getURL("content/main.js"));
+    if (writing && !main && (await storage.local.get("agreed"))["agreed"]) {
+      main = import(runtime.getURL("content/ask-page.js"));
+    }
     (await main)?.follow(writing, pathname, change);
   }
 

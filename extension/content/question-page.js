@@ -2,7 +2,7 @@
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
-import { POSTING } from "./kept.js";
+import { POSTING } from "../shared/storage-keys.js";
 
 const QUESTION = /^\/(questions|staging-ground)\/(\d+)(?:\/|$)/;
 const FIRST_WAIT_MS = 200;

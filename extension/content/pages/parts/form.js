@@ -1,15 +1,15 @@
 /** What pages with the form of 2019 share: a title, a tag field with its chips and input in one box, a submit. */
 
-import { namesOf } from "./chosen.js";
+import { namesOf } from "./tag-list.js";
 import { watchChanges, watchHands, watchPosting } from "./watch.js";
 
-/** @typedef {import("./contract.js").Page} Page */
+/** @typedef {import("../contract.js").Page} Page */
 /** @typedef {import("./body.js").Body} Body */
 
 const INPUT = ".js-tag-editor input.js-tageditor-replacing";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
-const acts = () => import("./form-acts.js");
+const acts = () => import("./form-tag-input.js");
 
 /**
  * @param {Element} form

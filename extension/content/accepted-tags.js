@@ -1,10 +1,10 @@
 /** The tags that the page was asked to take: under which names it shows them, and whether it may still refuse them. */
 
-import { replacements } from "./pages/chosen.js";
+import { replacements } from "./pages/parts/tag-list.js";
 
 /** @typedef {import("./items.js").Items} Items */
 /** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {import("./held-events.js").Held} Held */
+/** @typedef {import("./event-buffer.js").Held} Held */
 
 /** The page shows a tag, and asks its server about it; by then it has heard. */
 const SETTLES_MS = 1500;

@@ -1,18 +1,18 @@
 /** Joins one page, its draft, its chips and what is counted of them. */
 
 import { browser, words } from "../browser.js";
-import { createChips } from "./chips.js";
-import { followDraft } from "./draft.js";
-import { createRecorder } from "./events.js";
-import { holdEvents } from "./held-events.js";
+import { createChips } from "./chips/panel.js";
+import { followDraft } from "./draft-watcher.js";
+import { createRecorder } from "./recorder.js";
+import { holdEvents } from "./event-buffer.js";
 import { Items } from "./items.js";
-import { submitted } from "./posting.js";
-import { TakenTags } from "./taken-tags.js";
-import { watchViews } from "./views.js";
+import { submitted } from "./posted-question.js";
+import { TakenTags } from "./accepted-tags.js";
+import { watchViews } from "./impressions.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {import("./chips.js").Look} Look */
-/** @typedef {import("./chips.js").Note} Note */
+/** @typedef {import("./chips/panel.js").Look} Look */
+/** @typedef {import("./chips/panel.js").Note} Note */
 /** @typedef {import("../messages.js").Answer} Answer */
 /** @typedef {import("../messages.js").Offer} Offer */
 
@@ -93,7 +93,7 @@ export function mount(page, { debounceMs, never: banished }) {
     draw,
     signal: life.signal,
   };
-  /** @type {Promise<import("./deeds.js").Deeds> | undefined} */
+  /** @type {Promise<import("./actions.js").Deeds> | undefined} */
   let loading;
   const views = watchViews((element) => {
     const tag = /** @type {HTMLElement} */ (element).dataset["tag"] ?? "";
@@ -186,10 +186,10 @@ export function mount(page, { debounceMs, never: banished }) {
 
   /** What the writer does with the chips. */
   function deeds() {
-    return (loading ??= import("./deeds.js").then(({ createDeeds }) => createDeeds(desk)));
+    return (loading ??= import("./actions.js").then(({ createDeeds }) => createDeeds(desk)));
   }
 
-  /** @param {keyof import("./deeds.js").Deeds} name @returns {(tag: string, other?: string) => void} */
+  /** @param {keyof import("./actions.js").Deeds} name @returns {(tag: string, other?: string) => void} */
   function deed(name) {
     // Updated or removed under the page's feet, we can do nothing more on it.
     return (tag, other = "") => (browser.runtime?.id ? void deeds().then((all) => all[name](tag, other)) : unmount());

@@ -1,10 +1,10 @@
 /** Watches a form for its page: what changes in it, and whether it is posted. */
 
-import { namesOf, tagOf } from "./chosen.js";
+import { namesOf, tagOf } from "./tag-list.js";
 import { keepSources } from "./source-text.js";
 
-/** @typedef {import("./chosen.js").Chosen} Chosen */
-/** @typedef {import("./contract.js").Listener} Listener */
+/** @typedef {import("./tag-list.js").Chosen} Chosen */
+/** @typedef {import("../contract.js").Listener} Listener */
 
 /** The keys by which a page makes a tag of what is typed. */
 export const COMMITS = new Set(["Enter", "Tab", " ", ",", ";"]);

@@ -1,11 +1,11 @@
 /** The page's tag field, shared with its writer: we use it between two of their keys, and what is theirs stays so. */
 
-import { chipOf, namesOf, replacements } from "./chosen.js";
-import { focusedElement, press, putText, rememberPlace, textOf, type } from "./hands.js";
+import { chipOf, namesOf, replacements } from "./tag-list.js";
+import { focusedElement, press, putText, rememberPlace, textOf, type } from "./simulate-input.js";
 import { COMMITS, hands } from "./watch.js";
 
-/** @typedef {import("./chosen.js").Chosen} Chosen */
-/** @typedef {import("./hands.js").Text} Text */
+/** @typedef {import("./tag-list.js").Chosen} Chosen */
+/** @typedef {import("./simulate-input.js").Text} Text */
 
 /**
  * @typedef {object} TagField

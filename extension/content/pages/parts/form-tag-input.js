@@ -1,8 +1,8 @@
 /** Puts a tag into the tag field of the form of 2019, and takes one out. */
 
-import { SharedField, takeOut } from "./shared-field.js";
+import { SharedField, takeOut } from "./borrowed-tag-input.js";
 
-/** @typedef {import("./shared-field.js").TagField} TagField */
+/** @typedef {import("./borrowed-tag-input.js").TagField} TagField */
 
 /** The page takes most tags in an instant, and asks its server about others. */
 const REACTION_MS = 1000;

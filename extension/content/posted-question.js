@@ -5,9 +5,9 @@
  */
 
 import { browser } from "../browser.js";
-import { POSTING } from "./kept.js";
+import { POSTING } from "../shared/storage-keys.js";
 
-/** @typedef {import("./kept.js").Posting} Posting */
+/** @typedef {import("../shared/storage-keys.js").Posting} Posting */
 
 /** Where the pages show what is wrong: Stacks' classes, and what assistive technology is told. */
 const ERRORS =

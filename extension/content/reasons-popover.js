@@ -5,10 +5,10 @@
 
 import { words } from "../browser.js";
 import { tagOf } from "./chips/chip.js";
-import { button, make, put } from "./elements.js";
+import { button, make, put } from "./chips/elements.js";
 
-/** @typedef {import("./chips.js").Actions} Actions */
-/** @typedef {import("./chips.js").Chip} Chip */
+/** @typedef {import("./chips/panel.js").Actions} Actions */
+/** @typedef {import("./chips/panel.js").Chip} Chip */
 /** @typedef {import("../messages.js").Offer} Offer */
 
 /** A pointer that only passes opens nothing. */

@@ -3,9 +3,9 @@
 import { words } from "../browser.js";
 import { say } from "../say.js";
 
-/** @typedef {import("./chips.js").Note} Note */
-/** @typedef {import("./chips.js").Step} Step */
-/** @typedef {import("./mount.js").Desk} Desk */
+/** @typedef {import("./chips/panel.js").Note} Note */
+/** @typedef {import("./chips/panel.js").Step} Step */
+/** @typedef {import("./controller.js").Desk} Desk */
 /** @typedef {ReturnType<typeof createDeeds>} Deeds */
 
 /** @param {Desk} desk */

@@ -1,9 +1,9 @@
 /** Puts a tag into the tag field of the Svelte page, and takes one out. */
 
 import { sourceTextOf } from "./source-text.js";
-import { SharedField, takeOut } from "./shared-field.js";
+import { SharedField, takeOut } from "./borrowed-tag-input.js";
 
-/** @typedef {import("./shared-field.js").TagField} TagField */
+/** @typedef {import("./borrowed-tag-input.js").TagField} TagField */
 
 const REACTION_MS = 1000;
 /** For each of its answers: what it has found, and whether it takes the tag. */

@@ -2,7 +2,7 @@
 
 import { browser } from "../browser.js";
 import { say } from "../say.js";
-import { isPending } from "./posting.js";
+import { isPending } from "./posted-question.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
 /** @typedef {import("../messages.js").Draft} Draft */
