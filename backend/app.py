@@ -12,15 +12,24 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from backend import health, problems, traces
-from backend.acceptance.sums import SUM_EVERY, sum_up
+from backend import health
+from backend.acceptance.rollups import SUM_EVERY, sum_up
 from backend.admin.routes import admin_router
 from backend.alerts.channels import channels
 from backend.alerts.rules import read_rules
 from backend.alerts.service import JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
-from backend.database import (
+from backend.counters.totals import FLUSH_EVERY, Totals
+from backend.deployments.registry import load_warm
+from backend.deployments.router import FOLLOW_EVERY, Serving
+from backend.experiments.service import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
+from backend.experiments.service import Experiments
+from backend.feedback import routes as feedback_routes
+from backend.feedback.anonymise import SETTLE_EVERY, settle
+from backend.installs import routes as install_routes
+from backend.playground import routes as trial_routes
+from backend.postgres.database import (
     WHAT_TO_DO,
     Database,
     DatabaseAway,
@@ -31,26 +40,18 @@ from backend.database import (
     NewerSchema,
     migrate,
 )
-from backend.deployments.experiment import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
-from backend.deployments.experiment import Experiments
-from backend.deployments.registry import load_warm
-from backend.deployments.serving import FOLLOW_EVERY, Serving
-from backend.embedded import EmbeddedFailure, EmbeddedPostgres
-from backend.feedback import routes as feedback_routes
-from backend.feedback.settling import SETTLE_EVERY, settle
-from backend.gate import Gate, Rules
-from backend.installs import routes as install_routes
-from backend.observability import RequestTimer
+from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.addresses import PREPARE_EVERY, Bounds
 from backend.suggestions.service import Suggester
-from backend.totals import FLUSH_EVERY, Totals
-from backend.trial import routes as trial_routes
-from backend.vitals import FLUSH_EVERY as VITALS_EVERY
-from backend.vitals import Vitals
-from model.classifier import ReleaseError
+from backend.web import problems, tracing
+from backend.web.metrics import RequestTimer
+from backend.web.middleware import Gate, Rules
+from backend.web.request_stats import FLUSH_EVERY as VITALS_EVERY
+from backend.web.request_stats import Vitals
+from model.serving.classifier import ReleaseError
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                if traces.wanted():
-                    stack.push_async_callback(asyncio.to_thread, traces.start())
+                if tracing.wanted():
+                    stack.push_async_callback(asyncio.to_thread, tracing.start())
                 await start(app, settings, stack)
-            except (EmbeddedFailure, ReleaseError, traces.TracesMissing) as error:
+            except (EmbeddedFailure, ReleaseError, tracing.TracesMissing) as error:
                 app.state.failure = error
                 raise
             on_ready(app)
@@ -124,8 +125,8 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
     )
     app.add_middleware(Gate, rules=rules)
-    if traces.wanted():
-        app.add_middleware(traces.Traces)
+    if tracing.wanted():
+        app.add_middleware(tracing.Traces)
     app.add_middleware(RequestTimer)
     return app
 

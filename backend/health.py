@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from backend.problems import Problem
+from backend.web.problems import Problem
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -1,14 +1,15 @@
 """The whole schema in one place: importing it has imported every feature's tables."""
 
-from backend import skipped, totals, vitals
 from backend.acceptance import tables as acceptance_tables
 from backend.alerts import tables as alert_tables
 from backend.audit import tables as audit_tables
+from backend.counters import skipped, totals
 from backend.deployments import tables as deployment_tables
+from backend.drafts import tables as suggestion_tables
 from backend.drift import tables as drift_tables
 from backend.feedback import tables as feedback_tables
-from backend.suggestions import tables as suggestion_tables
-from backend.tables import Table
+from backend.postgres.base import Table
+from backend.web import request_stats
 
 METADATA = Table.metadata
 
@@ -20,8 +21,8 @@ __all__ = [
     "deployment_tables",
     "drift_tables",
     "feedback_tables",
+    "request_stats",
     "skipped",
     "suggestion_tables",
     "totals",
-    "vitals",
 ]

@@ -24,10 +24,10 @@ from sqlalchemy import make_url
 
 from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
-from backend.database_url import normalize
-from backend.gate import hostname
-from backend.logs import Form, Level
-from model.classifier import DEFAULT_TIER
+from backend.postgres.database_url import normalize
+from backend.web.logs import Form, Level
+from backend.web.middleware import hostname
+from model.serving.classifier import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from model.text import plain_text
+from model.serving.text import plain_text
 from tests.backend.service import a_batch, an_event
 
 WRITTEN = Path(__file__).parent.parent / "tests" / "model" / "written.csv"

@@ -20,12 +20,12 @@ from urllib.error import HTTPError
 import psutil
 from sqlalchemy import make_url
 
-from backend.embedded import EmbeddedPostgres
+from backend.postgres.embedded.service import EmbeddedPostgres
 from bench.drafts import Writers, batches
 from bench.lines import quantile
 from bench.load import Load, LoadFailed, put_load
 from bench.peer import pipeline
-from model.classifier import Classifier
+from model.serving.classifier import Classifier
 from tests.end_to_end.process import free_port, get, post, serving
 
 ROOT = Path(__file__).parent.parent

@@ -24,11 +24,11 @@ import click
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from backend.acceptance import service
-from backend.acceptance.sums import sum_up
-from backend.admin import address, page, panels
-from backend.database import Database, migrate
-from backend.embedded import DATABASE, PORT, SUPERUSER, EmbeddedPostgres
+from backend.acceptance import counts
+from backend.acceptance.rollups import sum_up
+from backend.admin import page, panels, query
+from backend.postgres.database import Database, migrate
+from backend.postgres.embedded.service import DATABASE, PORT, SUPERUSER, EmbeddedPostgres
 from bench.report import ms, table
 
 DAYS = 400
@@ -148,9 +148,9 @@ async def as_superuser(url: str) -> asyncpg.Connection:
 async def look(session: AsyncSession, period: str) -> float:
     """Ask for everything that the page of one of ``PERIODS`` shows, and draw it; the seconds that took."""
     now, started = datetime.now(UTC), time.perf_counter()
-    await service.begin_snapshot(session)
-    choices = await service.choices(session)
-    view = address.read(PERIODS[period](now.date()), choices, now.date())
+    await counts.begin_snapshot(session)
+    choices = await counts.choices(session)
+    view = query.read(PERIODS[period](now.date()), choices, now.date())
     found = await page.measure(session, view, VOCABULARY, now)
     page.render(view, choices, found, now, has_vocabulary=True, rules={})
     return time.perf_counter() - started
@@ -175,8 +175,8 @@ async def panels_alone(url: str, period: str) -> dict[str, float]:
     try:
         async with AsyncSession(engine) as session:
             now = datetime.now(UTC)
-            await service.begin_snapshot(session)
-            view = address.read(PERIODS[period](now.date()), await service.choices(session), now.date())
+            await counts.begin_snapshot(session)
+            view = query.read(PERIODS[period](now.date()), await counts.choices(session), now.date())
             found = {}
             for name in PANELS_ALONE:
                 started = time.perf_counter()

@@ -20,13 +20,13 @@ import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import OPERATOR
-from backend.database import Database
 from backend.deployments import registry, service
-from backend.embedded import EmbeddedPostgres
+from backend.postgres.database import Database
+from backend.postgres.embedded.service import EmbeddedPostgres
 from bench.drafts import Writers
 from bench.measure import machine
 from bench.report import ms, table
-from model.classifier import DEFAULT_TIER, TIERS
+from model.serving.classifier import DEFAULT_TIER, TIERS
 from tests.backend.deployments.registry import register
 from tests.end_to_end.process import serving
 

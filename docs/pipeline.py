@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from model.cli import main
-from model.pipeline import STEPS, Step
+from model.runs.steps import STEPS, Step
 
 HERE = Path(__file__).parent
 SCHEMES = {

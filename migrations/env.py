@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that `backend.database` hands over.
+"""How Alembic reaches the database: on the connection that `backend.postgres.database` hands over.
 
 Run by hand (`alembic check`, `alembic revision --autogenerate`), it connects to TAGALONG_DATABASE_URL.
 """
@@ -8,7 +8,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection, NullPool
 
-from backend.database_url import create_engine
+from backend.postgres.database_url import create_engine
 from backend.schema import METADATA
 from backend.settings import Settings
 

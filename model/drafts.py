@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.classifier import Classifier
 from model.questions.columns import Columns
 from model.questions.csv_rows import CsvTable, encoding_of
 from model.questions.tags import TagsError, read_tags
 from model.questions.values import is_empty
-from model.text import BODY_FORMATS
+from model.serving.classifier import Classifier
+from model.serving.text import BODY_FORMATS
 
 _CHOSEN: Final = ("chosen_tags", "tags")
 _COLUMNS: Final = frozenset(["title", "body", "body_format", *_CHOSEN])

@@ -4,66 +4,16 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
-FEATURES = (
-    "suggestions",
-    "deployments",
-    "feedback",
-    "installs",
-    "retention",
-    "acceptance",
-    "alerts",
-    "audit",
-    "drift",
-    "admin",
-    "trial",
-    "demo",
-)
 
-# Who may import whom among the service's features: admin → acceptance → tables, and no feature reaches into
-# another's tables except by a function of that feature. What is missing here may import no other feature.
-MAY_IMPORT = {
-    # An answer is recorded in one statement, with its install's arm.
-    "suggestions": {
-        "backend.deployments.arms",
-        "backend.deployments.serving",
-        "backend.deployments.shadowing",
-        "backend.deployments.tables",
-    },
-    "deployments": {"backend.audit.service", "backend.suggestions.tables", "backend.acceptance"},
-    "feedback": {"backend.suggestions.service"},
-    "installs": {"backend.suggestions.service", "backend.feedback.service", "backend.deployments.service"},
-    "retention": {
-        "backend.acceptance.sums",
-        "backend.deployments.service",
-        "backend.suggestions.addresses",
-        "backend.suggestions.service",
-        "backend.feedback.service",
-    },
-    "acceptance": {"backend.suggestions.tables", "backend.feedback.tables", "backend.deployments.tables"},
-    "drift": {"backend.suggestions.tables", "backend.feedback.tables"},
-    "alerts": {
-        "backend.acceptance",
-        "backend.audit.service",
-        "backend.audit.tables",
-        "backend.deployments.service",
-        "backend.drift.service",
-        "backend.drift.findings",
-    },
-    "admin": {"backend.acceptance", "backend.alerts", "backend.audit", "backend.deployments", "backend.drift"},
-    "demo": {
-        "backend.suggestions.service",
-        "backend.suggestions.recording",
-        "backend.suggestions.schemas",
-        "backend.feedback.service",
-        "backend.feedback.schemas",
-    },
-}
+
+def package_of(module: str) -> str:
+    """Return a module's package: two names deep, the module itself where it lies in a room's own folder."""
+    return ".".join(module.split(".")[:2])
 
 
 def modules(room: str) -> Iterator[tuple[str, Path]]:
@@ -90,7 +40,7 @@ def test_the_backend_knows_the_classifier_and_nothing_else_of_the_model() -> Non
         strangers = {
             name
             for name in imports(path)
-            if name.startswith("model") and not within(name, {"model.classifier", "model.text"})
+            if name.startswith("model") and not within(name, {"model.serving.classifier", "model.serving.text"})
         }
         assert strangers - {"model"} == set(), module
 
@@ -106,19 +56,23 @@ def test_nothing_that_ships_imports_the_tests() -> None:
             assert not any(name.startswith("tests") for name in imports(path)), module
 
 
-@pytest.mark.parametrize("feature", FEATURES)
-def test_a_feature_reaches_others_only_where_the_house_allows_it(feature: str) -> None:
-    others = {f"backend.{other}" for other in FEATURES if other != feature}
-    checked = list(modules(f"backend/{feature}"))
-    assert checked
-    for module, path in checked:
-        for name in imports(path):
-            if within(name, others):
-                # `from backend.x import y` is noted as backend.x and backend.x.y: either may be the allowed one.
-                allowed = MAY_IMPORT.get(feature, set())
-                assert within(name, allowed) or any(each.startswith(name + ".") for each in allowed), (
-                    f"{module} imports {name}"
-                )
+def test_model_serving_imports_nothing_else_of_the_model() -> None:
+    for module, path in modules("model/serving"):
+        strangers = {
+            name for name in imports(path) if name.startswith("model.") and not within(name, {"model.serving"})
+        }
+        assert strangers == set(), module
+
+
+def test_the_packages_of_the_backend_form_no_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, path in modules("backend"):
+        package = package_of(module)
+        imported = {package_of(name) for name in imports(path) if name.startswith("backend.")}
+        graph.setdefault(package, set()).update(imported - {package})
+    # admin → experiments → acceptance → feedback → deployments → drafts → postgres, and never back.
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("backend.postgres") < order.index("backend.drafts") < order.index("backend.admin")
 
 
 def test_serving_imports_nothing_of_training() -> None:

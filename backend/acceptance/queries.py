@@ -45,11 +45,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Arm, Kind, Selection
 from backend.acceptance.percentiles import SHORTEST, STEP
+from backend.counters.totals import Total
 from backend.deployments.tables import Assignment
+from backend.drafts.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
 from backend.feedback.tables import MAX_GAP, Event, Item, Numbering, Refused
-from backend.suggestions.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
-from backend.tables import day_of
-from backend.totals import Total
+from backend.postgres.base import day_of
 
 Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
 """What items can be grouped by; drafts always are by day, kind, model version and site."""

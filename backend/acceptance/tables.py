@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Identity, Index
 from sqlalchemy import Table as Plain
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.tables import Moment, Table
+from backend.postgres.base import Moment, Table
 
 COUNT = "count"
 """Marks the columns that are added up; all others are keys."""

@@ -5,7 +5,7 @@ import io
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from backend.messages import FILLERS
+from backend.web.schemas import FILLERS
 
 # What begins a formula, as OWASP lists it under "CSV Injection"; U+2212 is the minus that is no hyphen.
 FORMULA_SIGNS = frozenset("=+-@\u2212")

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from backend.acceptance.service import Running
+from backend.acceptance.counts import Running
 from backend.admin.negotiation import choose_exposition
 
 LABELS = ("kind", "model_version")

@@ -12,14 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import figures, service
+from backend.acceptance import counts as service
+from backend.acceptance import figures
+from backend.acceptance.counts import Bookkeeping, Choices, Latency
 from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
 from backend.acceptance.filters import ARMS, KINDS, Filters
 from backend.acceptance.queries import SCORE_BANDS
-from backend.acceptance.service import Bookkeeping, Choices, Latency
-from backend.acceptance.worth import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
+from backend.acceptance.value_estimate import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
 from backend.admin import charts
-from backend.admin.address import PERIODS, SORTS, View
 from backend.admin.panels import (
     A_DAY,
     chosen_tags,
@@ -30,19 +30,20 @@ from backend.admin.panels import (
     shadow_of,
     standing_of,
 )
-from backend.alerts.readings import is_old
+from backend.admin.query import PERIODS, SORTS, View
+from backend.alerts.evaluation import is_old
 from backend.alerts.rules import Drifting, Rule
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
-from backend.deployments.experiment import BY_ITSELF, Standing, verdicts
-from backend.deployments.guardrails import TITLES
 from backend.deployments.service import Mark, history
-from backend.deployments.shadow_scores import ShadowScores
 from backend.deployments.tables import Deployment, VerdictRow
 from backend.drift.findings import Findings
-from backend.vitals import Signs, signs_since
+from backend.experiments.guardrails import TITLES
+from backend.experiments.service import BY_ITSELF, Standing, verdicts
+from backend.experiments.shadow_scores import ShadowScores
+from backend.web.request_stats import Signs, signs_since
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import service
+from backend.acceptance import counts as service
 from backend.acceptance.figures import (
     ACCEPTANCE,
     AGREEMENT,
@@ -26,23 +26,23 @@ from backend.acceptance.figures import (
 )
 from backend.acceptance.filters import ARMS, Filters
 from backend.acceptance.queries import LENGTHS, SCORE_BANDS
-from backend.acceptance.worst import Worst, worst
-from backend.acceptance.worth import Worth, worth
-from backend.admin.address import View
+from backend.acceptance.value_estimate import Worth, worth
+from backend.acceptance.worst_tags import Worst, worst
 from backend.admin.csv_text import write_csv
+from backend.admin.query import View
 from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
-from backend.deployments import experiment
-from backend.deployments.experiment import Standing
-from backend.deployments.guardrails import TITLES
 from backend.deployments.service import Mark, history, marks
-from backend.deployments.shadow_scores import ShadowScores, shadow_scores
 from backend.deployments.tables import Deployment, VerdictRow
 from backend.drift.findings import Findings, Measured
 from backend.drift.service import newest as newest_drift
-from backend.vitals import Signs, signs_since
+from backend.experiments import service as experiment
+from backend.experiments.guardrails import TITLES
+from backend.experiments.service import Standing
+from backend.experiments.shadow_scores import ShadowScores, shadow_scores
+from backend.web.request_stats import Signs, signs_since
 
 V = TypeVar("V", bound=str | float | None)
 

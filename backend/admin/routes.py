@@ -13,14 +13,14 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import service
+from backend.acceptance import counts
 from backend.acceptance.filters import Filters
-from backend.admin import address, exposition, page, panels
-from backend.admin.access import Guard
+from backend.admin import exposition, page, panels, query
+from backend.admin.auth import Guard
 from backend.admin.negotiation import wants_page
 from backend.alerts.rules import Rule
-from backend.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, words
-from backend.problems import Problem, database_damaged
+from backend.postgres.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, words
+from backend.web.problems import Problem, database_damaged
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def admin_router(
     async def snapshot() -> AsyncIterator[AsyncSession]:
         try:
             async with asyncio.timeout(PAGE_LIMIT), sessions() as session:
-                await service.begin_snapshot(session)
+                await counts.begin_snapshot(session)
                 yield session
         except (TimeoutError, DatabaseBusy):
             raise Problem(
@@ -145,9 +145,9 @@ def admin_router(
                 headers={"Retry-After": "5"},
             ) from error
 
-    async def look(request: Request, session: AsyncSession, moment: datetime) -> tuple[address.View, service.Choices]:
-        choices = await service.choices(session)
-        return address.read(request.query_params.multi_items(), choices, moment.date()), choices
+    async def look(request: Request, session: AsyncSession, moment: datetime) -> tuple[query.View, counts.Choices]:
+        choices = await counts.choices(session)
+        return query.read(request.query_params.multi_items(), choices, moment.date()), choices
 
     @router.get("")
     async def metrics(request: Request) -> Response:
@@ -166,11 +166,11 @@ def admin_router(
         content, media_type = exposition.render(await running(), accept)
         return Response(content, media_type=media_type)
 
-    async def running() -> list[service.Running] | None:
+    async def running() -> list[counts.Running] | None:
         try:
             async with asyncio.timeout(SCRAPE_LIMIT), sessions() as session:
-                await service.begin_snapshot(session)
-                return await service.running(session, now())
+                await counts.begin_snapshot(session)
+                return await counts.running(session, now())
         except (DatabaseUnavailable, SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("this scrape goes without the counts of items: %s", words(error))
             return None
@@ -179,7 +179,7 @@ def admin_router(
     async def report(request: Request) -> Response:
         moment = now()
         async with snapshot() as session:
-            choices = await service.choices(session)
+            choices = await counts.choices(session)
             given = [(name, value) for name, value in request.query_params.multi_items() if value]
             empty_month = None
             if not any(name in ("period", "month", "since", "until") for name, _ in given):
@@ -187,7 +187,7 @@ def admin_router(
                 month = await month_to_report(session, dict(given).get("kind", "ask"), last_month, moment.date())
                 empty_month = last_month if f"{month:%Y-%m}" != f"{last_month:%Y-%m}" else None
                 given.append(("month", f"{month:%Y-%m}"))
-            view = address.read(given, choices, moment.date())
+            view = query.read(given, choices, moment.date())
             found = await page.measure(session, view, vocabulary(), moment)
         return HTMLResponse(await asyncio.to_thread(page.render_report, view, found, moment, empty_month))
 
@@ -221,10 +221,10 @@ def admin_router(
 
 async def month_to_report(session: AsyncSession, kind: str, last_month: date, today: date) -> date:
     """Return a day of the last whole month or, where nobody wrote in it, of the newest month with drafts."""
-    newest = await service.newest_day(session, kind, last_month)
+    newest = await counts.newest_day(session, kind, last_month)
     if newest is not None and newest >= last_month.replace(day=1):
         return newest
-    return await service.newest_day(session, kind, today) or last_month
+    return await counts.newest_day(session, kind, today) or last_month
 
 
 def document(panel: str, filters: Filters, moment: datetime, table: panels.Table) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from sqlalchemy import case, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import service as acceptance
+from backend.acceptance import counts as acceptance
 from backend.alerts.channels import Occasion, Send, Telling
-from backend.alerts.readings import Look, Readings, days_needed, read
+from backend.alerts.deployment_notices import steps_between
+from backend.alerts.evaluation import Look, Readings, days_needed, read
 from backend.alerts.rules import DAILY, Rule
 from backend.alerts.states import Alert, Reading, advance
-from backend.alerts.steps import steps_between
 from backend.alerts.tables import AlertRow, Notice
-from backend.database import Database
+from backend.postgres.database import Database
 
 log = logging.getLogger(__name__)
 

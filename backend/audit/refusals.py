@@ -4,7 +4,7 @@ from collections import Counter
 from ipaddress import ip_address, ip_network
 
 from backend.audit.service import ADMIN, note
-from backend.database import Database, DatabaseUnavailable
+from backend.postgres.database import Database, DatabaseUnavailable
 
 FLUSH_EVERY = 60.0
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Identity, Index, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.tables import Moment, Table
+from backend.postgres.base import Moment, Table
 
 
 class Act(Table):

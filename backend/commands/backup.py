@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import note
-from backend.backups import NotABackup, check_backup, restore_backup, write_backup
 from backend.commands.terminal import with_url
-from backend.database import Database
+from backend.postgres.backups import NotABackup, check_backup, restore_backup, write_backup
+from backend.postgres.database import Database
 
 
 @click.command()

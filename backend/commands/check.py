@@ -24,12 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
-from backend.database import DAMAGE, TOO_SLOW, WHAT_TO_DO, alembic_config, sqlstate, words
-from backend.database_url import create_engine
 from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
-from backend.embedded import VERSION, EmbeddedFailure
+from backend.postgres.database import DAMAGE, TOO_SLOW, WHAT_TO_DO, alembic_config, sqlstate, words
+from backend.postgres.database_url import create_engine
+from backend.postgres.embedded.service import VERSION, EmbeddedFailure
 from backend.settings import ARGON2, Settings
-from model.classifier import Classifier, ReleaseError
+from model.serving.classifier import Classifier, ReleaseError
 
 MUST: Final = "must"
 SHOULD: Final = "should"

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import note
 from backend.commands.terminal import read_settings, with_session, with_url
-from backend.database import Database, migrate
 from backend.demo.service import AlreadyPlayed, Played, play
 from backend.demo.service import remove as remove_demo
 from backend.demo.writers import read_questions, sittings
-from model.classifier import Classifier, ReleaseError
+from backend.postgres.database import Database, migrate
+from model.serving.classifier import Classifier, ReleaseError
 
 
 @click.command()

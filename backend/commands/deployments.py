@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.service import OPERATOR, note
 from backend.commands.terminal import read_settings, with_session
 from backend.deployments import registry, service
-from backend.deployments.experiment import PAST, Plan, plan, stand, verdicts
 from backend.deployments.registry import Registered, RegistryError
 from backend.deployments.service import DeploymentRefused
-from backend.deployments.shadow_scores import Scores, shadow_scores
 from backend.deployments.tables import Deployment
-from backend.deployments.verdict import ENOUGH_TO_PLAN
+from backend.experiments.service import PAST, Plan, plan, stand, verdicts
+from backend.experiments.shadow_scores import Scores, shadow_scores
+from backend.experiments.verdict import ENOUGH_TO_PLAN
 
 T = TypeVar("T")
 

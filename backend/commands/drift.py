@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.acceptance.filters import KINDS
 from backend.audit.service import note
 from backend.commands.terminal import served_model, with_session, write_lines
-from backend.drift.exporting import export_lines
+from backend.drift.export import export_lines
 from backend.drift.findings import Findings
 from backend.drift.service import keep
 

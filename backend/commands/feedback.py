@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import note
 from backend.commands.terminal import with_session, write_lines
-from backend.feedback.exporting import feedback_lines
-from backend.feedback.settling import count_waiting
+from backend.feedback.anonymise import count_waiting
+from backend.feedback.export import feedback_lines
 
 
 @click.command()

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from backend.admin.access import hash_password as hashed
+from backend.admin.auth import hash_password as hashed
 
 
 @click.command("hash-password")

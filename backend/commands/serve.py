@@ -9,13 +9,13 @@ import click
 import uvicorn
 from fastapi import FastAPI
 
-from backend import logs
 from backend.alerts.rules import RulesError
 from backend.app import create_app
 from backend.commands.terminal import read_settings
-from backend.embedded import EmbeddedFailure, EmbeddedPostgres
+from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
-from backend.wire import Connection, Server
+from backend.web import logs
+from backend.web.server import Connection, Server
 
 EXTENSION = Path(__file__).parent.parent.parent / "extension"
 

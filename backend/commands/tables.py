@@ -8,13 +8,13 @@ import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import sums
+from backend.acceptance import rollups
 from backend.audit.service import note
 from backend.commands.terminal import with_session, with_url
-from backend.database import migrate as migrate_database
 from backend.feedback.projection import Difference
 from backend.feedback.projection import recount as recount_items
 from backend.installs.service import erase_install
+from backend.postgres.database import migrate as migrate_database
 
 
 @click.command()
@@ -42,10 +42,10 @@ def erase(install_id: UUID) -> None:
 def recount() -> None:
     """Recount every item from its events and every daily sum from its items, and print how many differ."""
 
-    async def compare(session: AsyncSession) -> tuple[Difference, sums.Difference]:
+    async def compare(session: AsyncSession) -> tuple[Difference, rollups.Difference]:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         items = await recount_items(session)
-        days = await sums.differences(session, datetime.now(UTC))
+        days = await rollups.differences(session, datetime.now(UTC))
         await note(session, "recount", details=asdict(items) | {"days": days.days, "differing": len(days.differing)})
         return items, days
 

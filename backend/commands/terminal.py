@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import (
+from backend.deployments.registry import RegistryError, find
+from backend.deployments.service import current
+from backend.postgres.database import (
     WHAT_TO_DO,
     Database,
     DatabaseAway,
@@ -24,11 +26,9 @@ from backend.database import (
     NewerSchema,
     migrate,
 )
-from backend.deployments.registry import RegistryError, find
-from backend.deployments.service import current
-from backend.embedded import EmbeddedFailure, EmbeddedPostgres
+from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
-from model.classifier import Classifier, ReleaseError
+from model.serving.classifier import Classifier, ReleaseError
 
 T = TypeVar("T")
 

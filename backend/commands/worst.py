@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.acceptance.counts import begin_snapshot, count_tags
 from backend.acceptance.filters import KINDS, Filters, Kind
-from backend.acceptance.service import begin_snapshot, count_tags
-from backend.acceptance.worst import What, Worst, worst
+from backend.acceptance.worst_tags import What, Worst, worst
 from backend.admin.page import interval, percent
 from backend.admin.panels import to_csv, worst_table
 from backend.commands.terminal import served_model, with_session

@@ -12,14 +12,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database
 from backend.demo.writers import Deed, Sitting, deeds, uuid_from
 from backend.feedback.schemas import MAX_EVENTS, EventBatch
 from backend.feedback.service import forget_events, take
+from backend.postgres.database import Database
 from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
 from backend.suggestions.service import drafts_of, forget_drafts
-from model.classifier import Classifier, Suggested
+from model.serving.classifier import Classifier, Suggested
 
 # The writer has typed the title, and some time later the body. Seconds.
 BODY_AFTER = (30, 240)

@@ -1,6 +1,6 @@
 """Deploying, promoting and rolling back: PostgreSQL says what is served, and each step stands in the audit log.
 
-Every replica follows the table (see `backend.deployments.serving`), so whoever writes here changes what all serve.
+Every replica follows the table (see `backend.deployments.router`), so whoever writes here changes what all serve.
 """
 
 import secrets
@@ -18,8 +18,8 @@ from backend.audit.service import acts_between, note
 from backend.deployments.arms import point
 from backend.deployments.registry import Registered
 from backend.deployments.tables import Assignment, Deployment, ModelVersion, Replica, Shadow
-from backend.suggestions.tables import Draft, Suggestion
-from backend.tables import as_dict
+from backend.drafts.tables import Draft, Suggestion
+from backend.postgres.base import as_dict
 
 # Any number that no other user of the database takes as an advisory lock.
 DEPLOY_LOCK = 8600_0004

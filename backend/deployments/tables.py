@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Sm
 from sqlalchemy.dialects.postgresql import JSONB, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.tables import Moment, Table
+from backend.postgres.base import Moment, Table
 
 
 class ModelVersion(Table):
@@ -153,7 +153,7 @@ class StandingRow(Table):
 
 
 class GuardrailRow(Table):
-    """The last reading of a guardrail (see `backend.deployments.guardrails.Reading`)."""
+    """The last reading of a guardrail (see `backend.experiments.guardrails.Reading`)."""
 
     __tablename__ = "guardrail"
 

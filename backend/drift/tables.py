@@ -7,7 +7,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.tables import Moment, Table
+from backend.postgres.base import Moment, Table
 
 
 class Drift(Table):

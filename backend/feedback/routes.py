@@ -5,10 +5,10 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 
-from backend.database import Database
 from backend.feedback.schemas import EventBatch, Receipt
 from backend.feedback.service import take
-from backend.observability import EVENTS
+from backend.postgres.database import Database
+from backend.web.metrics import EVENTS
 
 router = APIRouter(prefix="/api/v1/events", tags=["feedback"])
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from backend.messages import Id, Message, Site, Tag, Whole
+from backend.web.schemas import Id, Message, Site, Tag, Whole
 
 MAX_EVENTS = 100
 

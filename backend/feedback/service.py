@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
+from backend.postgres.base import as_dict, day_of
 from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
-from backend.tables import as_dict, day_of
-from model.classifier import name_in_use
+from model.serving.classifier import name_in_use
 
 UNKNOWN_DRAFT = "unknown_draft"
 UNKNOWN_SUGGESTION = "unknown_suggestion"

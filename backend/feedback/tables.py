@@ -6,7 +6,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Sm
 from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.tables import Moment, Table
+from backend.postgres.base import Moment, Table
 
 # No install has given out so many numbers: one beyond is absurd.
 MAX_SEQUENCE = 10_000_000

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from backend.installs.service import erase_install, export_install
-from backend.problems import Problem
+from backend.web.problems import Problem
 
 router = APIRouter(prefix="/api/v1/installs", tags=["installs"])
 

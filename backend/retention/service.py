@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.sums import finish_days
-from backend.database import Conflict, Database
+from backend.acceptance.rollups import finish_days
+from backend.counters.skipped import work_through
 from backend.deployments.service import forget_assignments
 from backend.feedback.service import forget_old_events, forget_old_refusals
-from backend.skipped import work_through
+from backend.postgres.database import Conflict, Database
 from backend.suggestions.addresses import forget_addresses
 from backend.suggestions.service import forget_drafts, list_drafts_before, lock_drafts_before
 

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database
-from backend.suggestions.tables import AddressSalt, Newcomer
+from backend.drafts.tables import AddressSalt, Newcomer
+from backend.postgres.database import Database
 
 # How often the salts of the days ahead are looked after. Seconds.
 PREPARE_EVERY = 3600.0

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from backend.database import Database, DatabaseUnavailable
 from backend.deployments.arms import Begun
-from backend.suggestions.tables import Draft
+from backend.drafts.tables import Draft
+from backend.postgres.database import Database, DatabaseUnavailable
 
 # Drafts remembered here: some 13 MB. The others are in the database, if their writers agreed to that.
 MOST = 50_000

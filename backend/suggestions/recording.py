@@ -11,15 +11,15 @@ from sqlalchemy import ColumnElement, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, DatabaseAway, DatabaseUnavailable
 from backend.deployments.arms import Exposure
 from backend.deployments.tables import Assignment
-from backend.problems import Problem
+from backend.drafts.tables import Draft, Newcomer, Suggestion
+from backend.postgres.database import Database, DatabaseAway, DatabaseUnavailable
 from backend.suggestions.addresses import NO_BOUNDS, AddressHashes, Bounds
-from backend.suggestions.order import Order
+from backend.suggestions.display_order import Order
 from backend.suggestions.schemas import DraftState
-from backend.suggestions.tables import Draft, Newcomer, Suggestion
-from model.classifier import Suggested, name_in_use
+from backend.web.problems import Problem
+from model.serving.classifier import Suggested, name_in_use
 
 # Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
 RECORD_WITHIN = 1.0
@@ -198,7 +198,7 @@ class Recorder:
         order: Order = "model",
         client: str = "",
     ) -> UUID | Unrecorded:
-        """Record an answer to a client (see `backend.clients`); return the suggestion's id, or why there is none.
+        """Record an answer to a client (see `backend.web.clients`); return the suggestion's id, or why there is none.
 
         Raises:
             Problem: 409, the draft belongs to another install.

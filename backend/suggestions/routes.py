@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from backend import logs
-from backend.clients import client_of
 from backend.suggestions.schemas import Batch, BatchAnswer, DraftState, RecordedAnswer
 from backend.suggestions.service import Suggester
+from backend.web import logs
+from backend.web.clients import client_of
 
 router = APIRouter(prefix="/api/v1/suggestions", tags=["suggestions"])
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from backend.messages import Id, Message, Name, Site, Tag, Version, Whole
+from backend.web.schemas import Id, Message, Name, Site, Tag, Version, Whole
 
 Title = Annotated[str, Field(max_length=300)]
 Body = Annotated[str, Field(max_length=50_000)]

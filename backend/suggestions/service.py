@@ -12,23 +12,23 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.cores import Cores
-from backend.database import Database
+from backend.counters.totals import Totals
 from backend.deployments.arms import Begun
-from backend.deployments.serving import KINDS_WITH_ARMS, Choice, Serving
-from backend.deployments.shadowing import Shadows
-from backend.observability import CHALLENGER_ANSWERS, INFERENCE, SUGGESTIONS
+from backend.deployments.inference_pool import Cores
+from backend.deployments.router import KINDS_WITH_ARMS, Choice, Serving
+from backend.deployments.shadow import Shadows
+from backend.drafts.tables import OFFERED_NAMES, Draft, Suggestion
+from backend.postgres.base import as_dict, day_of
+from backend.postgres.database import Database
 from backend.suggestions.addresses import NO_BOUNDS, Bounds
 from backend.suggestions.begun import BegunDrafts
-from backend.suggestions.line import Line
-from backend.suggestions.order import Order, order_of, shuffled
+from backend.suggestions.display_order import Order, order_of, shuffled
+from backend.suggestions.queue import Line
 from backend.suggestions.recording import Recorder
 from backend.suggestions.schemas import Answer, BatchAnswer, BatchDraft, DraftState, RecordedAnswer, SuggestedTag
-from backend.suggestions.tables import OFFERED_NAMES, Draft, Suggestion
-from backend.tables import as_dict, day_of
-from backend.totals import Totals
-from backend.traces import span
-from model.classifier import Classifier, Suggested
+from backend.web.metrics import CHALLENGER_ANSWERS, INFERENCE, SUGGESTIONS
+from backend.web.tracing import span
+from model.serving.classifier import Classifier, Suggested
 
 log = logging.getLogger(__name__)
 

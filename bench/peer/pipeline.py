@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import LabelBinarizer
 
-from model.text import WORD
+from model.serving.text import WORD
 
 
 @dataclass(frozen=True, slots=True)

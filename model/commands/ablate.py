@@ -47,13 +47,13 @@ def ablate(
 ) -> None:
     """Train models that differ in one part on the same questions, and measure them on tune."""
     with needs_train_extra():
-        from model.ablation import ablation, lengths, table
-        from model.encoder.encode import EncoderFolderError, read_encoder
-        from model.features import FeatureLimits
-        from model.fit import Progress, WithEncoder
+        from model.evaluation.ablation import ablation, lengths, table
         from model.questions.parquet import read
         from model.questions.tag_sets import read_tag_sets
-        from model.train import Parameters
+        from model.training.build import Progress, WithEncoder
+        from model.training.encoder.encode import EncoderFolderError, read_encoder
+        from model.training.tfidf import FeatureLimits
+        from model.training.train import Parameters
     with refuses(questions), progress_bars() as bar:
         try:
             beside = {folder.name: WithEncoder(read_encoder(folder), keep) for folder in encoders}

@@ -15,7 +15,7 @@ from model.commands.terminal import (
     questions_option,
     refuses,
 )
-from model.files import write_atomically
+from model.runs.files import write_atomically
 
 
 class _YearAndSource(click.ParamType[tuple[int, str]]):
@@ -70,10 +70,10 @@ def backtest(
     Only titles, within mixes that are as the site's; each is parted by hash into questions to learn from and to ask.
     """
     with needs_train_extra():
-        from model.backtest import STEP, ageing, base_of, mixes, settings, table, worth
-        from model.fit import Progress
+        from model.evaluation.backtest import STEP, ageing, base_of, mixes, settings, table, worth
         from model.questions.parquet import read
-        from model.train import Parameters
+        from model.training.build import Progress
+        from model.training.train import Parameters
     of_year = dict(sources)
     if len(of_year) < 2 or newest not in of_year or newest == min(of_year):
         raise click.UsageError("Give --mix for two years or more, and one of the later ones as --newest.")

@@ -59,18 +59,18 @@ def compare(
     What is done is kept, combination by combination, and not done again. OUT gets comparison.md, .json and .svg.
     """
     with needs_train_extra("compare"):
-        from model.classifier import MANIFEST_FILE, ReleaseError
         from model.compare import tables, tracking
         from model.compare.combinations import ENCODERS
         from model.compare.comparison import compare as compared
         from model.compare.sample import Settings, split
-        from model.encoder.minilm import EncoderMissing
         from model.evaluation.trained_titles import trained_titles
-        from model.files import write_atomically
-        from model.fit import Progress
         from model.questions import QuestionsError
         from model.questions.parquet import read
-        from model.tracking import MISSING
+        from model.runs.files import write_atomically
+        from model.runs.tracking import MISSING
+        from model.serving.classifier import MANIFEST_FILE, ReleaseError
+        from model.training.build import Progress
+        from model.training.encoder.minilm import EncoderMissing
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
     with refuses(out), progress_bars() as bar:

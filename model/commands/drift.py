@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from model.classifier import DEFAULT_TIER, TIERS, read_manifest
 from model.commands.registry import registry_errors, registry_option
 from model.commands.terminal import RELEASED, load, needs_train_extra, out_file, progress_bars, refuses
 from model.drift import findings, reference, traffic
-from model.files import write_atomically
+from model.runs.files import write_atomically
+from model.serving.classifier import DEFAULT_TIER, TIERS, read_manifest
 
 
 @click.command()
@@ -107,7 +107,7 @@ def _other_versions(came: traffic.Traffic) -> str:
 
 def _of_questions(model: Path, questions: Path) -> reference.Reference:
     with needs_train_extra():
-        from model.evaluate import answers
+        from model.evaluation.metrics import answers
         from model.evaluation.trained_titles import trained_titles
         from model.evaluation.unseen import unseen
         from model.questions.parquet import read

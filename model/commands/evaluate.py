@@ -17,7 +17,7 @@ from model.commands.terminal import (
     questions_option,
     refuses,
 )
-from model.files import write_atomically
+from model.runs.files import write_atomically
 
 
 @click.command()
@@ -51,10 +51,10 @@ def evaluate(
     so there is no baseline: how a model that ships has aged, on questions that came after it.
     """
     with needs_train_extra():
-        from model.evaluate import answers, baseline, differences, metrics, report, table, uses_of
+        from model.evaluation.latency import latency
+        from model.evaluation.metrics import answers, baseline, differences, metrics, report, table, uses_of
         from model.evaluation.trained_titles import SHIPPED, TrainedTitles, trained_titles
         from model.evaluation.unseen import unseen
-        from model.latency import latency
         from model.questions.parquet import read
 
         if parabel:

@@ -40,11 +40,11 @@ def finetune(
     questions on two cores. `tagalong-model train --tier full --encoder OUT` uses what it makes.
     """
     with needs_train_extra():
-        from model.encoder import minilm
-        from model.encoder.finetune import CHECKPOINT_FILE, FineTuning, Parameters, write
         from model.questions.parquet import read
-        from model.train import Parameters as Training
-        from model.train import choose_tags, targets
+        from model.training.encoder import minilm
+        from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, Parameters, write
+        from model.training.train import Parameters as Training
+        from model.training.train import choose_tags, targets
     parameters = Parameters(seed=seed)
     if epochs is not None:
         parameters = replace(parameters, epochs=epochs)

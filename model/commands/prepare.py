@@ -72,10 +72,10 @@ def prepare(
     out; questions in other languages than --languages are left out. OUT.report.json counts it all.
     """
     with needs_train_extra():
-        from model.parts import Parts
         from model.preparation import prepare as preparation
         from model.questions.gather import REFUSED
         from model.questions.parquet import ParquetFile
+        from model.runs.resumable import Parts
     with refuses(out):
         source = ParquetFile(questions)
         parameters = {"dev_share": dev_share, "languages": languages and sorted(languages)}

@@ -212,9 +212,9 @@ def _gather(
         unfinished: parameters of the stopped runs that this one can go on from; by default its own.
         most_parts: how many of their parts are wanted.
     """
-    from model.parts import Parts
-    from model.pipeline import STEPS, Run
     from model.questions.gather import REFUSED, gather, recheck
+    from model.runs.resumable import Parts
+    from model.runs.steps import STEPS, Run
 
     run = carries_out("questions", files, out, parameters, force=force)
     if run is None:

@@ -29,11 +29,11 @@ def rebuild(number: int, registry: Path, places: tuple[Path, ...], out: Path | N
     missing or differs, says which.
     """
     with needs_train_extra():
-        from model.encoder.encode import EncoderFolderError
-        from model.export import ExportError
-        from model.fit import Progress
         from model.registry import rebuild as again
         from model.registry.versions import read_version
+        from model.training.build import Progress
+        from model.training.encoder.encode import EncoderFolderError
+        from model.training.onnx_export import ExportError
     work = registry / WORK
     with registry_errors(registry), ExitStack() as stack:
         version = read_version(registry, number)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from model.classifier import read_manifest
 from model.commands.registry import (
     against,
     champion_option,
@@ -16,6 +15,7 @@ from model.commands.registry import (
     track,
 )
 from model.commands.terminal import needs_train_extra, progress_bars, questions_option
+from model.serving.classifier import read_manifest
 
 
 @click.command()
@@ -34,13 +34,13 @@ def register(
     one again.
     """
     with needs_train_extra():
-        from model.fit import Progress
-        from model.pipeline import sha256_of
         from model.questions.parquet import read
         from model.registry import gates as gates_of
         from model.registry.register import On, checked
         from model.registry.register import register as registered
         from model.registry.versions import REFUSED, read_version
+        from model.runs.steps import sha256_of
+        from model.training.build import Progress
     with registry_errors(registry), progress_bars() as bar:
         limits = gates_of.read(gates or gates_of.SHIPPED)
         progress = Progress(lambda line: click.echo(line, err=True), bar)

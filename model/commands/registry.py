@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model.classifier import TIERS, Classifier, ReleaseError
 from model.commands.terminal import RELEASED, load, out_folder, refuses
+from model.serving.classifier import TIERS, Classifier, ReleaseError
 
 if TYPE_CHECKING:
     from model.registry.checks import Against
@@ -90,8 +90,8 @@ def against(registry: Path, named: str | None, tier: str) -> "Against":
 
 def track(version: "Version", store: str) -> None:
     """Write a version to an MLflow store, or say what is missing."""
-    from model import tracking
     from model.registry.tracking import track as tracked
+    from model.runs import tracking
 
     try:
         number = tracked(version, store, version.folder.parent / "mlflow")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from model.classifier import ReleaseError
 from model.commands.terminal import (
     carries_out,
     force_option,
@@ -14,6 +13,7 @@ from model.commands.terminal import (
     questions_option,
     refuses,
 )
+from model.serving.classifier import ReleaseError
 
 
 @click.command()
@@ -29,10 +29,10 @@ def release(questions: Path, trained: Path, out: Path, force: bool) -> None:
     A model whose files are larger than its tier allows is refused.
     """
     with needs_train_extra():
-        from model.fit import Progress
         from model.questions.parquet import read
-        from model.release import LIMITED, SLOWEST, ReleaseRefused, of_length
-        from model.release import release as released
+        from model.registry.release import LIMITED, SLOWEST, ReleaseRefused, of_length
+        from model.registry.release import release as released
+        from model.training.build import Progress
     with refuses(out):
         run = carries_out("release", [questions, trained], out, {}, force=force)
         if run is None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.classifier import DEFAULT_TIER, TIERS, Classifier, read_manifest
 from model.commands import questions as sources
 from model.commands.prepare import languages_option, prepare
 from model.commands.registry import (
@@ -26,8 +25,9 @@ from model.commands.registry import (
 from model.commands.release import release
 from model.commands.terminal import RELEASED, carries_out, needs_train_extra, progress_bars
 from model.commands.train import train
-from model.files import write_atomically
-from model.pipeline import RECORD
+from model.runs.files import write_atomically
+from model.runs.steps import RECORD
+from model.serving.classifier import DEFAULT_TIER, TIERS, Classifier, read_manifest
 
 if TYPE_CHECKING:
     from model.questions.feedback import Told
@@ -135,7 +135,7 @@ def _posted(
     context: click.Context, file: Path, work: Path, asked: dict[str, Any], languages: tuple[str, ...] | None
 ) -> Path:
     """Ask the sites for the questions that a file names, and prepare them, if that is not done; give the file."""
-    from model.pipeline import sha256_of
+    from model.runs.steps import sha256_of
 
     name = sha256_of(file)[:16]
     fetched, prepared = work / f"posted-{name}.parquet", work / f"prepared-{name}.parquet"
@@ -156,8 +156,8 @@ def _mixed(
     work: Path,
 ) -> "tuple[Path, Mixed]":
     """Mix, if that is not done; give the file and what became of the rows."""
-    from model.pipeline import Run
     from model.retraining.mixing import STEP, Mixed, mix
+    from model.runs.steps import Run
 
     inputs = [base, *posted, *files]
     name = Run(STEP, inputs, work, asdict(weighing)).identity[:16]
@@ -188,13 +188,13 @@ def _registered(
     lines: "Sequence[Told]",
 ) -> "Version":
     """Register and check the released model, and write the report, if that is not done."""
-    from model.fit import Progress
-    from model.pipeline import sha256_of
     from model.questions.parquet import read
     from model.registry import gates as gates_of
     from model.registry.register import On, add, checked
     from model.registry.versions import all_versions, settled
     from model.retraining import report
+    from model.runs.steps import sha256_of
+    from model.training.build import Progress
 
     made_of = json.loads(trained.with_name(trained.name + RECORD).read_bytes())["identity"]
     known = [each for each in all_versions(registry) if each.about.get("retrained", {}).get("made_of") == made_of]

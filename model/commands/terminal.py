@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import click
 
-from model import pipeline
-from model.classifier import DEFAULT_TIER, Classifier, ReleaseError
+from model.runs import steps
+from model.serving.classifier import DEFAULT_TIER, Classifier, ReleaseError
 
 RELEASED: Final = Path(__file__).parent.parent / "released"
 
@@ -97,8 +97,8 @@ def needs_train_extra(extra: str = "train") -> Iterator[None]:
 
 
 def carries_out(
-    step: str | pipeline.Step, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
-) -> pipeline.Run | None:
+    step: str | steps.Step, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
+) -> steps.Run | None:
     """Give the run of a step that is to be done, or say that nothing has changed since it was, and give None.
 
     Args:
@@ -110,8 +110,8 @@ def carries_out(
         raise click.ClickException(f"There is no file {', '.join(missing)}.")
     size = sum(path.stat().st_size for path in inputs if path.is_file())
     with progress_bars() as bar:
-        done = step if isinstance(step, pipeline.Step) else pipeline.STEPS[step]
-        run = pipeline.Run(done, inputs, out, parameters, advance=bar("comparing", size))
+        done = step if isinstance(step, steps.Step) else steps.STEPS[step]
+        run = steps.Run(done, inputs, out, parameters, advance=bar("comparing", size))
     if not force and run.is_done():
         click.echo(f"{out} is there, made of the same: nothing to do. --force does it again.")
         return None
@@ -121,8 +121,8 @@ def carries_out(
 @contextmanager
 def refuses(out: Path) -> Iterator[None]:
     """End the command with the reason where questions or files cannot be used."""
-    from model.parts import PartsError
     from model.questions import QuestionsError
+    from model.runs.resumable import PartsError
 
     try:
         yield

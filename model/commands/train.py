@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from model.classifier import TIERS
 from model.commands.terminal import (
     RELEASED,
     carries_out,
@@ -16,6 +15,7 @@ from model.commands.terminal import (
     questions_option,
     refuses,
 )
+from model.serving.classifier import TIERS
 
 
 @click.command()
@@ -64,13 +64,13 @@ def train(
     The next steps are evaluate and release.
     """
     with needs_train_extra():
-        from model.encoder.encode import EncoderFolderError, read_encoder
-        from model.export import ExportError
-        from model.features import FeatureLimits
-        from model.fit import Data, Progress, WithEncoder, fit
         from model.questions.parquet import read
         from model.questions.tag_sets import read_tag_sets
-        from model.train import Parameters
+        from model.training.build import Data, Progress, WithEncoder, fit
+        from model.training.encoder.encode import EncoderFolderError, read_encoder
+        from model.training.onnx_export import ExportError
+        from model.training.tfidf import FeatureLimits
+        from model.training.train import Parameters
     given = {"seed": seed, "epochs": epochs, "rank": rank, "least_uses": least_uses}
     parameters = replace(Parameters(), **{name: value for name, value in given.items() if value is not None})
     limits = FeatureLimits()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from model.classifier import ReleaseError, read_manifest
 from model.commands.terminal import needs_train_extra, out_file, questions_option, refuses
-from model.files import write_atomically
+from model.runs.files import write_atomically
+from model.serving.classifier import ReleaseError, read_manifest
 
 
 @click.command("trained-titles")
@@ -32,8 +32,8 @@ def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) 
     """
     with needs_train_extra():
         from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
-        from model.pipeline import sha256_of
         from model.questions.parquet import read
+        from model.runs.steps import sha256_of
     with refuses(questions):
         rows, digest = read(questions), sha256_of(questions)
         for folder in models:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from model import latency
 from model.compare import classifiers
 from model.compare.classifiers import Floats, Learner, Matrix
 from model.compare.decision import best, fitted_threshold, shown
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
 from model.compare.sample import Settings, Split
 from model.compare.served import InOnnx, InPython, Served, parity
-from model.evaluate import Answer, metrics
+from model.evaluation import latency
+from model.evaluation.metrics import Answer, metrics
 from model.questions import Question
 
 ENCODERS: Final = (TfIdf.name, Word2Vec.name, MiniLM.name)
@@ -46,7 +46,7 @@ def measured(
         bar: opens a progress bar for a label and a length.
 
     Raises:
-        model.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
+        model.training.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
     """
     say(f"{name}: learning to encode {len(parts.train):,} questions")
     began = spent()

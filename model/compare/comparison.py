@@ -14,22 +14,22 @@ from typing import Any, Final
 
 from threadpoolctl import threadpool_limits
 
-from model import pipeline
-from model.classifier import Classifier
 from model.compare import classifiers, parabel, tables
 from model.compare.combinations import ENCODERS, measured, quality, spent, timed
 from model.compare.encoders import MiniLM
 from model.compare.sample import Settings, Split, split
 from model.compare.served import InOnnx
-from model.encoder import minilm
-from model.evaluate import answers
+from model.evaluation.metrics import answers
 from model.evaluation.trained_titles import trained_titles
-from model.features import FeatureLimits
-from model.files import write_atomically
-from model.fit import HARD_TEXTS, Data, Progress, fit
 from model.questions import Question
-from model.text import ready
-from model.train import Parameters, choose_tags
+from model.runs import steps
+from model.runs.files import write_atomically
+from model.serving.classifier import Classifier
+from model.serving.text import ready
+from model.training.build import HARD_TEXTS, Data, Progress, fit
+from model.training.encoder import minilm
+from model.training.tfidf import FeatureLimits
+from model.training.train import Parameters, choose_tags
 
 LARGE: Final = classifiers.LogisticRegression.name
 """The classifier that can learn the whole vocabulary in minutes."""
@@ -55,7 +55,7 @@ class Place:
         """The module whose code, with what it imports, the result depends on."""
         if self.encoder:
             return "model.compare.combinations"
-        return "model.compare.parabel" if self.classifier == "Parabel" else "model.fit"
+        return "model.compare.parabel" if self.classifier == "Parabel" else "model.training.build"
 
 
 def places(encoders: Sequence[str]) -> list[Place]:
@@ -87,7 +87,7 @@ def compare(
 
     Raises:
         QuestionsError: there are too few questions.
-        model.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
+        model.training.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
     """
     if MiniLM.name in encoders:
         minilm.folder()  # before minutes of work that would end with the weights missing
@@ -97,11 +97,11 @@ def compare(
     judged = _identity({"titles": [question.title for question in (*parts.tune, *parts.dev)]})
     wanted = places(encoders)
     results: dict[str, dict[str, Any]] = {}
-    runs: dict[str, pipeline.Run] = {}
+    runs: dict[str, steps.Run] = {}
     for place in wanted:
         path = out / ROWS / f"{place.name}.json"
-        step = replace(pipeline.STEPS["compare"], module=place.made_by)
-        run = pipeline.Run(step, [file], path, asdict(settings) | asdict(place) | {"judged": judged})
+        step = replace(steps.STEPS["compare"], module=place.made_by)
+        run = steps.Run(step, [file], path, asdict(settings) | asdict(place) | {"judged": judged})
         if run.is_done() and not force:
             results[place.name] = json.loads(path.read_bytes())
         else:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.calibration import best_first
-from model.evaluate import RANKS, Answer
+from model.evaluation.metrics import RANKS, Answer
+from model.training.calibration import best_first
 
 Floats = NDArray[np.float32]
 

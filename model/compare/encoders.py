@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from model.compare import word2vec
 from model.compare.graphs import Parts, vectorizer_graph
-from model.encoder import graph as encoder_graph
-from model.encoder import minilm
-from model.encoder.tokens import DraftTokenizer
 from model.questions import Question
+from model.serving.tokens import DraftTokenizer
+from model.training.encoder import graph as encoder_graph
+from model.training.encoder import minilm
 
 Floats = NDArray[np.float32]
 Matrix: TypeAlias = Any
@@ -169,7 +169,7 @@ class MiniLM:
         """Load the weights from their package.
 
         Raises:
-            model.encoder.minilm.EncoderMissing: the package is not installed.
+            model.training.encoder.minilm.EncoderMissing: the package is not installed.
         """
         self._tokenizer = DraftTokenizer.of(minilm.tokenizer(), MINILM_TOKENS)
         self._encoder = encoder_graph.build(minilm.weights())

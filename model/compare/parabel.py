@@ -18,9 +18,9 @@ from scipy import sparse
 
 from model.compare.decision import fitted_threshold, shown
 from model.compare.encoders import TfIdf
-from model.evaluate import RANKS, Answer
+from model.evaluation.metrics import RANKS, Answer
 from model.questions import Question
-from model.train import choose_tags
+from model.training.train import choose_tags
 
 LEAST_USES: Final = 15
 TREES: Final = 3

@@ -9,7 +9,7 @@ import numpy as np
 from model.evaluation.trained_titles import TrainedTitles
 from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
-from model.train import choose_tags
+from model.training.train import choose_tags
 
 
 @dataclass(frozen=True, slots=True)

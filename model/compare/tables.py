@@ -19,7 +19,7 @@ COLUMNS: Final = {
     "all@5": "all found",
     "coverage": "coverage",
 }
-"""The metrics of ``model.evaluate`` that the table has, and their columns' heads."""
+"""The metrics of ``model.evaluation.metrics`` that the table has, and their columns' heads."""
 
 _NOTES: Final = """P@k: right among the best k / k. R@5: found among the best five / min(5, posted); *of all*: / posted.
 F1@5: of the best five. Jaccard, F1, exact, coverage: of the tags shown, by the same rule for all: those from a

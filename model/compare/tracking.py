@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.compare.tables import name
-from model.tracking import named, opened
+from model.runs.tracking import named, opened
 
 EXPERIMENT: Final = "tagalong compare"
 

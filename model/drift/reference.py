@@ -28,13 +28,13 @@ from model.drift.traffic import (
     right_by_band,
     strata_of,
 )
-from model.files import write_atomically
-from model.synonyms import main_names
+from model.runs.files import write_atomically
+from model.serving.synonyms import main_names
 
 if TYPE_CHECKING:
-    from model.classifier import Classifier
-    from model.evaluate import Answer
+    from model.evaluation.metrics import Answer
     from model.questions import Question
+    from model.serving.classifier import Classifier
 
 FORMAT: Final = 1
 REFERENCE_FILE: Final = "reference.json"

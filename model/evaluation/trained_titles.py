@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.classifier import ReleaseError, read_manifest
 from model.preparation.personal import redact
 from model.questions import Question, text_key
-from model.text import plain_characters, without_entities
+from model.serving.classifier import ReleaseError, read_manifest
+from model.serving.text import plain_characters, without_entities
 
 FORMAT: Final = 1
 TITLES_FILE: Final = "trained-titles.bin"

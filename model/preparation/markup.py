@@ -6,7 +6,7 @@ Every search that fails ends its loop, so that the time is linear in the length 
 import re
 from typing import Final
 
-from model.text import BODY_CHARS, plain_text, without_entities
+from model.serving.text import BODY_CHARS, plain_text, without_entities
 
 _PRE: Final = re.compile(r"<pre\b[^<>]*>", re.IGNORECASE)
 _PRE_END: Final = re.compile(r"</pre\s*>", re.IGNORECASE)
@@ -22,7 +22,7 @@ def prose_and_code(body: str, body_format: str) -> tuple[str, str]:
     blank line (eight in a list), as CommonMark has it. Text has no code that could be told apart.
 
     Raises:
-        ValueError: ``body_format`` is none of ``model.text.BODY_FORMATS``.
+        ValueError: ``body_format`` is none of ``model.serving.text.BODY_FORMATS``.
     """
     body = body[:BODY_CHARS].replace("\r\n", "\n")
     prose, blocks = body, list[str]()

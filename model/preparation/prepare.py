@@ -14,8 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from model.files import write_atomically
-from model.parts import Parts
 from model.preparation.language import UNDETERMINED, language_of
 from model.preparation.markup import prose_and_code
 from model.preparation.personal import redact
@@ -23,6 +21,8 @@ from model.questions import QuestionsError, text_key
 from model.questions.gather import check_share, nothing_usable, write_refused
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, Batch, Noted, Refused
+from model.runs.files import write_atomically
+from model.runs.resumable import Parts
 
 REPORT: Final = ".report.json"
 """Ending of the file beside the output with what was dropped and changed."""

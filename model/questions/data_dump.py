@@ -17,7 +17,7 @@ from xml.parsers import expat
 from model.questions import QuestionsError
 from model.questions.posts import CONTROLS, NOT_UTF8, BadRow, Batch, BatchReader, beginning, kind_of
 from model.questions.values import decode_escaped_bytes, without_controls
-from model.workers import workers
+from model.runs.workers import workers
 
 RANGE: Final = 32 * 2**20
 """Bytes of a range: about 12,000 questions."""

@@ -9,11 +9,11 @@ from typing import Final
 
 import polars as pl
 
-from model.files import write_atomically
-from model.parts import Parts
-from model.pipeline import RECORD
 from model.questions import QuestionsError
 from model.questions.posts import Refused, Source
+from model.runs.files import write_atomically
+from model.runs.resumable import Parts
+from model.runs.steps import RECORD
 
 REFUSED: Final = ".refused.jsonl"
 """Ending of the file beside the output that lists the refused rows: JSON lines of ``place`` and ``reason``."""

@@ -15,7 +15,7 @@ from model.questions import Question, QuestionsError, once_each, split_of
 from model.questions.columns import Columns
 from model.questions.posts import READ, REQUIRED, Batch, BatchReader, beginning, kind_of
 from model.questions.tags import TagsError, read_tags
-from model.text import BODY_FORMATS, ready
+from model.serving.text import BODY_FORMATS, ready
 
 _REQUIRED: Final = {"title": pl.String(), "body": pl.String(), "body_format": pl.String(), "tags": pl.List(pl.String())}
 _ROWS_AT_ONCE: Final = 20_000

@@ -11,7 +11,7 @@ import polars as pl
 from model.questions import QuestionsError
 from model.questions.tags import TagsError, read_tags
 from model.questions.values import is_empty, read_flag, read_number, read_year, without_controls
-from model.text import BODY_FORMATS
+from model.serving.text import BODY_FORMATS
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from model.text import without_entities
+from model.serving.text import without_entities
 
 TAG_CHARS: Final = 35
 """Characters of a tag's name that the Stack Exchange sites allow."""

@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from model.classifier import MODEL_FILE, Classifier, ReleaseError
-from model.evaluate import MEANING, Answer, answers, differences, metrics
+from model.evaluation.latency import Bar, drafts
+from model.evaluation.metrics import MEANING, Answer, answers, differences, metrics
 from model.evaluation.trained_titles import TrainedTitles, trained_titles
 from model.evaluation.unseen import Unseen, unseen
-from model.latency import Bar, drafts
 from model.questions import Question
 from model.registry.gates import Gates, Latency
 from model.registry.verdict import MOST_QUESTIONS, Verdict, judge, questions_needed
+from model.serving.classifier import MODEL_FILE, Classifier, ReleaseError
 
 WARM_UP: Final = 20
 """Drafts that are answered before any is timed."""

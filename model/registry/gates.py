@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.classifier import TIERS
-from model.evaluate import COMPARED
+from model.evaluation.metrics import COMPARED
+from model.serving.classifier import TIERS
 
 SHIPPED: Final = Path(__file__).with_name("gates.toml")
 

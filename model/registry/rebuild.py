@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model import pipeline
-from model.classifier import Classifier
-from model.encoder.encode import read_encoder
-from model.features import FeatureLimits
-from model.fit import HARD_TEXTS, Data, Progress, WithEncoder, fit, made_by
 from model.questions.parquet import read
 from model.questions.tag_sets import read_tag_sets
 from model.registry.versions import Version
-from model.train import Parameters
+from model.runs import steps
+from model.serving.classifier import Classifier
+from model.training.build import HARD_TEXTS, Data, Progress, WithEncoder, fit, made_by
+from model.training.encoder.encode import read_encoder
+from model.training.tfidf import FeatureLimits
+from model.training.train import Parameters
 
 TOLERANCE: Final = 0.05
 """Largest difference of a tag's score that another machine or other libraries may make.
@@ -70,7 +70,7 @@ def made_otherwise(version: Version) -> list[str]:
     for name, now in made_by().items():
         if name not in ("at", "revision") and made.get(name) != now:
             told.append(f"{name}: {made.get(name)} then, {now} now")
-    for name, now in pipeline.libraries().items():
+    for name, now in steps.libraries().items():
         if name in libraries and libraries[name] != now:
             told.append(f"{name}: {libraries[name]} then, {now} now")
     return told
@@ -83,7 +83,7 @@ def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: P
         keep: folder where encoded questions are kept.
 
     Raises:
-        QuestionsError, EncoderFolderError, ExportError: as ``model.fit.fit``.
+        QuestionsError, EncoderFolderError, ExportError: as ``model.training.build.fit``.
     """
     given = dict(version.about["parameters"])
     limits: dict[str, Any] = {
@@ -127,7 +127,7 @@ def _parquet(place: Path) -> Iterator[Path]:
 def _of(digest: str, name: str, files: Sequence[Path]) -> Path | None:
     """Give the file with this sha256; those of the right name are read first."""
     ordered = sorted(files, key=lambda file: file.name != name)
-    return next((file for file in ordered if pipeline.sha256_of(file) == digest), None)
+    return next((file for file in ordered if steps.sha256_of(file) == digest), None)
 
 
 def _missing(what: str, name: str, digest: str, files: Sequence[Path], places: Sequence[Path]) -> str:

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.classifier import MANIFEST_FILE, ReleaseError, read_manifest
-from model.fit import Progress
 from model.questions import Question, QuestionsError
 from model.registry import versions
 from model.registry.checks import Against, Checked, check
 from model.registry.gates import Gates
+from model.registry.release import CARD_FILE, ReleaseRefused, release
 from model.registry.versions import Version
-from model.release import CARD_FILE, ReleaseRefused, release
+from model.serving.classifier import MANIFEST_FILE, ReleaseError, read_manifest
+from model.training.build import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def register(
 
     Raises:
         QuestionsError: there is nothing to check it on.
-        model.classifier.ReleaseError: the folder has no manifest that can be read.
+        model.serving.classifier.ReleaseError: the folder has no manifest that can be read.
         OSError: files cannot be read or written.
     """
     on.dev()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.registry.versions import CHECKED, Version
-from model.tracking import named, opened
+from model.runs.tracking import named, opened
 
 EXPERIMENT: Final = "tagalong versions"
 MODEL: Final = "tagalong"

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from model.pipeline import Step
 from model.questions import Question, QuestionsError
 from model.questions.feedback import Told
-from model.synonyms import main_names
+from model.runs.steps import Step
+from model.serving.synonyms import main_names
 
 STEP: Final = Step(
     "mix",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from model.evaluate import COMPARED, differences, metrics
+from model.evaluation.metrics import COMPARED, differences, metrics
 from model.questions import Question
 from model.registry.checks import Both
 from model.registry.versions import Version

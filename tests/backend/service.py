@@ -11,18 +11,18 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from backend.acceptance.sums import SUM_LOCK
+from backend.acceptance.rollups import SUM_LOCK
 from backend.alerts.service import JUDGE_LOCK
 from backend.app import create_app
-from backend.database import Database
-from backend.deployments.experiment import JUDGE_LOCK as EXPERIMENT_LOCK
-from backend.feedback.settling import SETTLE_LOCK
+from backend.experiments.service import JUDGE_LOCK as EXPERIMENT_LOCK
+from backend.feedback.anonymise import SETTLE_LOCK
+from backend.postgres.database import Database
 from backend.retention.service import FORGET_LOCK
 from backend.schema import METADATA
 from backend.settings import Settings
 from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from model.classifier import Suggested
+from model.serving.classifier import Suggested
 
 ADDRESS = "http://127.0.0.1:8600"
 ADMIN = ("admin", "correct horse")

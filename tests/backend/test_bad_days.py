@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.sums import finish_days, sum_up
-from backend.database import Database
-from backend.feedback import settling
+from backend.acceptance.rollups import finish_days, sum_up
+from backend.counters.skipped import TRY_AGAIN_AFTER
+from backend.feedback import anonymise
+from backend.feedback.anonymise import settle
 from backend.feedback.projection import recount
 from backend.feedback.service import ABSURD_SEQUENCE, DRAFT_FULL
-from backend.feedback.settling import settle
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE
+from backend.postgres.database import Database
 from backend.retention import service as retention
 from backend.retention.service import forget_old
-from backend.skipped import TRY_AGAIN_AFTER
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.service import Service, a_draft, an_event
 
@@ -214,7 +214,7 @@ async def test_d1_a_draft_that_cannot_be_forgotten_or_settled_holds_up_no_other(
     await store(engine, writer.rows)
     await sum_up(database, lambda: NOW)
     await bad_draft(drafts[3]["id"])
-    monkeypatch.setattr(settling, "BATCH", 3)
+    monkeypatch.setattr(anonymise, "BATCH", 3)
     monkeypatch.setattr(retention, "BATCH", 3)
     assert await settle(database) == 3
     assert await forget_old(database, lambda: NOW) == 3
@@ -234,7 +234,7 @@ async def test_d1_a_page_that_cannot_be_counted_is_no_error_of_ours(
     async def fail(session: Any, *_: Any, **__: Any) -> None:
         await session.execute(text("SELECT CAST(9223372036854775807 AS numeric) * 2 :: bigint, (2 ^ 70)::bigint"))
 
-    monkeypatch.setattr("backend.acceptance.service.choices", fail)
+    monkeypatch.setattr("backend.acceptance.counts.choices", fail)
     response = await service.client.get("/metrics", headers={"Accept": "text/html"}, auth=("admin", "correct horse"))
     assert response.status_code == 503
     assert "Choose another period" in response.text

@@ -11,10 +11,10 @@ import pytest
 from limits import parse
 from starlette.requests import Request
 
-from backend import clients
-from backend.admin.access import Guard
-from backend.clients import network_of
-from backend.problems import Problem
+from backend.admin.auth import Guard
+from backend.web import clients
+from backend.web.clients import network_of
+from backend.web.problems import Problem
 from tests.backend.service import ADDRESS, Service, a_draft
 
 pytestmark = pytest.mark.anyio

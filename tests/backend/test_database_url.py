@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import make_url
 
 from backend.cli import main
-from backend.database import Database
-from backend.database_url import create_engine, normalize
+from backend.postgres.database import Database
+from backend.postgres.database_url import create_engine, normalize
 
 ORDINARY = {
     "application_name": "a name with spaces & signs",

@@ -20,8 +20,14 @@ import psutil
 import pytest
 from sqlalchemy import make_url
 
-from backend import embedded
-from backend.embedded import AlreadyRunning, EmbeddedFailure, EmbeddedPostgres, account_for, processes_in
+from backend.postgres.embedded import service as embedded
+from backend.postgres.embedded.service import (
+    AlreadyRunning,
+    EmbeddedFailure,
+    EmbeddedPostgres,
+    account_for,
+    processes_in,
+)
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -30,7 +36,7 @@ only_as_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 SERVICE = """
 import sys
 from pathlib import Path
-from backend.embedded import EmbeddedPostgres
+from backend.postgres.embedded.service import EmbeddedPostgres
 
 server = EmbeddedPostgres(Path(sys.argv[1]), port=8642, durable=sys.argv[2] == "durable")
 print(server.start(), flush=True)

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from backend.feedback.anonymise import settle
 from backend.feedback.service import corrected
-from backend.feedback.settling import settle
 from tests.backend.service import Service, a_batch, a_draft, an_event, now
 
 pytestmark = pytest.mark.anyio

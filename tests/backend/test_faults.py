@@ -9,8 +9,8 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend import app as application
-from backend import database
-from backend.database import DatabaseAway, NewerSchema, alembic_config, migrate
+from backend.postgres import database
+from backend.postgres.database import DatabaseAway, NewerSchema, alembic_config, migrate
 from tests.backend.service import Service, a_batch, a_draft, an_event, running
 from tests.backend.severable import SeverableProxy
 

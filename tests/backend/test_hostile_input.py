@@ -15,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from backend import database as database_module
-from backend import logs
-from backend.database import Conflict, Database, DatabaseBusy
-from backend.messages import Name, Tag, Version
+from backend.postgres import database as database_module
+from backend.postgres.database import Conflict, Database, DatabaseBusy
+from backend.web import logs
+from backend.web.schemas import Name, Tag, Version
 from tests.backend.service import Service, a_batch, a_draft, an_event
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from backend import logs
 from backend.suggestions.service import Suggester
+from backend.web import logs
 from tests.backend.service import ADDRESS, Service, a_batch, a_draft
 
 pytestmark = pytest.mark.anyio
@@ -126,7 +126,7 @@ async def test_nothing_of_a_draft_its_writer_or_an_address_is_logged(
     def fail(self: Any, title: str, *_: Any, **__: Any) -> None:
         raise KeyError(len(title))
 
-    monkeypatch.setattr("model.classifier.Classifier.suggest", fail)
+    monkeypatch.setattr("model.serving.classifier.Classifier.suggest", fail)
     # As uvicorn does it: the fault of a request is told with its traceback.
     transport = httpx2.ASGITransport(app=service.app)
     async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as client:

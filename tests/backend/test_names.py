@@ -9,11 +9,11 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance.sums import differences, sum_up
-from backend.database import alembic_config
+from backend.acceptance.rollups import differences, sum_up
 from backend.feedback.projection import Difference, recount
 from backend.feedback.service import posted_names
-from model import synonyms
+from backend.postgres.database import alembic_config
+from model.serving import synonyms
 from tests.backend.acceptance.equality import rows_of
 from tests.backend.acceptance.recount import Question, Recount
 from tests.backend.service import Service, a_draft, an_event, now

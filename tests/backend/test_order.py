@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from backend.suggestions.order import order_of, shuffled
-from model.classifier import Suggested
+from backend.suggestions.display_order import order_of, shuffled
+from model.serving.classifier import Suggested
 from tests.backend.service import Service, a_draft
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from backend import gate
-from backend.suggestions.line import LONGEST_WAIT
+from backend.suggestions.queue import LONGEST_WAIT
+from backend.web import middleware
 from tests.backend.service import Service, a_draft
 
 pytestmark = pytest.mark.anyio
@@ -63,14 +63,14 @@ async def test_under_four_times_its_capacity_answers_stay_quick_and_the_rest_is_
 
 
 async def test_a_single_draft_is_never_refused_however_slow_the_model(busy: Service, monkeypatch) -> None:
-    monkeypatch.setattr("backend.suggestions.line.LONGEST_WAIT", INFERENCE / 100)
+    monkeypatch.setattr("backend.suggestions.queue.LONGEST_WAIT", INFERENCE / 100)
     for _ in range(3):
         status, _, _ = await timed(busy)
         assert status == 200
 
 
 async def test_more_requests_at_once_than_the_gate_lets_through_are_refused_unread(busy: Service, monkeypatch) -> None:
-    monkeypatch.setattr(gate, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(middleware, "MOST_AT_ONCE", 3)
     answers = await asyncio.gather(*(timed(busy) for _ in range(10)))
     assert sorted(status for status, _, _ in answers) == [200] * 3 + [503] * 7
     response = (await asyncio.gather(*(busy.client.get("/api/v1/nothing") for _ in range(4))))[-1]

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from backend.database import Database
-from backend.problems import Problem
+from backend.postgres.database import Database
 from backend.suggestions import recording
 from backend.suggestions.recording import RECORD_WITHIN, Recorder
 from backend.suggestions.schemas import DraftState
-from model.classifier import Suggested
+from backend.web.problems import Problem
+from model.serving.classifier import Suggested
 from tests.backend.service import Service, a_draft
 
 pytestmark = pytest.mark.anyio

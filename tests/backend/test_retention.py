@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import service
+from backend.acceptance import counts as service
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.sums import differences, sum_up
-from backend.database import Database
+from backend.acceptance.rollups import differences, sum_up
 from backend.feedback.projection import recount
 from backend.feedback.schemas import EventBatch
 from backend.feedback.service import UNKNOWN_DRAFT, take
 from backend.installs.service import erase_install, export_install
+from backend.postgres.database import Database
 from backend.retention import service as retention
 from backend.retention.service import forget_old
 from tests.backend.acceptance.equality import figures

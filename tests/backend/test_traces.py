@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend import traces
+from backend.web import tracing
 from tests.backend.service import Service, a_draft
 
 collected = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
@@ -98,7 +98,7 @@ async def test_a_span_holds_nothing_of_draft_or_writer_also_when_it_fails(
         def fail(self: Any, title: str, *_: Any, **__: Any) -> None:
             raise RuntimeError(title)
 
-        monkeypatch.setattr("model.classifier.Classifier.suggest", fail)
+        monkeypatch.setattr("model.serving.classifier.Classifier.suggest", fail)
         failed = await service.client.post("/api/v1/suggestions", json=a_draft(title=SECRET))
         assert failed.status_code == 500
     found = spans(collector)
@@ -113,15 +113,15 @@ async def test_without_the_extra_the_start_says_what_to_install(
     make_service: Make, collector: list[tuple[str, str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(traces.TracesMissing, match="extra 'traces'"):
+    with pytest.raises(tracing.TracesMissing, match="extra 'traces'"):
         async with make_service(model_tier="light"):
             pass
 
 
 async def test_without_a_collector_there_are_no_spans(make_service: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in traces.ENDPOINTS:
+    for name in tracing.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
     async with make_service(model_tier="light") as service:
-        assert not any(middleware.cls is traces.Traces for middleware in service.app.user_middleware)
-        with traces.span("nothing") as span:
+        assert not any(middleware.cls is tracing.Traces for middleware in service.app.user_middleware)
+        with tracing.span("nothing") as span:
             assert span is None

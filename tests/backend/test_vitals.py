@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.database import Database
-from backend.vitals import Vitals, signs_since
+from backend.postgres.database import Database
+from backend.web.request_stats import Vitals, signs_since
 from tests.backend.service import Service
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from backend import gate, logs, wire
 from backend.app import create_app
 from backend.settings import Settings
 from backend.suggestions.service import Suggester
+from backend.web import logs, middleware
+from backend.web import server as wire
 from tests.backend.service import a_draft
 
 pytestmark = pytest.mark.anyio
@@ -292,8 +293,8 @@ async def test_d2_who_reads_slowly_gets_all_of_it(listening, monkeypatch: pytest
 
 
 async def test_d3_bodies_that_are_held_open_share_what_there_is(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "BODIES_LIMIT", 8 << 20)
-    monkeypatch.setattr(gate, "LARGE_BODIES_LIMIT", 6 << 20)
+    monkeypatch.setattr(middleware, "BODIES_LIMIT", 8 << 20)
+    monkeypatch.setattr(middleware, "LARGE_BODIES_LIMIT", 6 << 20)
     head = ASK.replace(b"/suggestions", b"/suggestions/batch") + b"Content-Length: 14000000\r\n\r\n"
     async with listening() as service:
         held = [await service.connect() for _ in range(8)]

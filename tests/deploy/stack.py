@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.embedded import Account, Cluster, account_for, admit, program
+from backend.postgres.embedded.service import Account, Cluster, account_for, admit, program
 from tests.end_to_end.process import ROOT, SERVER, free_port
 
 PASSWORD = "a password / with : all @ kinds & ünïcode"

@@ -14,10 +14,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend.admin.panels import PANELS
-from backend.backups import NotABackup, check_backup
 from backend.cli import main
-from backend.database import migrate
-from backend.embedded import program
+from backend.postgres.backups import NotABackup, check_backup
+from backend.postgres.database import migrate
+from backend.postgres.embedded.service import program
 from tests.backend.service import ADMIN, DEMO_WEEK, running
 from tests.end_to_end.process import SERVER
 

@@ -29,14 +29,14 @@ import onnx
 from sqlalchemy import Date, DateTime, Table, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.acceptance.sums import SUM_LOCK
+from backend.acceptance.rollups import SUM_LOCK
 from backend.alerts.service import JUDGE_LOCK as ALERTS_LOCK
-from backend.database import Database
 from backend.demo.writers import Question, Sitting, Taste, deeds, read_questions, sittings
-from backend.deployments.experiment import JUDGE_LOCK as EXPERIMENTS_LOCK
-from backend.deployments.experiment import Experiments
-from backend.embedded import SUPERUSER, EmbeddedPostgres
-from backend.feedback.settling import SETTLE_LOCK
+from backend.experiments.service import JUDGE_LOCK as EXPERIMENTS_LOCK
+from backend.experiments.service import Experiments
+from backend.feedback.anonymise import SETTLE_LOCK
+from backend.postgres.database import Database
+from backend.postgres.embedded.service import SUPERUSER, EmbeddedPostgres
 from backend.retention.service import FORGET_LOCK
 from backend.schema import METADATA
 from tests.end_to_end.process import ROOT, run, serving

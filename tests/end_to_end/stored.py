@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.embedded import EmbeddedPostgres
+from backend.postgres.embedded.service import EmbeddedPostgres
 
 
 async def stored_events(data_dir: Path) -> list[str]:

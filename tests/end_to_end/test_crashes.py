@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.embedded import processes_in
+from backend.postgres.embedded.service import processes_in
 from tests.deploy.load import Ledger, write
 from tests.end_to_end.process import free_port, get, run, serving
 from tests.end_to_end.stored import stored_events

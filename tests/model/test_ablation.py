@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from model.ablation import ablation, lengths
-from model.classifier import DEFAULT_TIER
 from model.cli import main
-from model.encoder.encode import EncoderFiles
+from model.evaluation.ablation import ablation, lengths
 from model.evaluation.trained_titles import TrainedTitles
-from model.features import FeatureLimits
-from model.fit import WithEncoder
 from model.questions import Question, QuestionsError
+from model.serving.classifier import DEFAULT_TIER
+from model.training.build import WithEncoder
+from model.training.encoder.encode import EncoderFiles
+from model.training.tfidf import FeatureLimits
 from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
 
 

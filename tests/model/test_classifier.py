@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from model.classifier import FORMAT, TIERS, Classifier, ReleaseError
-from model.fit import RARE_LEAST_USES
-from model.release import LARGEST
-from model.synonyms import same_tags
-from model.text import WORD
+from model.registry.release import LARGEST
+from model.serving.classifier import FORMAT, TIERS, Classifier, ReleaseError
+from model.serving.synonyms import same_tags
+from model.serving.text import WORD
+from model.training.build import RARE_LEAST_USES
 from tests.model.conftest import RELEASED
 
 # Title, body, and tags of which each must be suggested; with the body and, mostly, without it.
@@ -219,9 +219,9 @@ def test_threads_get_the_answers_that_one_gets(shipped: Classifier) -> None:
 @pytest.mark.parametrize("tier", TIERS)
 def test_serving_imports_nothing_of_training(tier: str) -> None:
     code = (
-        "import sys, pathlib, model.classifier as c;"
-        f"c.Classifier.load(pathlib.Path(c.__file__).parent / 'released' / '{tier}').suggest('python');"
-        "print(sorted({'scipy', 'sklearn', 'onnx', 'polars', 'torch', 'model.train', 'model.features'}"
+        "import sys, pathlib, model.serving.classifier as c;"
+        f"c.Classifier.load(pathlib.Path(c.__file__).parents[1] / 'released' / '{tier}').suggest('python');"
+        "print(sorted({'scipy', 'sklearn', 'onnx', 'polars', 'torch', 'model.training.train', 'model.training.tfidf'}"
         "& set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

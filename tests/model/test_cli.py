@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli import main as server
-from model.classifier import DEFAULT_TIER
 from model.cli import main
 from model.commands.terminal import RELEASED
 from model.drafts import read as drafts_of
+from model.serving.classifier import DEFAULT_TIER
 from tests.model.conftest import synthetic
 
 SHIPPED = RELEASED / DEFAULT_TIER

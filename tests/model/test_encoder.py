@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.encoder import graph
-from model.encoder.encode import EncoderFiles, EncoderFolderError, encode, parted, read_encoder
-from model.encoder.encoder import Encoder
-from model.encoder.head import Head
-from model.encoder.tokens import TITLE_TOKENS, DraftTokenizer
 from model.questions import Question
+from model.serving.encoder import Encoder
+from model.serving.tokens import TITLE_TOKENS, DraftTokenizer
+from model.training.encoder import graph
+from model.training.encoder.encode import EncoderFiles, EncoderFolderError, encode, parted, read_encoder
+from model.training.encoder.head import Head
 from tests.model.conftest import RELEASED
 
 TEXTS = [

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from model.evaluate import Answer, by_frequency, commonest, differences, metrics, reliability, report, table
+from model.evaluation.metrics import Answer, by_frequency, commonest, differences, metrics, reliability, report, table
 from model.questions import Question
 
 POSTED = [("a", "b"), ("c",), ("a", "d", "e", "f", "g", "h"), ("z",)]

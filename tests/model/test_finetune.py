@@ -9,14 +9,14 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from model.encoder.encode import read_encoder
-from model.encoder.head import Head
 from model.questions import Question
-from model.train import choose_tags, targets
+from model.training.encoder.encode import read_encoder
+from model.training.encoder.head import Head
+from model.training.train import choose_tags, targets
 from tests.model.test_encoder import small_network
 
 pytest.importorskip("torch")
-finetune = pytest.importorskip("model.encoder.finetune")
+finetune = pytest.importorskip("model.training.encoder.finetune")
 
 WORDS = ["[CLS]", "[SEP]", "[UNK]", *(f"word{i}" for i in range(37))]
 PARAMETERS = finetune.Parameters(

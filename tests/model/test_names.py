@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from model import names, together
-from model.classifier import Classifier
-from model.names import Case, Finder, Naming, Seen, fit, rare_tags, see, spellings
-from model.synonyms import same_tags
+from model.serving.classifier import Classifier
+from model.serving.synonyms import same_tags
+from model.training import cooccurrence, tag_names
+from model.training.tag_names import Case, Finder, Naming, Seen, fit, rare_tags, see, spellings
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_a_tag_known_by_name_alone_is_there_when_its_name_is_found_and_not_befor
     assert best(fitted, tags, "my rare7 thing") == "rare7"
     ordering = fitted.padded(np.array([[1, -1, -1]], np.float32))
     without = fitted.added(ordering, fitted.find([("nothing of it", "")]))
-    assert without[0, fitted.learned :].max() < -names.FAR / 2
+    assert without[0, fitted.learned :].max() < -tag_names.FAR / 2
 
 
 def test_a_name_never_lowers_its_tag() -> None:
-    claims = names.Names(("x",), np.array([0]), np.array([0.5], np.float32), 0.5)
+    claims = tag_names.Names(("x",), np.array([0]), np.array([0.5], np.float32), 0.5)
     naming = Naming(claims, claims, 1, 0, -2)
     assert naming.added(np.array([[2.0]], np.float32), [([0], [0])]).tolist() == [[2.0]]
     assert naming.added(np.array([[-1.5]], np.float32), [([0], [])]).tolist() == [[-0.5]]
@@ -119,7 +119,7 @@ def test_rare_tags_are_the_used_ones_that_are_not_learned() -> None:
 def test_tags_that_go_together_speak_for_each_other_and_those_that_do_not_against() -> None:
     tags = ("python", "java", "dataframe", "spring")
     sets = [("python", "dataframe")] * 200 + [("java", "spring")] * 200 + [("python", "java")] * 2
-    pairs = together.count_together(tags, sets)
+    pairs = cooccurrence.count_together(tags, sets)
     said = pairs.added(np.zeros(4, np.float32), [0])
     assert said[2] > 0.5
     assert said[1] < -2
@@ -131,19 +131,19 @@ def test_tags_that_go_together_speak_for_each_other_and_those_that_do_not_agains
 def test_knowing_one_tag_finds_more_of_the_others() -> None:
     tags = tuple(f"t{i}" for i in range(40))
     sets = [(f"t{2 * i}", f"t{2 * i + 1}") for i in range(20)] * 40
-    pairs = together.count_together(tags, sets)
+    pairs = cooccurrence.count_together(tags, sets)
     own = [frozenset((2 * i, 2 * i + 1)) for i in range(20)]
     ordering = np.random.default_rng(2).normal(0, 0.3, (20, 40)).astype(np.float32)
     posted = np.full(20, 2)
     without, given = (
-        together.given_one(pairs.weighed(weight), ordering, own, posted, np.random.default_rng(1)).recall()
+        cooccurrence.given_one(pairs.weighed(weight), ordering, own, posted, np.random.default_rng(1)).recall()
         for weight in (0, 1)
     )
     assert given == 1 > without + 0.5
 
 
 def test_each_chosen_tag_lowers_all_others_alike() -> None:
-    nothing = together.Together(np.zeros((3, 1), np.int64), np.zeros((3, 1), np.float32), less=0.5)
+    nothing = cooccurrence.Together(np.zeros((3, 1), np.int64), np.zeros((3, 1), np.float32), less=0.5)
     assert nothing.added(np.array([1, 2, 3], np.float32), [0, 2]).tolist() == [0, 1, 2]
 
 

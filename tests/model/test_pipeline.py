@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from docs import pipeline as picture
-from model import pipeline
 from model.cli import main
+from model.runs import steps as pipeline
 
 WRITTEN = Path(__file__).with_name("written.csv")
 
@@ -156,7 +156,7 @@ def test_a_copied_folder_keeps_its_records(prepared: Path, tmp_path: Path) -> No
 def test_the_code_of_a_step_is_its_module_and_all_that_it_imports() -> None:
     steps = [pipeline.STEPS[name] for name in ("questions", "prepare", "suggest")]
     before = {step.name: pipeline.code_of(step.module) for step in steps}
-    personal = Path(pipeline.__file__).parent / "preparation" / "personal.py"
+    personal = Path(pipeline.__file__).parent.parent / "preparation" / "personal.py"
     real = Path.read_bytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda path: real(path) + (b"\n# changed" if path == personal else b""))

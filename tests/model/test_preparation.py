@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.cli import main
-from model.parts import Parts
 from model.preparation.markup import prose_and_code
 from model.preparation.personal import REDACTED, redact
 from model.preparation.prepare import PREPARED, REPORT, prepare, table
@@ -19,6 +18,7 @@ from model.questions import QuestionsError
 from model.questions.gather import REFUSED
 from model.questions.parquet import ParquetFile, read
 from model.questions.posts import NO_YEAR, UNKNOWN_FORMAT
+from model.runs.resumable import Parts
 
 LONG = "This body is long enough to be its writer's own, since nobody writes so many words twice. " * 2
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.encoder.encode import EncoderFiles
-from model.encoder.tokens import DraftTokenizer
-from model.reasons import LEAST_SHARE, Words, because, state_losses
+from model.serving.explanation import LEAST_SHARE, Words, because, state_losses
+from model.serving.tokens import DraftTokenizer
+from model.training.encoder.encode import EncoderFiles
 
 
 def test_a_words_loss_in_the_encoders_part_is_that_of_the_mean_without_its_tokens() -> None:

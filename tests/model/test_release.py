@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from model import release as release_module
-from model.card import calibration_picture
 from model.questions import Question
-from model.release import ReleaseRefused, release
+from model.registry import release as release_module
+from model.registry.card import calibration_picture
+from model.registry.release import ReleaseRefused, release
 from tests.model.conftest import silent
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from model.cli import main
-from model.parts import Parts, PartsError
 from model.questions import QuestionsError, csv_file, data_dump
 from model.questions.csv_file import CsvFile
 from model.questions.data_dump import DataDump
@@ -22,6 +21,7 @@ from model.questions.database import Database
 from model.questions.gather import REFUSED, Gathered, gather
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
+from model.runs.resumable import Parts, PartsError
 
 WRITTEN = Path(__file__).with_name("written.csv")
 BODY = '<p>Rows &lt; 3, and "quotes",\nand a line.</p>'

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.cli import main
-from model.parts import Parts
 from model.questions import QuestionsError
 from model.questions.feedback import Feedback
 from model.questions.gather import REFUSED, gather
 from model.questions.posts import Source
 from model.questions.stack_exchange import TRIES, Client, Numbers, Pages
+from model.runs.resumable import Parts
 from tests.model.stack_exchange_server import FIRST_DAY, Site, question, serving
 
 THROTTLED = {"error_id": 502, "error_name": "throttle_violation", "error_message": "too many requests from this IP, more requests available in {} seconds"}  # fmt: skip  # noqa: E501

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from model.classifier import TIERS, Classifier
-from model.synonyms import RETIRED, main_names, name_in_use, other_names, same_tags
+from model.serving.classifier import TIERS, Classifier
+from model.serving.synonyms import RETIRED, main_names, name_in_use, other_names, same_tags
 from tests.model.conftest import RELEASED
 
 # Title, and the name that must be offered of what the vocabulary has under several names.

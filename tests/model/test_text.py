@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import pytest
 
-from model.text import (
+from model.serving.text import (
     APART,
     BODY_CHARS,
     FEATURE_CHARS,

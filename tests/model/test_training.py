@@ -10,15 +10,16 @@ import onnxruntime
 import pytest
 from scipy import sparse
 
-from model import calibration, export, features, names, together, train
-from model.classifier import TIERS, Classifier
-from model.decision import Decision
-from model.encoder.encode import EncoderFiles
-from model.encoder.encoder import Encoder
-from model.encoder.head import Head
-from model.fit import HARD_TEXTS, LARGEST_DIFFERENCE, OnTune, fit, with_head
 from model.questions import Question
-from model.text import APART, words
+from model.serving.classifier import TIERS, Classifier
+from model.serving.decision import Decision
+from model.serving.encoder import Encoder
+from model.serving.text import APART, words
+from model.training import calibration, cooccurrence, onnx_export, tfidf, train
+from model.training import tag_names as names
+from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, OnTune, fit, with_head
+from model.training.encoder.encode import EncoderFiles
+from model.training.encoder.head import Head
 from tests.model.conftest import SMALL, TAG_SETS, TOPICS, Data, FeatureLimits, silent
 
 NO_STATE = np.zeros((1, 0), np.float32)
@@ -48,9 +49,9 @@ def test_words_are_of_ascii_only() -> None:
 
 def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
     titles, bodies = ["red red blue", "blue", "green"], ["sun sun sun moon", "", "sun"]
-    limits = features.FeatureLimits(title_least=(1, 1, 1), body_least=1)
-    vocabulary = features.choose(titles, bodies, limits)
-    weighed = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
+    limits = tfidf.FeatureLimits(title_least=(1, 1, 1), body_least=1)
+    vocabulary = tfidf.choose(titles, bodies, limits)
+    weighed = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
     names = vocabulary.names
     red, blue = names.index("red"), names.index("blue")
     # Each word comes as a word and as its own part: red 4 times, blue twice.
@@ -70,11 +71,11 @@ def test_rows_with_incomplete_tags_are_no_negatives_for_what_their_source_did_no
 
     def score_of_rare(rows: list[Question]) -> float:
         tags = train.choose_tags(rows, 5)
-        limits = features.FeatureLimits(title_least=(5, 5, 5), body_least=5)
-        vocabulary = features.choose([q.title for q in rows], [q.body for q in rows], limits)
-        x = features.weigh(features.count(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary)
+        limits = tfidf.FeatureLimits(title_least=(5, 5, 5), body_least=5)
+        vocabulary = tfidf.choose([q.title for q in rows], [q.body for q in rows], limits)
+        x = tfidf.weigh(tfidf.count(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary)
         weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL, train.States.none(len(rows)))
-        asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+        asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
         return float(1 / (1 + np.exp(-train.logits(weights, asked, NO_STATE)[0, tags.index("rare")])))
 
     assert score_of_rare(complete + silent_rows) > 0.6
@@ -89,9 +90,9 @@ def test_what_bodies_teach_holds_for_a_title() -> None:
     rows += [question(f"thing {i}", "plain", body="nothing here") for i in range(200)]
     tags = train.choose_tags(rows, 5)
     titles, bodies = [q.title for q in rows], [q.body for q in rows]
-    vocabulary = features.choose(titles, bodies, features.FeatureLimits(title_least=(5, 5, 5), body_least=5))
-    x = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
-    asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_least=(5, 5, 5), body_least=5))
+    x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
+    asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
 
     # In titles alone, ``word`` says as much for ``tagged`` as for ``plain``.
     weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL, train.States.none(len(rows)))
@@ -108,10 +109,10 @@ def test_a_question_pulls_as_much_as_it_weighs() -> None:
         learned = [*rows, *heavy]
         tags = train.choose_tags(learned, 4)
         titles, bodies = [q.title for q in learned], [""] * len(learned)
-        vocabulary = features.choose(titles, bodies, features.FeatureLimits(title_least=(4, 4, 4), body_least=4))
-        x = features.weigh(features.count(vocabulary, titles, bodies), vocabulary)
+        vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_least=(4, 4, 4), body_least=4))
+        x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
         weights = train.train(x, vocabulary, train.targets(learned, tags), SMALL, train.States.none(len(learned)))
-        asked = features.weigh(features.count(vocabulary, ["word"], [""]), vocabulary)
+        asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
         found = dict(zip(tags, train.logits(weights, asked, NO_STATE)[0], strict=True))
         return float(found["weighty"] - found["often"])
 
@@ -130,8 +131,8 @@ def test_what_the_words_do_not_tell_is_learned_from_the_states() -> None:
     """The words of all questions are the same; a number of the state tells the tags apart, another one nothing."""
     rows = [question("word", "left" if i % 2 else "right") for i in range(400)]
     tags = train.choose_tags(rows, 5)
-    vocabulary = features.choose(["word"] * 400, [""] * 400, features.FeatureLimits(title_least=(5, 5, 5)))
-    x = features.weigh(features.count(vocabulary, ["word"] * 400, [""] * 400), vocabulary)
+    vocabulary = tfidf.choose(["word"] * 400, [""] * 400, tfidf.FeatureLimits(title_least=(5, 5, 5)))
+    x = tfidf.weigh(tfidf.count(vocabulary, ["word"] * 400, [""] * 400), vocabulary)
     random = np.random.default_rng(6)
     state = np.stack([np.where(np.arange(400) % 2, 1.0, -1.0), random.normal(0, 1, 400)], axis=1).astype(np.float16)
     fast = replace(SMALL, dense_rate=0.3)
@@ -201,14 +202,14 @@ class Exported(NamedTuple):
     """A graph with all that it was made of."""
 
     graph: bytes
-    vocabulary: features.Vocabulary
+    vocabulary: tfidf.Vocabulary
     tags: tuple[str, ...]
-    model: export.Quantised
+    model: onnx_export.Quantised
     naming: names.Naming
     encoder: Encoder | None
 
     def difference(self, weights: train.Weights, texts: list[tuple[str, str]]) -> float:
-        return export.largest_difference(
+        return onnx_export.largest_difference(
             self.graph, self.vocabulary, self.tags, weights, scale_of(self.tags), self.naming, self.encoder, texts
         )
 
@@ -218,7 +219,7 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
     """A graph of random weights: nothing may agree by chance of being small."""
     titles, bodies = [q.title for q in questions], [q.body for q in questions]
     learned = train.choose_tags(questions, 5)
-    vocabulary = features.choose(titles, bodies, features.FeatureLimits(body_least=3))
+    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(body_least=3))
     encoder = encoder_files.load() if request.param == "full" else None
     random = np.random.default_rng(3)
     weights = train.Weights(
@@ -231,11 +232,11 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
         ],
         dense=random.standard_normal((encoder.width if encoder else 0, len(learned)), np.float32) / 4,
     )
-    model = export.quantise(weights)
+    model = onnx_export.quantise(weights)
     tags = (*learned, "issue-tracker", "case", "code")
     naming = naming_of(tags, len(learned))
-    pairs = replace(together.count_together(tags, TAG_SETS), less=0.3)
-    graph = export.build(vocabulary, tags, [1] * len(tags), model, scale_of(tags), naming, pairs, {})
+    pairs = replace(cooccurrence.count_together(tags, TAG_SETS), less=0.3)
+    graph = onnx_export.build(vocabulary, tags, [1] * len(tags), model, scale_of(tags), naming, pairs, {})
     return Exported(graph, vocabulary, tags, model, naming, encoder)
 
 
@@ -283,8 +284,8 @@ def test_chosen_tags_say_in_onnx_runtime_what_they_say_in_the_trainer(exported: 
     tags, naming, scale = exported.tags, exported.naming, scale_of(exported.tags)
     text = ("merge two frames in python", "")
     states = exported.encoder.encode(*text)[1] if exported.encoder else np.zeros((1, 0), np.float32)
-    pairs = replace(together.count_together(tags, TAG_SETS), less=0.3)
-    x = features.weigh(features.count(exported.vocabulary, [text[0]], [text[1]]), exported.vocabulary)
+    pairs = replace(cooccurrence.count_together(tags, TAG_SETS), less=0.3)
+    x = tfidf.weigh(tfidf.count(exported.vocabulary, [text[0]], [text[1]]), exported.vocabulary)
     logits = naming.padded(train.logits(exported.model.weights(), x, states.mean(axis=0)[None]))
     ordering = naming.added(scale.order(logits, np.array([0])), naming.find([text]))[0]
     session = onnxruntime.InferenceSession(exported.graph, providers=["CPUExecutionProvider"])
@@ -314,7 +315,7 @@ def test_eight_bits_keep_a_number_within_half_a_step_of_its_row() -> None:
     matrix[3] = 0
     wide_tags = np.zeros((50, 8), np.int32)
     weights = train.Weights(matrix, matrix.T.copy(), matrix[:, 0], matrix, wide_tags, matrix.T.copy())
-    rounded = export.quantise(weights).weights()
+    rounded = onnx_export.quantise(weights).weights()
     step = np.abs(matrix).max(axis=1, keepdims=True) / 127
     assert (np.abs(rounded.embedding - matrix) <= step / 2 + 1e-6).all()
     assert (np.abs(rounded.output.T - matrix) <= step / 2 + 1e-6).all()

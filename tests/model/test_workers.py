@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from model.workers import workers
+from model.runs.workers import workers
 
 AT_WORK = """
 import signal
 import time
 from pathlib import Path
-from model.workers import workers
+from model.runs.workers import workers
 
 def work(seconds):
     time.sleep(seconds)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import service
+from backend.acceptance import counts as service
 from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, total
 from backend.acceptance.filters import Filters
 from backend.admin.panels import length_name

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import service
+from backend.acceptance import counts as service
 from backend.acceptance.figures import Counts, Rate, total
 from backend.acceptance.filters import Filters
-from backend.acceptance.sums import sum_up
-from backend.database import Database
+from backend.acceptance.rollups import sum_up
+from backend.postgres.database import Database
 from tests.backend.acceptance.equality import compare_everything, figures
 from tests.backend.acceptance.recount import Question, Recount
 from tests.backend.acceptance.traffic import (

@@ -9,18 +9,18 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from backend.acceptance.counts import bookkeeping
 from backend.acceptance.filters import Filters
-from backend.acceptance.service import bookkeeping
-from backend.acceptance.sums import closed, differences, sum_up
-from backend.database import Database
+from backend.acceptance.rollups import closed, differences, sum_up
 from backend.demo.service import remove
+from backend.feedback.anonymise import settle
 from backend.feedback.schemas import EventBatch
 from backend.feedback.service import take
-from backend.feedback.settling import settle
 from backend.installs.service import erase_install
+from backend.postgres.database import Database
 from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from model.classifier import Suggested
+from model.serving.classifier import Suggested
 from tests.backend.acceptance.equality import compare_everything, rows_of
 from tests.backend.acceptance.recount import Question
 from tests.backend.acceptance.traffic import KNOWN, SITES, VERSIONS, Writer, store

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.counters.totals import Total
+from backend.drafts.tables import Draft, Suggestion
 from backend.feedback.tables import Event, Item, Refused
-from backend.suggestions.tables import Draft, Suggestion
-from backend.totals import Total
 
 KNOWN = ("python", "pandas", "sql", "c++", "html", "css", "node.js", "java", "r", "bash", "git", "linux")
 UNKNOWN = ("htmx", "=cmd()", "<script>alert(1)</script>", "+plus", "@at", "-dash", "ünïcode")

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from backend import problems
 from backend.admin.routes import admin_router
 from backend.alerts.rules import read_rules
-from backend.database import Database
+from backend.postgres.database import Database
+from backend.web import problems
 from tests.backend.acceptance.traffic import KNOWN
 
 PASSWORD = "correct horse: battery"

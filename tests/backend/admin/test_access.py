@@ -13,13 +13,13 @@ from limits import parse
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from backend.admin import access
-from backend.admin.access import Guard, read_basic
+from backend.admin import auth
+from backend.admin.auth import Guard, read_basic
 from backend.admin.panels import PANELS
 from backend.admin.routes import HEADERS, admin_router
 from backend.cli import main
-from backend.problems import Problem
 from backend.settings import Settings
+from backend.web.problems import Problem
 from tests.backend.admin.conftest import AUTH, HTML, PASSWORD, Admin
 
 pytestmark = pytest.mark.anyio
@@ -159,13 +159,13 @@ def hashed() -> str:
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every password that was run through argon2."""
     runs: list[str] = []
-    matches = access._matches
+    matches = auth._matches
 
     def noting(hashed: str, password: str) -> bool:
         runs.append(password)
         return matches(hashed, password)
 
-    monkeypatch.setattr(access, "_matches", noting)
+    monkeypatch.setattr(auth, "_matches", noting)
     return runs
 
 
@@ -203,8 +203,8 @@ def test_hash_password_prints_a_hash_that_the_settings_take() -> None:
     assert hashed.startswith("$argon2id$")
     assert PASSWORD not in printed.output
     assert Settings(admin_password=hashed).resolve_admin_password() == hashed
-    assert access._matches(hashed, PASSWORD)
-    assert not access._matches(hashed, PASSWORD + " ")
+    assert auth._matches(hashed, PASSWORD)
+    assert not auth._matches(hashed, PASSWORD + " ")
     nothing = CliRunner().invoke(main, ["hash-password"], input="")
     assert nothing.exit_code == 1
     assert "no password" in nothing.output

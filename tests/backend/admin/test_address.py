@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.service import Choices
-from backend.admin.address import LONGEST, View, read
-from backend.problems import Problem
+from backend.acceptance.counts import Choices
+from backend.admin.query import LONGEST, View, read
+from backend.web.problems import Problem
 from tests.backend.acceptance.traffic import mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
 

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.sums import sum_up
+from backend.acceptance.rollups import sum_up
 from backend.audit.service import note
-from backend.database import Database
 from backend.deployments.tables import Deployment, Shadow
+from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
 from tests.backend.deployments.experimenting import CHALLENGER, Experiment

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.sums import sum_up
+from backend.acceptance.rollups import sum_up
 from backend.admin.csv_text import harmless
 from backend.admin.panels import PANELS, PARTS_OF_FIGURE
-from backend.database import Database
+from backend.postgres.database import Database
 from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import (
     KNOWN,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.worst import MOST, worst
+from backend.acceptance.worst_tags import MOST, worst
 from backend.cli import main
 from backend.commands.worst import markdown
 from tests.backend.acceptance.traffic import Writer, store

@@ -22,11 +22,11 @@ from backend.alerts.rules import Rule, read_rules
 from backend.alerts.service import JUDGE_LOCK, Alerts
 from backend.alerts.tables import AlertRow, Notice
 from backend.audit.service import OPERATOR
-from backend.database import Database
 from backend.deployments.service import roll_back
 from backend.drift.findings import Findings
 from backend.drift.service import keep
-from backend.vitals import Vital
+from backend.postgres.database import Database
+from backend.web.request_stats import Vital
 from model.drift.findings import findings
 from model.drift.reference import summarised
 from model.drift.traffic import Traffic

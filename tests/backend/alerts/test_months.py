@@ -12,14 +12,14 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
-from backend.acceptance.sums import sum_up
+from backend.acceptance.rollups import sum_up
 from backend.alerts.channels import Telling
-from backend.alerts.readings import Look, bound, drop
+from backend.alerts.evaluation import Look, bound, drop
 from backend.alerts.rules import Bound, Drop, read_rules
 from backend.alerts.service import Alerts
-from backend.database import Database
 from backend.demo.writers import HOURS, WEEKDAYS
-from backend.vitals import Vital
+from backend.postgres.database import Database
+from backend.web.request_stats import Vital
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
 
 pytestmark = pytest.mark.anyio

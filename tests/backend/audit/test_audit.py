@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from backend.audit.refusals import RefusedSignIns, network_of
 from backend.audit.service import ADMIN, SERVICE, newest, note
 from backend.cli import main
-from backend.database import Database
+from backend.postgres.database import Database
 from tests.backend.admin.conftest import HTML, admin_at
 from tests.backend.service import Service, a_draft
 from tests.backend.severable import SeverableProxy

@@ -12,11 +12,11 @@ from uuid import UUID
 import pytest
 
 from backend.audit.service import OPERATOR
-from backend.database import Database
 from backend.deployments import registry, service
-from backend.deployments.serving import Serving
+from backend.deployments.router import Serving
 from backend.deployments.tables import Deployment
-from model.classifier import Classifier
+from backend.postgres.database import Database
+from model.serving.classifier import Classifier
 from tests.backend.service import Service, running
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.audit.tables import Act
-from backend.database import Database
-from backend.deployments.experiment import Experiments, Standing, stand
 from backend.deployments.tables import Assignment, Deployment, ModelVersion
+from backend.experiments.service import Experiments, Standing, stand
+from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import Writer, store
 
 NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from backend.acceptance.arms import Installs
+from backend.experiments.installs import Installs
 
 Numbers = npt.NDArray[np.float64]
 

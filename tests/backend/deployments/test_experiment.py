@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.deployments import guardrails
-from backend.deployments.experiment import plan, stood
 from backend.deployments.tables import Deployment, Failure, GuardrailRow, VerdictRow
-from backend.deployments.verdict import difference
+from backend.experiments import guardrails
+from backend.experiments.service import plan, stood
+from backend.experiments.verdict import difference
 from tests.backend.acceptance.traffic import Writer
 from tests.backend.deployments.experimenting import CHALLENGER, NOW, Experiment
 

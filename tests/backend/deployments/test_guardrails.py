@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from backend.acceptance.arms import Installs
-from backend.deployments import guardrails
-from backend.deployments.experiment import read_guardrails
-from backend.deployments.guardrails import ALPHA_OF_EACH, boundary, errors, sample_ratio
+from backend.experiments import guardrails
+from backend.experiments.guardrails import ALPHA_OF_EACH, boundary, errors, sample_ratio
+from backend.experiments.installs import Installs
+from backend.experiments.service import read_guardrails
 from tests.backend.deployments.population import Population
 
 

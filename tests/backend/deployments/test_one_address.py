@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.deployments.experiment import Experiments
-from backend.deployments.verdict import MOST_OF_CROWD
+from backend.experiments.service import Experiments
+from backend.experiments.verdict import MOST_OF_CROWD
 from tests.backend.deployments.deploying import deploying, fail_where_it_says
 from tests.backend.deployments.experimenting import NOW, Experiment
 from tests.backend.deployments.registry import register

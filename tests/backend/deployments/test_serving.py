@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from backend.deployments import serving
+from backend.deployments import router
 from backend.deployments.arms import draw
 from backend.deployments.tables import Deployment
-from backend.suggestions import line
-from model.classifier import ReleaseError
+from backend.suggestions import queue
+from model.serving.classifier import ReleaseError
 from tests.backend.deployments.deploying import Deploying, deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft
@@ -181,7 +181,7 @@ async def test_two_replicas_agree_within_seconds(deployable: Deploying, database
 async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     deployable: Deploying, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "TRY_AGAIN_AFTER", 0.0)
+    monkeypatch.setattr(router, "TRY_AGAIN_AFTER", 0.0)
     version = register(deployable.models, 1)
     broken = deployable.models / "1" / ("manifest.json" if damage == "manifest" else "model.onnx")
     content = broken.read_bytes()
@@ -238,7 +238,7 @@ async def test_no_request_fails_while_versions_come_and_go(
     deployable: Deploying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A machine that is busy with something else must not look like a failure of the switch.
-    monkeypatch.setattr(line, "LONGEST_WAIT", 60.0)
+    monkeypatch.setattr(queue, "LONGEST_WAIT", 60.0)
     for number in (1, 2):
         register(deployable.models, number)
     stop = asyncio.Event()

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from backend.cores import Cores
-from backend.deployments.shadow_scores import ShadowScores, scores, shadow_scores
-from backend.deployments.shadowing import Shadows
-from model.classifier import Classifier
+from backend.deployments.inference_pool import Cores
+from backend.deployments.shadow import Shadows
+from backend.experiments.shadow_scores import ShadowScores, scores, shadow_scores
+from model.serving.classifier import Classifier
 from tests.backend.deployments.deploying import Deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event

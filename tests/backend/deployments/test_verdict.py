@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from backend.deployments import verdict
-from backend.deployments.experiment import ACCEPTANCE, compare, is_due
 from backend.deployments.tables import Deployment
-from backend.deployments.verdict import (
+from backend.experiments import verdict
+from backend.experiments.service import ACCEPTANCE, compare, is_due
+from backend.experiments.verdict import (
     LARGEST_VARIANCE,
     MOST_ITEMS,
     Sample,

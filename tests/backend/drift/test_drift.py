@@ -16,15 +16,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from backend.cli import main as server
-from backend.drift.exporting import export_lines
+from backend.drift.export import export_lines
 from backend.drift.findings import Findings
 from backend.drift.service import keep, newest
-from model.classifier import read_manifest
 from model.cli import main as model
 from model.commands.terminal import RELEASED
 from model.drift.findings import findings, verdict
 from model.drift.reference import summarised
 from model.drift.traffic import of_lines
+from model.serving.classifier import read_manifest
 from tests.backend.admin.conftest import HTML, NOW, admin_at
 from tests.backend.service import DEMO_WEEK, Service, a_draft, an_event
 from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic

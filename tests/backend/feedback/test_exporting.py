@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli import main
-from backend.feedback.settling import settle
+from backend.feedback.anonymise import settle
 from model.questions.feedback import told
 from tests.backend.service import Service, a_draft, an_event
 

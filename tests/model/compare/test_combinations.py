@@ -13,10 +13,10 @@ from model.compare.classifiers import GradientBoosting, Learner, LogisticRegress
 from model.compare.combinations import targets
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
 from model.compare.served import InOnnx, InPython, parity
-from model.fit import HARD_TEXTS
 from model.questions import Question
-from model.text import ready
-from model.train import choose_tags
+from model.serving.text import ready
+from model.training.build import HARD_TEXTS
+from model.training.train import choose_tags
 
 LEARNERS = (LogisticRegression(), RandomForest(trees=6), GradientBoosting(rounds=6, least_others=200))
 

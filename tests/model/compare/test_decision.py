@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.compare.decision import best, fitted_threshold, shown
-from model.evaluate import Answer, metrics
+from model.evaluation.metrics import Answer, metrics
 
 TAGS = ("a", "b", "c", "d", "e", "f")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from model.classifier import TIERS, Classifier, read_manifest
 from model.cli import main
 from model.commands.terminal import RELEASED
 from model.drift.findings import column_findings, compared
 from model.drift.page import MOST_ROWS, laid_out, write_page
 from model.drift.reference import REFERENCE_FILE, read, summarised, write
+from model.serving.classifier import TIERS, Classifier, read_manifest
 from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
 LIGHT = RELEASED / "light"

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import polars as pl
 
 from docs import backtest as picture
-from model.backtest import base_of, mixes, table
+from model.evaluation.backtest import base_of, mixes, table
 from model.questions import Question
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import run

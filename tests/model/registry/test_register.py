@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from backend.deployments import registry as deployments
-from model.classifier import Classifier
 from model.registry import gates as gates_of
 from model.registry.register import add
 from model.registry.versions import read_version
+from model.serving.classifier import Classifier
 from tests.model.registry.conftest import run
 
 

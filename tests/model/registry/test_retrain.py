@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from model.classifier import Classifier
 from model.retraining.lock import held
+from model.serving.classifier import Classifier
 from tests.model.registry.conftest import SMALL, run, written_gates
 from tests.model.stack_exchange_server import Site, question, serving
 

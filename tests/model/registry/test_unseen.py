@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from model.classifier import read_manifest
 from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
 from model.registry.versions import read_version
+from model.serving.classifier import read_manifest
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import SMALL, run, written_gates
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluate import Answer, differences
+from model.evaluation.metrics import Answer, differences
 from model.registry.verdict import Verdict, judge, questions_needed
 
 

@@ -1,0 +1,1 @@
+"""Daily counts of what leaves no row of its own."""

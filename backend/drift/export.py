@@ -1,0 +1,143 @@
+"""What came in, as lines of JSON for `tagalong-model drift`: figures and tags, no text, no draft and no install.
+
+The first line says what is exported; then each day has a line with its counts, and a line for each suggestion. This
+is the contract with ``tagalong-model``: see ``model/drift/traffic.py``.
+"""
+
+import json
+from collections.abc import AsyncIterator, Collection
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.counters.totals import Total
+from backend.drafts.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
+from backend.feedback.tables import Event, Refused
+
+FORMAT = 1
+
+# Of the totals that are kept by day: what is told of a day beside its suggestions.
+TOTALS = {
+    "unrecorded": "suggestions unrecorded",
+    "without_consent": "suggestions without_consent",
+    "unknown_site": "suggestions unknown_site",
+    "malformed": "requests malformed",
+}
+
+
+async def export_lines(
+    session: AsyncSession, since: date, until: date, kind: str, vocabulary: Collection[str], serving: str | None = None
+) -> AsyncIterator[str]:
+    """What came in from one day to another, both whole and in UTC.
+
+    Args:
+        session: a transaction.
+        since: the first day.
+        until: the last day.
+        kind: of drafts.
+        vocabulary: the tags of the model that is served; posted ones that are not among them are unknown.
+        serving: the version of that model, which `tagalong-model drift` compares if none is named.
+    """
+    days = [since + timedelta(days=n) for n in range((until - since).days + 1)]
+    yield _line(
+        "export",
+        format=FORMAT,
+        since=since.isoformat(),
+        until=until.isoformat(),
+        kind=kind,
+        exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"serving": serving} if serving else {}),
+    )
+    known = frozenset(vocabulary)
+    # Day by day, so that no answer of the database is large, however long the span.
+    for day in days:
+        rows = await _suggestions(session, day, kind)
+        yield _line("day", day=day.isoformat(), **await _counts(session, day, demo=kind == "demo"))
+        for row in rows:
+            yield _line("suggestion", day=day.isoformat(), **_of_row(row, known))
+
+
+def _line(what: str, **values: Any) -> str:
+    return json.dumps({"what": what} | values, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _of_row(row: Any, known: frozenset[str]) -> dict[str, Any]:
+    """One suggestion. Of the posted tags only what is needed: all of them would lead to the public question."""
+    posted = row.posted_names
+    return {
+        "judged": row.judged,
+        "site": row.site,
+        "page": row.page,
+        "model_version": row.model_version,
+        "title_chars": row.title_chars,
+        "body_chars": row.body_chars,
+        "chosen": row.chosen,
+        "tags": row.tags,
+        "scores": [round(score, 4) for score in row.scores],
+        "confident": row.confident,
+        "posted": None if posted is None else len(posted),
+        "right": None if posted is None else [name in posted for name in row.names],
+        "unknown": None if posted is None else sum(tag not in known for tag in posted),
+    }
+
+
+async def _suggestions(session: AsyncSession, day: date, kind: str) -> list[Any]:
+    """The suggestions for drafts begun on a day, in no order that leads to a draft.
+
+    ``judged`` is one of each draft: its last while no tag was chosen, so as the model answers all questions that it is
+    measured on; if there was none, its last.
+    """
+    start = datetime.combine(day, time.min, UTC)
+    chosen = func.cardinality(Suggestion.chosen_tags)
+    place = func.row_number().over(
+        partition_by=Suggestion.draft_id,
+        order_by=(case((chosen == 0, 0), else_=1), Suggestion.created_at.desc(), Suggestion.id),
+    )
+    statement = (
+        select(
+            (place == 1).label("judged"),
+            Draft.site,
+            Draft.page,
+            Suggestion.model_version,
+            Suggestion.title_chars,
+            Suggestion.body_chars,
+            chosen.label("chosen"),
+            Suggestion.tags,
+            OFFERED_NAMES.label("names"),
+            Suggestion.scores,
+            Suggestion.confident,
+            POSTED_NAMES.label("posted_names"),
+        )
+        .join(Draft, Draft.id == Suggestion.draft_id)
+        .where(Draft.kind == kind, Draft.started_at >= start, Draft.started_at < start + timedelta(days=1))
+        # Ids are random.
+        .order_by(Suggestion.id)
+    )
+    return list(await session.execute(statement))
+
+
+async def _counts(session: AsyncSession, day: date, *, demo: bool) -> dict[str, int]:
+    """What came on a day, of all real kinds of drafts, or of the demo's: what a bad day is known by."""
+    start = datetime.combine(day, time.min, UTC)
+    end = start + timedelta(days=1)
+
+    def received(table: type[Event] | type[Refused]) -> Any:
+        of_demo = table.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
+        statement = select(func.count()).select_from(table)
+        return statement.where(table.received_at >= start, table.received_at < end, of_demo == demo)
+
+    recorded = (
+        select(func.count())
+        .select_from(Suggestion)
+        .join(Draft, Draft.id == Suggestion.draft_id)
+        .where((Draft.kind == "demo") == demo, Draft.started_at >= start, Draft.started_at < end)
+    )
+    rows = await session.execute(select(Total.name, Total.n).where(Total.day == day, Total.name.in_(TOTALS.values())))
+    totals = {row.name: row.n for row in rows}
+    return {
+        "recorded": await session.scalar(recorded) or 0,
+        "events": await session.scalar(received(Event)) or 0,
+        "refused": await session.scalar(received(Refused)) or 0,
+    } | {name: totals.get(total, 0) for name, total in TOTALS.items()}

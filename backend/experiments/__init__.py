@@ -1,0 +1,1 @@
+"""Comparing a challenger with the champion: its installs, verdict and guardrails."""

@@ -1,0 +1,89 @@
+"""Settling: a day after posting, a question's number leaves its draft and its events.
+
+The number names its author. What training needs of it, number, posted and offered tags, moves to the table
+``feedback``, where neither draft nor install stands beside it.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.counters.skipped import work_through
+from backend.postgres.database import Conflict, Database
+
+SETTLE_EVERY = 3600.0
+
+# Drafts in one transaction.
+BATCH = 1000
+
+# Any number that no other user of the database takes as an advisory lock.
+SETTLE_LOCK = 8600_0002
+
+SETTLE = text("""
+WITH due AS (
+    SELECT id, site, kind, question_id, posted_tags, model_version,
+        to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month
+    FROM draft
+    WHERE id = ANY(:drafts) AND question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
+    ORDER BY id
+    FOR UPDATE
+), told AS (
+    INSERT INTO feedback (site, question_id, posted_tags, offered_tags, model_version, month)
+    SELECT due.site, due.question_id, due.posted_tags,
+        coalesce((
+            SELECT array_agg(DISTINCT offered.tag)
+            FROM suggestion, unnest(suggestion.tags[1:suggestion.confident]) AS offered (tag)
+            WHERE suggestion.draft_id = due.id
+        ), '{}'),
+        due.model_version,
+        due.month
+    FROM due
+    WHERE due.kind = 'ask'
+    ON CONFLICT DO NOTHING
+), forgotten AS (
+    UPDATE event SET question_id = NULL
+    FROM due WHERE event.draft_id = due.id AND event.question_id IS NOT NULL
+)
+UPDATE draft SET question_id = NULL FROM due WHERE draft.id = due.id
+""").bindparams(bindparam("drafts", type_=ARRAY(Uuid(as_uuid=True))))
+
+DUE = text("""
+SELECT id FROM draft
+WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours' AND id > :after
+ORDER BY id LIMIT :most
+""").bindparams(bindparam("after", type_=Uuid(as_uuid=True)))
+
+
+async def settle(database: Database) -> int:
+    """Settle what is due; return how many drafts. Of several replicas at once, one does the work."""
+    settled, after = 0, UUID(int=0)
+    while True:
+        async with database.session(within=60) as session:
+            due = list(await session.scalars(DUE, {"after": after, "most": BATCH}))
+        try:
+            settled += len(await work_through(database, "settle", due, _settle_drafts))
+        except Conflict:
+            return settled
+        if len(due) < BATCH:
+            return settled
+        after = due[-1]
+
+
+async def _settle_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
+    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SETTLE_LOCK}):
+        raise Conflict("another replica settles")
+    await session.execute(SETTLE, {"drafts": list(drafts)})
+
+
+WAITING = text("""
+SELECT count(DISTINCT (site, question_id)) FROM draft
+WHERE question_id IS NOT NULL AND kind = 'ask'
+    AND to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') >= coalesce(CAST(:since AS text), '')
+""")
+
+
+async def count_waiting(session: AsyncSession, since: str | None = None) -> int:
+    """Return how many posted questions are not settled yet, of those posted in the month ``since`` or later."""
+    return int(await session.scalar(WAITING, {"since": since}) or 0)

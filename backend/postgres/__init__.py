@@ -1,0 +1,1 @@
+"""The database: connections, migrations, backups, and the embedded server."""

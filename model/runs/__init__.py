@@ -1,0 +1,1 @@
+"""How a step runs and is recorded: resumable outputs, records, workers and files."""

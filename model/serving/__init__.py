@@ -1,0 +1,1 @@
+"""What the service may import: a draft in, tags with scores and reasons out."""

@@ -1,0 +1,275 @@
+"""What serving needs of the model: load a released one, suggest tags for a draft.
+
+Imports ONNX Runtime, NumPy, the tokenizers of the encoder and the standard library, nothing of training.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from model.serving.decision import Decision
+from model.serving.encoder import Encoder
+from model.serving.explanation import Words, because, sparse_losses, state_losses
+from model.serving.synonyms import RETIRED, same_tags
+from model.serving.synonyms import name_in_use as name_in_use  # the service knows the model by this module alone
+from model.serving.text import BODY_FORMATS, ready, written_words
+from model.serving.tokens import Tokens
+
+FORMAT: Final = 2
+"""Number of the released files' format: what ``manifest.json`` says and what the graph takes and gives."""
+MODEL_FILE: Final = "model.onnx"
+MANIFEST_FILE: Final = "manifest.json"
+ENCODER_FILE: Final = "encoder.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+TIERS: Final = ("full", "light")
+"""With an encoder beside the sparse part, or without."""
+DEFAULT_TIER: Final = "full"
+"""The shipped model that is taken if none is named: the better one."""
+
+_INPUTS: Final = ["title", "body", "limit", "chosen"]
+_OUTPUTS: Final = ["tags", "scores", "uses", "features", "values", "title_features", "evidence"]
+_STATES, _STATE_EVIDENCE = "states", "state_evidence"
+
+_WINDOW: Final = 50
+"""Best tags of the vocabulary that an answer is made of, at least: names of one tag are merged among them."""
+
+
+class ReleaseError(Exception):
+    """A released model is missing, corrupt or of another format; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """A tag for a draft, by the name that the site uses for it.
+
+    ``score`` is calibrated: the share of tags with this score that are right, 0..1. ``confident`` says that a chip
+    is worth showing, ``uses`` how often the tag was used in the training data, ``because`` which words of the draft
+    weigh most for it, most first, at most ``BECAUSE_WORDS``.
+    """
+
+    tag: str
+    score: float
+    confident: bool
+    uses: int
+    because: tuple[str, ...]
+
+
+class Classifier:
+    """A released model in memory. Safe to use from several threads at once.
+
+    Attributes:
+        version: tier and first 8 digits of the graph's sha256, like ``light-1a2b3c4d``.
+        sites: hosts whose drafts it was made for.
+        tags: the vocabulary: the learned tags, the commonest first, then those known by name alone.
+        names: what the vocabulary's tags are offered as: one name of each, the one in use, and none that is retired.
+        known: every name that the model knows, offered or not.
+        manifest: what ``manifest.json`` says.
+    """
+
+    version: str
+    sites: frozenset[str]
+    tags: tuple[str, ...]
+    names: frozenset[str]
+    known: frozenset[str]
+    manifest: dict[str, Any]
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, encoder: Encoder | None, manifest: dict[str, Any]
+    ) -> None:
+        """Use a loaded graph with its encoder, if it is for one, and its manifest; ``load`` does all."""
+        decision = manifest["decision"]
+        self._session = session
+        self._outputs = _OUTPUTS if encoder is None else [*_OUTPUTS, _STATE_EVIDENCE]
+        self._encoder = encoder
+        self._decision = Decision(float(decision["own"]), float(decision["first"]), int(decision["most"]))
+        self.version = str(manifest["version"])
+        self.sites = frozenset(map(str, manifest["sites"]))
+        self.tags = tuple(json.loads(session.get_modelmeta().custom_metadata_map["tags"]))
+        self.manifest = manifest
+        self._name = {tag: name_in_use(tag) for tag in self.tags if tag not in RETIRED}
+        self.names = frozenset(self._name.values())
+        self.known = self.names.union(self.tags)
+        # Of several names of a chosen tag, the commonest says most about which tags go together with it.
+        self._number: dict[str, int] = {}
+        for number, tag in enumerate(self.tags):
+            self._number.setdefault(name_in_use(tag), number)
+        self._uses = self._count_uses()
+
+    @classmethod
+    def load(cls, folder: Path) -> "Classifier":
+        """Load the files that ``manifest.json`` of a folder names, of either tier, and check them against it.
+
+        Raises:
+            ReleaseError: a file is missing, is not the manifest's, or the format is another one.
+        """
+        manifest = read_manifest(folder)
+        files = {name: _checked(folder / name, digest) for name, digest in manifest["files"].items()}
+        options = onnxruntime.SessionOptions()
+        # A draft takes well under a millisecond: threads inside one answer only take cores from other answers.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            graph = files[MODEL_FILE]
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            encoder, needed = None, [*_INPUTS, *_OUTPUTS]
+            if manifest["tier"] == "full":
+                encoder = Encoder(files[ENCODER_FILE], files[TOKENIZER_FILE], int(manifest["encoder"]["tokens"]))
+                needed += [_STATES, _STATE_EVIDENCE]
+            has = {node.name for node in [*session.get_inputs(), *session.get_outputs()]}
+            if not has.issuperset(needed):
+                raise ValueError(f"its inputs and outputs are not {', '.join(needed)}")
+            return cls(session, encoder, manifest)
+        except Exception as error:  # ONNX Runtime's own errors share no base but Exception
+            raise ReleaseError(
+                f"{folder} cannot be loaded: {type(error).__name__}: {str(error)[:300]}. "
+                "Copy the released folder again, whole, or release the model anew."
+            ) from error
+
+    def suggest(
+        self,
+        title: str,
+        body: str = "",
+        *,
+        body_format: str = "markdown",
+        chosen_tags: Sequence[str] = (),
+        limit: int = 5,
+    ) -> list[Suggested]:
+        """Return the ``limit`` best tags for a draft, best first: never two names of one tag, nor one of a chosen tag.
+
+        The confident ones come first. A draft without any word that the model knows gets an empty list.
+
+        Raises:
+            ValueError: ``limit`` is below 1, or ``body_format`` is none of ``model.serving.text.BODY_FORMATS``.
+        """
+        if limit < 1:
+            raise ValueError(f"limit is {limit}; it must be 1 or more")
+        if body_format not in BODY_FORMATS:
+            raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
+        draft = ready(title, body, body_format)
+        chosen = same_tags(chosen_tags)
+        found, tokens = self._run(*draft, chosen, max(limit, _WINDOW) + len(chosen))
+        if not len(found["features"]):
+            return []
+        best = self._settle(found, chosen)
+        if len(best) < limit and len(found["tags"]) < len(self.tags):
+            found, tokens = self._run(*draft, chosen, len(self.tags))
+            best = self._settle(found, chosen)
+        best = best[:limit]
+        confident = self._decision.confident([score for _, score, _ in best])
+        reasons = _reasons(*draft, tokens, found, [place for _, _, place in best])
+        reasons = _as_written(reasons, title, body, body_format)
+        return [
+            Suggested(name, score, rank < confident, self._uses[name], reasons[rank])
+            for rank, (name, score, _) in enumerate(best)
+        ]
+
+    def _run(
+        self, title: str, body: str, chosen: frozenset[str], limit: int
+    ) -> tuple[dict[str, NDArray[Any]], Tokens | None]:
+        """Return the graph's outputs for a draft that is ready, by their names, and the encoder's tokens."""
+        draft: dict[str, NDArray[Any]] = {
+            "title": np.array([title], object),
+            "body": np.array([body], object),
+            "limit": np.array([min(limit, len(self.tags))], np.int64),
+            "chosen": np.array(sorted(self._number[name] for name in chosen & self._number.keys()), np.int64),
+        }
+        tokens = None
+        if self._encoder is not None:
+            tokens, draft[_STATES] = self._encoder.encode(title, body)
+        return dict(zip(self._outputs, self._session.run(self._outputs, draft), strict=True)), tokens
+
+    def _settle(self, found: dict[str, NDArray[Any]], chosen: frozenset[str]) -> list[tuple[str, float, int]]:
+        """Return (name in use, score, place in ``found``) of each tag that may be offered, best first, each once.
+
+        The probabilities of two names of one tag are merged by noisy-or: on dev it kept calibration and Jaccard better
+        than the larger one and than their sum (docs/training.md). The place is that of the likelier name.
+        """
+        merged: dict[str, tuple[float, int]] = {}
+        for place, (tag, score) in enumerate(zip(found["tags"].tolist(), found["scores"].tolist(), strict=True)):
+            name = self._name.get(tag)
+            if name is None or name in chosen:
+                continue
+            before, first = merged.get(name, (0.0, place))
+            merged[name] = before + score - before * score, first
+        return sorted(((name, score, place) for name, (score, place) in merged.items()), key=lambda one: -one[1])
+
+    def _count_uses(self) -> dict[str, int]:
+        """Return how often the training data have each name that may be offered, under all names of its tag."""
+        found, _ = self._run("", "", frozenset(), len(self.tags))
+        uses: dict[str, int] = dict.fromkeys(self.names, 0)
+        for tag, n in zip(found["tags"].tolist(), found["uses"].tolist(), strict=True):
+            if tag in self._name:
+                uses[self._name[tag]] += n
+        return uses
+
+
+def _reasons(
+    title: str, body: str, tokens: Tokens | None, found: dict[str, NDArray[Any]], places: list[int]
+) -> list[tuple[str, ...]]:
+    """Give the words that weigh most for each of the tags at ``places``, from what the graph gives."""
+    in_title = int(found["title_features"][0])
+    words = Words(title, body, found["features"], in_title)
+    # First, since it may add words that no feature has.
+    word_of = words.of_tokens(tokens) if tokens is not None else None
+    losses = sparse_losses(words, found["values"], found["evidence"].T[places], in_title)
+    if word_of is not None:
+        losses += state_losses(word_of, len(words.spelled), found[_STATE_EVIDENCE].T[places])
+    return because(words, losses)
+
+
+def _as_written(reasons: list[tuple[str, ...]], title: str, body: str, body_format: str) -> list[tuple[str, ...]]:
+    """Return reasons in the writer's own characters, where the model read plainer ones."""
+    if all(word in title or word in body for words in reasons for word in words):
+        return reasons
+    written = written_words(title, body, body_format)
+    return [tuple(written.get(word, word) for word in words) for words in reasons]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what ``manifest.json`` of a released or trained folder says.
+
+    Raises:
+        ReleaseError: it is missing, no JSON, of another format, or not whole.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(_bytes(path))
+    except ValueError as error:
+        raise ReleaseError(f"{path} is not JSON: {error}. Copy the released folder again, whole.") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ReleaseError(
+            f"{path} is not of format {FORMAT}, the one that this version reads. "
+            "Use a model that was released for this version, or install the version that the model is for."
+        )
+    missing = {"version", "tier", "files", "sites", "decision"} - manifest.keys()
+    if missing:
+        raise ReleaseError(f"{path} lacks {', '.join(sorted(missing))}. Copy the released folder again, whole.")
+    return manifest
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    content = _bytes(path)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ReleaseError(
+            f"{path} is not the file that {MANIFEST_FILE} describes: its sha256 differs. "
+            "Copy the released folder again, whole."
+        )
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReleaseError(
+            f"{path} cannot be read: {error.strerror or error}. "
+            "A released model is a folder with manifest.json and the files that it names."
+        ) from error

@@ -1,0 +1,1 @@
+"""From clean questions to a served model."""

@@ -1,0 +1,1 @@
+"""Training the sentence encoder and exporting its 8-bit graph."""

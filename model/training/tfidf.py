@@ -1,0 +1,209 @@
+"""Words of titles and bodies as weighted features: TF-IDF, two fields, as the ONNX graph computes it too."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from model.serving.text import APART, words
+
+GRAMS: Final = 3
+"""Longest run of words of a title that is a feature."""
+
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The features, in their order: runs of 2 or 3 of a title's words, a title's words, a body's words.
+
+    Parts of words are words here.
+
+
+    ``runs`` has its words joined by a space. ``idf`` is float32 [features].
+    """
+
+    runs: tuple[str, ...]
+    title: tuple[str, ...]
+    body: tuple[str, ...]
+    idf: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every feature by its words."""
+        return self.runs + self.title + self.body
+
+    @property
+    def of_title(self) -> int:
+        """How many features, the first ones, are of the title."""
+        return len(self.runs) + len(self.title)
+
+    def __len__(self) -> int:
+        return self.of_title + len(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureLimits:
+    """How often a feature must be used (in documents), and how many are kept at most, by field and length."""
+
+    title_least: tuple[int, int, int] = (2, 4, 6)
+    title_most: tuple[int, int, int] = (40_000, 50_000, 15_000)
+    body_least: int = 5
+    body_most: int = 60_000
+
+
+class _WordIds:
+    """Texts as word numbers in one long row: ``ids[starts[i]:starts[i + 1]]`` are text i's words, -1 is no word."""
+
+    def __init__(self, texts: Sequence[str], known: Sequence[str] | None = None) -> None:
+        numbers: defaultdict[str, int] = defaultdict()
+        if known is None:
+            numbers.default_factory = numbers.__len__
+            # Takes place 0 of ``words``, whose number then stands for nothing.
+            numbers[APART] = -1
+        else:
+            numbers.default_factory = lambda: -1
+            numbers.update({word: i for i, word in enumerate(known)})
+        ids, starts = array("q"), array("q", [0])
+        for text in texts:
+            if known is None:
+                ids.extend([numbers[word] for word in words(text)])
+            else:
+                ids.extend([numbers.get(word, -1) for word in words(text)])
+            starts.append(len(ids))
+        self.ids: Ints = np.frombuffer(ids, np.int64) if len(ids) else np.zeros(0, np.int64)
+        self.starts: Ints = np.frombuffer(starts, np.int64)
+        self.words: list[str] = list(numbers)
+
+    def rows(self) -> Ints:
+        """Text number of each word."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+
+def _grams(texts: _WordIds, length: int, base: int) -> tuple[Ints, Ints]:
+    """Give (text numbers, keys) of all runs of ``length`` known words; a run's key is its words in base ``base``."""
+    rows, ids = texts.rows(), texts.ids
+    if len(ids) < length:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    count = len(ids) - length + 1
+    keys = np.zeros(count, np.int64)
+    whole = rows[:count] == rows[length - 1 :]
+    for offset in range(length):
+        part = ids[offset : offset + count]
+        whole &= part >= 0
+        keys = keys * base + part
+    return rows[:count][whole], keys[whole]
+
+
+def _counted(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Count (row, column) pairs into a sparse matrix, float32."""
+    matrix = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _frequent(rows: Ints, keys: Ints, least: int, most: int) -> Ints:
+    """Give the keys, 0 or more, that at least ``least`` texts have, the ``most`` commonest of them, sorted."""
+    rows, keys = rows[keys >= 0], keys[keys >= 0]
+    if not len(keys):
+        return keys
+    order = np.lexsort((rows, keys))
+    keys, rows = keys[order], rows[order]
+    first = np.ones(len(keys), bool)
+    first[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
+    found, texts = np.unique(keys[first], return_counts=True)
+    enough = np.flatnonzero(texts >= least)
+    commonest = enough[np.argsort(-texts[enough], kind="stable")[:most]]
+    return np.sort(found[commonest])
+
+
+def choose(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) -> Vocabulary:
+    """Choose the features by how many titles and bodies have them, with smoothed idf = ln((1+n)/(1+df)) + 1."""
+    title_ids = _WordIds(titles)
+    known = _frequent(title_ids.rows(), title_ids.ids, limits.title_least[0], limits.title_most[0])
+    # One place more, the last, for -1.
+    renumbered = np.full(len(title_ids.words) + 1, -1, np.int64)
+    renumbered[known] = np.arange(len(known))
+    title_ids.ids = renumbered[title_ids.ids]
+    known_words = tuple(title_ids.words[i] for i in known)
+    runs = []
+    for length in range(2, GRAMS + 1):
+        rows, keys = _grams(title_ids, length, len(known_words))
+        for key in _frequent(rows, keys, limits.title_least[length - 1], limits.title_most[length - 1]).tolist():
+            digits = [key // len(known_words) ** place % len(known_words) for place in reversed(range(length))]
+            runs.append(" ".join(known_words[digit] for digit in digits))
+    body_ids = _WordIds(bodies)
+    body = _frequent(body_ids.rows(), body_ids.ids, limits.body_least, limits.body_most)
+    body_words = tuple(body_ids.words[i] for i in body)
+    vocabulary = Vocabulary(tuple(runs), known_words, body_words, np.ones(0, np.float32))
+    used = np.bincount(count(vocabulary, titles, bodies).indices, minlength=len(vocabulary))
+    texts = np.full(len(vocabulary), sum(map(bool, titles)))
+    texts[vocabulary.of_title :] = sum(map(bool, bodies))
+    idf = np.log((1 + texts) / (1 + used)) + 1
+    return replace(vocabulary, idf=idf.astype(np.float32))
+
+
+def count(vocabulary: Vocabulary, titles: Sequence[str], bodies: Sequence[str]) -> sparse.csr_matrix:
+    """Count the features of texts: float32 [texts, features], columns sorted."""
+    number = {word: i for i, word in enumerate(vocabulary.title)}
+    title_ids = _WordIds(titles, vocabulary.title)
+    base = max(len(number), 1)
+    lengths = np.array([run.count(" ") + 1 for run in vocabulary.runs], np.int64)
+    run_keys = np.zeros(len(lengths), np.int64)
+    for i, run in enumerate(vocabulary.runs):
+        key = 0
+        for word in run.split(" "):
+            key = key * base + number[word]
+        run_keys[i] = key
+    all_rows, all_columns = [], []
+    for length in range(2, GRAMS + 1):
+        of_length = np.flatnonzero(lengths == length)
+        if len(of_length):
+            of_length = of_length[np.argsort(run_keys[of_length], kind="stable")]
+            wanted = run_keys[of_length]
+            rows, keys = _grams(title_ids, length, base)
+            place = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+            hit = wanted[place] == keys
+            all_rows.append(rows[hit])
+            all_columns.append(of_length[place[hit]])
+    body_ids = _WordIds(bodies, vocabulary.body)
+    for texts, offset in ((title_ids, len(vocabulary.runs)), (body_ids, vocabulary.of_title)):
+        hit = texts.ids >= 0
+        all_rows.append(texts.rows()[hit])
+        all_columns.append(texts.ids[hit] + offset)
+    return _counted(np.concatenate(all_rows), np.concatenate(all_columns), (len(titles), len(vocabulary)))
+
+
+def weigh(counts: sparse.csr_matrix, vocabulary: Vocabulary) -> sparse.csr_matrix:
+    """Weigh counts by (1 + ln tf) · idf, then bring each field of each text to length 1."""
+    weighed = counts.copy()
+    weighed.data = (1 + np.log(weighed.data)) * vocabulary.idf[weighed.indices]
+    rows = np.repeat(np.arange(weighed.shape[0]), np.diff(weighed.indptr))
+    fields = 2 * rows + (weighed.indices >= vocabulary.of_title)
+    squares = np.bincount(fields, weighed.data.astype(np.float64) ** 2, minlength=2 * weighed.shape[0])
+    weighed.data = (weighed.data / np.sqrt(squares[fields])).astype(np.float32)
+    return weighed
+
+
+def kinds(features: sparse.csr_matrix, vocabulary: Vocabulary) -> Ints:
+    """Give each question's kind: 1 if it has a known word in the body, else 0; [questions]."""
+    return np.asarray(np.diff(features[:, vocabulary.of_title :].indptr) > 0, np.int64)
+
+
+def kinship(vocabulary: Vocabulary) -> sparse.csr_matrix:
+    """Say which features are one word, seen in the title or in the body: float32 [features, words], 0 or 1.
+
+    Runs of several words belong to none.
+    """
+    number: dict[str, int] = {}
+    columns = [number.setdefault(word, len(number)) for word in vocabulary.title + vocabulary.body]
+    rows = np.arange(len(columns)) + len(vocabulary.runs)
+    shape = (len(vocabulary), len(number))
+    return sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
