@@ -1,0 +1,1 @@
+"""Scripts that make what the documentation shows, and that hold the house to its plan."""
