@@ -43,7 +43,7 @@ def picture(scheme: str) -> str:
     """Draw the steps in a colour scheme, ``light`` or ``dark``: an SVG."""
     colours = SCHEMES[scheme]
     steps = list(STEPS.values())
-    files = list(dict.fromkeys(name for step in steps for name in (*step.takes, *step.gives)))
+    files = list(dict.fromkeys(name for step in steps for name in (*step.inputs, *step.outputs)))
     lane_x = {name: MARGIN + LANE * i + 8 for i, name in enumerate(files)}
     colour_of = dict(zip(files, itertools.cycle(LANE_COLOURS), strict=False))
     box_x = MARGIN + LANE * len(files) + NAMES
@@ -52,7 +52,7 @@ def picture(scheme: str) -> str:
     top = float(MARGIN)
     for step in steps:
         lines = [line for each in parameters(step) for line in wrapped(each, (WIDTH - MARGIN - box_x - 28) / CHAR)]
-        names = [(name, True) for name in step.takes] + [(name, False) for name in step.gives]
+        names = [(name, True) for name in step.inputs] + [(name, False) for name in step.outputs]
         height = 12 + LINE * max(len(lines) + 1, len(names)) + 8
         for i, (name, taken) in enumerate(names):
             y = top + 16 + LINE * i
@@ -80,7 +80,7 @@ def picture(scheme: str) -> str:
 
 def said() -> str:
     """Say the picture in words."""
-    return "; ".join(f"{step.name}: {', '.join(step.takes)} to {', '.join(step.gives)}" for step in STEPS.values())
+    return "; ".join(f"{step.name}: {', '.join(step.inputs)} to {', '.join(step.outputs)}" for step in STEPS.values())
 
 
 def parameters(step: Step) -> Iterator[str]:
@@ -131,7 +131,8 @@ def _box(step: Step, lines: Sequence[str], x: float, y: float, height: float, co
     )
     yield (
         f'<text x="{x + 12:g}" y="{y + 20:g}" font-size="14" fill="{colours["text"]}"><tspan font-weight="600">'
-        f'{step.name}</tspan><tspan dx="8" fill="{colours["quiet"]}" font-size="13">{escape(step.does)}</tspan></text>'
+        f'{step.name}</tspan><tspan dx="8" fill="{colours["quiet"]}" font-size="13">'
+        f"{escape(step.summary)}</tspan></text>"
     )
     for i, line in enumerate(lines):
         yield (

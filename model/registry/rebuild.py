@@ -10,7 +10,7 @@ from model.questions.tag_sets import read_tag_sets
 from model.registry.versions import Version
 from model.runs import steps
 from model.serving.classifier import Classifier
-from model.training.build import HARD_TEXTS, Data, Progress, WithEncoder, fit, made_by
+from model.training.build import HARD_TEXTS, Data, Progress, WithEncoder, describe_build, fit
 from model.training.encoder.encode import read_encoder
 from model.training.tfidf import FeatureLimits
 from model.training.train import Parameters
@@ -67,10 +67,12 @@ def made_otherwise(version: Version) -> list[str]:
     """Say what is different here from where a version was made: code, libraries, machine, threads."""
     made, libraries = version.about["made"], version.about["libraries"]
     told = []
-    for name, now in made_by().items():
-        if name not in ("at", "revision") and made.get(name) != now:
+    for name, now in describe_build().items():
+        if name == "code" and not str(made.get(name)).startswith(steps.CODE_DIGEST):
+            told.append("code: recorded before digests of code left out where modules lie; only the files can tell.")
+        elif name not in ("at", "revision") and made.get(name) != now:
             told.append(f"{name}: {made.get(name)} then, {now} now")
-    for name, now in steps.libraries().items():
+    for name, now in steps.library_versions().items():
         if name in libraries and libraries[name] != now:
             told.append(f"{name}: {libraries[name]} then, {now} now")
     return told

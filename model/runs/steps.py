@@ -1,7 +1,7 @@
-"""The pipeline from a source of questions to suggestions: its steps as data, and a record of what made each output.
+"""The steps from a source of questions to suggestions, and a record of what made each output.
 
 A step's record stands beside its output as ``OUT.step.json``: the sha256 of every input and output, the parameters,
-and the sha256 of the code that did it. A step whose record still holds need not be done again.
+and a digest of the code that did it. A step whose record still holds need not be done again.
 """
 
 import ast
@@ -14,8 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +23,16 @@ from model.runs.files import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step: the command of its name, what it takes and gives, and the module that does it."""
+    """A step of the pipeline.
+
+    ``name`` is its command and what its records say; ``summary`` is for people; ``inputs`` and ``outputs`` are examples
+    of file names. ``module`` does the work: it may move, the name stays.
+    """
 
     name: str
-    does: str
-    takes: tuple[str, ...]
-    gives: tuple[str, ...]
+    summary: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     module: str
 
 
@@ -39,14 +42,14 @@ STEPS: Final = {
         Step("questions", "read a source, row by row", ("a source",), ("questions.parquet",), "model.questions.gather"),
         Step(
             "prepare",
-            "check, clean, drop what is double",
+            "check, clean, drop duplicates",
             ("questions.parquet",),
             ("prepared.parquet",),
             "model.preparation.prepare",
         ),
         Step(
             "finetune",
-            "teach the encoder the site",
+            "fine-tune the encoder on the site",
             ("prepared.parquet",),
             ("my-encoder/",),
             "model.training.encoder.finetune",
@@ -60,39 +63,41 @@ STEPS: Final = {
         ),
         Step(
             "evaluate",
-            "measure on questions kept apart",
+            "measure on held-out questions",
             ("my-model/", "prepared.parquet"),
             ("measured.json",),
             "model.evaluation.metrics",
         ),
         Step(
             "compare",
-            "train and measure others beside ours",
+            "train and measure other models",
             ("prepared.parquet",),
             ("compared/",),
             "model.compare.comparison",
         ),
         Step(
             "release",
-            "measure, keep to limits, write the card",
+            "measure, check limits, write the card",
             ("my-model/", "prepared.parquet"),
             ("released/",),
             "model.registry.release",
         ),
-        Step("suggest", "give tags for drafts", ("my-model/", "drafts.jsonl"), ("tags.jsonl",), "model.drafts"),
+        Step("suggest", "suggest tags for drafts", ("my-model/", "drafts.jsonl"), ("tags.jsonl",), "model.drafts"),
     )
 }
-"""The steps in their order. The names of files are examples: the next step takes what the one before gave."""
+"""The steps in their order: each takes outputs of the ones before."""
 
 RECORD: Final = ".step.json"
+CODE_DIGEST: Final = "tree"
+"""How a digest of code begins. Without it, a record is of the time when the digest depended on where modules lay."""
 _LIBRARIES: Final = ("numpy", "onnx", "onnxruntime", "polars", "scipy", "scikit-learn", "tokenizers")
 
 
 class Run:
-    """One run of a step: what its output is made of, known before the work is done.
+    """One run of a step: everything that its output depends on, known before the work is done.
 
     Attributes:
-        identity: sha256 of everything that the output depends on. The same identity means the same output.
+        identity: sha256 of all of it. The same identity means the same output.
     """
 
     identity: str
@@ -104,14 +109,14 @@ class Run:
         out: Path,
         parameters: Mapping[str, Any],
         *,
-        advance: Callable[[int], None] = lambda chars: None,
+        advance: Callable[[int], None] = lambda n_bytes: None,
     ) -> None:
         """Read every input once for its sha256.
 
         Args:
             inputs: files, or folders with files, that the output depends on.
             parameters: what JSON can hold; no password, no key, no path of this machine.
-            advance: called with a number of bytes each time so many have been read.
+            advance: called with the number of bytes just read.
 
         Raises:
             OSError: an input cannot be read.
@@ -119,21 +124,21 @@ class Run:
         self.step = step
         self.out = out
         self._record = out.with_name(out.name + RECORD)
-        self._made_of = {
-            "inputs": [_described(path, advance) for each in inputs for path in _files(each)],
+        self._depends_on = {
+            "inputs": [_describe_file(file, advance) for path in inputs for file in _list_files(path)],
             "parameters": dict(parameters),
-            "code": code_of(step.module),
-            "libraries": libraries(),
+            "code": hash_code(step.module),
+            "libraries": library_versions(),
         }
-        self.identity = _sha256_of(self._made_of | {"step": step.name})
+        self.identity = _hash_json(self._depends_on | {"step": step.name})
 
     def is_done(self) -> bool:
-        """Say whether the output is there, whole, and made of the same inputs, parameters and code."""
+        """Return whether the output is there, whole, and made of the same inputs, parameters and code."""
         try:
             record = json.loads(self._record.read_bytes())
             return record["identity"] == self.identity and all(
-                _described(self.out.parent / each["name"]) | {"name": each["name"]} == each
-                for each in record["outputs"]
+                _describe_file(self.out.parent / output["name"]) | {"name": output["name"]} == output
+                for output in record["outputs"]
             )
         except (OSError, ValueError, KeyError, TypeError):
             return False
@@ -144,71 +149,52 @@ class Run:
         Args:
             outputs: every file that the run wrote, or folders of them; the output itself or beside it.
         """
-        files = [path for each in outputs for path in _files(each)]
-        names = [path.relative_to(self.out.parent).as_posix() for path in files]
-        described = [_described(path) | {"name": name} for path, name in zip(files, names, strict=True)]
-        content = {"step": self.step.name, "identity": self.identity} | self._made_of | {"outputs": described}
+        files = [file for path in outputs for file in _list_files(path)]
+        described = [_describe_file(file) | {"name": file.relative_to(self.out.parent).as_posix()} for file in files]
+        content = {"step": self.step.name, "identity": self.identity} | self._depends_on | {"outputs": described}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(self._record.parent, {self._record.name: text.encode()})
 
 
-def code_of(module: str) -> str:
-    """Give the sha256 of a module's source and of every module of ours that it imports, directly or not."""
-    found: dict[str, str] = {}
-    left = [module]
-    while left:
-        name = left.pop()
-        spec = None if name in found or not name.startswith("model") else importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            continue
-        source = Path(spec.origin).read_bytes()
-        found[name] = hashlib.sha256(source).hexdigest()
-        left += [each for each in _imported(source) if _is_module(each)]
-    return _sha256_of(dict(sorted(found.items())))
+def hash_code(module: str) -> str:
+    """Return a digest of a module's code and of every module of ours that it imports, directly or not.
 
-
-def libraries() -> dict[str, str]:
-    """Give the versions of Python and of the libraries that outputs depend on, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = installed(name)
-    return found
-
-
-def sha256_of(path: Path) -> str:
-    """Give the sha256 of a file.
-
-    Raises:
-        OSError: it cannot be read.
+    It is a tree of digests over the imports (after Merkle 1987): a source without its imports of ours, then for each
+    imported name the digest of where it comes from. What a module is called and where it lies are not part of it, so a
+    module that moves leaves every record valid.
     """
-    return str(_described(path)["sha256"])
+    return f"{CODE_DIGEST}:{_hash_module(module, {})}"
 
 
-def revision() -> str:
-    """Give the commit of this code, with ``+changes`` where files of ours differ from it; empty without git."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
+def _hash_module(module: str, digests: dict[str, str]) -> str:
+    if module not in digests:
+        digests[module] = ""  # modules that import each other would not end
+        source = _read_source(module)
+        lines: list[bytes | None] = [*source.splitlines()]
+        imported = []
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import | ast.ImportFrom) and (names := list(_own_imports(node))):
+                imported += names
+                end = node.end_lineno or node.lineno
+                lines[node.lineno - 1 : end] = [None] * (end + 1 - node.lineno)
+        tree = sorted([name, _hash_module(origin, digests)] for name, origin in imported)
+        rest = b"\n".join(line for line in lines if line is not None)
+        digests[module] = _hash_json({"source": hashlib.sha256(rest).hexdigest(), "imports": tree})
+    return digests[module]
 
-    def said(*arguments: str) -> str:
-        asked = [git, "-C", str(Path(__file__).parent.parent), *arguments]
-        return subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
 
-    try:
-        said("ls-files", "--error-unmatch", "runs/steps.py")  # else it is somebody else's repository
-        return said("rev-parse", "HEAD") + ("+changes" if said("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""
+def _own_imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Yield the names of ours that an import makes, each with the module that it comes from or is.
 
-
-def _imported(source: bytes) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    The name of a module is left empty: it may be renamed with it.
+    """
+    for alias in node.names:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            if _is_module(alias.name):
+                yield "", alias.name
+        elif node.module and _is_module(node.module):
+            submodule = f"{node.module}.{alias.name}"
+            yield ("", submodule) if _is_module(submodule) else (alias.name, node.module)
 
 
 def _is_module(name: str) -> bool:
@@ -218,14 +204,56 @@ def _is_module(name: str) -> bool:
         return False
 
 
-def _files(path: Path) -> list[Path]:
-    """Give a file itself, and of a folder all files, sorted; unfinished ones begin with a dot."""
+def _read_source(module: str) -> bytes:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).read_bytes()
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that outputs depend on, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
+
+
+def sha256_of(file: Path) -> str:
+    """Return the sha256 of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return str(_describe_file(file)["sha256"])
+
+
+def git_revision() -> str:
+    """Return the commit of this code, with ``+changes`` where files of ours differ from it; empty without git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+
+    def run_git(*arguments: str) -> str:
+        command = [git, "-C", str(Path(__file__).parent.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+    try:
+        run_git("ls-files", "--error-unmatch", "runs/steps.py")  # else it is somebody else's repository
+        return run_git("rev-parse", "HEAD") + ("+changes" if run_git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _list_files(path: Path) -> list[Path]:
+    """Return a file itself, or all files of a folder, sorted; unfinished ones begin with a dot."""
     if not path.is_dir():
         return [path]
-    return sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
+    return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def _described(path: Path, advance: Callable[[int], None] = lambda chars: None) -> dict[str, Any]:
+def _describe_file(path: Path, advance: Callable[[int], None] = lambda n_bytes: None) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -235,5 +263,5 @@ def _described(path: Path, advance: Callable[[int], None] = lambda chars: None) 
     return {"name": path.name, "bytes": size, "sha256": digest.hexdigest()}
 
 
-def _sha256_of(content: Mapping[str, Any]) -> str:
+def _hash_json(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

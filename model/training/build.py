@@ -199,8 +199,8 @@ def fit(
             "rows": {name: len(part) for name, part in parts.items()},
         },
         "training": {"seconds": round(trained_s, 1), "largest_difference": difference},
-        "made": made_by(),
-        "libraries": steps.libraries(),
+        "made": describe_build(),
+        "libraries": steps.library_versions(),
     }
     if encoder:
         manifest["encoder"] = encoder.files.about
@@ -232,12 +232,12 @@ def choose(
     return tags, vocabulary
 
 
-def made_by() -> dict[str, Any]:
+def describe_build() -> dict[str, Any]:
     """Say when, by which code and where a model is made: with the data and parameters, all that it depends on."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "revision": steps.revision(),
-        "code": steps.code_of(__name__),
+        "revision": steps.git_revision(),
+        "code": steps.hash_code(__name__),
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": max((of["num_threads"] for of in threadpool_info()), default=1),
     }

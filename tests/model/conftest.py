@@ -7,18 +7,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from model.commands.terminal import RELEASED
 from model.evaluation import latency
 from model.questions import Question
 from model.questions.parquet import read
-from model.registry import release as release_module
 from model.registry.release import release
 from model.serving.classifier import TIERS, Classifier
 from model.training.build import Data, Progress, WithEncoder, fit
 from model.training.encoder.encode import EncoderFiles, read_encoder
 from model.training.tfidf import FeatureLimits
 from model.training.train import Parameters
-
-RELEASED = Path(release_module.__file__).parent / "released"
 
 TOPICS = {
     ("python", "pandas"): ["pandas", "DataFrame", "groupby", "merge two frames", "read_csv", "Series index"],

@@ -1,6 +1,7 @@
 """The whole pipeline on the written questions: each step once, the same bytes again, and a record of what made what."""
 
 import hashlib
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+import model as package
 from docs import pipeline as picture
 from model.cli import main
 from model.runs import steps as pipeline
@@ -123,7 +125,7 @@ def _no_report(out: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def _other_code(out: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    monkeypatch.setattr(pipeline, "code_of", lambda module: "other")
+    monkeypatch.setattr(pipeline, "hash_code", lambda module: "other")
     return []
 
 
@@ -155,21 +157,41 @@ def test_a_copied_folder_keeps_its_records(prepared: Path, tmp_path: Path) -> No
 
 def test_the_code_of_a_step_is_its_module_and_all_that_it_imports() -> None:
     steps = [pipeline.STEPS[name] for name in ("questions", "prepare", "suggest")]
-    before = {step.name: pipeline.code_of(step.module) for step in steps}
+    before = {step.name: pipeline.hash_code(step.module) for step in steps}
     personal = Path(pipeline.__file__).parent.parent / "preparation" / "personal.py"
     real = Path.read_bytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda path: real(path) + (b"\n# changed" if path == personal else b""))
-        after = {step.name: pipeline.code_of(step.module) for step in steps}
+        after = {step.name: pipeline.hash_code(step.module) for step in steps}
     assert {name for name in before if before[name] != after[name]} == {"prepare"}
+
+
+HELPER, CALLER = "VALUE = 1\n", "from model.{} import VALUE\n\nprint(VALUE)\n"
+
+
+def test_the_digest_of_code_changes_with_what_modules_say_and_not_with_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+
+    def digest(caller: str, helper: str, value: str = HELPER) -> str:
+        for name, source in ((caller, CALLER.format(helper)), (helper, value)):
+            (tmp_path / name).with_suffix(".py").write_text(source)
+        importlib.invalidate_caches()
+        return pipeline.hash_code(f"model.{caller}")
+
+    before = digest("caller", "helper")
+    assert before.startswith(pipeline.CODE_DIGEST)
+    assert digest("caller_moved", "helper_moved") == before
+    assert digest("caller_changed", "helper_changed", "VALUE = 2\n") != before
 
 
 def test_every_step_is_a_command_and_every_file_a_step_takes_comes_from_one_before_or_from_outside() -> None:
     assert [name for name in main.commands if name in pipeline.STEPS] == list(pipeline.STEPS)
     given = {"a source", "question-tags.parquet", "drafts.jsonl"}
     for step in pipeline.STEPS.values():
-        assert set(step.takes) <= given, step.name
-        given |= set(step.gives)
+        assert set(step.inputs) <= given, step.name
+        given |= set(step.outputs)
 
 
 def test_the_picture_shows_every_step_parameter_and_file_and_is_not_stale() -> None:
@@ -178,7 +200,7 @@ def test_the_picture_shows_every_step_parameter_and_file_and_is_not_stale() -> N
         kept = picture.HERE / f"pipeline-{scheme}.svg"
         assert kept.read_text() == drawn, "the steps have changed: run python -m docs.pipeline"
         for step in pipeline.STEPS.values():
-            assert all(f">{name}</text>" in drawn for name in (*step.takes, *step.gives))
+            assert all(f">{name}</text>" in drawn for name in (*step.inputs, *step.outputs))
     commands = [
         each
         for command in (main.commands[name] for name in pipeline.STEPS)

@@ -22,6 +22,19 @@ def test_a_version_is_made_again_byte_for_byte(version: Path, base: Path, regist
     assert "Not as it was made" not in result.output
 
 
+def test_a_version_whose_record_is_of_the_old_form_is_the_same_and_one_line_says_that_its_code_cannot_be_compared(
+    version: Path, base: Path, registry: Path
+) -> None:
+    """Before, the digest of the code was a bare sha256, of sources by the names of their modules."""
+    about = json.loads((version / "version.json").read_text())
+    about["made"]["code"] = "8d1c1f0a" * 8
+    (version / "version.json").write_text(json.dumps(about))
+    result = run("rebuild", 1, "--registry", registry, "--from", base.parent)
+    assert "model.onnx the same, byte for byte" in result.output
+    (line,) = [line for line in result.output.splitlines() if "Not as it was made" in line]
+    assert line.startswith("Not as it was made: code: recorded before")
+
+
 def test_a_missing_input_and_one_that_differs_are_named(
     version: Path, base: Path, registry: Path, tmp_path: Path
 ) -> None:
