@@ -13,7 +13,7 @@ from model.questions import Question
 from model.training.encoder.encode import read_encoder
 from model.training.encoder.head import Head
 from model.training.train import choose_tags, targets
-from tests.model.test_encoder import small_network
+from tests.model.training.encoder.test_encoder import small_network
 
 pytest.importorskip("torch")
 finetune = pytest.importorskip("model.training.encoder.finetune")

@@ -17,7 +17,7 @@ from docs import pipeline as picture
 from model.cli import main
 from model.runs import steps as pipeline
 
-WRITTEN = Path(__file__).with_name("written.csv")
+WRITTEN = Path(__file__).parent.parent / "written.csv"
 
 
 def run(*arguments: object) -> Result:
