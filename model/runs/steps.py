@@ -109,7 +109,7 @@ class Run:
         out: Path,
         parameters: Mapping[str, Any],
         *,
-        advance: Callable[[int], None] = lambda n_bytes: None,
+        advance: Callable[[int], None] = lambda size: None,
     ) -> None:
         """Read every input once for its sha256.
 
@@ -253,7 +253,7 @@ def _list_files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def _describe_file(path: Path, advance: Callable[[int], None] = lambda n_bytes: None) -> dict[str, Any]:
+def _describe_file(path: Path, advance: Callable[[int], None] = lambda size: None) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
