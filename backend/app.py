@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache, partial
 from importlib.metadata import version
@@ -43,6 +43,7 @@ from backend.postgres.database import (
 from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
+from backend.state import AppState
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.addresses import PREPARE_EVERY, Bounds
 from backend.suggestions.service import Suggester
@@ -62,6 +63,9 @@ WATCH_EVERY = 2.0
 # The batch route takes 100 drafts of 50,000 characters, which may take three bytes each. Bytes.
 BATCH_BODY_LIMIT = 16 << 20
 
+PeriodicJob = tuple[Callable[[], Awaitable[object]], float]
+"""Some work, and how often it is done, in seconds."""
+
 
 def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lambda app: None) -> FastAPI:
     """The service as an ASGI application.
@@ -74,15 +78,17 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         RulesError: the file of alert rules can't be used.
     """
 
+    state = AppState(read_rules(settings.alert_rules))
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
                 if tracing.wanted():
                     stack.push_async_callback(asyncio.to_thread, tracing.start())
-                await start(app, settings, stack)
+                await start(state, settings, stack)
             except (EmbeddedFailure, ReleaseError, tracing.TracesMissing) as error:
-                app.state.failure = error
+                state.failure = error
                 raise
             on_ready(app)
             yield
@@ -99,23 +105,21 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         redirect_slashes=False,
         responses=problems.RESPONSES,
     )
-    app.state.failure = None
-    app.state.draining = False
-    app.state.alert_rules = read_rules(settings.alert_rules)
+    state.install(app)
     app.include_router(suggestion_routes.router)
     app.include_router(feedback_routes.router)
     app.include_router(install_routes.router)
     app.include_router(health.router)
     app.include_router(trial_routes.router)
     app.add_route("/openapi.json", openapi_route(app), include_in_schema=False)
-    problems.install(app, on_malformed=lambda: app.state.totals.count("requests malformed"))
+    problems.install(app, on_malformed=lambda: state.totals.count("requests malformed"))
     app.include_router(
         admin_router(
             password=settings.resolve_admin_password(),
-            sessions=lambda: app.state.database.session(),
-            vocabulary=lambda: app.state.suggester.classifier.known,
-            rules=app.state.alert_rules,
-            on_refused=lambda client: app.state.refused_sign_ins.count(client),
+            sessions=lambda: state.database.session(),
+            vocabulary=lambda: state.suggester.classifier.known,
+            rules=state.alert_rules,
+            on_refused=lambda client: state.refused_sign_ins.count(client),
         )
     )
     rules = Rules(
@@ -141,7 +145,7 @@ def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
     return openapi
 
 
-async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> None:
     """Start every part, and leave in ``stack`` how to stop it."""
     try:
         classifier = await asyncio.to_thread(load_warm, settings.model_folder)
@@ -156,70 +160,61 @@ async def start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         url = await asyncio.to_thread(embedded.start)
     database = Database(url)
     stack.push_async_callback(database.close)
-    totals = Totals(database)
-    app.state.database = database
-    app.state.totals = totals
-    app.state.refused_sign_ins = RefusedSignIns(database)
+    totals, refused_sign_ins = Totals(database), RefusedSignIns(database)
     serving = Serving(classifier, settings.model_folder, database, settings.registry, replica_name(settings.port))
-    app.state.serving = serving
-    app.state.suggester = Suggester(
+    suggester = Suggester(
         serving,
         database,
         totals,
         random_order_share=settings.random_order_share,
         bounds=Bounds(settings.installs_per_address, settings.drafts_per_address),
     )
-    stack.callback(let_go, app)
-    app.state.migrated = False
-    app.state.not_migrated_because = ""
-    await bring_up_to_date(app, url)
+    state.database, state.totals, state.refused_sign_ins = database, totals, refused_sign_ins
+    state.serving, state.suggester = serving, suggester
+    stack.callback(state.release_models)
+    await migrate_or_note(state, url)
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
     with suppress(DatabaseUnavailable):
         await serving.follow()
-        await app.state.suggester.prepare_hashes()
-    stack.push_async_callback(totals.flush)
-    stack.push_async_callback(serving.flush)
-    stack.push_async_callback(serving.leave)
-    stack.push_async_callback(app.state.refused_sign_ins.flush)
-    vitals = Vitals(database)
+        await suggester.prepare_hashes()
+    for finish in (totals.flush, serving.flush, serving.leave, refused_sign_ins.flush):
+        stack.push_async_callback(finish)
+    jobs: list[PeriodicJob] = [(partial(watch, state, url, embedded), WATCH_EVERY), *background_jobs(state, settings)]
+    for work, every in jobs:
+        stack.push_async_callback(cancel, asyncio.create_task(run_periodically(work, every)))
+
+
+def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob]:
+    """Yield what is done while the application runs, and how often, in seconds."""
+    database, serving, suggester = state.database, state.serving, state.suggester
     alerts = Alerts(
         database,
-        app.state.alert_rules,
+        state.alert_rules,
         channels(settings.smtp_url, settings.webhook_url),
-        vocabulary=lambda: app.state.suggester.classifier.known,
+        vocabulary=lambda: state.suggester.classifier.known,
     )
-    for work, every in (
-        (partial(watch, app, url, embedded), WATCH_EVERY),
-        (totals.flush, FLUSH_EVERY),
-        (serving.follow, FOLLOW_EVERY),
-        (serving.flush, FLUSH_EVERY),
-        (app.state.suggester.shadows.work, FLUSH_EVERY),
-        (app.state.suggester.prepare_hashes, PREPARE_EVERY),
-        (app.state.refused_sign_ins.flush, REFUSALS_EVERY),
-        (partial(settle, database), SETTLE_EVERY),
-        (partial(sum_up, database), SUM_EVERY),
-        (partial(forget_old, database), FORGET_EVERY),
-        (vitals.flush, VITALS_EVERY),
-        (Experiments(database).judge, JUDGE_EXPERIMENT_EVERY),
-        (alerts.judge_due, JUDGE_EVERY),
-        (alerts.tell, TELL_EVERY),
-    ):
-        stack.push_async_callback(cancel, asyncio.create_task(regularly(work, every)))
+    yield state.totals.flush, FLUSH_EVERY
+    yield serving.follow, FOLLOW_EVERY
+    yield serving.flush, FLUSH_EVERY
+    yield suggester.shadows.work, FLUSH_EVERY
+    yield suggester.prepare_hashes, PREPARE_EVERY
+    yield state.refused_sign_ins.flush, REFUSALS_EVERY
+    yield partial(settle, database), SETTLE_EVERY
+    yield partial(sum_up, database), SUM_EVERY
+    yield partial(forget_old, database), FORGET_EVERY
+    yield Vitals(database).flush, VITALS_EVERY
+    yield Experiments(database).judge, JUDGE_EXPERIMENT_EVERY
+    yield alerts.judge_due, JUDGE_EVERY
+    yield alerts.tell, TELL_EVERY
 
 
 def replica_name(port: int) -> str:
-    """What this process is called among the replicas."""
+    """Return what this process is called among the replicas."""
     return f"{socket.gethostname()}:{port}, process {os.getpid()}"
 
 
-def let_go(app: FastAPI) -> None:
-    """End the threads that models run on, and let go of the models: somebody may hold on to a stopped application."""
-    app.state.suggester.close()
-    del app.state.suggester, app.state.serving
-
-
-async def regularly(work: Callable[[], Awaitable[object]], every: float) -> None:
-    """Do some work at once and then every so many seconds, until cancelled; a failure of it is not its end."""
+async def run_periodically(work: Callable[[], Awaitable[object]], every: float) -> None:
+    """Run ``work`` at once and then every so many seconds, until cancelled; if it raises, it runs again next time."""
     while True:
         try:
             await work()
@@ -239,26 +234,26 @@ async def cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def bring_up_to_date(app: FastAPI, url: str) -> None:
+async def migrate_or_note(state: AppState, url: str) -> None:
     """Migrate the database, or note why that must wait."""
     try:
         await migrate(url)
     except DatabaseDamaged as error:
-        app.state.not_migrated_because = f"The database is damaged: {error}. {WHAT_TO_DO}"
-        log.error("%s", app.state.not_migrated_because)
+        state.not_migrated_because = f"The database is damaged: {error}. {WHAT_TO_DO}"
+        log.error("%s", state.not_migrated_because)
     except DatabaseAway:
-        app.state.not_migrated_because = "The database has not been reached yet; trying again."
+        state.not_migrated_because = "The database has not been reached yet; trying again."
         log.error("the database can't be reached: suggestions go on, and nothing is recorded until it is back")
     except (NewerSchema, MayNotMigrate) as error:
-        app.state.not_migrated_because = str(error)
+        state.not_migrated_because = str(error)
         log.error("%s", error)
     else:
-        app.state.migrated = True
+        state.migrated = True
 
 
-async def watch(app: FastAPI, url: str, embedded: EmbeddedPostgres | None) -> None:
-    """See whether the database is there: start the embedded one again, migrate what could not be reached before."""
-    if not await app.state.database.ping() and embedded is not None:
+async def watch(state: AppState, url: str, embedded: EmbeddedPostgres | None) -> None:
+    """Ping the database: restart the embedded one if it has died, and migrate what could not be reached before."""
+    if not await state.database.ping() and embedded is not None:
         await asyncio.to_thread(embedded.ensure_running)
-    if not app.state.migrated:
-        await bring_up_to_date(app, url)
+    if not state.migrated:
+        await migrate_or_note(state, url)

@@ -5,6 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from backend.state import AppState
 from backend.web.problems import Problem
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -37,7 +38,7 @@ async def live() -> Live:
 @router.get("/ready")
 async def ready(request: Request) -> Ready:
     """Whether the model is loaded and the database's schema was current at start."""
-    state = request.app.state
+    state: AppState = request.app.state
     if state.draining:
         raise Problem(503, "Ending", "This process ends; another one takes its place.", headers={"Retry-After": "5"})
     if not state.migrated:

@@ -63,6 +63,7 @@ from backend.drafts.tables import Draft
 from backend.feedback.tables import Refused
 from backend.postgres.base import day_of
 from backend.postgres.database import Conflict, Database
+from backend.postgres.locks import AdvisoryLock, try_lock
 
 SUM_EVERY = 60.0
 
@@ -73,9 +74,6 @@ AIM, MOST_DAYS = 1.0, 64
 COMPARED_AT_ONCE = 8
 
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
-
-# Any number that no other user of the database takes as an advisory lock.
-SUM_LOCK = 8600_0013
 
 # A day is summed up when every transaction has ended that found it too young for a note (migration 0006: until one hour
 # after its end; the longest may take another hour). By then no view of it is open any more; its open drafts are counted
@@ -313,7 +311,7 @@ async def _sum_up_days(session: AsyncSession, days: Sequence[date], now: datetim
 async def _begin_summing(session: AsyncSession) -> None:
     """Make this the one transaction that takes marks, of one state with the rows that they stand for."""
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SUM_LOCK}):
+    if not await try_lock(session, AdvisoryLock.ROLL_UP):
         raise Conflict("another replica sums up")
 
 

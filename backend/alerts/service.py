@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import case, select, text, update
+from sqlalchemy import case, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,15 +19,13 @@ from backend.alerts.rules import DAILY, Rule
 from backend.alerts.states import Alert, Reading, advance
 from backend.alerts.tables import AlertRow, Notice
 from backend.postgres.database import Database
+from backend.postgres.locks import AdvisoryLock, try_lock
 
 log = logging.getLogger(__name__)
 
 JUDGE_EVERY = 60.0
 JUDGE_DAILY_EVERY = timedelta(hours=1)
 TELL_EVERY = 10.0
-
-# Any number that no other user of the database takes as an advisory lock.
-JUDGE_LOCK = 8600_0003
 
 # Telling is tried again after a minute, then after twice as long each time, up to an hour, for two days.
 FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS = timedelta(minutes=1), timedelta(hours=1), 50
@@ -92,7 +90,7 @@ class Alerts:
     async def _judge(self, rules: Mapping[str, Rule]) -> bool:
         """Read every rule and write what follows, all in one transaction; of several replicas, one does it."""
         async with self._database.session(within=60) as session:
-            if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK}):
+            if not await try_lock(session, AdvisoryLock.EVALUATE_ALERTS):
                 return False
             await acceptance.tune_for_counting(session)
             look = Look(session, self._now(), frozenset(self._vocabulary()))

@@ -4,6 +4,7 @@ import gc
 import logging
 import socket
 from pathlib import Path
+from typing import cast
 
 import click
 import uvicorn
@@ -14,6 +15,7 @@ from backend.app import create_app
 from backend.commands.terminal import read_settings
 from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
+from backend.state import AppState
 from backend.web import logs
 from backend.web.server import Connection, Server
 
@@ -48,9 +50,10 @@ def serve() -> None:
         raise click.ClickException(
             f"can't use the data folder {settings.data_dir}: {error.strerror}. TAGALONG_DATA_DIR names another."
         ) from None
+    state = cast(AppState, app.state)
     logs.configure(settings.log_format, settings.log_level)
     # uvicorn would log a failed start as a traceback; the person at the terminal gets its message instead.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: app.state.failure is None)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: state.failure is None)
     server = Server(
         uvicorn.Config(
             app,
@@ -67,14 +70,14 @@ def serve() -> None:
             timeout_graceful_shutdown=10,
         ),
         drain_seconds=settings.drain_seconds,
-        on_drain=lambda: setattr(app.state, "draining", True),
+        on_drain=state.drain,
     )
     try:
         server.run(sockets=[listening])
     except SystemExit:
-        if app.state.failure is None:
+        if state.failure is None:
             raise
-        raise click.ClickException(str(app.state.failure)) from None
+        raise click.ClickException(str(state.failure)) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

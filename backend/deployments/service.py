@@ -20,9 +20,7 @@ from backend.deployments.registry import Registered
 from backend.deployments.tables import Assignment, Deployment, ModelVersion, Replica, Shadow
 from backend.drafts.tables import Draft, Suggestion
 from backend.postgres.base import as_dict
-
-# Any number that no other user of the database takes as an advisory lock.
-DEPLOY_LOCK = 8600_0004
+from backend.postgres.locks import AdvisoryLock, wait_for_lock
 
 DEPLOY, GROW, PROMOTE, ROLL_BACK = "deploy", "change share", "promote", "roll back"
 STEPS = (DEPLOY, GROW, PROMOTE, ROLL_BACK)
@@ -250,7 +248,7 @@ async def _end(session: AsyncSession, deployment: Deployment, because: str, now:
 
 async def _lock(session: AsyncSession) -> None:
     """One step at a time."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DEPLOY_LOCK})
+    await wait_for_lock(session, AdvisoryLock.DEPLOY)
 
 
 async def _serves_as_champion(session: AsyncSession, version: str, running: Current, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,13 +28,11 @@ from backend.experiments.guardrails import Reading
 from backend.experiments.installs import Installs, Numbers, installs_of, past_installs
 from backend.experiments.verdict import MOST_DRAFTS, MOST_ITEMS, Difference, Estimate, Sample, Word
 from backend.postgres.database import Database
+from backend.postgres.locks import AdvisoryLock, try_lock
 
 log = logging.getLogger(__name__)
 
 JUDGE_EVERY = 60.0
-
-# Any number that no other user of the database takes as an advisory lock.
-JUDGE_LOCK = 8600_0005
 
 # How the reasons begin for which the service itself ends an experiment.
 BY_GUARDRAIL, BY_VERDICT = "guardrail: ", "verdict: "
@@ -301,7 +299,7 @@ class Experiments:
     async def judge(self) -> None:
         """Read the guardrails and see to the horizon, all in one transaction; of several replicas, one does it."""
         async with self._database.session(within=60) as session:
-            if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK}):
+            if not await try_lock(session, AdvisoryLock.EVALUATE_EXPERIMENT):
                 return
             now = self._now()
             await tune_for_counting(session)

@@ -12,14 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.counters.skipped import work_through
 from backend.postgres.database import Conflict, Database
+from backend.postgres.locks import AdvisoryLock, try_lock
 
 SETTLE_EVERY = 3600.0
 
 # Drafts in one transaction.
 BATCH = 1000
-
-# Any number that no other user of the database takes as an advisory lock.
-SETTLE_LOCK = 8600_0002
 
 SETTLE = text("""
 WITH due AS (
@@ -72,7 +70,7 @@ async def settle(database: Database) -> int:
 
 
 async def _settle_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
-    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SETTLE_LOCK}):
+    if not await try_lock(session, AdvisoryLock.ANONYMISE):
         raise Conflict("another replica settles")
     await session.execute(SETTLE, {"drafts": list(drafts)})
 

@@ -3,20 +3,19 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from backend.feedback.schemas import EventBatch, Receipt
 from backend.feedback.service import take
-from backend.postgres.database import Database
+from backend.web.dependencies import DatabaseDependency
 from backend.web.metrics import EVENTS
 
 router = APIRouter(prefix="/api/v1/events", tags=["feedback"])
 
 
 @router.post("")
-async def receive_events(batch: EventBatch, request: Request) -> Receipt:
+async def receive_events(batch: EventBatch, database: DatabaseDependency) -> Receipt:
     """Take up to 100 events of one install. Safe to send again: what is known changes nothing."""
-    database: Database = request.app.state.database
     receipt = await database.run(partial(take, batch=batch, received_at=datetime.now(UTC)))
     count(receipt)
     return receipt

@@ -4,10 +4,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from backend.installs.service import erase_install, export_install
+from backend.web.dependencies import DatabaseDependency
 from backend.web.problems import Problem
 
 router = APIRouter(prefix="/api/v1/installs", tags=["installs"])
@@ -27,15 +28,15 @@ class InstallExport(BaseModel):
 
 
 @router.get("/{install_id}")
-async def export(install_id: UUID, request: Request) -> InstallExport:
+async def export(install_id: UUID, database: DatabaseDependency) -> InstallExport:
     """Everything that is stored of an install."""
-    found = await request.app.state.database.run(partial(export_install, install_id=install_id))
+    found = await database.run(partial(export_install, install_id=install_id))
     if not any(found.values()):
         raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
     return InstallExport(install_id=install_id, **found)
 
 
 @router.delete("/{install_id}", status_code=204)
-async def erase(install_id: UUID, request: Request) -> None:
+async def erase(install_id: UUID, database: DatabaseDependency) -> None:
     """Forget whose the drafts and events were; the counts stay. Erasing twice is as good as once."""
-    await request.app.state.database.run(partial(erase_install, install_id=install_id))
+    await database.run(partial(erase_install, install_id=install_id))

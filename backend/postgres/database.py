@@ -22,15 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from backend.postgres.database_url import connect, create_engine
+from backend.postgres.locks import AdvisoryLock, wait_for_lock
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
-
-# Any number that no other user of the database takes as an advisory lock.
-MIGRATION_LOCK = 8600_0001
 
 # After a failure, nothing is asked of the database for this long: every request would wait for a time-out
 # of its own. Seconds.
@@ -345,7 +343,7 @@ async def _migrate_once(engine: AsyncEngine) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            await wait_for_lock(connection, AdvisoryLock.MIGRATE)
             await connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WITHIN}s'"))
             await connection.run_sync(_upgrade)
     except DBAPIError as error:

@@ -12,6 +12,7 @@ from backend.counters.skipped import work_through
 from backend.deployments.service import forget_assignments
 from backend.feedback.service import forget_old_events, forget_old_refusals
 from backend.postgres.database import Conflict, Database
+from backend.postgres.locks import AdvisoryLock, try_lock
 from backend.suggestions.addresses import forget_addresses
 from backend.suggestions.service import forget_drafts, list_drafts_before, lock_drafts_before
 
@@ -21,9 +22,6 @@ FORGET_EVERY = 3600.0
 
 # Drafts, or refused events, in one transaction: few enough for it to be short.
 BATCH = 1000
-
-# Any number that no other user of the database takes as an advisory lock.
-FORGET_LOCK = 8600_0014
 
 
 async def forget_old(database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
@@ -81,6 +79,6 @@ async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence
 
 async def _make_mine(session: AsyncSession) -> None:
     """Make this the one transaction that forgets, and have no notes taken: the days' sums are final."""
-    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": FORGET_LOCK}):
+    if not await try_lock(session, AdvisoryLock.FORGET):
         raise Conflict("another replica forgets")
     await session.execute(text("SET LOCAL tagalong.forgetting = on"))

@@ -11,13 +11,9 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from backend.acceptance.rollups import SUM_LOCK
-from backend.alerts.service import JUDGE_LOCK
 from backend.app import create_app
-from backend.experiments.service import JUDGE_LOCK as EXPERIMENT_LOCK
-from backend.feedback.anonymise import SETTLE_LOCK
 from backend.postgres.database import Database
-from backend.retention.service import FORGET_LOCK
+from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.schema import METADATA
 from backend.settings import Settings
 from backend.suggestions.recording import record
@@ -26,6 +22,15 @@ from model.serving.classifier import Suggested
 
 ADDRESS = "http://127.0.0.1:8600"
 ADMIN = ("admin", "correct horse")
+BACKGROUND_LOCKS = (
+    AdvisoryLock.ANONYMISE,
+    AdvisoryLock.ROLL_UP,
+    AdvisoryLock.FORGET,
+    AdvisoryLock.EVALUATE_ALERTS,
+    AdvisoryLock.EVALUATE_EXPERIMENT,
+)
+"""What work in the background holds while it reads many tables, in the order in which to wait for it."""
+
 DEMO_WEEK = ("demo", "--days", "8")
 """Demo traffic with seven whole days before today: about as much of it on every weekday and at every hour."""
 
@@ -48,8 +53,8 @@ class Service:
         tables = ", ".join(sorted(METADATA.tables, key=lambda name: name != "draft"))
         async with self.database.session() as session:
             # Work in the background that reads many tables must not be half-way.
-            for key in (SETTLE_LOCK, SUM_LOCK, FORGET_LOCK, JUDGE_LOCK, EXPERIMENT_LOCK):
-                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            for lock in BACKGROUND_LOCKS:
+                await wait_for_lock(session, lock)
             await session.execute(text(f"TRUNCATE {tables}"))
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:

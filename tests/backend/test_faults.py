@@ -117,7 +117,7 @@ async def test_work_in_the_background_goes_on_after_a_failure() -> None:
         if len(done) == 1:
             raise RuntimeError("once")
 
-    task = asyncio.create_task(application.regularly(work, 0.01))
+    task = asyncio.create_task(application.run_periodically(work, 0.01))
 
     async def twice() -> bool:
         return len(done) > 1

@@ -86,9 +86,7 @@ def listening(database_url: str) -> Callable[..., object]:
         app = create_app(settings)
         with socket.create_server(("127.0.0.1", 0)) as free:
             config = uvicorn.Config(app, http=wire.Connection, ws="none", log_config=None, access_log=False)
-            server = wire.Server(
-                config, drain_seconds=drain_seconds, on_drain=lambda: setattr(app.state, "draining", True)
-            )
+            server = wire.Server(config, drain_seconds=drain_seconds, on_drain=app.state.drain)
             serving = asyncio.create_task(server.serve(sockets=[free]))
             while not server.started:
                 assert not serving.done()

@@ -29,23 +29,17 @@ import onnx
 from sqlalchemy import Date, DateTime, Table, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.acceptance.rollups import SUM_LOCK
-from backend.alerts.service import JUDGE_LOCK as ALERTS_LOCK
 from backend.demo.writers import Question, Sitting, Taste, deeds, read_questions, sittings
-from backend.experiments.service import JUDGE_LOCK as EXPERIMENTS_LOCK
 from backend.experiments.service import Experiments
-from backend.feedback.anonymise import SETTLE_LOCK
 from backend.postgres.database import Database
 from backend.postgres.embedded.service import SUPERUSER, EmbeddedPostgres
-from backend.retention.service import FORGET_LOCK
+from backend.postgres.locks import wait_for_lock
 from backend.schema import METADATA
+from tests.backend.service import BACKGROUND_LOCKS
 from tests.end_to_end.process import ROOT, run, serving
 
 LIGHT = ROOT / "model" / "released" / "light"
 SITE = "stackoverflow.com"
-
-# Advisory locks of work in the background.
-BACKGROUND = (SETTLE_LOCK, ALERTS_LOCK, EXPERIMENTS_LOCK, SUM_LOCK, FORGET_LOCK)
 
 # Writers at work at once.
 AT_ONCE = 4
@@ -383,8 +377,8 @@ class Month:
             # Nothing has happened that sums or sequences should hear of.
             await connection.execute(text("SET session_replication_role = replica"))
             # Work in the background that has looked at the days before must be done with them.
-            for key in BACKGROUND:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            for lock in BACKGROUND_LOCKS:
+                await wait_for_lock(connection, lock)
             names = ", ".join(sorted(METADATA.tables))
             await connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
             for table in METADATA.tables.values():

@@ -14,18 +14,19 @@ from uuid import uuid4
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.alerts.channels import Telling, channels
 from backend.alerts.rules import Rule, read_rules
-from backend.alerts.service import JUDGE_LOCK, Alerts
+from backend.alerts.service import Alerts
 from backend.alerts.tables import AlertRow, Notice
 from backend.audit.service import OPERATOR
 from backend.deployments.service import roll_back
 from backend.drift.findings import Findings
 from backend.drift.service import keep
 from backend.postgres.database import Database
+from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.web.request_stats import Vital
 from model.drift.findings import findings
 from model.drift.reference import summarised
@@ -273,7 +274,7 @@ async def test_e2_rules_of_days_wait_no_hour_for_a_replica_that_is_judging(
     await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
     alerts = make_alerts("acceptance_fell")
     async with engine.begin() as another_replica:
-        await another_replica.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": JUDGE_LOCK})
+        await wait_for_lock(another_replica, AdvisoryLock.EVALUATE_ALERTS)
         await alerts.judge_due()
     assert await states(engine) == []
     await alerts.judge_due()
