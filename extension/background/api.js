@@ -1,21 +1,22 @@
-/** Talks to the service: the only place of the extension that fetches. */
+/** The HTTP client of the service: the only module of the extension that fetches. */
 
-import { browser, words } from "../browser.js";
-import { accountsFor, isEmptyBatch, readHealth, readSuggestions } from "./answers.js";
-import { UserError } from "./faults.js";
+import { UserError } from "../shared/errors.js";
+import { getText } from "../shared/i18n.js";
+import { buildSuggestionRequest } from "../shared/suggestion-request.js";
+import { accountsForEvents, isEmptyBatch, parseHealth, parseSuggestions } from "./api-responses.js";
 
-/** @typedef {import("../messages.js").Settings} Settings */
-/** @typedef {import("../messages.js").Draft} Draft */
-/** @typedef {import("../messages.js").Offer} Offer */
-/** @typedef {import("../messages.js").Health} Health */
+/** @typedef {import("../shared/protocol.js").Draft} Draft */
+/** @typedef {import("../shared/protocol.js").Health} Health */
+/** @typedef {import("../shared/protocol.js").Settings} Settings */
+/** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
 
 const SUGGEST_TIMEOUT_MS = 5_000;
 const TIMEOUT_MS = 15_000;
-const LARGEST_ANSWER = 256 * 1024;
-/** All that the service holds of an install, as the writer asked for it. */
-const LARGEST_EXPORT = 64 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 256 * 1024;
+/** An export has all that the service stores about an install. */
+const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
 
-/** The service did not do what was asked; `message` is for people. */
+/** The service did not do what it was asked; `message` is for people. */
 export class ServiceError extends UserError {
   /**
    * @param {string} message
@@ -31,87 +32,82 @@ export class ServiceError extends UserError {
 }
 
 /**
- * What is sent to the service for one state of a draft, just as it is sent. The version is a fact about the
- * writer's machine, and goes with the second consent.
+ * Return the service's tags for one state of a draft.
  *
  * @param {Settings} settings
  * @param {string} draftId
  * @param {Draft} draft
+ * @param {AbortSignal} signal  aborts when tags for a newer state of the draft are requested
+ * @returns {Promise<{suggestion_id: string | null, items: SuggestedTag[], siteKnown: boolean}>} siteKnown: the model
+ *   knows the site
  */
-export const suggestionRequest = (settings, draftId, draft) => ({
-  draft_id: draftId,
-  install_id: settings.install_id,
-  ...(settings.counts && { extension_version: browser.runtime.getManifest().version }),
-  ...draft,
-  record: settings.counts,
-});
-
-/**
- * @param {Settings} settings
- * @param {string} draftId
- * @param {Draft} draft
- * @param {AbortSignal} signal  aborts when a newer state of the draft is asked for
- * @returns {Promise<{suggestion_id: string | null, items: Offer[], known: boolean}>}  known: the model knows the site
- */
-export async function suggest(settings, draftId, draft, signal) {
-  const answer = await call(settings, "POST", "/api/v1/suggestions", {
-    timeout: SUGGEST_TIMEOUT_MS,
+export async function fetchSuggestions(settings, draftId, draft, signal) {
+  const response = await request(settings, "POST", "/api/v1/suggestions", {
+    timeoutMs: SUGGEST_TIMEOUT_MS,
     signal,
-    body: suggestionRequest(settings, draftId, draft),
+    body: buildSuggestionRequest(settings, draftId, draft),
   });
-  return readSuggestions(answer) ?? fail(words("serviceNonsense"));
+  return parseSuggestions(response) ?? throwNonsense();
 }
 
 /**
+ * Send a batch of events; return once the service has answered for every one: new, known already, or refused for good.
+ *
  * @param {Settings} settings
  * @param {{id: string, occurred_at: string}[]} events
- * @returns {Promise<void>} when the service has answered for every one: new, known already, or refused for good
+ * @returns {Promise<void>}
  */
 export async function sendEvents(settings, events) {
   const sent_at = new Date().toISOString();
-  const answer = await call(settings, "POST", "/api/v1/events", {
-    body: { install_id: settings.install_id, sent_at, events: events.map((event) => dated(event, sent_at)) },
+  const response = await request(settings, "POST", "/api/v1/events", {
+    body: { install_id: settings.install_id, sent_at, events: events.map((event) => withValidDate(event, sent_at)) },
   });
-  if (!accountsFor(answer, events)) fail(words("serviceNonsense"));
+  if (!accountsForEvents(response, events)) throwNonsense();
 }
 
 /**
- * An event that happened while the machine's clock stood at its beginning, or a lifetime ahead, is dated as
- * sent: the service refuses such moments, and the event would be lost for its date.
+ * Return the event, dated as sent if the machine's clock was reset or a lifetime ahead when it happened: the service
+ * refuses such dates, and the event would be lost.
  *
  * @param {{occurred_at: string}} event
  * @param {string} sent_at
  */
-function dated(event, sent_at) {
+function withValidDate(event, sent_at) {
   const year = new Date(event.occurred_at).getUTCFullYear();
   return year >= 2000 && year < 2100 ? event : { ...event, occurred_at: sent_at };
 }
 
 /**
- * How the service is; throws ServiceError where it cannot answer drafts.
+ * Return the state of the service.
  *
  * @param {Settings} settings
  * @returns {Promise<{model: string, database: Health["database"]}>}
+ * @throws {ServiceError} if it cannot suggest tags
  */
-export async function ready(settings) {
-  const answer = await call(settings, "GET", "/health/ready", { timeout: SUGGEST_TIMEOUT_MS });
-  return readHealth(answer) ?? fail(words("serviceNonsense"));
+export async function fetchHealth(settings) {
+  const response = await request(settings, "GET", "/health/ready", { timeoutMs: SUGGEST_TIMEOUT_MS });
+  return parseHealth(response) ?? throwNonsense();
 }
 
-/** Whether the service takes the key; throws ServiceError if not. Sends nothing of the writer. @param {Settings} settings */
-export async function tryKey(settings) {
-  const options = { timeout: SUGGEST_TIMEOUT_MS, body: { drafts: [] } };
-  if (!isEmptyBatch(await call(settings, "POST", "/api/v1/suggestions/batch", options))) fail(words("serviceNonsense"));
+/**
+ * Check that the service accepts the API key, without sending anything of the writer.
+ *
+ * @param {Settings} settings
+ * @throws {ServiceError} if it does not
+ */
+export async function checkApiKey(settings) {
+  const options = { timeoutMs: SUGGEST_TIMEOUT_MS, body: { drafts: [] } };
+  if (!isEmptyBatch(await request(settings, "POST", "/api/v1/suggestions/batch", options))) throwNonsense();
 }
 
-/** Everything the service holds of this install. @param {Settings} settings */
+/** Return everything that the service stores about this install. @param {Settings} settings */
 export const exportInstall = (settings) =>
-  call(settings, "GET", installPath(settings), { largest: LARGEST_EXPORT });
+  request(settings, "GET", installPath(settings), { maxBytes: MAX_EXPORT_BYTES });
 
-/** Makes the service forget this install; one it never knew is forgotten already. @param {Settings} settings */
+/** Erase this install at the service; one that it does not know counts as erased. @param {Settings} settings */
 export async function eraseInstall(settings) {
   try {
-    await call(settings, "DELETE", installPath(settings));
+    await request(settings, "DELETE", installPath(settings));
   } catch (error) {
     if (!(error instanceof ServiceError) || error.status !== 404) throw error;
   }
@@ -121,16 +117,25 @@ export async function eraseInstall(settings) {
 const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
 
 /**
+ * @typedef {object} RequestOptions
+ * @property {object} [body]
+ * @property {number} [timeoutMs]
+ * @property {number} [maxBytes]  of the response
+ * @property {AbortSignal} [signal]
+ */
+
+/**
  * @param {Settings} settings
  * @param {string} method
  * @param {string} path
- * @param {{body?: object, timeout?: number, largest?: number, signal?: AbortSignal}} options
- * @returns {Promise<any>} the answer's JSON; null where it has none
+ * @param {RequestOptions} [options]
+ * @returns {Promise<any>} the response's JSON; null where it has none
  */
-async function call(settings, method, path, { body, timeout = TIMEOUT_MS, largest = LARGEST_ANSWER, signal } = {}) {
-  // A service has no such key, and fetch would refuse to send it.
-  if (!/^[ -~]*$/.test(settings.api_key)) throw new ServiceError(words("serviceKey"), 401);
-  const limit = AbortSignal.timeout(timeout);
+async function request(settings, method, path, options = {}) {
+  const { body, timeoutMs = TIMEOUT_MS, maxBytes = MAX_RESPONSE_BYTES, signal } = options;
+  // No service has such a key, and fetch would refuse to send it.
+  if (!/^[ -~]*$/.test(settings.api_key)) throw new ServiceError(getText("serviceKey"), 401);
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(settings.server + path, {
       method,
@@ -139,59 +144,59 @@ async function call(settings, method, path, { body, timeout = TIMEOUT_MS, larges
         ...(settings.api_key && { Authorization: `Bearer ${settings.api_key}` }),
       },
       ...(body && { body: JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       cache: "no-store",
       credentials: "omit",
       redirect: "error",
       referrerPolicy: "no-referrer",
     });
-    const text = await textOf(response, largest);
-    if (!response.ok) throw problem(response);
+    const text = await readText(response, maxBytes);
+    if (!response.ok) throw statusError(response);
     return text === "" ? null : JSON.parse(text);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ServiceError) throw error;
-    if (error instanceof SyntaxError) throw new ServiceError(words("serviceNonsense"));
-    throw new ServiceError(words(limit.aborted ? "serviceSlow" : "serviceUnreachable", settings.server));
+    if (error instanceof SyntaxError) throwNonsense();
+    throw new ServiceError(getText(timeout.aborted ? "serviceSlow" : "serviceUnreachable", settings.server));
   }
 }
 
 /**
- * The text of an answer; an endless one is not read to its end.
+ * Return a response's text; stop reading and throw where it is too long.
  *
  * @param {Response} response
- * @param {number} largest  bytes
+ * @param {number} maxBytes
  */
-async function textOf(response, largest) {
+async function readText(response, maxBytes) {
   const decoder = new TextDecoder();
   let [text, size] = ["", 0];
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > largest) fail(words("serviceNonsense"));
+    if (size > maxBytes) throwNonsense();
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }
 
-/** @param {string} message @returns {never} */
-function fail(message) {
-  throw new ServiceError(message);
+/** @returns {never} */
+function throwNonsense() {
+  throw new ServiceError(getText("serviceNonsense"));
 }
 
 /**
- * What to tell people of a refusal, by its kind: the service explains itself in English.
+ * Return the error for a status; its text is ours, as the service explains itself in English only.
  *
  * @param {Response} response
  */
-function problem({ status, headers }) {
-  if (status === 401) return new ServiceError(words("serviceKey"), status);
-  const kind = kindOf(status);
-  const message = kind ? words(`serviceProblem_${kind}`, status) : words("serviceStatus", status);
-  return new ServiceError(message, status, retryAfterMs(headers.get("Retry-After")));
+function statusError({ status, headers }) {
+  if (status === 401) return new ServiceError(getText("serviceKey"), status);
+  const kind = problemKind(status);
+  const message = kind ? getText(`serviceProblem_${kind}`, status) : getText("serviceStatus", status);
+  return new ServiceError(message, status, parseRetryAfter(headers.get("Retry-After")));
 }
 
 /** @param {number} status */
-function kindOf(status) {
+function problemKind(status) {
   if (status === 429 || status === 503) return "busy";
   if (status === 403) return "forbidden";
   if (status === 404) return "missing";
@@ -201,10 +206,10 @@ function kindOf(status) {
 
 /**
  * @param {string | null} header  seconds or an HTTP date (RFC 9110, 10.2.3)
- * @returns {number | null}
+ * @returns {number | null} ms from now
  */
-function retryAfterMs(header) {
+function parseRetryAfter(header) {
   if (!header) return null;
-  const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+  const waitMs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(waitMs) ? Math.max(0, waitMs) : null;
 }

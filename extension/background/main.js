@@ -1,135 +1,139 @@
-/** The background: hears every message, relays to the service, keeps on disk what must not be lost. */
+/** The background: answers every message, talks to the service, and stores what must not be lost. */
 
-import { browser } from "../browser.js";
-import { suggest } from "./asking.js";
-import * as control from "./control.js";
-import * as drafts from "./drafts.js";
-import { inBackground, messageOf } from "./faults.js";
-import { mayComeFromPage } from "./from-pages.js";
-import * as outbox from "./outbox.js";
-import * as pages from "./pages.js";
-import * as settings from "./settings.js";
+import { browser } from "../shared/browser.js";
+import { runInBackground, userMessage } from "../shared/errors.js";
+import { getSite } from "../shared/site.js";
+import { changeSettings, endPause, isPauseAlarm, resumePause, setTagBlocked, syncBrowserConsents } from "./consent.js";
+import { updateContentScripts } from "./content-scripts.js";
+import { discardDraft, isDraftOfTab, openDraft, replaceTab } from "./drafts.js";
+import { flushOutbox, isOutboxAlarm, readOutbox, sendDueEvents, sendNewEvents } from "./outbox.js";
+import { collectEvents, collectLeftEvents } from "./page-events.js";
+import { mayComeFromPage } from "./page-messages.js";
+import { checkService, testService } from "./service-health.js";
+import { maySuggest, readSettings } from "./settings.js";
+import { handleQuestionOpened, withdrawSubmission } from "./submissions.js";
+import { suggest } from "./suggest.js";
+import { eraseData, exportData, getStatus } from "./user-data.js";
 
-/** @typedef {import("../messages.js").Messages} Messages */
+/** @typedef {import("../shared/protocol.js").Messages} Messages */
 
 /**
- * @typedef {object} Speaker
+ * @typedef {object} Sender
  * @property {number} tab  -1: a page of our own
  * @property {string} site  empty: a page of our own
  * @property {string} path
  */
 
 /**
- * One listener for each message: what is said and by whom, to what is answered.
+ * One listener for each message type.
  *
- * @type {{[K in keyof Messages]: (said: Messages[K]["says"], by: Speaker) => Promise<Messages[K]["answer"]>}}
+ * @type {{[K in keyof Messages]: (fields: Messages[K]["fields"], sender: Sender) => Promise<Messages[K]["answer"]>}}
  */
 const listeners = {
-  async hello({ entered }, { tab, site }) {
-    // What this tab submitted before did not become a question.
-    if (entered) await drafts.withdraw(tab);
-    const current = await settings.read();
-    return { on: settings.mayAsk(current, site), debounce_ms: current.debounce_ms, never: current.never };
+  async getPageSettings({ entered }, { tab, site }) {
+    if (entered) await withdrawSubmission(tab);
+    const settings = await readSettings();
+    return { on: maySuggest(settings, site), debounce_ms: settings.debounce_ms, blocked_tags: settings.never };
   },
-  open: (page, { tab, site, path }) => drafts.open(tab, page.kind === "edit" ? site + path : site, page),
-  // The worker has started: that was all.
+  openDraft: (page, { tab, site, path }) => openDraft(tab, page.kind === "edit" ? site + path : site, page),
+  // The browser has started the worker to deliver it: that is all.
   wake: async () => null,
   async suggest({ draft_id, draft }, { tab, site }) {
-    if (!(await drafts.isOf(tab, draft_id))) throw new Error("not the draft of this tab");
+    if (!(await isDraftOfTab(tab, draft_id))) throw new Error("not the draft of this tab");
     return suggest(draft_id, { ...draft, site }, tab, site);
   },
-  async told({ unsaved }, { tab }) {
-    await drafts.take(unsaved, tab);
-    inBackground(outbox.sendSoon());
+  async eventsStored({ unsaved }, { tab }) {
+    await collectEvents(unsaved, tab);
+    runInBackground(sendNewEvents());
     return null;
   },
-  async arrived(arrival, { tab, site }) {
-    if (await drafts.arrived(tab, site, arrival)) inBackground(outbox.sendSoon());
+  async questionOpened(opened, { tab, site }) {
+    if (await handleQuestionOpened(tab, site, opened)) runInBackground(sendNewEvents());
     return null;
   },
-  async discarded(_, { tab }) {
-    await drafts.leave(tab);
+  async draftDiscarded(_, { tab }) {
+    await discardDraft(tab);
     return null;
   },
-  async never({ tag, on }) {
-    await control.change(({ never }) => ({ never: on ? [...never, tag] : never.filter((other) => other !== tag) }));
+  async setTagBlocked({ tag, blocked }) {
+    await setTagBlocked(tag, blocked);
     return null;
   },
-  status: control.status,
-  check: control.check,
-  test: ({ server, api_key }) => control.test(server, api_key),
-  change: ({ changes }) => control.change(() => changes),
-  async flush() {
-    await drafts.take();
-    await outbox.sendNow();
-    return { waiting: (await outbox.read()).events.length };
+  getStatus,
+  checkService,
+  testService: ({ server, api_key }) => testService(server, api_key),
+  changeSettings: ({ changes }) => changeSettings(() => changes),
+  async flushOutbox() {
+    await collectEvents();
+    await flushOutbox();
+    return { waiting: (await readOutbox()).events.length };
   },
-  export: control.exportData,
-  erase: control.erase,
+  exportData,
+  eraseData,
 };
 
 browser.runtime.onMessage.addListener((message, sender, reply) => {
   const type = /** @type {keyof Messages} */ (message?.type);
   if (!Object.hasOwn(listeners, type)) return false;
-  const own = sender.url?.startsWith(browser.runtime.getURL("")) ?? false;
-  if (!own && !mayComeFromPage(message)) return false;
-  /** @type {(said: any, by: Speaker) => Promise<unknown>} */
+  const isOwnPage = sender.url?.startsWith(browser.runtime.getURL("")) ?? false;
+  if (!isOwnPage && !mayComeFromPage(message)) return false;
+  /** @type {(fields: any, sender: Sender) => Promise<unknown>} */
   const listener = listeners[type];
-  listener(message, speaker(own ? undefined : sender.url, sender.tab?.id)).then(
+  listener(message, parseSender(isOwnPage ? undefined : sender.url, sender.tab?.id)).then(
     (answer) => reply({ answer }),
     (error) => {
       console.error(error);
-      reply({ fault: messageOf(error) });
+      reply({ error: userMessage(error) });
     },
   );
   return true;
 });
 
 /**
- * @param {string | undefined} url  none: a page of our own
+ * @param {string | undefined} url  undefined: a page of our own
  * @param {number} [tab]
- * @returns {Speaker}
+ * @returns {Sender}
  */
-function speaker(url, tab = -1) {
+function parseSender(url, tab = -1) {
   if (!url) return { tab, site: "", path: "" };
-  const { hostname, pathname } = new URL(url);
-  return { tab, site: hostname.replace(/^www\./, ""), path: pathname };
+  const address = new URL(url);
+  return { tab, site: getSite(address), path: address.pathname };
 }
 
 browser.runtime.onInstalled.addListener(({ reason }) => {
   if (reason === "install") {
-    inBackground(browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") }));
+    runInBackground(browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") }));
   }
 });
 
 browser.alarms.onAlarm.addListener((alarm) => {
-  if (outbox.isOurs(alarm)) inBackground(outbox.send());
-  if (control.endsPause(alarm)) inBackground(control.endPause());
+  if (isOutboxAlarm(alarm)) runInBackground(sendDueEvents());
+  if (isPauseAlarm(alarm)) runInBackground(endPause());
 });
 
-// A tab without chips has nobody to hear it.
+// A tab without chips has no listener for it.
 browser.commands.onCommand.addListener((command, tab) => {
-  if (command === "chips" && tab?.id) browser.tabs.sendMessage(tab.id, { type: "focus" }).catch(() => {});
+  if (command === "chips" && tab?.id) browser.tabs.sendMessage(tab.id, { type: "focusChips" }).catch(() => {});
 });
 
-browser.permissions.onRemoved.addListener(() => inBackground(control.heedBrowsersConsent()));
+browser.permissions.onRemoved.addListener(() => runInBackground(syncBrowserConsents()));
 
-browser.tabs.onReplaced?.addListener((after, before) => inBackground(drafts.renumber(after, before)));
+browser.tabs.onReplaced?.addListener((newTab, oldTab) => runInBackground(replaceTab(newTab, oldTab)));
 
-// Being heard is enough: the browser starts the worker for it, and the worker begins, below.
+// Empty, but it makes the browser start the worker, which runs `startWorker` below.
 browser.runtime.onStartup.addListener(() => {});
 
 /**
- * A worker that starts, for whatever reason, first sees to what its predecessor left, alarms included. The
- * first one of a browser's session waits for no back-off: all may be different since yesterday.
+ * Take up what the worker of before left, alarms included. The first worker of a browser session waits for no
+ * back-off: everything may have changed since.
  */
-async function begin() {
+async function startWorker() {
   const { begun } = await browser.storage.session.get("begun");
   await browser.storage.session.set({ begun: true });
-  await control.heedBrowsersConsent();
-  await pages.register();
-  await control.resumePause();
-  await drafts.take({}, -1, !begun);
-  await (begun ? outbox.send() : outbox.sendNow());
+  await syncBrowserConsents();
+  await updateContentScripts();
+  await resumePause();
+  await (begun ? collectEvents() : collectLeftEvents());
+  await (begun ? sendDueEvents() : flushOutbox());
 }
-inBackground(begin());
+runInBackground(startWorker());

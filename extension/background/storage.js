@@ -1,77 +1,66 @@
 /**
- * What the background keeps, in IndexedDB of the extension's own origin: content scripts run in the pages' processes,
- * and `storage.local` is open to them. There stands only what pages hand over (shared/storage-keys.js).
+ * The background's storage, in IndexedDB of the extension's own origin. Content scripts run in the pages' processes,
+ * and `storage.local` is open to them: it has only what they exchange with the background (shared/storage-keys.js).
  */
 
-import { browser } from "../browser.js";
+import { browser } from "../shared/browser.js";
+import { STORAGE_CHANNEL } from "../shared/storage-keys.js";
 
-/** Own pages hear on this BroadcastChannel that something has changed. */
-export const CHANGES = "tagalong.changes";
-
+const DATABASE = "tagalong";
 const STORE = "kept";
-/** What earlier versions kept in `storage.local`. */
-const MOVED = ["settings", "outbox", "drafts", "tally"];
+/** Keys that earlier versions stored in `storage.local`. */
+const MIGRATED_KEYS = ["settings", "outbox", "drafts", "tally"];
 
 /** @type {Promise<IDBDatabase> | undefined} */
 let opening;
 
 /**
- * Runs `work` while no other change of what is kept runs, in whatever context: two messages at once must not
- * overwrite each other's change.
- *
- * @template T
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-export function alone(work) {
-  return /** @type {Promise<T>} */ (navigator.locks.request("tagalong.storage", work));
-}
-
-/**
- * Return the values kept under the keys; a key without one is left out.
+ * Return the values under the keys; a key without a value is left out.
  *
  * @param {...string} keys  none: everything
  * @returns {Promise<Record<string, any>>}
  */
 export async function get(...keys) {
   return transact("readonly", async (store) => {
-    const names = keys.length > 0 ? keys : /** @type {string[]} */ (await done(store.getAllKeys()));
-    const values = await Promise.all(names.map((name) => done(store.get(name))));
+    const names = keys.length > 0 ? keys : /** @type {string[]} */ (await toPromise(store.getAllKeys()));
+    const values = await Promise.all(names.map((name) => toPromise(store.get(name))));
     return Object.fromEntries(names.map((name, index) => [name, values[index]]).filter(([, value]) => value !== undefined));
   });
 }
 
-/** Keep values, all of them or none; throws where there is no room. @param {Record<string, unknown>} values */
+/** Store values, all of them or none; throw where there is no room. @param {Record<string, unknown>} values */
 export const set = (values) =>
   change((store) => {
     for (const [name, value] of Object.entries(values)) store.put(value, name);
   });
 
-/** @param {string[]} names */
-export const remove = (names) =>
+/** @param {string[]} keys */
+export const remove = (keys) =>
   change((store) => {
-    for (const name of names) store.delete(name);
+    for (const key of keys) store.delete(key);
   });
 
-/** Forget everything. */
+/** Delete everything. */
 export const clear = () => change((store) => void store.clear());
 
 /** @param {(store: IDBObjectStore) => void} work */
 async function change(work) {
   await transact("readwrite", async (store) => work(store));
-  const channel = new BroadcastChannel(CHANGES);
+  const channel = new BroadcastChannel(STORAGE_CHANNEL);
   channel.postMessage(null);
   channel.close();
 }
 
 /**
+ * Run `work` in a transaction; return its result once everything is on disk.
+ *
  * @template T
  * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => Promise<T>} work  that waits for requests of the store only
- * @returns {Promise<T>} once all of it is on disk
+ * @param {(store: IDBObjectStore) => Promise<T>} work  awaits requests of the store only
+ * @returns {Promise<T>}
  */
 async function transact(mode, work) {
-  opening ??= open();
+  opening ??= openDatabase();
   const transaction = (await opening).transaction(STORE, mode);
   const finished = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
@@ -92,27 +81,27 @@ function abort(transaction) {
   try {
     transaction.abort();
   } catch {
-    // It is at its end already.
+    // It has ended already.
   }
 }
 
 /** @returns {Promise<IDBDatabase>} */
-async function open() {
+async function openDatabase() {
   try {
-    const before = await browser.storage.local.get(MOVED);
-    const request = indexedDB.open("tagalong", 1);
+    const migrated = await browser.storage.local.get(MIGRATED_KEYS);
+    const request = indexedDB.open(DATABASE, 1);
     // Only where there is no database yet: later, nothing that a page puts there is taken for ours.
     request.onupgradeneeded = () => {
       const store = request.result.createObjectStore(STORE);
-      for (const [name, value] of Object.entries(before)) store.put(value, name);
+      for (const [name, value] of Object.entries(migrated)) store.put(value, name);
     };
-    const database = await done(request);
+    const database = await toPromise(request);
     database.onclose = () => (opening = undefined);
     database.onversionchange = () => {
       database.close();
       opening = undefined;
     };
-    await browser.storage.local.remove(MOVED);
+    await browser.storage.local.remove(MIGRATED_KEYS);
     return database;
   } catch (error) {
     opening = undefined;
@@ -125,7 +114,7 @@ async function open() {
  * @param {IDBRequest<T>} request
  * @returns {Promise<T>}
  */
-function done(request) {
+function toPromise(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);

@@ -1,7 +1,7 @@
 /** What the writer does with the chips: take a tag, take it out, say no, say never, swap two, undo each of these. */
 
-import { words } from "../browser.js";
-import { say } from "../say.js";
+import { getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
 
 /** @typedef {import("./chips/panel.js").Note} Note */
 /** @typedef {import("./chips/panel.js").Step} Step */
@@ -48,7 +48,7 @@ export function createDeeds(desk) {
     if (!before) items.dismissed(tag, chips.positionOf(tag));
     desk.never.add(tag);
     keepNever(tag, true);
-    tell({ text: words("chipsNever", tag), ...steps([tag], [undo(() => (before ? allow(tag) : restore(tag)))]) });
+    tell({ text: getText("chipsNever", tag), ...steps([tag], [undo(() => (before ? allow(tag) : restore(tag)))]) });
   }
 
   /** Puts the tag in the place of a chosen one. @param {string} tag @param {string} chosen */
@@ -83,16 +83,16 @@ export function createDeeds(desk) {
     const name = await page.addTag(tag).catch(() => null);
     if (name === null) return refused(tag);
     take(tag, name, position);
-    const text = name === tag ? words("chipsAdded", tag) : words("chipsReplaced", name, tag);
+    const text = name === tag ? getText("chipsAdded", tag) : getText("chipsReplaced", name, tag);
     return { text, ...steps([tag], [undo(() => inTurn([tag], () => takeOut(tag)))]) };
   }
 
   /** @param {string} tag @returns {Promise<Note | null>} */
   async function takeOut(tag) {
     const name = nameOf(tag);
-    if (!(await page.removeTag(name).catch(() => false))) return { text: words("chipsStays", tag) };
+    if (!(await page.removeTag(name).catch(() => false))) return { text: getText("chipsStays", tag) };
     isGone(name);
-    chips.announce(words("chipsRemoved", tag));
+    chips.announce(getText("chipsRemoved", tag));
     return null;
   }
 
@@ -110,7 +110,7 @@ export function createDeeds(desk) {
       return null;
     };
     const back = undo(() => inTurn([tag, out], inverse, out));
-    const text = name === tag ? words("chipsSwapped", tag, out) : words("chipsReplaced", name, tag);
+    const text = name === tag ? getText("chipsSwapped", tag, out) : getText("chipsReplaced", name, tag);
     return { text, ...steps([tag, out], [back]) };
   }
 
@@ -124,7 +124,7 @@ export function createDeeds(desk) {
   async function swap(out, tag) {
     // Until it comes back, its absence says nothing of whether the page had taken it.
     taken.settle(taken.tagOf(out));
-    if (!(await page.removeTag(out).catch(() => false))) return { text: words("chipsStays", out) };
+    if (!(await page.removeTag(out).catch(() => false))) return { text: getText("chipsStays", out) };
     const name = await page.addTag(tag).catch(() => null);
     if (name === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
     isGone(out);
@@ -166,7 +166,7 @@ export function createDeeds(desk) {
   function restore(tag) {
     if (desk.never.delete(tag)) keepNever(tag, false);
     items.restored(tag, chips.positionOf(tag));
-    chips.announce(words("chipsRestored", tag));
+    chips.announce(getText("chipsRestored", tag));
     desk.draw();
   }
 
@@ -179,34 +179,35 @@ export function createDeeds(desk) {
   /** @param {string} tag @param {boolean} on */
   function keepNever(tag, on) {
     // Once more: the worker may die while it starts.
-    say("never", { tag, on }).catch(() => say("never", { tag, on })).catch(() => {});
+    const send = () => sendMessage("setTagBlocked", { tag, blocked: on });
+    send().catch(send).catch(() => {});
   }
 
   /** Asks which tag is to make room; nothing else can be done where the page takes no more. @param {string} tag */
   function offerReplacing(tag) {
     desk.draw();
-    chips.announce(words("chipsLimit", page.mostTags));
+    chips.announce(getText("chipsLimit", page.mostTags));
     chips.offerReplacing(tag);
     return null;
   }
 
   /** @param {string} tag @returns {Note} */
   function dismissedNote(tag) {
-    const never = { label: words("chipNever"), run: () => banish(tag) };
-    return { text: words("chipsDismissed", tag), ...steps([tag], [undo(() => restore(tag)), never]) };
+    const never = { label: getText("chipNever"), run: () => banish(tag) };
+    return { text: getText("chipsDismissed", tag), ...steps([tag], [undo(() => restore(tag)), never]) };
   }
 
   /** @param {string} tag @returns {Note} */
   function refused(tag) {
-    const copied = () => tell({ text: words("chipsCopied", tag) });
-    const failed = () => tell({ text: words("chipsNotCopied", tag) });
+    const copied = () => tell({ text: getText("chipsCopied", tag) });
+    const failed = () => tell({ text: getText("chipsNotCopied", tag) });
     const run = () => void navigator.clipboard.writeText(tag).then(copied, failed);
-    return { text: words("chipsRefused", tag), steps: [{ label: words("chipsCopy"), run }] };
+    return { text: getText("chipsRefused", tag), steps: [{ label: getText("chipsCopy"), run }] };
   }
 
   /** @param {() => void} run  the inverse of the act that the note names @returns {Step} */
   function undo(run) {
-    return { label: words("chipsUndo"), run };
+    return { label: getText("chipsUndo"), run };
   }
 
   /**

@@ -1,7 +1,8 @@
 /** The content script of a page to write a question on: finds the form, and shows chips while they are wanted. */
 
-import { browser } from "../browser.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { sendMessage } from "../shared/messaging.js";
+import { getSite } from "../shared/site.js";
 import { findPage, generationOf } from "./pages/index.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
@@ -61,11 +62,11 @@ async function look() {
 
 /** @param {boolean} [entered]  the page was come to: what the tab submitted before did not become a question */
 async function learn(entered = false) {
-  const { on, debounce_ms, never } = await say("hello", { entered });
+  const { on, debounce_ms, blocked_tags } = await sendMessage("getPageSettings", { entered });
   // What is mounted belongs to the settings, and the install, of before.
   wanted = null;
   void look();
-  wanted = on ? { debounceMs: debounce_ms, never } : null;
+  wanted = on ? { debounceMs: debounce_ms, never: blocked_tags } : null;
   void look();
 }
 
@@ -82,14 +83,14 @@ new MutationObserver(() => {
   // A step that is unlocked changes nothing but its class.
 }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["class"] });
 
-/** @type {{[K in keyof import("../messages.js").TabMessages]: (said: any) => unknown}} */
+/** @type {{[K in keyof import("../shared/protocol.js").TabMessages]: (said: any) => unknown}} */
 const listeners = {
-  describe: () => (writing ? { site: location.hostname.replace(/^www\./, ""), page: generationOf(document) } : null),
-  focus: () => mounted?.focus(),
-  settings: () => void learn(),
-  never({ never }) {
-    if (wanted) wanted = { ...wanted, never };
-    mounted?.setNever(never);
+  getTabState: () => (writing ? { site: getSite(location), page: generationOf(document) } : null),
+  focusChips: () => mounted?.focus(),
+  settingsChanged: () => void learn(),
+  blockedTagsChanged({ blocked_tags }) {
+    if (wanted) wanted = { ...wanted, never: blocked_tags };
+    mounted?.setNever(blocked_tags);
   },
 };
 browser.runtime.onMessage.addListener((message, _, reply) => {

@@ -1,20 +1,21 @@
 /** Joins one page, its draft, its chips and what is counted of them. */
 
-import { browser, words } from "../browser.js";
+import { browser } from "../shared/browser.js";
+import { getText } from "../shared/i18n.js";
+import { TakenTags } from "./accepted-tags.js";
 import { createChips } from "./chips/panel.js";
 import { followDraft } from "./draft-watcher.js";
-import { createRecorder } from "./recorder.js";
 import { holdEvents } from "./event-buffer.js";
+import { watchViews } from "./impressions.js";
 import { Items } from "./items.js";
 import { submitted } from "./posted-question.js";
-import { TakenTags } from "./accepted-tags.js";
-import { watchViews } from "./impressions.js";
+import { createRecorder } from "./recorder.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
 /** @typedef {import("./chips/panel.js").Look} Look */
 /** @typedef {import("./chips/panel.js").Note} Note */
-/** @typedef {import("../messages.js").Answer} Answer */
-/** @typedef {import("../messages.js").Offer} Offer */
+/** @typedef {import("../shared/protocol.js").SuggestResult} SuggestResult */
+/** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
 
 /**
  * @typedef {object} Desk  what stands on a page, and what the writer does with it, have in common
@@ -52,7 +53,7 @@ export function mount(page, { debounceMs, never: banished }) {
   const taken = new TakenTags(page.readTags, items, events.hold, { renamed, refused });
   /** @type {string[]} tags of the newest answer, best first */
   let offered = [];
-  /** @type {Map<string, Offer>} the newest of each tag */
+  /** @type {Map<string, SuggestedTag>} the newest of each tag */
   const offers = new Map();
   /** @type {string[]} tags of the chips */
   let shown = [];
@@ -154,7 +155,7 @@ export function mount(page, { debounceMs, never: banished }) {
     chips.host.remove();
   }
 
-  /** @param {Exclude<Answer, {state: "overtaken"}>} answer */
+  /** @param {Exclude<SuggestResult, {state: "superseded"}>} answer */
   function answered(answer) {
     asking = false;
     if (answer.state === "answered") {
@@ -230,7 +231,7 @@ export function mount(page, { debounceMs, never: banished }) {
     if (desk.note?.holds?.() === false) desk.note = null;
     chips.draw({
       chips: shown.map((tag) => ({
-        .../** @type {Offer} */ (offers.get(tag)),
+        .../** @type {SuggestedTag} */ (offers.get(tag)),
         look: lookOf(tag, tags),
         never: desk.never.has(tag),
         stays: stays(tag),
@@ -255,17 +256,17 @@ export function mount(page, { debounceMs, never: banished }) {
 
   /** What there is to say while nothing has just happened. @returns {Note | null} */
   function standingNote() {
-    if (state === "short") return { text: words("chipsShort") };
-    if (state === "looking") return { text: words("chipsLooking") };
+    if (state === "short") return { text: getText("chipsShort") };
+    if (state === "looking") return { text: getText("chipsLooking") };
     if (state === "away") {
-      return { text: `${words("chipsAway")} ${why}`.trim(), steps: [{ label: words("chipsRetry"), run: draft.retry }] };
+      return { text: `${getText("chipsAway")} ${why}`.trim(), steps: [{ label: getText("chipsRetry"), run: draft.retry }] };
     }
-    if (isFull() && shown.length > 0) return { text: words("chipsLimit", page.mostTags) };
+    if (isFull() && shown.length > 0) return { text: getText("chipsLimit", page.mostTags) };
     const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag) && !desk.never.has(tag));
     if (hidden.length > 0) {
-      return { text: words("chipsHidden", hidden.length), steps: [{ label: words("chipsShow"), run: unfold }] };
+      return { text: getText("chipsHidden", hidden.length), steps: [{ label: getText("chipsShow"), run: unfold }] };
     }
-    return state === "ready" && shown.length === 0 ? { text: words("chipsNone") } : null;
+    return state === "ready" && shown.length === 0 ? { text: getText("chipsNone") } : null;
   }
 
   function unfold() {
@@ -306,7 +307,7 @@ export function mount(page, { debounceMs, never: banished }) {
     desk.present = desk.present.map((name) => (name === was ? is : name));
     desk.settled.set(tag, Date.now());
     if (!taken.isUnsettled(tag)) return;
-    const text = words("chipsReplaced", is, tag);
+    const text = getText("chipsReplaced", is, tag);
     desk.note = { ...(desk.note?.tag === tag ? desk.note : {}), text, tag };
     chips.announce(text);
   }
@@ -319,8 +320,8 @@ export function mount(page, { debounceMs, never: banished }) {
   function announceOffer() {
     const tags = shown.filter((tag) => lookOf(tag, desk.present) === "offered");
     // Only news: the same chips after each pause would be noise.
-    if (tags.some((tag) => !announced.has(tag))) chips.announceCalmly(words("chipsOffer", tags.join(", ")));
-    else if (shown.length === 0) chips.announceCalmly(words("chipsNone"));
+    if (tags.some((tag) => !announced.has(tag))) chips.announceCalmly(getText("chipsOffer", tags.join(", ")));
+    else if (shown.length === 0) chips.announceCalmly(getText("chipsNone"));
     announced = new Set([...announced, ...tags]);
   }
 }

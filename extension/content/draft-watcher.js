@@ -1,13 +1,14 @@
 /** Follows the draft: waits for a pause in the typing, asks for tags, lets no answer through after a newer one. */
 
-import { browser } from "../browser.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { sendMessage } from "../shared/messaging.js";
+import { getSite } from "../shared/site.js";
 import { isPending } from "./posted-question.js";
 
 /** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {import("../messages.js").Draft} Draft */
-/** @typedef {import("../messages.js").Answer} Answer */
-/** @typedef {import("../messages.js").ItemLife} ItemLife */
+/** @typedef {import("../shared/protocol.js").Draft} Draft */
+/** @typedef {import("../shared/protocol.js").SuggestResult} SuggestResult */
+/** @typedef {import("../shared/protocol.js").ItemState} ItemState */
 
 const SHORTEST_TITLE = 15;
 const LONGEST_TITLE = 300;
@@ -24,10 +25,10 @@ let opened = false;
 
 /**
  * @typedef {object} Follower
- * @property {(draft: {draft_id: string, items: Record<string, ItemLife>}) => void} opened  the draft is known
+ * @property {(draft: {draft_id: string, items: Record<string, ItemState>}) => void} opened  the draft is known
  * @property {() => void} tooShort  nothing to ask yet
  * @property {() => void} asking
- * @property {(answer: Exclude<Answer, {state: "overtaken"}>) => void} answered  the newest that came
+ * @property {(answer: Exclude<SuggestResult, {state: "superseded"}>) => void} answered  the newest that came
  */
 
 /**
@@ -66,7 +67,7 @@ export function followDraft(page, debounceMs, follower, signal) {
     return {
       kind: page.kind,
       page: page.generation,
-      site: location.hostname.replace(/^www\./, ""),
+      site: getSite(location),
       // A pair cut in half is no text that JSON could carry.
       title: title.slice(0, LONGEST_TITLE).toWellFormed(),
       body: body.slice(0, LONGEST_BODY).toWellFormed(),
@@ -79,7 +80,7 @@ export function followDraft(page, debounceMs, follower, signal) {
   const open = async (title) => {
     const [navigation] = performance.getEntriesByType("navigation");
     const reloaded = /** @type {PerformanceNavigationTiming} */ (navigation)?.type !== "navigate";
-    const draft = await say("open", { title, kind: page.kind, reloaded: reloaded || opened });
+    const draft = await sendMessage("openDraft", { title, kind: page.kind, reloaded: reloaded || opened });
     opened = true;
     follower.opened(draft);
     return draft.draft_id;
@@ -109,28 +110,28 @@ export function followDraft(page, debounceMs, follower, signal) {
     if (waiting && timer === undefined) void ask();
   };
 
-  /** @param {Draft} draft @returns {Promise<Answer>} */
+  /** @param {Draft} draft @returns {Promise<SuggestResult>} */
   const suggest = async (draft) => {
     try {
       draftId ??= open(draft.title).catch((error) => {
         draftId = undefined;
         throw error;
       });
-      return await say("suggest", { draft_id: await draftId, draft });
+      return await sendMessage("suggest", { draft_id: await draftId, draft });
     } catch {
-      return { state: "away", message: "", wait_ms: 0, again: true };
+      return { state: "away", message: "", wait_ms: 0, retryable: true };
     }
   };
 
-  /** @param {Answer} answer @param {number} number  of its request; those before it need no answer any more */
+  /** @param {SuggestResult} answer @param {number} number  of its request; those before it need no answer any more */
   const heed = (answer, number) => {
-    if (answer.state === "overtaken") return;
+    if (answer.state === "superseded") return;
     if (answer.state === "away") {
       // The one after it may do better.
       if (number < newest) return;
       asked = "";
       notBefore = performance.now() + answer.wait_ms;
-      if (answer.again) askAgain(answer.wait_ms);
+      if (answer.retryable) askAgain(answer.wait_ms);
     } else {
       [settled, notBefore, refusals] = [number, 0, 0];
       for (const older of inFlight) if (older < number) inFlight.delete(older);
@@ -147,7 +148,7 @@ export function followDraft(page, debounceMs, follower, signal) {
       // Everything is gone: the writer threw this draft away, and the next one is another. A page that posts may
       // empty itself, too.
       draftId = undefined;
-      say("discarded", {}).catch(() => {});
+      sendMessage("draftDiscarded", {}).catch(() => {});
     }
   };
 
@@ -183,7 +184,7 @@ export function followDraft(page, debounceMs, follower, signal) {
   const wake = () => {
     if (performance.now() - said < WORKER_LIVES_MS) return;
     said = performance.now();
-    say("wake", {}).catch(() => {});
+    sendMessage("wake", {}).catch(() => {});
   };
 
   return {

@@ -1,7 +1,7 @@
 /** The items of one draft, and what is counted of them: the rules of an item's life, without any page. */
 
-/** @typedef {import("../messages.js").ItemEvent} ItemEvent */
-/** @typedef {import("../messages.js").ItemLife} ItemLife */
+/** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
+/** @typedef {import("../shared/protocol.js").ItemState} ItemState */
 
 /**
  * One offered tag of the draft.
@@ -33,7 +33,7 @@ export class Items {
    * Begins a draft, with what became of its items before a reload.
    *
    * @param {string} draftId
-   * @param {{[tag: string]: ItemLife}} lives
+   * @param {{[tag: string]: ItemState}} lives
    */
   begin(draftId, lives) {
     this.#draftId = draftId;

@@ -4,10 +4,11 @@
  * chips, which a changed setting takes away for a moment.
  */
 
-import { browser } from "../browser.js";
-import { POSTING } from "../shared/storage-keys.js";
+import { browser } from "../shared/browser.js";
+import { getSite } from "../shared/site.js";
+import { SUBMISSION_PREFIX } from "../shared/storage-keys.js";
 
-/** @typedef {import("../shared/storage-keys.js").Posting} Posting */
+/** @typedef {import("../shared/storage-keys.js").Submission} Submission */
 
 /** Where the pages show what is wrong: Stacks' classes, and what assistive technology is told. */
 const ERRORS =
@@ -30,9 +31,9 @@ export const isPending = () => pending !== null;
 export function submitted(draftId, tags) {
   pending?.over.abort();
   const over = new AbortController();
-  pending = { key: POSTING + draftId, over };
-  /** @type {Posting} */
-  const posting = { submitted: new Date().toISOString(), tags, site: siteOf(location), from: location.pathname };
+  pending = { key: SUBMISSION_PREFIX + draftId, over };
+  /** @type {Submission} */
+  const posting = { submitted: new Date().toISOString(), tags, site: getSite(location), from: location.pathname };
   // In the page's own name: told to the background, it would be lost if the page went while the worker starts.
   void browser.storage.local.set({ [pending.key]: posting }).catch(() => {});
   watchErrors(location.pathname, over.signal);
@@ -84,6 +85,3 @@ function leavesBy(event) {
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
   return link instanceof HTMLAnchorElement && link.target !== "_blank" && !link.href.includes("#");
 }
-
-/** @param {Location} location */
-const siteOf = ({ hostname }) => hostname.replace(/^www\./, "");

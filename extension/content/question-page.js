@@ -1,8 +1,8 @@
 /** Tells the background that this tab was led to a question: only so is one just submitted known as posted. */
 
-import { browser } from "../browser.js";
-import { say } from "../say.js";
-import { POSTING } from "../shared/storage-keys.js";
+import { browser } from "../shared/browser.js";
+import { sendMessage } from "../shared/messaging.js";
+import { SUBMISSION_PREFIX } from "../shared/storage-keys.js";
 
 const QUESTION = /^\/(questions|staging-ground)\/(\d+)(?:\/|$)/;
 const FIRST_WAIT_MS = 200;
@@ -33,7 +33,7 @@ export async function tellArrival(path, from) {
 
 /** Whether there is anything to tell: no worker is started for a question that is only read. */
 async function anySubmitted() {
-  return Object.keys(await browser.storage.local.get(null)).some((key) => key.startsWith(POSTING));
+  return Object.keys(await browser.storage.local.get(null)).some((key) => key.startsWith(SUBMISSION_PREFIX));
 }
 
 /**
@@ -43,7 +43,7 @@ async function anySubmitted() {
  */
 async function tell(arrival, tries = 1) {
   try {
-    await say("arrived", arrival);
+    await sendMessage("questionOpened", arrival);
   } catch {
     if (tries < TRIES) setTimeout(tell, FIRST_WAIT_MS * 2 ** tries, arrival, tries + 1);
   }

@@ -3,13 +3,13 @@
  * popover below the chip that has pointer or keyboard.
  */
 
-import { words } from "../browser.js";
+import { getText } from "../shared/i18n.js";
 import { tagOf } from "./chips/chip.js";
 import { button, make, put } from "./chips/elements.js";
 
 /** @typedef {import("./chips/panel.js").Actions} Actions */
 /** @typedef {import("./chips/panel.js").Chip} Chip */
-/** @typedef {import("../messages.js").Offer} Offer */
+/** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
 
 /** A pointer that only passes opens nothing. */
 const OPENS_MS = 350;
@@ -32,21 +32,21 @@ const MARGIN = 8;
 
 /** @typedef {ReturnType<typeof createAbout>} About */
 
-const plural = new Intl.PluralRules(words("language"));
+const plural = new Intl.PluralRules(getText("language"));
 /** What the language puts between thousands. Not by Intl.NumberFormat: the first one holds a page up for 10 ms. */
-const COMMA = words("thousand").slice(1, -3);
+const COMMA = getText("thousand").slice(1, -3);
 
 /**
  * The words that say why a tag is suggested, and how sure that is.
  *
- * @param {Offer} offer
+ * @param {SuggestedTag} offer
  * @returns {{sure: string, because: string, uses: string}}
  */
 function reasonsOf({ score, because, uses }) {
   return {
-    sure: words("chipSure", Math.round(score * 100)),
-    because: because.length > 0 ? because.join(", ") : words("chipBecauseAll"),
-    uses: words(`chipUses_${plural.select(uses)}`, String(uses).replace(/\B(?=(\d{3})+$)/g, COMMA)),
+    sure: getText("chipSure", Math.round(score * 100)),
+    because: because.length > 0 ? because.join(", ") : getText("chipBecauseAll"),
+    uses: getText(`chipUses_${plural.select(uses)}`, String(uses).replace(/\B(?=(\d{3})+$)/g, COMMA)),
   };
 }
 
@@ -67,9 +67,9 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
   heading.append(name, sure);
   const [because, uses] = [make("dd", "because"), make("dd", "")];
   const reasons = make("dl", "");
-  reasons.append(term(words("chipBecause")), because, term(words("chipLearned")), uses);
+  reasons.append(term(getText("chipBecause")), because, term(getText("chipLearned")), uses);
   const [no, never] = [button(""), button("")];
-  put(never, words("chipNever"));
+  put(never, getText("chipNever"));
   const buttons = make("p", "buttons");
   buttons.append(no, never);
   const full = make("p", "full");
@@ -203,7 +203,7 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
   function describe() {
     for (const [tag, chip] of chips()) {
       const { sure, because, uses } = reasonsOf(chip);
-      const text = words("chipReasons", sure, because, uses);
+      const text = getText("chipReasons", sure, because, uses);
       const main = mainOf(tag);
       if (main?.getAttribute("aria-description") !== text) main?.setAttribute("aria-description", text);
     }
@@ -212,12 +212,12 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
   function fill() {
     const chip = /** @type {Chip} */ (chips().get(tag));
     const reason = reasonsOf(chip);
-    popover.setAttribute("aria-label", words("chipAbout", tag));
+    popover.setAttribute("aria-label", getText("chipAbout", tag));
     put(name, tag);
     put(sure, reason.sure);
     put(because, reason.because);
     put(uses, reason.uses);
-    put(no, words(`chipStep_${chip.look}`));
+    put(no, getText(`chipStep_${chip.look}`));
     no.hidden = chip.look === "adding";
     never.hidden = no.hidden || chip.look === "chosen" || chip.never;
     fillRoom(chip.look === "offered" ? chosen() : []);
@@ -229,7 +229,7 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
     const choice = [tag, ...others].join(" ");
     if (room.dataset["choice"] === choice) return;
     room.dataset["choice"] = choice;
-    put(full, words("chipFull", others.length, tag));
+    put(full, getText("chipFull", others.length, tag));
     room.replaceChildren(...others.map((other) => replacing(other)));
   }
 
@@ -238,7 +238,7 @@ export function createAbout({ panel, row, presses, chips, chosen, mainOf }, acti
     const step = button("");
     step.translate = false;
     put(step, other);
-    step.setAttribute("aria-label", words("chipReplace", other, tag));
+    step.setAttribute("aria-label", getText("chipReplace", other, tag));
     presses.on(step, () => {
       const about = tag;
       finish(step);

@@ -1,10 +1,10 @@
 /** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
 
-import { browser } from "../browser.js";
-import { HELD, TOLD } from "../shared/storage-keys.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { sendMessage } from "../shared/messaging.js";
+import { EVENT_PREFIX, HELD_EVENTS_PREFIX } from "../shared/storage-keys.js";
 
-/** @typedef {import("../messages.js").ItemEvent} ItemEvent */
+/** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 60_000;
@@ -27,7 +27,7 @@ export function createRecorder() {
     try {
       const full = await browser.storage.local.set(batch).then(() => false, () => true);
       if (!full) forget(batch);
-      await say("told", full ? { unsaved: batch } : {});
+      await sendMessage("eventsStored", full ? { unsaved: batch } : {});
       forget(batch);
     } catch {
       // No answer: tried again while the extension is there at all, not updated or removed under the page's feet.
@@ -43,14 +43,14 @@ export function createRecorder() {
   return {
     record(event) {
       const told = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
-      unsaved = { ...unsaved, [`${TOLD}${page}.${String(++count).padStart(6, "0")}`]: told };
+      unsaved = { ...unsaved, [`${EVENT_PREFIX}${page}.${String(++count).padStart(6, "0")}`]: told };
       void save();
     },
 
     /** Puts on disk what is held back, so that a browser that is killed loses none of it. @param {object[]} events */
     keepHeld(events) {
       if (!browser.runtime?.id) return;
-      const [{ local }, key] = [browser.storage, HELD + page];
+      const [{ local }, key] = [browser.storage, HELD_EVENTS_PREFIX + page];
       const kept = events.length > 0 ? local.set({ [key]: { at: Date.now(), events } }) : local.remove(key);
       // On a full disk it is told later, or not at all.
       kept.catch(() => {});

@@ -1,30 +1,31 @@
 /** The two consents, as on the welcome page. */
 
-import { words } from "../browser.js";
-import { consent, news, part, sayKept } from "../own-pages.js";
+import { saveConsents, showConsentsSaved } from "../shared/consent-form.js";
+import { getElement, showStatus } from "../shared/extension-page.js";
+import { getText } from "../shared/i18n.js";
 
-const drafts = part("drafts", HTMLInputElement);
-const counts = part("counts", HTMLInputElement);
+const drafts = getElement("drafts", HTMLInputElement);
+const counts = getElement("counts", HTMLInputElement);
 
-/** @param {import("../messages.js").Status} status */
+/** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings }) {
   drafts.checked = settings.drafts;
   counts.checked = settings.counts;
   counts.disabled = !settings.drafts;
 }
 
-async function keep() {
-  const before = { drafts: drafts.checked, counts: counts.checked };
-  const kept = await consent(drafts.checked, drafts.checked && counts.checked);
-  if (kept) {
-    await sayKept("consents-news", kept, { yes: "optionsSaved", no: "optionsSavedNo" });
+async function save() {
+  const wanted = { drafts: drafts.checked, counts: counts.checked };
+  const settings = await saveConsents(wanted.drafts, wanted.drafts && wanted.counts);
+  if (settings) {
+    await showConsentsSaved("consents-news", settings, { on: "optionsSaved", off: "optionsSavedNo" });
   } else {
-    // Nothing changed on disk, so nobody else puts the switches back.
-    drafts.checked &&= !before.drafts;
-    counts.checked &&= !before.counts;
-    news("consents-news", words("welcomeNotKept"), "bad");
+    // Nothing was stored, so no storage change resets the switches.
+    drafts.checked &&= !wanted.drafts;
+    counts.checked &&= !wanted.counts;
+    showStatus("consents-news", getText("welcomeNotKept"), "bad");
   }
 }
 
-drafts.addEventListener("change", keep);
-counts.addEventListener("change", keep);
+drafts.addEventListener("change", save);
+counts.addEventListener("change", save);

@@ -1,57 +1,63 @@
-/** The writer's data, in this browser and at the service: to be had as a file, and erased. */
+/** The writer's data, in this browser and at the service: export and erasure. */
 
-import { counted, words } from "../browser.js";
-import { consent, news, part } from "../own-pages.js";
-import { say } from "../say.js";
+import { saveConsents } from "../shared/consent-form.js";
+import { getElement, showStatus } from "../shared/extension-page.js";
+import { getPluralText, getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
 
-/** @typedef {import("../messages.js").Where} Where */
+/** @typedef {import("../shared/protocol.js").DataLocation} DataLocation */
 
-const sure = part("sure", HTMLDialogElement);
+/** How long a downloaded file's URL stays valid: the browser reads it after the click. */
+const DOWNLOAD_MS = 10_000;
 
-/** @param {import("../messages.js").Status} status */
+const confirmDialog = getElement("sure", HTMLDialogElement);
+
+/** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings, lost }) {
-  const unknown = settings.install_id === null;
-  part("install", HTMLElement).textContent = settings.install_id ?? words("optionsNoInstall");
-  for (const id of ["export-service", "erase-service"]) part(id, HTMLButtonElement).disabled = unknown;
-  const line = part("lost", HTMLElement);
+  const noInstall = settings.install_id === null;
+  getElement("install", HTMLElement).textContent = settings.install_id ?? getText("optionsNoInstall");
+  for (const id of ["export-service", "erase-service"]) getElement(id, HTMLButtonElement).disabled = noInstall;
+  const line = getElement("lost", HTMLElement);
   line.hidden = lost === 0;
-  line.textContent = counted("optionsLost", lost);
+  line.textContent = getPluralText("optionsLost", lost);
 }
 
-/** @param {Where} where */
-async function save(where) {
-  const told = await say("export", { where });
-  if ("failed" in told) return news("data-news", told.failed, "bad");
+/** @param {DataLocation} location */
+async function exportData(location) {
+  const result = await sendMessage("exportData", { location });
+  if ("failed" in result) return showStatus("data-news", result.failed, "bad");
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(told.data, null, 2)], { type: "application/json" }));
-  link.download = where === "here" ? "tagalong-browser.json" : "tagalong-service.json";
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(result.data, null, 2)], { type: "application/json" }));
+  link.download = location === "here" ? "tagalong-browser.json" : "tagalong-service.json";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  news("data-news", words("optionsExported", link.download), "good");
+  setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOAD_MS);
+  showStatus("data-news", getText("optionsExported", link.download), "good");
 }
 
-/** Whether the writer says yes once more. @param {Where} where @returns {Promise<boolean>} */
-function confirmed(where) {
-  part("sure-title", HTMLElement).textContent = words(where === "here" ? "optionsSureHere" : "optionsSureThere");
-  part("sure-text", HTMLElement).textContent = words(where === "here" ? "optionsSureHereWhat" : "optionsSureThereWhat");
-  sure.returnValue = "no";
-  sure.showModal();
+/** Ask the writer to confirm the erasure. @param {DataLocation} location @returns {Promise<boolean>} */
+function confirmErasure(location) {
+  const [title, text] =
+    location === "here" ? ["optionsSureHere", "optionsSureHereWhat"] : ["optionsSureThere", "optionsSureThereWhat"];
+  getElement("sure-title", HTMLElement).textContent = getText(title);
+  getElement("sure-text", HTMLElement).textContent = getText(text);
+  confirmDialog.returnValue = "no";
+  confirmDialog.showModal();
   return new Promise((resolve) => {
-    sure.addEventListener("close", () => resolve(sure.returnValue === "yes"), { once: true });
+    confirmDialog.addEventListener("close", () => resolve(confirmDialog.returnValue === "yes"), { once: true });
   });
 }
 
-/** @param {Where} where */
-async function erase(where) {
-  if (!(await confirmed(where))) return;
-  const told = await say("erase", { where });
-  if ("failed" in told) return news("data-news", words("optionsNotErased", told.failed), "bad");
-  // Firefox has kept the yes as well; here it goes with all the rest.
-  if (where === "here") await consent(false, false);
-  news("data-news", words(where === "here" ? "optionsErasedHere" : "optionsErasedThere"), "good");
+/** @param {DataLocation} location */
+async function eraseData(location) {
+  if (!(await confirmErasure(location))) return;
+  const result = await sendMessage("eraseData", { location });
+  if ("failed" in result) return showStatus("data-news", getText("optionsNotErased", result.failed), "bad");
+  // Firefox stores the consents as well; they are erased with all the rest.
+  if (location === "here") await saveConsents(false, false);
+  showStatus("data-news", getText(location === "here" ? "optionsErasedHere" : "optionsErasedThere"), "good");
 }
 
-for (const where of /** @type {Where[]} */ (["here", "service"])) {
-  part(`export-${where}`, HTMLElement).addEventListener("click", () => void save(where));
-  part(`erase-${where}`, HTMLElement).addEventListener("click", () => void erase(where));
+for (const location of /** @type {DataLocation[]} */ (["here", "service"])) {
+  getElement(`export-${location}`, HTMLElement).addEventListener("click", () => void exportData(location));
+  getElement(`erase-${location}`, HTMLElement).addEventListener("click", () => void eraseData(location));
 }

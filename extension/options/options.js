@@ -1,20 +1,20 @@
-/** The options: consents, the service, how it is written with, the writer's data. One module a section. */
+/** The options page, one module a section. */
 
-import { browser } from "../browser.js";
-import { localise, onChange, openWhen, part } from "../own-pages.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { getElement, localizePage, onStorageChange, showPageWhen } from "../shared/extension-page.js";
+import { sendMessage } from "../shared/messaging.js";
+import * as blockedTags from "./blocked-tags.js";
 import * as consents from "./consents.js";
 import * as data from "./data.js";
-import * as never from "./never.js";
 import * as service from "./service.js";
 import * as writing from "./writing.js";
 
 async function show() {
-  const status = await say("status", {});
-  for (const section of [consents, service, writing, never, data]) section.show(status);
+  const status = await sendMessage("getStatus", {});
+  for (const section of [consents, service, writing, blockedTags, data]) section.show(status);
 }
 
-localise();
-part("version", HTMLElement).textContent = browser.runtime.getManifest().version;
-onChange(() => void show());
-await openWhen(show());
+localizePage();
+getElement("version", HTMLElement).textContent = browser.runtime.getManifest().version;
+onStorageChange(() => void show());
+await showPageWhen(show());

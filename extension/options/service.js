@@ -1,71 +1,76 @@
-/** The service's address and key: tried out, and used only with the browser's leave to reach it. */
+/** The service's address and API key: tested, and used only with the browser's permission to reach it. */
 
-import { messageOf } from "../background/faults.js";
-import { address } from "../background/settings.js";
-import { browser, words } from "../browser.js";
-import { leaveFor, news, part } from "../own-pages.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { userMessage } from "../shared/errors.js";
+import { getElement, showStatus } from "../shared/extension-page.js";
+import { getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
+import { hostPermission, parseServerAddress } from "../shared/server-address.js";
 
-const server = part("server", HTMLInputElement);
-const key = part("key", HTMLInputElement);
-const buttons = [part("use", HTMLButtonElement), part("test", HTMLButtonElement)];
+/** @typedef {{server: string, api_key: string}} Connection */
+
+const serverInput = getElement("server", HTMLInputElement);
+const keyInput = getElement("key", HTMLInputElement);
+const buttons = [getElement("use", HTMLButtonElement), getElement("test", HTMLButtonElement)];
+/** @type {Connection} */
 let saved = { server: "", api_key: "" };
 
-/** @param {import("../messages.js").Status} status */
+/** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings }) {
   if (settings.server === saved.server && settings.api_key === saved.api_key) return;
   saved = { server: settings.server, api_key: settings.api_key };
-  server.value = saved.server;
-  key.value = saved.api_key;
+  serverInput.value = saved.server;
+  keyInput.value = saved.api_key;
 }
 
 /**
- * Runs `work` with what was typed in, if the address makes sense and the browser gives leave to reach it. Must
- * begin in the writer's own click.
+ * Run `work` with what was entered, if the address is valid and the browser grants permission to reach it. Must be
+ * called in the writer's own click.
  *
- * @param {(typed: {server: string, api_key: string}) => Promise<void>} work
+ * @param {(entered: Connection) => Promise<void>} work
  */
-async function withLeave(work) {
+async function withPermission(work) {
   for (const button of buttons) button.disabled = true;
   try {
-    const typed = { server: address(server.value), api_key: key.value.trim() };
-    if (await browser.permissions.request(leaveFor(typed.server))) await work(typed);
-    else news("service-news", words("optionsServerRefused"), "bad");
+    const entered = { server: parseServerAddress(serverInput.value), api_key: keyInput.value.trim() };
+    if (await browser.permissions.request(hostPermission(entered.server))) await work(entered);
+    else showStatus("service-news", getText("optionsServerRefused"), "bad");
   } catch (error) {
-    news("service-news", messageOf(error), "bad");
+    showStatus("service-news", userMessage(error), "bad");
   } finally {
     for (const button of buttons) button.disabled = false;
   }
 }
 
-/** @param {{server: string, api_key: string}} typed */
-async function test(typed) {
-  news("service-news", words("optionsTesting"));
-  const { service, message, model, database } = await say("test", typed);
+/** @param {Connection} entered */
+async function testConnection(entered) {
+  showStatus("service-news", getText("optionsTesting"));
+  const { service, message, model, database } = await sendMessage("testService", entered);
   if (service === "ready") {
-    news("service-news", words(database === "away" ? "optionsTestedAway" : "optionsTested", model), "good");
+    const text = getText(database === "away" ? "optionsTestedAway" : "optionsTested", model);
+    showStatus("service-news", text, "good");
   } else {
-    news("service-news", message, "bad");
+    showStatus("service-news", message, "bad");
   }
 }
 
-/** @param {{server: string, api_key: string}} typed */
-async function use(typed) {
+/** @param {Connection} entered */
+async function useConnection(entered) {
   const before = saved.server;
-  await say("change", { changes: typed });
-  news("service-news", words(typed.server === before ? "optionsSaved" : "optionsServerNew"), "good");
-  // Leave to reach a server that is no longer used is given back; the own machine's is the extension's for good.
-  const { origins } = leaveFor(before);
-  const needed = [...leaveFor(typed.server).origins, ...(browser.runtime.getManifest().host_permissions ?? [])];
+  await sendMessage("changeSettings", { changes: entered });
+  showStatus("service-news", getText(entered.server === before ? "optionsSaved" : "optionsServerNew"), "good");
+  // Give up the permission for a server that is no longer used; the manifest's own stay.
+  const { origins } = hostPermission(before);
+  const needed = [...hostPermission(entered.server).origins, ...(browser.runtime.getManifest().host_permissions ?? [])];
   if (!origins.every((origin) => needed.includes(origin))) await browser.permissions.remove({ origins });
 }
 
-server.addEventListener("change", () => {
+serverInput.addEventListener("change", () => {
   // A key belongs to its server: it is not sent to another one by oversight.
-  if (server.value !== saved.server && key.value === saved.api_key) key.value = "";
+  if (serverInput.value !== saved.server && keyInput.value === saved.api_key) keyInput.value = "";
 });
-part("service-form", HTMLFormElement).addEventListener("submit", (event) => {
+getElement("service-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  void withLeave(use);
+  void withPermission(useConnection);
 });
-part("test", HTMLElement).addEventListener("click", () => void withLeave(test));
+getElement("test", HTMLElement).addEventListener("click", () => void withPermission(testConnection));

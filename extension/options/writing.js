@@ -1,45 +1,47 @@
-/** How it is written with: the pause before the service is asked, the shortcut to the chips. */
+/** The delay before the service is asked, and the keyboard shortcut to the chips. */
 
-import { DEBOUNCE } from "../background/settings.js";
-import { browser, words } from "../browser.js";
-import { news, number, part } from "../own-pages.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { getElement, showStatus } from "../shared/extension-page.js";
+import { formatNumber } from "../shared/format.js";
+import { getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
+import { DEBOUNCE_LIMITS_MS } from "../shared/settings-defaults.js";
 
-const debounce = part("debounce", HTMLInputElement);
-debounce.min = String(DEBOUNCE.least);
-debounce.max = String(DEBOUNCE.most);
+const debounce = getElement("debounce", HTMLInputElement);
+debounce.min = String(DEBOUNCE_LIMITS_MS.min);
+debounce.max = String(DEBOUNCE_LIMITS_MS.max);
 
-/** @param {import("../messages.js").Status} status */
+/** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings }) {
   debounce.value = String(settings.debounce_ms);
-  showPause();
+  showDebounce();
 }
 
-function showPause() {
-  const text = words("optionsMilliseconds", number(debounce.valueAsNumber));
-  part("quiet", HTMLElement).textContent = text;
+function showDebounce() {
+  const text = getText("optionsMilliseconds", formatNumber(debounce.valueAsNumber));
+  getElement("quiet", HTMLElement).textContent = text;
   debounce.setAttribute("aria-valuetext", text);
 }
 
-/** The key may have been changed in the browser's own settings meanwhile. */
+/** Show the shortcut as it is now: it is changed in the browser's own settings. */
 async function showShortcut() {
   const commands = await browser.commands.getAll();
   const shortcut = commands.find(({ name }) => name === "chips")?.shortcut;
-  part("shortcut", HTMLElement).textContent = shortcut || words("optionsShortcutNone");
+  getElement("shortcut", HTMLElement).textContent = shortcut || getText("optionsShortcutNone");
 }
 
-async function changeShortcut() {
-  // Only Firefox has a call for it; only Chromium has an address for it.
-  const { openShortcutSettings } = /** @type {{openShortcutSettings?: () => Promise<void>}} */ (browser.commands);
-  if (openShortcutSettings) await openShortcutSettings();
+async function openShortcutSettings() {
+  // Only Firefox has a method for it, and only Chromium has an address for it.
+  const { openShortcutSettings: open } = /** @type {{openShortcutSettings?: () => Promise<void>}} */ (browser.commands);
+  if (open) await open();
   else await browser.tabs.create({ url: "chrome://extensions/shortcuts" });
 }
 
-debounce.addEventListener("input", showPause);
+debounce.addEventListener("input", showDebounce);
 debounce.addEventListener("change", async () => {
-  await say("change", { changes: { debounce_ms: debounce.valueAsNumber } });
-  news("writing-news", words("optionsSaved"), "good");
+  await sendMessage("changeSettings", { changes: { debounce_ms: debounce.valueAsNumber } });
+  showStatus("writing-news", getText("optionsSaved"), "good");
 });
-part("change-shortcut", HTMLElement).addEventListener("click", () => void changeShortcut());
+getElement("change-shortcut", HTMLElement).addEventListener("click", () => void openShortcutSettings());
 addEventListener("focus", () => void showShortcut());
 void showShortcut();

@@ -1,126 +1,129 @@
-/** The popup: on or off here, a pause, how the service is, what waits, and the writer's own acceptance. */
+/** The popup: the switch for this site, a pause, the state of the service, what waits, and the writer's own figures. */
 
-import { browser, counted, words } from "../browser.js";
-import { clock, leaveFor, localise, number, onChange, openWhen, part, percent } from "../own-pages.js";
-import { say } from "../say.js";
+import { browser } from "../shared/browser.js";
+import { getElement, localizePage, onStorageChange, showPageWhen } from "../shared/extension-page.js";
+import { formatNumber, formatPercent, formatTime } from "../shared/format.js";
+import { getPluralText, getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
+import { hostPermission } from "../shared/server-address.js";
 
-/** @typedef {import("../messages.js").Health} Health */
-/** @typedef {import("../messages.js").Settings} Settings */
-/** @typedef {import("../messages.js").Tally} Tally */
-/** @typedef {import("../messages.js").TabState} TabState */
+/** @typedef {import("../shared/protocol.js").Health} Health */
+/** @typedef {import("../shared/protocol.js").Settings} Settings */
+/** @typedef {import("../shared/protocol.js").Stats} Stats */
+/** @typedef {import("../shared/protocol.js").TabState} TabState */
 
 const HOUR_MS = 60 * 60_000;
 
-const siteOn = part("site-on", HTMLInputElement);
-const flush = part("flush", HTMLButtonElement);
-const tab = await activeTab();
+const siteSwitch = getElement("site-on", HTMLInputElement);
+const flushButton = getElement("flush", HTMLButtonElement);
+const tab = await getTabState();
 
-/** The page under the popup; null where none is to ask on. @returns {Promise<TabState | null>} */
-async function activeTab() {
+/** Return the state of the active tab; null where no question can be written. @returns {Promise<TabState | null>} */
+async function getTabState() {
   const [active] = await browser.tabs.query({ active: true, currentWindow: true });
   try {
-    return (await browser.tabs.sendMessage(active?.id ?? -1, { type: "describe" })) ?? null;
+    return (await browser.tabs.sendMessage(active?.id ?? -1, { type: "getTabState" })) ?? null;
   } catch {
     return null;
   }
 }
 
 async function show() {
-  const { settings, waiting, tally } = await say("status", {});
-  part("unasked", HTMLElement).hidden = settings.drafts;
-  part("asked", HTMLElement).hidden = !settings.drafts;
-  part("here", HTMLElement).hidden = !settings.drafts || !tab;
-  part("unknown", HTMLElement).hidden = tab?.page !== null;
+  const { settings, waiting, stats } = await sendMessage("getStatus", {});
+  getElement("unasked", HTMLElement).hidden = settings.drafts;
+  getElement("asked", HTMLElement).hidden = !settings.drafts;
+  getElement("here", HTMLElement).hidden = !settings.drafts || !tab;
+  getElement("unknown", HTMLElement).hidden = tab?.page !== null;
   if (tab) {
-    part("site", HTMLElement).textContent = tab.site;
-    siteOn.checked = !settings.sites_off.includes(tab.site);
+    getElement("site", HTMLElement).textContent = tab.site;
+    siteSwitch.checked = !settings.sites_off.includes(tab.site);
   }
   showPause(settings.paused_until);
-  part("waiting", HTMLElement).textContent = number(waiting);
-  flush.hidden = waiting === 0;
-  showOwn(tally, settings.counts);
+  getElement("waiting", HTMLElement).textContent = formatNumber(waiting);
+  flushButton.hidden = waiting === 0;
+  showStats(stats, settings.counts);
 }
 
 /** @param {Settings["paused_until"]} until */
 function showPause(until) {
   const paused = until === null || until > Date.now();
-  for (const id of ["hour", "rest"]) part(id, HTMLElement).hidden = paused;
-  part("resume", HTMLElement).hidden = !paused;
-  part("pause", HTMLElement).textContent = !paused
-    ? words("popupPause")
+  for (const id of ["hour", "rest"]) getElement(id, HTMLElement).hidden = paused;
+  getElement("resume", HTMLElement).hidden = !paused;
+  getElement("pause", HTMLElement).textContent = !paused
+    ? getText("popupPause")
     : until === null
-      ? words("popupPaused")
-      : words("popupPausedUntil", clock(until));
+      ? getText("popupPaused")
+      : getText("popupPausedUntil", formatTime(until));
 }
 
-/** @param {Tally} tally @param {boolean} counts  whether anything is counted at all */
-function showOwn({ viewed, accepted, dismissed, posted, kept }, counts) {
-  const seen = viewed > 0;
-  part("percent", HTMLElement).textContent = seen ? percent(accepted, viewed) : "";
-  part("taken", HTMLElement).textContent = seen
-    ? counted("popupTaken", viewed, number(accepted))
-    : words(counts ? "popupNoneYet" : "popupNotCounted");
-  const rest = [
-    dismissed > 0 ? words("popupDismissed", number(dismissed)) : "",
-    posted > 0 ? words("popupKept", number(kept), number(posted)) : "",
+/** @param {Stats} stats @param {boolean} counts  whether anything is counted at all */
+function showStats({ viewed, accepted, dismissed, posted, kept }, counts) {
+  const any = viewed > 0;
+  getElement("percent", HTMLElement).textContent = any ? formatPercent(accepted, viewed) : "";
+  getElement("taken", HTMLElement).textContent = any
+    ? getPluralText("popupTaken", viewed, formatNumber(accepted))
+    : getText(counts ? "popupNoneYet" : "popupNotCounted");
+  const sentences = [
+    dismissed > 0 ? getText("popupDismissed", formatNumber(dismissed)) : "",
+    posted > 0 ? getText("popupKept", formatNumber(kept), formatNumber(posted)) : "",
   ];
-  part("rest-of-it", HTMLElement).textContent = rest.filter((text) => text !== "").join(" ");
+  getElement("rest-of-it", HTMLElement).textContent = sentences.filter((sentence) => sentence !== "").join(" ");
 }
 
-async function check() {
-  const health = await say("check", {});
-  const service = part("service", HTMLElement);
-  service.textContent = words(`popupService_${health.service}`);
-  service.className = { ready: "good", away: "bad", off: "" }[health.service];
-  const why = part("why", HTMLElement);
-  why.textContent = await more(health);
-  why.hidden = why.textContent === "";
+async function showHealth() {
+  const health = await sendMessage("checkService", {});
+  const state = getElement("service", HTMLElement);
+  state.textContent = getText(`popupService_${health.service}`);
+  state.className = { ready: "good", away: "bad", off: "" }[health.service];
+  const details = getElement("why", HTMLElement);
+  details.textContent = await healthDetails(health);
+  details.hidden = details.textContent === "";
 }
 
-/** What there is to say of the service's state. @param {Health} health @returns {Promise<string>} */
-async function more({ service, message, model, database }) {
+/** Return the sentence that explains the service's state, if any. @param {Health} health @returns {Promise<string>} */
+async function healthDetails({ service, message, model, database }) {
   if (service === "off") return "";
-  if (service === "ready") return words(database === "away" ? "popupNoDatabase" : "popupModel", model);
-  // Permissions can be taken back in the browser's own settings; the request then fails like any other.
-  const { settings } = await say("status", {});
-  return (await browser.permissions.contains(leaveFor(settings.server))) ? message : words("popupNoLeave");
+  if (service === "ready") return getText(database === "away" ? "popupNoDatabase" : "popupModel", model);
+  // Permissions can be withdrawn in the browser's own settings; the request then fails like any other.
+  const { settings } = await sendMessage("getStatus", {});
+  return (await browser.permissions.contains(hostPermission(settings.server))) ? message : getText("popupNoLeave");
 }
 
 /** @param {Partial<Settings>} changes */
-async function change(changes) {
-  await say("change", { changes });
-  await Promise.all([show(), check()]);
+async function changeSettings(changes) {
+  await sendMessage("changeSettings", { changes });
+  await Promise.all([show(), showHealth()]);
 }
 
-/** @param {Settings["paused_until"]} until @param {string} next  the button that takes the pressed one's place */
-async function pause(until, next) {
-  await change({ paused_until: until });
-  part(next, HTMLElement).focus();
+/** @param {Settings["paused_until"]} until @param {string} focusId  the button that replaces the pressed one */
+async function setPause(until, focusId) {
+  await changeSettings({ paused_until: until });
+  getElement(focusId, HTMLElement).focus();
 }
 
-localise();
-siteOn.addEventListener("change", async () => {
-  const { settings } = await say("status", {});
+localizePage();
+siteSwitch.addEventListener("change", async () => {
+  const { settings } = await sendMessage("getStatus", {});
   const others = settings.sites_off.filter((site) => site !== tab?.site);
-  await change({ sites_off: siteOn.checked || !tab ? others : [...others, tab.site] });
+  await changeSettings({ sites_off: siteSwitch.checked || !tab ? others : [...others, tab.site] });
 });
-part("hour", HTMLElement).addEventListener("click", () => pause(Date.now() + HOUR_MS, "resume"));
-part("rest", HTMLElement).addEventListener("click", () => pause(null, "resume"));
-part("resume", HTMLElement).addEventListener("click", () => pause(0, "hour"));
-flush.addEventListener("click", async () => {
-  flush.disabled = true;
-  await say("flush", {});
-  await Promise.all([show(), check()]);
-  flush.disabled = false;
+getElement("hour", HTMLElement).addEventListener("click", () => setPause(Date.now() + HOUR_MS, "resume"));
+getElement("rest", HTMLElement).addEventListener("click", () => setPause(null, "resume"));
+getElement("resume", HTMLElement).addEventListener("click", () => setPause(0, "hour"));
+flushButton.addEventListener("click", async () => {
+  flushButton.disabled = true;
+  await sendMessage("flushOutbox", {});
+  await Promise.all([show(), showHealth()]);
+  flushButton.disabled = false;
 });
-part("welcome", HTMLElement).addEventListener("click", () => {
+getElement("welcome", HTMLElement).addEventListener("click", () => {
   void browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") });
   window.close();
 });
-part("options", HTMLElement).addEventListener("click", () => {
+getElement("options", HTMLElement).addEventListener("click", () => {
   void browser.runtime.openOptionsPage();
   window.close();
 });
-onChange(() => void show());
-await openWhen(show());
-await check();
+onStorageChange(() => void show());
+await showPageWhen(show());
+await showHealth();

@@ -1,36 +1,39 @@
-/** What pages and the background hand each other on disk: it outlives the page, the worker and the browser. */
+/** Keys of `storage.local`, in which content scripts and the background exchange data: it outlives page and worker. */
 
-/** @typedef {import("../messages.js").ItemEvent} ItemEvent */
+/** @typedef {import("./protocol.js").ItemEvent} ItemEvent */
 
 /**
- * Keys of events that the background has not numbered yet begin with this. Behind it: when the page was opened,
- * an id of the page, the event's place among the page's events; so the keys' order is that of the events.
+ * Prefix of the keys of events that the background has not numbered yet. Behind it: when the page was opened, an id
+ * of the page, and the event's position among the page's events; so the keys sort as the events happened.
  */
-export const TOLD = "told.";
+export const EVENT_PREFIX = "told.";
 
 /**
- * Keys of what a page holds back until the site has settled it begin with this; behind it as behind `TOLD`, without a
- * place. It is told if the page is gone before.
+ * Prefix of the keys of events that a page holds back until the site has settled them; then as behind `EVENT_PREFIX`,
+ * without a position. They count if the page is gone before.
  */
-export const HELD = "held.";
+export const HELD_EVENTS_PREFIX = "held.";
 
-/** Keys of questions that were submitted, and may yet be kept back by the page, begin with this; then the draft's id. */
-export const POSTING = "posting.";
+/** Prefix of the keys of submitted questions, which the page may yet refuse; then the draft's id. */
+export const SUBMISSION_PREFIX = "posting.";
 
 /**
- * What the background says to pages without being started: whether drafts may be sent. Only a hint; the background
- * itself goes by the settings, which no page can reach.
+ * Whether drafts may be sent, for content scripts that must not start the background for it. Only a hint: the
+ * background goes by the settings, which no page can reach.
  */
-export const AGREED = "agreed";
+export const DRAFTS_ALLOWED = "agreed";
+
+/** The BroadcastChannel on which the extension's own pages hear that the background has stored something. */
+export const STORAGE_CHANNEL = "tagalong.changes";
 
 /**
- * @typedef {object} HeldBack  what is kept under such a key
+ * @typedef {object} HeldEvents  the value under a key with `HELD_EVENTS_PREFIX`
  * @property {number} at  ms since the epoch of the last change
  * @property {unknown[]} events
  */
 
 /**
- * @typedef {object} Posting  what is kept under such a key
+ * @typedef {object} Submission  the value under a key with `SUBMISSION_PREFIX`
  * @property {string} submitted  ISO 8601
  * @property {string[]} tags
  * @property {string} site

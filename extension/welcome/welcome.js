@@ -1,28 +1,30 @@
-/** The page at install: says what would be sent, and asks. Nothing is sent before this page has a yes. */
+/** The page that opens at install: shows what would be sent, and asks for the consents. Nothing is sent before. */
 
-import { suggestionRequest } from "../background/api.js";
-import { DEFAULTS, ownMachine } from "../background/settings.js";
-import { words } from "../browser.js";
-import { consent, localise, news, openWhen, part, sayKept } from "../own-pages.js";
-import { say } from "../say.js";
+import { saveConsents, showConsentsSaved } from "../shared/consent-form.js";
+import { getElement, localizePage, showPageWhen, showStatus } from "../shared/extension-page.js";
+import { getText } from "../shared/i18n.js";
+import { sendMessage } from "../shared/messaging.js";
+import { isLocalServer } from "../shared/server-address.js";
+import { DEFAULT_SETTINGS } from "../shared/settings-defaults.js";
+import { buildSuggestionRequest } from "../shared/suggestion-request.js";
 
-/** @typedef {import("../messages.js").Draft} Draft */
-/** @typedef {import("../messages.js").ItemEvent} ItemEvent */
-/** @typedef {import("../messages.js").Settings} Settings */
+/** @typedef {import("../shared/protocol.js").Draft} Draft */
+/** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
+/** @typedef {import("../shared/protocol.js").Settings} Settings */
 /** @typedef {import("../background/outbox.js").PostedEvent} PostedEvent */
 
-/** The ids of the examples: random like the real ones, and nobody's. */
-const INSTALL = "5f0c2a86-2f0b-4d3e-9d5f-6a0a3c1b7e21";
-const DRAFT = "c9a4e0d2-71c3-4c5b-8a8e-0f6d2b94e7a5";
-const SUGGESTION = "0b8f6e14-95d7-4f0c-b0b2-d1a2c3e4f506";
-const [FIRST, SECOND, THIRD] = [
+/** Ids of the examples: random like real ones, and nobody's. */
+const INSTALL_ID = "5f0c2a86-2f0b-4d3e-9d5f-6a0a3c1b7e21";
+const DRAFT_ID = "c9a4e0d2-71c3-4c5b-8a8e-0f6d2b94e7a5";
+const SUGGESTION_ID = "0b8f6e14-95d7-4f0c-b0b2-d1a2c3e4f506";
+const [VIEWED_ID, ACCEPTED_ID, POSTED_ID] = [
   "e2d1c0b9-a897-4685-9473-625140f3e2d1",
   "1a2b3c4d-5e6f-4a0b-8c1d-2e3f4a5b6c7d",
   "9b8a7c6d-5e4f-4d3c-ab2a-19080f7e6d5c",
 ];
 
 /** @type {Draft} */
-const SAMPLE = {
+const SAMPLE_DRAFT = {
   kind: "ask",
   page: "classic",
   site: "stackoverflow.com",
@@ -32,59 +34,59 @@ const SAMPLE = {
   chosen_tags: ["python"],
 };
 
-const OF_ITEM = { draft_id: DRAFT, suggestion_id: SUGGESTION, tag: "pandas" };
+const SAMPLE_ITEM = { draft_id: DRAFT_ID, suggestion_id: SUGGESTION_ID, tag: "pandas" };
 
 /** @type {((ItemEvent | PostedEvent) & {sequence: number})[]} */
-const EVENTS = [
-  { id: FIRST, sequence: 1, occurred_at: "2026-03-02T09:14:05.120Z", kind: "viewed", ...OF_ITEM, position: 1 },
-  { id: SECOND, sequence: 2, occurred_at: "2026-03-02T09:14:09.480Z", kind: "accepted", ...OF_ITEM },
+const SAMPLE_EVENTS = [
+  { id: VIEWED_ID, sequence: 1, occurred_at: "2026-03-02T09:14:05.120Z", kind: "viewed", ...SAMPLE_ITEM, position: 1 },
+  { id: ACCEPTED_ID, sequence: 2, occurred_at: "2026-03-02T09:14:09.480Z", kind: "accepted", ...SAMPLE_ITEM },
   {
-    id: THIRD,
+    id: POSTED_ID,
     sequence: 3,
     occurred_at: "2026-03-02T09:20:31.007Z",
     kind: "posted",
-    draft_id: DRAFT,
+    draft_id: DRAFT_ID,
     tags: ["python", "pandas"],
     question_id: 79000001,
     site: "stackoverflow.com",
   },
 ];
 
-const drafts = part("drafts", HTMLInputElement);
-const counts = part("counts", HTMLInputElement);
-const how = part("how", HTMLElement);
-let settings = DEFAULTS;
+const drafts = getElement("drafts", HTMLInputElement);
+const counts = getElement("counts", HTMLInputElement);
+const serviceHelp = getElement("how", HTMLElement);
+let settings = DEFAULT_SETTINGS;
 
-/** Shows the requests as they would be sent under the consents chosen now. */
+/** Show the requests as they would be sent with the switches as they are. */
 function showExamples() {
-  const chosen = { ...settings, install_id: settings.install_id ?? INSTALL, counts: counts.checked };
-  const draft = JSON.stringify(suggestionRequest(chosen, DRAFT, SAMPLE), null, 2);
-  part("drafts-example", HTMLElement).textContent = request("suggestions", draft);
-  const head = `"install_id": "${chosen.install_id}",\n  "sent_at": "2026-03-02T09:20:31.050Z"`;
-  const events = EVENTS.map((event) => `    ${JSON.stringify(event)}`).join(",\n");
-  part("counts-example", HTMLElement).textContent = request("events", `{\n  ${head},\n  "events": [\n${events}\n  ]\n}`);
+  const examples = { ...settings, install_id: settings.install_id ?? INSTALL_ID, counts: counts.checked };
+  const draft = JSON.stringify(buildSuggestionRequest(examples, DRAFT_ID, SAMPLE_DRAFT), null, 2);
+  getElement("drafts-example", HTMLElement).textContent = formatRequest("suggestions", draft);
+  const head = `"install_id": "${examples.install_id}",\n  "sent_at": "2026-03-02T09:20:31.050Z"`;
+  const events = SAMPLE_EVENTS.map((event) => `    ${JSON.stringify(event)}`).join(",\n");
+  getElement("counts-example", HTMLElement).textContent = formatRequest("events", `{\n  ${head},\n  "events": [\n${events}\n  ]\n}`);
 }
 
-/** @param {"suggestions" | "events"} what @param {string} body */
-function request(what, body) {
+/** @param {"suggestions" | "events"} resource @param {string} body */
+function formatRequest(resource, body) {
   const key = settings.api_key ? ["Authorization: Bearer …"] : [];
-  return [`POST ${settings.server}/api/v1/${what}`, ...key, "", body].join("\n");
+  return [`POST ${settings.server}/api/v1/${resource}`, ...key, "", body].join("\n");
 }
 
 async function show() {
-  ({ settings } = await say("status", {}));
+  ({ settings } = await sendMessage("getStatus", {}));
   drafts.checked = settings.drafts;
   counts.checked = settings.counts;
   counts.disabled = !settings.drafts;
-  part("where", HTMLElement).textContent = settings.server;
-  part("whose", HTMLElement).textContent = words(ownMachine(settings.server) ? "consentOwn" : "consentOther");
+  getElement("where", HTMLElement).textContent = settings.server;
+  getElement("whose", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "consentOwn" : "consentOther");
   showExamples();
 }
 
-localise();
-part("sample-title", HTMLElement).textContent = SAMPLE.title;
-part("sample-body", HTMLElement).textContent = SAMPLE.body;
-part("sample-tags", HTMLElement).textContent = SAMPLE.chosen_tags.join(" ");
+localizePage();
+getElement("sample-title", HTMLElement).textContent = SAMPLE_DRAFT.title;
+getElement("sample-body", HTMLElement).textContent = SAMPLE_DRAFT.body;
+getElement("sample-tags", HTMLElement).textContent = SAMPLE_DRAFT.chosen_tags.join(" ");
 drafts.addEventListener("change", () => {
   counts.disabled = !drafts.checked;
   counts.checked &&= drafts.checked;
@@ -92,23 +94,23 @@ drafts.addEventListener("change", () => {
 });
 counts.addEventListener("change", showExamples);
 
-/** Says what was kept; and, while no service answers, how to get one. */
-async function tellKept() {
-  const missing = await sayKept("news", settings, { yes: "welcomeYes", no: "welcomeNo" });
-  how.hidden = !missing;
-  part("how-text", HTMLElement).textContent = words(ownMachine(settings.server) ? "welcomeHowOwn" : "welcomeHowOther");
+/** Show what was saved and, while no service answers, how to start one. */
+async function showSaved() {
+  const missing = await showConsentsSaved("news", settings, { on: "welcomeYes", off: "welcomeNo" });
+  serviceHelp.hidden = !missing;
+  getElement("how-text", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "welcomeHowOwn" : "welcomeHowOther");
 }
 
-// Come back to once a service was started.
-addEventListener("focus", () => how.hidden || void tellKept());
-part("form", HTMLFormElement).addEventListener("submit", async (event) => {
+// The writer may have started the service and come back.
+addEventListener("focus", () => serviceHelp.hidden || void showSaved());
+getElement("form", HTMLFormElement).addEventListener("submit", async (event) => {
   event.preventDefault();
-  const kept = await consent(drafts.checked, counts.checked);
-  part("ask", HTMLElement).hidden = !kept?.drafts;
-  settings = kept ?? settings;
-  if (kept === null) news("news", words("welcomeNotKept"), "bad");
-  else void tellKept();
-  // Enter in a switch saves as well: what comes next is here, not where the switch is.
-  part("news", HTMLElement).focus({ preventScroll: true });
+  const saved = await saveConsents(drafts.checked, counts.checked);
+  getElement("ask", HTMLElement).hidden = !saved?.drafts;
+  settings = saved ?? settings;
+  if (saved === null) showStatus("news", getText("welcomeNotKept"), "bad");
+  else void showSaved();
+  // Enter in a switch saves as well: focus goes to the result.
+  getElement("news", HTMLElement).focus({ preventScroll: true });
 });
-await openWhen(show());
+await showPageWhen(show());

@@ -138,8 +138,8 @@ def back_room(context: BrowserContext) -> Page:
 def stored(context: BrowserContext, key: str, area: str = "") -> Any:
     """What the extension keeps under a key, in IndexedDB or in an ``area`` of ``chrome.storage``; None if nothing."""
     find = """async ([area, key]) => {
-        const kept = await import(chrome.runtime.getURL("background/storage.js"));
-        return (await (area ? chrome.storage[area] : kept).get(key))[key];
+        const storage = await import(chrome.runtime.getURL("background/storage.js"));
+        return (await (area ? chrome.storage[area] : storage).get(key))[key];
     }"""
     return back_room(context).evaluate(find, [area, key])
 
@@ -147,8 +147,9 @@ def stored(context: BrowserContext, key: str, area: str = "") -> Any:
 def store(context: BrowserContext, **values: Any) -> None:
     """Puts values where the extension keeps them; pages hear of them as of a changed setting."""
     put = """async (values) => {
-        const kept = await import(chrome.runtime.getURL("background/storage.js"));
-        await kept.alone(() => kept.set(values));
+        const storage = await import(chrome.runtime.getURL("background/storage.js"));
+        const { withStorageLock } = await import(chrome.runtime.getURL("background/lock.js"));
+        await withStorageLock(() => storage.set(values));
     }"""
     back_room(context).evaluate(put, values)
     if "settings" in values:
@@ -158,9 +159,9 @@ def store(context: BrowserContext, **values: Any) -> None:
 def settle(context: BrowserContext) -> None:
     """Gives pages the scripts that are agreed to, and tells open ones, as after a change of the settings."""
     follow = """async () => {
-        const pages = await import(chrome.runtime.getURL("background/pages.js"));
-        await pages.register();
-        await pages.tell("settings", {});
+        const scripts = await import(chrome.runtime.getURL("background/content-scripts.js"));
+        await scripts.updateContentScripts();
+        await scripts.broadcast("settingsChanged", {});
     }"""
     back_room(context).evaluate(follow)
 
@@ -199,13 +200,14 @@ def renew(context: BrowserContext, settings: dict[str, Any]) -> None:
     # drops it, and what it has at hand it finishes before it answers and gives its lock away.
     room.evaluate(
         """async (settings) => {
-            const kept = await import(chrome.runtime.getURL("background/storage.js"));
-            await kept.set({ settings: {} });
-            await chrome.runtime.sendMessage({ type: "hello", entered: false });
-            await kept.alone(async () => {
+            const storage = await import(chrome.runtime.getURL("background/storage.js"));
+            const { withStorageLock } = await import(chrome.runtime.getURL("background/lock.js"));
+            await storage.set({ settings: {} });
+            await chrome.runtime.sendMessage({ type: "getPageSettings", entered: false });
+            await withStorageLock(async () => {
                 await Promise.all([chrome.storage.local.clear(), chrome.storage.session.clear()]);
-                await Promise.all([chrome.alarms.clearAll(), kept.clear()]);
-                await kept.set({ settings });
+                await Promise.all([chrome.alarms.clearAll(), storage.clear()]);
+                await storage.set({ settings });
             });
         }""",
         settings,

@@ -249,7 +249,7 @@ def test_b3_undo_of_never_goes_when_the_list_is_changed_elsewhere(written: Page,
     chip(written, "python").hover()
     button(written, "Never suggest it").click()
     expect(button(written, "Undo")).to_be_visible()
-    back_room(consented).evaluate("chrome.runtime.sendMessage({type: 'never', tag: 'python', on: false})")
+    back_room(consented).evaluate("chrome.runtime.sendMessage({type: 'setTagBlocked', tag: 'python', blocked: false})")
     expect(button(written, "Undo")).to_be_hidden()
     expect(look(written, "python")).to_have_attribute("data-look", "dismissed")
 

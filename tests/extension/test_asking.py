@@ -189,16 +189,16 @@ BAD_ANSWERS = {
 def let_in(context: BrowserContext, function: str, *arguments: Any) -> bool:
     """Whether the extension takes what the service answered."""
     call = """async ([name, values]) => {
-        const answers = await import(chrome.runtime.getURL("background/answers.js"));
-        return Boolean(answers[name](...values));
+        const responses = await import(chrome.runtime.getURL("background/api-responses.js"));
+        return Boolean(responses[name](...values));
     }"""
     return bool(back_room(context).evaluate(call, [function, arguments]))
 
 
 def test_b24_only_answers_that_keep_the_contract_are_let_in(new_install: BrowserContext) -> None:
-    taken = {name for name, given in GOOD_ANSWERS.items() if let_in(new_install, "readSuggestions", given)}
+    taken = {name for name, given in GOOD_ANSWERS.items() if let_in(new_install, "parseSuggestions", given)}
     assert taken == set(GOOD_ANSWERS)
-    assert [name for name, given in BAD_ANSWERS.items() if let_in(new_install, "readSuggestions", given)] == []
+    assert [name for name, given in BAD_ANSWERS.items() if let_in(new_install, "parseSuggestions", given)] == []
 
 
 @pytest.mark.parametrize("name", ["3000 tags", "space", "score of 99"])
@@ -220,7 +220,7 @@ def test_b24_a_receipt_accounts_for_what_was_sent_and_nothing_else(new_install: 
     sent = [{"id": str(uuid.uuid4())} for _ in range(3)]
     refusal = {"id": sent[0]["id"], "reason": "no such suggestion"}
     for good in ({"new": 3, "known": 0, "refused": []}, {"new": 1, "known": 1, "refused": [refusal]}):
-        assert let_in(new_install, "accountsFor", good, sent), good
+        assert let_in(new_install, "accountsForEvents", good, sent), good
     for bad in (
         None,
         {"new": 2, "known": 0, "refused": []},
@@ -232,11 +232,11 @@ def test_b24_a_receipt_accounts_for_what_was_sent_and_nothing_else(new_install: 
         {"new": 2, "known": 0, "refused": ["all"]},
         {"new": 0, "known": 0, "refused": 3},
     ):
-        assert not let_in(new_install, "accountsFor", bad, sent), bad
+        assert not let_in(new_install, "accountsForEvents", bad, sent), bad
 
 
 def test_b24_health_is_what_the_contract_says(new_install: BrowserContext) -> None:
     good = {"status": "ready", "model": "light-00000000", "database": "present"}
-    assert let_in(new_install, "readHealth", good)
+    assert let_in(new_install, "parseHealth", good)
     for change in ({"model": ""}, {"model": "m" * 5000}, {"model": 7}, {"database": "gone"}, {"database": None}):
-        assert not let_in(new_install, "readHealth", {**good, **change}), change
+        assert not let_in(new_install, "parseHealth", {**good, **change}), change

@@ -106,7 +106,7 @@ def test_a_web_page_cannot_change_consent(new_install: BrowserContext) -> None:
     """The background takes settings from the extension's own pages only."""
     page = ask_page(new_install)
     expect(page.locator("#title")).to_be_visible()
-    said = 'chrome.runtime.sendMessage({type: "change", changes: {drafts: true}}).then(JSON.stringify, String)'
+    said = 'chrome.runtime.sendMessage({type: "changeSettings", changes: {drafts: true}}).then(JSON.stringify, String)'
     assert "drafts" not in str(isolated(page, said))
     assert "drafts" not in (stored(new_install, "settings") or {})
 

@@ -14,7 +14,9 @@ from tests.extension.recording_server import RecordingServer
 
 SHADOW = "document.querySelector('[data-tagalong]')?.shadowRoot"
 TAGS = f"[...({SHADOW}?.querySelectorAll('.chip') ?? [])].map((chip) => chip.dataset.tag)"
-SETTINGS = "import('/background/storage.js').then((kept) => kept.get('settings')).then(({ settings }) => settings)"
+SETTINGS = (
+    "import('/background/storage.js').then((storage) => storage.get('settings')).then(({ settings }) => settings)"
+)
 KINDS = "browser.permissions.getAll().then(({ data_collection }) => data_collection.toSorted())"
 
 
@@ -25,9 +27,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store(browser: firefox.Firefox, own: str, settings: dict[str, Any]) -> None:
     """Keeps settings as the extension does; pages get the scripts that are agreed to."""
-    put = f"import('/background/storage.js').then((kept) => kept.set({{settings: {json.dumps(settings)}}}))"
+    put = f"import('/background/storage.js').then((storage) => storage.set({{settings: {json.dumps(settings)}}}))"
     browser.evaluate(own, put)
-    browser.evaluate(own, "import('/background/pages.js').then((pages) => pages.register())")
+    browser.evaluate(own, "import('/background/content-scripts.js').then((scripts) => scripts.updateContentScripts())")
 
 
 def use_server(browser: firefox.Firefox, own: str, url: str) -> None:

@@ -66,7 +66,7 @@ def ids_sent(service: RecordingServer) -> set[str]:
 def send_now(context: BrowserContext) -> None:
     """As the popup's button does."""
     room = back_room(context)
-    room.evaluate("chrome.runtime.sendMessage({type: 'flush'})")
+    room.evaluate("chrome.runtime.sendMessage({type: 'flushOutbox'})")
 
 
 def test_events_go_out_as_the_contract_says(consented: BrowserContext, service: RecordingServer) -> None:
@@ -298,7 +298,7 @@ def test_without_its_key_the_service_gets_the_events_later(consented: BrowserCon
     act(page)
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
     room = back_room(consented)
-    room.evaluate("chrome.runtime.sendMessage({type: 'change', changes: {api_key: ' open sesame '}})")
+    room.evaluate("chrome.runtime.sendMessage({type: 'changeSettings', changes: {api_key: ' open sesame '}})")
     send_now(consented)
     assert_all_arrived(service)
 
@@ -456,7 +456,7 @@ def test_messages_at_once_get_numbers_without_gaps_or_doubles(
     room.evaluate(
         """(events) => Promise.all(events.map(async (event, number) => {
             await chrome.storage.local.set({[`told.${number % 3}.${number}`]: event});
-            await chrome.runtime.sendMessage({type: "told"});
+            await chrome.runtime.sendMessage({type: "eventsStored"});
         }))""",
         [sent, *fresh],
     )

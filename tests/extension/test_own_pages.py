@@ -212,7 +212,8 @@ def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
     expect_chips(page)
     popup = own_page(consented, POPUP)
     until = int(time.time() * 1000) + 1500
-    popup.evaluate("changes => chrome.runtime.sendMessage({ type: 'change', changes })", {"paused_until": until})
+    change = "(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})"
+    popup.evaluate(change, {"paused_until": until})
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     expect_chips(page)
     expect(popup.get_by_role("button", name="For an hour")).to_be_visible()
@@ -241,21 +242,21 @@ def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None
     page = own_page(consented, "icons/icon.svg")
     told = page.evaluate(
         """async () => {
-            const { EMPTY, withLife, withPosted } = await import("/background/tally.js");
+            const { NO_STATS, addItemChange, addPostedDraft } = await import("/background/stats.js");
             const [seen, items] = [{ accepted: false, ever: false, dismissed: false }, {}];
-            let tally = EMPTY;
+            let stats = NO_STATS;
             const live = (tag, change) => {
                 const after = { ...(items[tag] ?? seen), ...change };
-                tally = withLife(tally, items[tag], after);
+                stats = addItemChange(stats, items[tag], after);
                 items[tag] = after;
             };
             for (const tag of ["python", "pandas", "merge", "dataframe"]) live(tag, {});
             for (const tag of ["pandas", "merge"]) live(tag, { accepted: true, ever: true });
             live("merge", { accepted: false });
             live("dataframe", { dismissed: true });
-            const before = tally.dismissed;
+            const before = stats.dismissed;
             live("dataframe", { dismissed: false });
-            return [before, withPosted(tally, items, ["python", "pandas", "join"])];
+            return [before, addPostedDraft(stats, items, ["python", "pandas", "join"])];
         }"""
     )
     assert told == [1, {"viewed": 4, "accepted": 2, "dismissed": 0, "posted": 4, "kept": 1}]
@@ -453,7 +454,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
     expect(page.locator("#install")).to_have_text("none until you say yes")
     expect(ask.locator("[data-tagalong]")).to_have_count(0)
     # What was on its way from the page may leave an empty outbox behind, and settings without a yes.
-    left = page.evaluate("import('/background/storage.js').then((kept) => kept.get())")
+    left = page.evaluate("import('/background/storage.js').then((storage) => storage.get())")
     assert left.keys() <= {"outbox", "settings"}
     assert left.get("outbox", {}).get("events", []) == []
     assert not any(
@@ -528,7 +529,7 @@ def test_they_speak_french(french: BrowserContext, service: RecordingServer) -> 
         page = in_state(french, service.url, state)
         assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
         expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
-        assert page.evaluate("[...document.querySelectorAll('[data-words]')].every((part) => part.textContent)")
+        assert page.evaluate("[...document.querySelectorAll('[data-i18n]')].every((part) => part.textContent)")
         page.set_viewport_size({"width": 320, "height": 700})
         assert cut_off(page) == []
         page.close()

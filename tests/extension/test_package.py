@@ -79,8 +79,8 @@ def test_the_content_script_is_small(generation: str) -> None:
 
 def test_all_a_content_script_loads_is_open_to_its_pages_and_nothing_else() -> None:
     (opened,) = MANIFEST["web_accessible_resources"]
-    loaded = loaded_with("content/ask-page.js") | loaded_with("content/controller.js")
-    outside = {file for file in loaded if not file.startswith("content/")}
+    content = [str(file.relative_to(EXTENSION)) for file in SCRIPTS if file.is_relative_to(EXTENSION / "content")]
+    outside = {file for script in content for file in loaded_with(script) if not file.startswith("content/")}
     assert set(opened["resources"]) == outside | {"content/*"}
 
 
@@ -93,9 +93,9 @@ def test_only_the_api_fetches() -> None:
 
 def test_every_sentence_is_there_and_used() -> None:
     pages = "".join(file.read_text() for file in [*SCRIPTS, *EXTENSION.rglob("*.html"), EXTENSION / "manifest.json"])
-    looked_up = re.findall(r"""words\(["`]([\w@]+)[$"`]|data-words="(\w+)"|__MSG_(\w+?)__""", pages)
+    looked_up = re.findall(r"""getText\(["`]([\w@]+)[$"`]|data-i18n="(\w+)"|__MSG_(\w+?)__""", pages)
     used = {next(filter(None, found)) for found in looked_up}
-    by_number = set(re.findall(r"""counted\("(\w+)\"""", pages))
+    by_number = set(re.findall(r"""getPluralText\("(\w+)\"""", pages))
     # A sentence chosen by a state, such as `chip_${look}`.
     chosen = tuple(key for key in used if key.endswith("_")) + tuple(f"{key}_" for key in by_number)
     sentences = set(SENTENCES["en"])
@@ -122,7 +122,7 @@ def test_plurals_have_the_forms_of_their_language() -> None:
     forms = {"en": {"one", "other"}, "fr": {"one", "many", "other"}}
     assert set(forms) == set(SENTENCES)
     pages = "".join(file.read_text() for file in SCRIPTS)
-    for key in re.findall(r"""counted\("(\w+)\"""", pages):
+    for key in re.findall(r"""getPluralText\("(\w+)\"""", pages):
         for language, sentences in SENTENCES.items():
             assert {form for form in forms[language] if f"{key}_{form}" in sentences} >= {"one", "other"}, key
 

@@ -56,9 +56,8 @@ def submitted(context: BrowserContext) -> list[str]:
 
 def posted(context: BrowserContext, service: RecordingServer) -> list[int | None]:
     """Numbers of the questions that were told as posted, once all that waits is sent."""
-    assert eventually(
-        lambda: back_room(context).evaluate("chrome.runtime.sendMessage({type: 'flush'})")["answer"]["waiting"] == 0
-    )
+    flush = "chrome.runtime.sendMessage({type: 'flushOutbox'})"
+    assert eventually(lambda: back_room(context).evaluate(flush)["answer"]["waiting"] == 0)
     return [event["question_id"] for event in service.events.values() if event["kind"] == "posted"]
 
 
@@ -232,7 +231,7 @@ def test_b6_a_setting_changed_while_the_post_is_on_its_way_loses_nothing(
 
 def change(context: BrowserContext, changes: dict[str, object]) -> None:
     """As the popup and the options do."""
-    back_room(context).evaluate("(changes) => chrome.runtime.sendMessage({type: 'change', changes})", changes)
+    back_room(context).evaluate("(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})", changes)
 
 
 def test_b6_a_consent_taken_back_while_the_post_is_on_its_way_drops_it(

@@ -103,9 +103,9 @@ def test_b11_each_script_comes_and_goes_with_its_consent(fresh: BrowserContext) 
         ({"drafts": False}, set()),
         ({"drafts": True, "counts": True}, {"write", "arrived"}),
     ):
-        room.evaluate("(changes) => chrome.runtime.sendMessage({type: 'change', changes})", changes)
+        room.evaluate("(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})", changes)
         assert scripts(fresh) == expected
-    room.evaluate("chrome.runtime.sendMessage({type: 'erase', where: 'here'})")
+    room.evaluate("chrome.runtime.sendMessage({type: 'eraseData', location: 'here'})")
     assert scripts(fresh) == set()
 
 
@@ -185,7 +185,11 @@ def test_b25_a_content_script_reads_neither_key_nor_install_nor_consent(page: Pa
         .then(JSON.stringify)"""
     seen = isolated(page, read)
     seen += isolated(page, "indexedDB.databases().then((all) => JSON.stringify(all))")
-    for message in ({"type": "hello", "entered": False}, {"type": "status"}, {"type": "export", "where": "here"}):
+    for message in (
+        {"type": "getPageSettings", "entered": False},
+        {"type": "getStatus"},
+        {"type": "exportData", "location": "here"},
+    ):
         seen += said(page, message)
     for secret in (KEY, settings["install_id"], settings["server"], '"counts"'):
         assert secret not in seen
@@ -196,12 +200,12 @@ def test_b25_a_content_script_changes_no_setting(page: Page, service: RecordingS
     evil = {**settings, "server": "http://127.0.0.1:9", "api_key": "", "counts": False}
     isolated(page, f"chrome.storage.local.set({json.dumps({'settings': evil})})")
     for message in (
-        {"type": "change", "changes": {"server": evil["server"]}},
-        {"type": "test", "server": evil["server"], "api_key": ""},
-        {"type": "erase", "where": "here"},
-        {"type": "erase", "where": "service"},
-        {"type": "flush"},
-        {"type": "check"},
+        {"type": "changeSettings", "changes": {"server": evil["server"]}},
+        {"type": "testService", "server": evil["server"], "api_key": ""},
+        {"type": "eraseData", "location": "here"},
+        {"type": "eraseData", "location": "service"},
+        {"type": "flushOutbox"},
+        {"type": "checkService"},
     ):
         assert "answer" not in said(page, message), message
     kill_worker(context)
@@ -215,18 +219,18 @@ def test_b25_a_content_script_changes_no_setting(page: Page, service: RecordingS
 
 
 BAD_MESSAGES = [
-    {"type": "hello"},
-    {"type": "hello", "entered": "yes"},
-    {"type": "open", "title": 7, "kind": "ask", "reloaded": False},
-    {"type": "open", "title": "x" * 301, "kind": "ask", "reloaded": False},
-    {"type": "open", "title": TITLE, "kind": "demo", "reloaded": False},
-    {"type": "arrived", "question_id": "4711", "from": "/questions/ask"},
-    {"type": "arrived", "question_id": -1, "from": "/questions/ask"},
-    {"type": "arrived", "question_id": 4711},
-    {"type": "never", "tag": "<b>", "on": True},
-    {"type": "never", "tag": ["csv"], "on": True},
-    {"type": "told", "unsaved": {"settings": {"drafts": False}}},
-    {"type": "told", "unsaved": {f"told.{number}": {} for number in range(1001)}},
+    {"type": "getPageSettings"},
+    {"type": "getPageSettings", "entered": "yes"},
+    {"type": "openDraft", "title": 7, "kind": "ask", "reloaded": False},
+    {"type": "openDraft", "title": "x" * 301, "kind": "ask", "reloaded": False},
+    {"type": "openDraft", "title": TITLE, "kind": "demo", "reloaded": False},
+    {"type": "questionOpened", "question_id": "4711", "from": "/questions/ask"},
+    {"type": "questionOpened", "question_id": -1, "from": "/questions/ask"},
+    {"type": "questionOpened", "question_id": 4711},
+    {"type": "setTagBlocked", "tag": "<b>", "blocked": True},
+    {"type": "setTagBlocked", "tag": ["csv"], "blocked": True},
+    {"type": "eventsStored", "unsaved": {"settings": {"drafts": False}}},
+    {"type": "eventsStored", "unsaved": {f"told.{number}": {} for number in range(1001)}},
     {"type": "constructor"},
     {"type": "__proto__"},
     {"type": None},
@@ -265,7 +269,7 @@ def test_b25_only_the_tabs_own_draft_is_asked_for_and_told_of(page: Page, servic
         "id": str(uuid.uuid4()), "occurred_at": "2026-03-02T09:14:05.120Z", "kind": "dismissed",
         "draft_id": foreign, "suggestion_id": str(uuid.uuid4()), "tag": "forged",
     }  # fmt: skip
-    said(other, {"type": "told", "unsaved": {"told.1": event}})
+    said(other, {"type": "eventsStored", "unsaved": {"told.1": event}})
     handed_over = {
         "told.2": {**event, "draft_id": str(uuid.uuid4())},
         "told.3": {**event, "draft_id": own, "tag": "x" * 5000},

@@ -67,7 +67,7 @@ def described(page: Page) -> dict[str, str | None]:
     page.bring_to_front()
     ask = """async () => {
         const tabs = await chrome.tabs.query({active: true, lastFocusedWindow: true});
-        return chrome.tabs.sendMessage(tabs[0].id, {type: "describe"});
+        return chrome.tabs.sendMessage(tabs[0].id, {type: "getTabState"});
     }"""
     return back_room(page.context).evaluate(ask)
 

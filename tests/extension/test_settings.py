@@ -12,7 +12,7 @@ from tests.extension.recording_server import RecordingServer
 
 def change(context: BrowserContext, **changes: Any) -> dict[str, Any]:
     """As the options page does; the settings after it."""
-    said = {"type": "change", "changes": changes}
+    said = {"type": "changeSettings", "changes": changes}
     answer: dict[str, Any] = back_room(context).evaluate("(said) => chrome.runtime.sendMessage(said)", said)
     return dict(answer["answer"])
 
@@ -22,7 +22,7 @@ def sound(context: BrowserContext, kept: Any) -> dict[str, Any]:
     found: dict[str, Any] = back_room(context).evaluate(
         """async (stored) => {
             const settings = await import(chrome.runtime.getURL("background/settings.js"));
-            return settings.sound(stored);
+            return settings.normalizeSettings(stored);
         }""",
         kept,
     )
@@ -123,5 +123,7 @@ def test_a_site_can_be_switched_off(consented: BrowserContext, service: Recordin
 def test_tags_never_to_show_are_a_list_without_doubles(consented: BrowserContext) -> None:
     room = back_room(consented)
     for tag, on in (("python", True), ("csv", True), ("python", True), ("csv", False)):
-        room.evaluate("(said) => chrome.runtime.sendMessage(said)", {"type": "never", "tag": tag, "on": on})
+        room.evaluate(
+            "(said) => chrome.runtime.sendMessage(said)", {"type": "setTagBlocked", "tag": tag, "blocked": on}
+        )
     assert eventually(lambda: stored(consented, "settings")["never"]) == ["python"]

@@ -205,7 +205,7 @@ def test_never_again_can_be_undone_at_once(written: Page, consented: BrowserCont
 
 
 def test_taken_off_the_list_elsewhere_a_tag_comes_back(written: Page, consented: BrowserContext) -> None:
-    change = "(never) => chrome.runtime.sendMessage({type: 'change', changes: {never}})"
+    change = "(never) => chrome.runtime.sendMessage({type: 'changeSettings', changes: {never}})"
     back_room(consented).evaluate(change, ["python", "dataframe"])
     write(written, " and more")
     expect(chips(written)).to_have_text(["pandas"])

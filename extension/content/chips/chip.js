@@ -1,6 +1,6 @@
 /** One chip: a button that takes the tag, its score, and a second button that says no. */
 
-import { words } from "../../browser.js";
+import { getText } from "../../shared/i18n.js";
 import { button, icon, make, put } from "./elements.js";
 
 /** @typedef {import("./panel.js").Chip} Chip */
@@ -48,12 +48,12 @@ export function dress(element, { tag, score, look }, full) {
   element.style.setProperty("--score", `${Math.round(score * 100)}%`);
   const replaces = full && look === "offered";
   element.toggleAttribute("data-full", replaces);
-  const label = replaces ? words("chipReplaces", tag) : words(`chip_${look}`, tag);
+  const label = replaces ? getText("chipReplaces", tag) : getText(`chip_${look}`, tag);
   if (main?.ariaLabel !== label) main?.setAttribute("aria-label", label);
   if (element.dataset["look"] === look) return;
   element.dataset["look"] = look;
   main?.setAttribute("aria-busy", String(look === "adding"));
-  side?.setAttribute("aria-label", words(`chipSide_${look}`, tag));
+  side?.setAttribute("aria-label", getText(`chipSide_${look}`, tag));
   // A chosen one shows its check, and the way back under the pointer; no chip ever changes its width.
   side?.replaceChildren(...SIGNS[look].map((path) => icon(path, 8)));
 }

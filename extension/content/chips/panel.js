@@ -1,14 +1,15 @@
 /** The chips under the tag field: draws what it is told in a shadow root, and says what the writer does. */
 
-import { browser, words } from "../../browser.js";
+import { browser } from "../../shared/browser.js";
+import { getText } from "../../shared/i18n.js";
+import { icon, make, put } from "./elements.js";
 import { createNoteLine } from "./note-line.js";
 import { createPresses } from "./presses.js";
 import { followTheme } from "./theme.js";
-import { icon, make, put } from "./elements.js";
 
-/** @typedef {import("../../messages.js").Offer} Offer */
+/** @typedef {import("../../shared/protocol.js").SuggestedTag} SuggestedTag */
 /** @typedef {"offered" | "adding" | "chosen" | "dismissed"} Look */
-/** @typedef {Offer & {look: Look, never: boolean, stays: boolean}} Chip  `stays`: not to be moved just now */
+/** @typedef {SuggestedTag & {look: Look, never: boolean, stays: boolean}} Chip  `stays`: not to be moved just now */
 /** @typedef {{label: string, run: () => void}} Step  something to do about a note */
 /** @typedef {{text: string, steps?: Step[], tag?: string, holds?: () => boolean}} Note  `tag`: of interest as long as
  *   its chip is shown; `holds`: and as long as this is true */
@@ -39,7 +40,7 @@ export function createChips(actions, made, signal) {
   const root = host.attachShadow({ mode: "open" });
   const name = make("span", "name");
   const title = make("span", "title");
-  put(title, words("chipsTitle"));
+  put(title, getText("chipsTitle"));
   name.append(icon(MARK, 12), title, make("span", "busy"));
   const presses = createPresses(root, signal);
   const noteLine = createNoteLine(presses);
@@ -128,7 +129,7 @@ export function createChips(actions, made, signal) {
   function focus() {
     if (root.activeElement) return leave();
     const target = row?.current() ?? noteLine.steps.find((step) => !noteLine.element.hidden && !step.hidden);
-    if (!target) return announce(noteLine.text() || words("chipsTitle"));
+    if (!target) return announce(noteLine.text() || getText("chipsTitle"));
     cameFrom = document.activeElement;
     // The browser may keep the shortcut's key to itself, and then does not know that it was the keyboard.
     target.focus({ focusVisible: true });
@@ -150,7 +151,7 @@ export function createChips(actions, made, signal) {
 function createHost() {
   const host = document.createElement("div");
   host.dataset["tagalong"] = "";
-  host.lang = words("language");
+  host.lang = getText("language");
   host.style.cssText = "position: absolute; visibility: hidden";
   return host;
 }

@@ -1,8 +1,8 @@
 /** The row of chips: which are there, where each of them stands, and to which the keyboard comes. */
 
-import { words } from "../../browser.js";
-import { make } from "./elements.js";
+import { getText } from "../../shared/i18n.js";
 import { createChip, dress, tagOf } from "./chip.js";
+import { make } from "./elements.js";
 import { arrange } from "./layout.js";
 
 /** @typedef {import("./panel.js").Actions} Actions */
@@ -26,7 +26,7 @@ const EXPLAINED_MS = 1000;
 export function createRow({ panel, actions, presses, made, leave, signal }) {
   const row = make("div", "row");
   row.setAttribute("role", "toolbar");
-  row.setAttribute("aria-label", words("chipsTitle"));
+  row.setAttribute("aria-label", getText("chipsTitle"));
   const root = /** @type {ShadowRoot} */ (panel.getRootNode());
   /** @type {Map<string, HTMLElement>} */
   const elements = new Map();

@@ -1,0 +1,93 @@
+/** Changes settings and consents, and does what follows from a change; ends pauses. */
+
+import { browser } from "../shared/browser.js";
+import { broadcast, updateContentScripts } from "./content-scripts.js";
+import { deleteDrafts } from "./drafts.js";
+import { withStorageLock } from "./lock.js";
+import { newOutbox, readOutbox, storeWithEviction, withoutEvents } from "./outbox.js";
+import { deleteUncollected } from "./page-events.js";
+import { applyChanges, mayCount, readSettings } from "./settings.js";
+
+/** @typedef {import("../shared/protocol.js").Settings} Settings */
+
+const PAUSE_ALARM = "pause";
+
+/**
+ * @param {(before: Settings) => Partial<Settings>} computeChanges
+ * @returns {Promise<Settings>}
+ */
+export async function changeSettings(computeChanges) {
+  const [before, after] = await withStorageLock(async () => {
+    const before = await readSettings();
+    const next = applyChanges(before, computeChanges(before));
+    if (next.install_id !== before.install_id) await startNewInstall(next);
+    else if (mayCount(next)) await storeWithEviction({ settings: next });
+    else {
+      await storeWithEviction({ settings: next, outbox: withoutEvents(await readOutbox()) });
+      await deleteUncollected();
+    }
+    return [before, next];
+  });
+  await schedulePauseEnd(after);
+  await updatePages(before, after);
+  return after;
+}
+
+/** @param {string} tag @param {boolean} blocked */
+export const setTagBlocked = (tag, blocked) =>
+  changeSettings(({ never }) => ({ never: blocked ? [...never, tag] : never.filter((other) => other !== tag) }));
+
+/**
+ * Register the allowed scripts and notify open pages. Existing chips follow a change of the blocked tags; after any
+ * other change they are shown anew.
+ *
+ * @param {Settings} before
+ * @param {Settings} after
+ */
+async function updatePages(before, after) {
+  await updateContentScripts();
+  const onlyBlockedTags = JSON.stringify({ ...before, never: [] }) === JSON.stringify({ ...after, never: [] });
+  if (onlyBlockedTags) await broadcast("blockedTagsChanged", { blocked_tags: after.never });
+  else await broadcast("settingsChanged", {});
+}
+
+/** Delete what belongs to the install of before, and store the new settings. Call inside `withStorageLock`. @param {Settings} settings */
+export async function startNewInstall(settings) {
+  await deleteDrafts();
+  await storeWithEviction({ settings, outbox: newOutbox() });
+}
+
+/**
+ * Set or clear the alarm that ends a pause: pages hear of changed settings only, so the end has to be such a change.
+ *
+ * @param {Settings} settings
+ */
+async function schedulePauseEnd({ paused_until }) {
+  if (paused_until) await browser.alarms.create(PAUSE_ALARM, { when: paused_until });
+  else await browser.alarms.clear(PAUSE_ALARM);
+}
+
+/** @param {{name: string}} alarm */
+export const isPauseAlarm = (alarm) => alarm.name === PAUSE_ALARM;
+
+/** End a pause whose time is over. */
+export async function endPause() {
+  const { paused_until } = await readSettings();
+  if (paused_until && paused_until <= Date.now()) await changeSettings(() => ({ paused_until: 0 }));
+}
+
+/** After a start: a pause may be over, and its alarm is gone with the browser. */
+export async function resumePause() {
+  await endPause();
+  await schedulePauseEnd(await readSettings());
+}
+
+/** Withdraw consents that were withdrawn in Firefox itself, perhaps while the extension was not running. */
+export async function syncBrowserConsents() {
+  const { data_collection: kinds } = /** @type {{data_collection?: string[]}} */ (await browser.permissions.getAll());
+  if (!kinds) return;
+  const { drafts, counts } = await readSettings();
+  if (drafts && !kinds.includes("websiteContent")) await changeSettings(() => ({ drafts: false }));
+  const countKinds = ["websiteActivity", "technicalAndInteraction"];
+  if (counts && !countKinds.every((kind) => kinds.includes(kind))) await changeSettings(() => ({ counts: false }));
+}

@@ -1,0 +1,143 @@
+/** The messages between the parts of the extension, each with its fields and its answer. Types only. */
+
+/**
+ * @typedef {object} Settings
+ * @property {string} server  origin (and path) of the service, without a trailing slash
+ * @property {string} api_key  what a closed service asks for; empty where it is open
+ * @property {boolean} drafts  consent: drafts are sent to the service for tags
+ * @property {boolean} counts  consent: what happens to the chips is sent; only together with `drafts`
+ * @property {string | null} install_id  random; made at the first consent
+ * @property {string[]} sites_off  sites that are switched off in the popup
+ * @property {number | null} paused_until  ms since the epoch; 0: not paused; null: until the writer ends the pause
+ * @property {number} debounce_ms  quiet time after a keystroke before the service is asked
+ * @property {string[]} never  blocked tags: they get no chip, in no draft
+ */
+
+/**
+ * @typedef {object} Draft  one state of the question being written
+ * @property {"ask" | "edit"} kind
+ * @property {string} page  generation of the page's markup, such as "classic"
+ * @property {string} site  host name without "www."
+ * @property {string} title
+ * @property {string} body
+ * @property {"markdown" | "html" | "text"} body_format
+ * @property {string[]} chosen_tags
+ */
+
+/**
+ * @typedef {object} SuggestedTag  one tag of an answer
+ * @property {string} tag
+ * @property {number} score  0 to 1, calibrated
+ * @property {boolean} confident
+ * @property {number} uses  how often the tag is used on the site, in the model's training data
+ * @property {string[]} because  the draft's words that speak for it, the strongest first
+ */
+
+/**
+ * What came of asking for tags. `superseded`: a newer state of the draft was asked for meanwhile. `off`: the service
+ * may not be asked, or its model does not know the site. `away`: it did not answer; `wait_ms` is how long it asked to
+ * be left alone, else 0, and `retryable` whether the same request may be answered later.
+ *
+ * @typedef {{state: "answered", suggestion_id: string | null, items: SuggestedTag[]}
+ *   | {state: "superseded"}
+ *   | {state: "off"}
+ *   | {state: "away", message: string, wait_ms: number, retryable: boolean}} SuggestResult
+ */
+
+/**
+ * What has happened to one item so far; stored with the draft, so that a reload neither counts a view twice nor brings
+ * a dismissed tag back.
+ *
+ * @typedef {object} ItemState
+ * @property {string} suggestion_id  the suggestion of the first view
+ * @property {boolean} accepted  by the latest of accepted and removed
+ * @property {boolean} ever  whether it was accepted at any time
+ * @property {boolean} dismissed  by the latest of dismissed and restored
+ */
+
+/**
+ * @typedef {object} ItemEvent
+ * @property {string} id
+ * @property {string} occurred_at
+ * @property {"viewed" | "accepted" | "removed" | "dismissed" | "restored"} kind
+ * @property {string} draft_id
+ * @property {string} suggestion_id
+ * @property {string} tag
+ * @property {number} [position]  from 1 on screen; of `viewed` only
+ */
+
+/**
+ * The writer's own figures so far, of drafts on the ask page; items as the README defines them.
+ *
+ * @typedef {object} Stats
+ * @property {number} viewed
+ * @property {number} accepted  viewed items that were ever accepted
+ * @property {number} dismissed  viewed items that were never accepted and are dismissed now
+ * @property {number} posted  viewed items of drafts that were posted
+ * @property {number} kept  of these, those that were accepted and posted
+ */
+
+/**
+ * @typedef {object} Status  what the background has stored
+ * @property {Settings} settings
+ * @property {number} waiting  events that the service has not answered for yet
+ * @property {number} lost  events dropped: the service refuses them, or the disk had no more room
+ * @property {Stats} stats
+ */
+
+/**
+ * @typedef {object} Health  the state of the service; "off": it may not be asked
+ * @property {"off" | "ready" | "away"} service
+ * @property {string} message  why it is away; else empty
+ * @property {string} model  the model's version; empty where the service is not ready
+ * @property {"present" | "away" | ""} database  away: the service suggests, and events wait
+ */
+
+/**
+ * @typedef {object} TabState  the page in a tab where a question can be written
+ * @property {string} site
+ * @property {string | null} page  generation of its markup; null where it is unknown, so there are no chips
+ */
+
+/**
+ * Messages to a tab's content script; where it does not run, sending is rejected.
+ *
+ * @typedef {object} TabMessages  by type
+ * @property {{fields: {}, answer: TabState | null}} getTabState  from the popup; null: no question can be written there
+ * @property {{fields: {}, answer: null}} focusChips  the shortcut was pressed
+ * @property {{fields: {}, answer: null}} settingsChanged  the content script asks for its settings anew
+ * @property {{fields: {blocked_tags: string[]}, answer: null}} blockedTagsChanged  the whole list as it is now
+ */
+
+/**
+ * Messages to the background.
+ *
+ * @typedef {object} Messages  by type
+ *
+ * From content scripts:
+ * @property {{fields: {entered: boolean}, answer: {on: boolean, debounce_ms: number, blocked_tags: string[]}}
+ *   } getPageSettings  `entered`: the page has just been opened, so what the tab submitted before was not posted
+ * @property {{fields: {title: string, kind: Draft["kind"], reloaded: boolean},
+ *   answer: {draft_id: string, items: Record<string, ItemState>}}} openDraft
+ * @property {{fields: {}, answer: null}} wake  the writer types again after a while, and tags will be asked for soon
+ * @property {{fields: {draft_id: string, draft: Draft}, answer: SuggestResult}} suggest
+ * @property {{fields: {unsaved?: Record<string, ItemEvent>}, answer: null}} eventsStored  events are in `storage.local`
+ *   (storage-keys.js), except for those `unsaved`, by the keys they would have: there was no room
+ * @property {{fields: {question_id: number | null, from: string}, answer: null}} questionOpened  the tab went to a
+ *   question, or to the staging ground: null. `from`: path of the page that led there
+ * @property {{fields: {}, answer: null}} draftDiscarded  by the writer, on the page
+ * @property {{fields: {tag: string, blocked: boolean}, answer: null}} setTagBlocked
+ *
+ * From the extension's own pages:
+ * @property {{fields: {}, answer: Status}} getStatus  without asking the service
+ * @property {{fields: {}, answer: Health}} checkService  asks the service, if it may be asked
+ * @property {{fields: {server: string, api_key: string}, answer: Health}} testService  asks another one, with this key
+ * @property {{fields: {changes: Partial<Settings>}, answer: Settings}} changeSettings
+ * @property {{fields: {}, answer: {waiting: number}}} flushOutbox  send what waits, now
+ * @property {{fields: {location: DataLocation}, answer: {data: unknown} | {failed: string}}} exportData
+ * @property {{fields: {location: DataLocation}, answer: {settings: Settings} | {failed: string}}} eraseData
+ */
+
+/** @typedef {"here" | "service"} DataLocation  what this browser stores, or what the service stores about this install */
+
+export {};

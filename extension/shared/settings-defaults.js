@@ -1,0 +1,19 @@
+/** The settings of a new install, and the limits of what they may be set to. */
+
+/** @typedef {import("./protocol.js").Settings} Settings */
+
+/** @type {Readonly<Settings>} */
+export const DEFAULT_SETTINGS = Object.freeze({
+  server: "http://127.0.0.1:8600",
+  api_key: "",
+  drafts: false,
+  counts: false,
+  install_id: null,
+  sites_off: [],
+  paused_until: 0,
+  debounce_ms: 250,
+  never: [],
+});
+
+/** Limits of `debounce_ms`: a shorter delay would ask at every keystroke, a longer one feels broken. */
+export const DEBOUNCE_LIMITS_MS = Object.freeze({ min: 100, max: 1500 });
