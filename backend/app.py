@@ -23,6 +23,7 @@ from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import FLUSH_EVERY, Totals
 from backend.deployments.registry import load_warm
 from backend.deployments.router import FOLLOW_EVERY, Serving
+from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressLimits
 from backend.experiments.service import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
 from backend.experiments.service import Experiments
 from backend.feedback import routes as feedback_routes
@@ -45,7 +46,6 @@ from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
 from backend.state import AppState
 from backend.suggestions import routes as suggestion_routes
-from backend.suggestions.addresses import PREPARE_EVERY, Bounds
 from backend.suggestions.service import Suggester
 from backend.web import problems, tracing
 from backend.web.metrics import RequestTimer
@@ -167,7 +167,7 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
         database,
         totals,
         random_order_share=settings.random_order_share,
-        bounds=Bounds(settings.installs_per_address, settings.drafts_per_address),
+        limits=AddressLimits(settings.installs_per_address, settings.drafts_per_address),
     )
     state.database, state.totals, state.refused_sign_ins = database, totals, refused_sign_ins
     state.serving, state.suggester = serving, suggester
@@ -176,7 +176,7 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
     with suppress(DatabaseUnavailable):
         await serving.follow()
-        await suggester.prepare_hashes()
+        await suggester.load_next_salts()
     for finish in (totals.flush, serving.flush, serving.leave, refused_sign_ins.flush):
         stack.push_async_callback(finish)
     jobs: list[PeriodicJob] = [(partial(watch, state, url, embedded), WATCH_EVERY), *background_jobs(state, settings)]
@@ -197,7 +197,7 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield serving.follow, FOLLOW_EVERY
     yield serving.flush, FLUSH_EVERY
     yield suggester.shadows.work, FLUSH_EVERY
-    yield suggester.prepare_hashes, PREPARE_EVERY
+    yield suggester.load_next_salts, LOAD_SALTS_EVERY
     yield state.refused_sign_ins.flush, REFUSALS_EVERY
     yield partial(settle, database), SETTLE_EVERY
     yield partial(sum_up, database), SUM_EVERY

@@ -13,12 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.demo.writers import Deed, Sitting, deeds, uuid_from
+from backend.drafts.service import delete_drafts, select_draft_ids
 from backend.feedback.schemas import MAX_EVENTS, EventBatch
 from backend.feedback.service import forget_events, take
 from backend.postgres.database import Database
 from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from backend.suggestions.service import drafts_of, forget_drafts
 from model.serving.classifier import Classifier, Suggested
 
 # The writer has typed the title, and some time later the body. Seconds.
@@ -136,5 +136,5 @@ def event_of(
 
 async def remove(session: AsyncSession) -> int:
     """Take all demo traffic out again; return how many drafts there were."""
-    await forget_events(session, drafts_of("demo"))
-    return await forget_drafts(session, drafts_of("demo"))
+    await forget_events(session, select_draft_ids("demo"))
+    return await delete_drafts(session, select_draft_ids("demo"))

@@ -331,10 +331,10 @@ async def export_shadow_answers(session: AsyncSession, install_id: UUID) -> list
     return [as_dict(row) for row in rows]
 
 
-async def disown_assignments(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
+async def reassign_assignments(session: AsyncSession, install_id: UUID, anonymous_id: UUID) -> int:
     """Put ``nobody`` in an install's place; return how many rows named it."""
     result = await session.execute(
-        update(Assignment).where(Assignment.install_id == install_id).values(install_id=nobody)
+        update(Assignment).where(Assignment.install_id == install_id).values(install_id=anonymous_id)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
 

@@ -1,1 +1,1 @@
-"""The tables of drafts and suggestions, and what other features may ask of them."""
+"""Drafts: their tables, and what other features may do with them."""

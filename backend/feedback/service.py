@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.drafts.service import KnownDraft, KnownSuggestion, lock_drafts
 from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
 from backend.postgres.base import as_dict, day_of
-from backend.suggestions.service import KnownDraft, KnownSuggestion, lock_drafts
 from model.serving.classifier import name_in_use
 
 UNKNOWN_DRAFT = "unknown_draft"
@@ -241,13 +241,15 @@ async def export_numbering(session: AsyncSession, install_id: UUID) -> list[dict
     return [as_dict(row) for row in await session.scalars(select(Numbering).where(Numbering.install_id == install_id))]
 
 
-async def disown_events(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
+async def reassign_events(session: AsyncSession, install_id: UUID, anonymous_id: UUID) -> int:
     """Give an install's events to ``nobody``, drop the questions' numbers in them, and return how many there were."""
     events = await session.execute(
-        update(Event).where(Event.install_id == install_id).values(install_id=nobody, question_id=None)
+        update(Event).where(Event.install_id == install_id).values(install_id=anonymous_id, question_id=None)
     )
-    refused = await session.execute(update(Refused).where(Refused.install_id == install_id).values(install_id=nobody))
-    await session.execute(update(Numbering).where(Numbering.install_id == install_id).values(install_id=nobody))
+    refused = await session.execute(
+        update(Refused).where(Refused.install_id == install_id).values(install_id=anonymous_id)
+    )
+    await session.execute(update(Numbering).where(Numbering.install_id == install_id).values(install_id=anonymous_id))
     return int(events.rowcount + refused.rowcount)  # type: ignore[attr-defined]
 
 

@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.deployments.service import disown_assignments, export_assignments, export_shadow_answers
-from backend.feedback.service import disown_events, export_events, export_items, export_numbering, export_refused
-from backend.suggestions.service import disown_drafts, export_drafts
+from backend.deployments.service import export_assignments, export_shadow_answers, reassign_assignments
+from backend.drafts.service import export_drafts, reassign_drafts
+from backend.feedback.service import export_events, export_items, export_numbering, export_refused, reassign_events
 
 
 async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
@@ -28,9 +28,9 @@ async def erase_install(session: AsyncSession, install_id: UUID) -> int:
 
     The drafts stay together under the new id, so that the counts stay as they were; nobody holds that id.
     """
-    nobody = uuid4()
+    anonymous_id = uuid4()
     return (
-        await disown_drafts(session, install_id, nobody)
-        + await disown_events(session, install_id, nobody)
-        + await disown_assignments(session, install_id, nobody)
+        await reassign_drafts(session, install_id, anonymous_id)
+        + await reassign_events(session, install_id, anonymous_id)
+        + await reassign_assignments(session, install_id, anonymous_id)
     )

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.acceptance.rollups import finish_days
 from backend.counters.skipped import work_through
 from backend.deployments.service import forget_assignments
+from backend.drafts.addresses import delete_addresses
+from backend.drafts.service import delete_drafts, list_drafts_before, lock_drafts_before
 from backend.feedback.service import forget_old_events, forget_old_refusals
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
-from backend.suggestions.addresses import forget_addresses
-from backend.suggestions.service import forget_drafts, list_drafts_before, lock_drafts_before
 
 KEPT_FOR = timedelta(days=400)
 
@@ -33,7 +33,7 @@ async def forget_old(database: Database, now: Callable[[], datetime] = lambda: d
     """
     today = now().astimezone(UTC).date()
     async with database.session() as session:
-        await forget_addresses(session, today)
+        await delete_addresses(session, today)
     horizon = datetime.combine(today - KEPT_FOR, time.min, UTC)
     try:
         async with database.session(within=60) as session:
@@ -66,7 +66,7 @@ async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence
         await _make_mine(session)
         old = await lock_drafts_before(session, horizon, drafts)
         gone = await forget_old_events(session, old, horizon, spared)
-        forgotten += await forget_drafts(session, gone)
+        forgotten += await delete_drafts(session, gone)
 
     while True:
         async with database.session(within=60) as session:

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.arms import Exposure
 from backend.deployments.tables import Assignment
+from backend.drafts.addresses import NO_LIMITS, AddressHasher, AddressLimits
 from backend.drafts.tables import Draft, Newcomer, Suggestion
 from backend.postgres.database import Database, DatabaseAway, DatabaseUnavailable
-from backend.suggestions.addresses import NO_BOUNDS, AddressHashes, Bounds
 from backend.suggestions.display_order import Order
 from backend.suggestions.schemas import DraftState
 from backend.web.problems import Problem
@@ -103,12 +103,12 @@ def values_of(
     now: datetime,
     exposure: Exposure | None,
     order: Order,
-    bounds: Bounds = NO_BOUNDS,
+    limits: AddressLimits = NO_LIMITS,
 ) -> dict[str, Any]:
     """The statement's parameters for one answer given ``now``, but for its address."""
     tags = [each.tag for each in suggested]
     names = [name_in_use(tag) for tag in tags]
-    return bounds.parameters | {
+    return limits.parameters | {
         "day": now.astimezone(UTC).date(),
         "address": None,
         "suggestion_id": uuid4(),
@@ -181,10 +181,10 @@ class Recorder:
     that speak of a suggestion which a crash has lost would be refused.
     """
 
-    def __init__(self, database: Database, bounds: Bounds = NO_BOUNDS) -> None:
+    def __init__(self, database: Database, limits: AddressLimits = NO_LIMITS) -> None:
         self._database = database
-        self._bounds = bounds
-        self.hashes = AddressHashes(database)
+        self._limits = limits
+        self.hasher = AddressHasher(database)
         self._waiting: list[_Recording] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -204,8 +204,8 @@ class Recorder:
             Problem: 409, the draft belongs to another install.
         """
         now = datetime.now(UTC)
-        values = values_of(draft, suggested, version, latency_ms, now, exposure, order, self._bounds)
-        recording = _Recording(values, client if self._bounds.installs or self._bounds.drafts else "")
+        values = values_of(draft, suggested, version, latency_ms, now, exposure, order, self._limits)
+        recording = _Recording(values, client if self._limits.installs or self._limits.drafts else "")
         self._waiting.append(recording)
         if self._writing is None:
             # In a context of its own: what it logs is about many answers, and not about the request that began it.
@@ -238,9 +238,9 @@ class Recorder:
 
     async def _hash_addresses(self, recordings: Sequence["_Recording"]) -> None:
         known = [each for each in recordings if each.client]
-        await self.hashes.prepare([each.values["day"] for each in known])
+        await self.hasher.load_salts([each.values["day"] for each in known])
         for each in known:
-            each.values["address"] = self.hashes.hash(each.client, each.values["day"])
+            each.values["address"] = self.hasher.hash(each.client, each.values["day"])
 
     async def _write_together(self, recordings: Sequence["_Recording"]) -> None:
         """Write some answers in one transaction; if one of them spoils it, each in its own."""

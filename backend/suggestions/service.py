@@ -1,26 +1,18 @@
-"""Answering a draft: inference off the event loop; and what other features may know of drafts."""
+"""Answer drafts: choose the model version, run inference off the event loop, and record the answer."""
 
 import logging
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, delete, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.counters.totals import Totals
 from backend.deployments.arms import Begun
 from backend.deployments.inference_pool import Cores
 from backend.deployments.router import KINDS_WITH_ARMS, Choice, Serving
 from backend.deployments.shadow import Shadows
-from backend.drafts.tables import OFFERED_NAMES, Draft, Suggestion
-from backend.postgres.base import as_dict, day_of
+from backend.drafts.addresses import NO_LIMITS, AddressLimits
 from backend.postgres.database import Database
-from backend.suggestions.addresses import NO_BOUNDS, Bounds
 from backend.suggestions.begun import BegunDrafts
 from backend.suggestions.display_order import Order, order_of, shuffled
 from backend.suggestions.queue import Line
@@ -46,13 +38,13 @@ class Suggester:
         totals: Totals,
         *,
         random_order_share: float = 0.0,
-        bounds: Bounds = NO_BOUNDS,
+        limits: AddressLimits = NO_LIMITS,
     ) -> None:
         self.serving = serving
         self._random_order_share = random_order_share
         self._begun = BegunDrafts(database)
-        self._recorder = Recorder(database, bounds)
-        self.prepare_hashes = self._recorder.hashes.prepare_ahead
+        self._recorder = Recorder(database, limits)
+        self.load_next_salts = self._recorder.hasher.load_next_salts
         self._totals = totals
         self._cores = Cores()
         self._line = Line()
@@ -185,147 +177,3 @@ def as_item(suggested: Suggested) -> SuggestedTag:
         uses=suggested.uses,
         because=list(suggested.because),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownDraft:
-    """What feedback needs to know of a draft; ``offered`` are the names of the tags confident in any answer to it."""
-
-    install_id: UUID
-    site: str
-    started_at: datetime
-    offered: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSuggestion:
-    """What feedback needs to know of a suggestion; ``names`` are what its tags count as, by tag."""
-
-    draft_id: UUID
-    created_at: datetime
-    names: dict[str, str]
-
-
-async def lock_drafts(
-    session: AsyncSession, ids: Collection[UUID]
-) -> tuple[dict[UUID, KnownDraft], dict[UUID, KnownSuggestion]]:
-    """The drafts among ``ids``, locked until the transaction ends, and all suggestions given for them.
-
-    Whoever projects a draft's events holds its lock, so two batches for one draft can't miss each other's
-    events. The order by id keeps two batches from waiting for each other.
-    """
-    rows = await session.execute(KNOWN_DRAFTS, {"ids": list(ids)})
-    drafts: dict[UUID, KnownDraft] = {}
-    suggestions: dict[UUID, KnownSuggestion] = {}
-    for row in rows:
-        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.site, row.started_at, {}))
-        if row.suggestion_id is not None:
-            names = dict(zip(row.tags, row.names, strict=True))
-            suggestions[row.suggestion_id] = KnownSuggestion(row.draft_id, row.created_at, names)
-            draft.offered.update((tag, names[tag]) for tag in row.tags[: row.confident])
-    return drafts, suggestions
-
-
-# One statement for both tables, and the same for any number of drafts, so that it is put together once.
-KNOWN_DRAFTS = (
-    select(
-        Draft.id.label("draft_id"),
-        Draft.install_id,
-        Draft.site,
-        Draft.started_at,
-        Suggestion.id.label("suggestion_id"),
-        Suggestion.created_at,
-        Suggestion.tags,
-        OFFERED_NAMES.label("names"),
-        Suggestion.confident,
-    )
-    .outerjoin(Suggestion, Suggestion.draft_id == Draft.id)
-    .where(Draft.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
-    .order_by(Draft.id)
-    .with_for_update(of=Draft)
-)
-
-
-async def export_drafts(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
-    """All that is stored of an install's drafts, each with its suggestions, oldest first."""
-    drafts = await session.scalars(
-        select(Draft).where(Draft.install_id == install_id).order_by(Draft.started_at, Draft.id)
-    )
-    exported = {draft.id: as_dict(draft) | {"suggestions": []} for draft in drafts}
-    suggestions = await session.scalars(
-        select(Suggestion)
-        .join(Draft, Draft.id == Suggestion.draft_id)
-        .where(Draft.install_id == install_id)
-        .order_by(Suggestion.created_at, Suggestion.id)
-    )
-    for suggestion in suggestions:
-        exported[suggestion.draft_id]["suggestions"].append(as_dict(suggestion))
-    return list(exported.values())
-
-
-async def disown_drafts(session: AsyncSession, install_id: UUID, nobody: UUID) -> int:
-    """Give an install's drafts to ``nobody``, and drop the numbers of questions that have not settled."""
-    result = await session.execute(
-        update(Draft).where(Draft.install_id == install_id).values(install_id=nobody, question_id=None)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-def drafts_of(kind: str) -> Select[UUID]:
-    """The ids of all drafts of a kind."""
-    return select(Draft.id).where(Draft.kind == kind)
-
-
-@dataclass(frozen=True, slots=True)
-class OldDraft:
-    """A draft, and when it was begun."""
-
-    id: UUID
-    started_at: datetime
-
-
-async def list_drafts_before(
-    session: AsyncSession,
-    moment: datetime,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-    spared: Collection[date] = (),
-) -> list[OldDraft]:
-    """Drafts that were begun, answered and posted before a moment, by their start.
-
-    Args:
-        session: in a transaction.
-        moment: nothing of the draft may be of it or younger.
-        after: start and id of the last one listed before; None: from the first on.
-        limit: how many at most.
-        spared: days (UTC) on which none of them was begun or posted.
-    """
-    statement = (
-        select(Draft.id, Draft.started_at).where(_is_before(moment)).order_by(Draft.started_at, Draft.id).limit(limit)
-    )
-    if after is not None:
-        statement = statement.where(tuple_(Draft.started_at, Draft.id) > after)
-    if spared:
-        statement = statement.where(
-            day_of(Draft.started_at).not_in(spared),
-            or_(Draft.posted_at.is_(None), day_of(Draft.posted_at).not_in(spared)),
-        )
-    return [OldDraft(row.id, row.started_at) for row in await session.execute(statement)]
-
-
-async def lock_drafts_before(session: AsyncSession, moment: datetime, ids: Collection[UUID]) -> list[UUID]:
-    """Return those of the drafts that are still all older than a moment, locked until the transaction ends."""
-    statement = select(Draft.id).where(Draft.id.in_(ids), _is_before(moment)).order_by(Draft.id).with_for_update()
-    return list(await session.scalars(statement))
-
-
-def _is_before(moment: datetime) -> ColumnElement[bool]:
-    younger = select(Suggestion.id).where(Suggestion.draft_id == Draft.id, Suggestion.created_at >= moment)
-    return and_(Draft.started_at < moment, or_(Draft.posted_at.is_(None), Draft.posted_at < moment), ~younger.exists())
-
-
-async def forget_drafts(session: AsyncSession, drafts: Sequence[UUID] | Select[UUID]) -> int:
-    """Delete drafts of which no event speaks any more, with their suggestions; return how many."""
-    await session.execute(delete(Suggestion).where(Suggestion.draft_id.in_(drafts)))
-    result = await session.execute(delete(Draft).where(Draft.id.in_(drafts)))
-    return int(result.rowcount)  # type: ignore[attr-defined]

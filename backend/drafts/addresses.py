@@ -1,4 +1,4 @@
-"""How much of what is recorded may come from one address, without keeping any address."""
+"""Limits on what one client address may have recorded in a day, without storing any address."""
 
 import hmac
 import secrets
@@ -13,52 +13,52 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.drafts.tables import AddressSalt, Newcomer
 from backend.postgres.database import Database
 
-# How often the salts of the days ahead are looked after. Seconds.
-PREPARE_EVERY = 3600.0
+# How often the salts of today and tomorrow are fetched ahead. Seconds.
+LOAD_SALTS_EVERY = 3600.0
 
-# An answer to one draft; a writer who pauses every second for a quarter of an hour stays below it.
+# A writer who pauses every second for a quarter of an hour stays below it.
 MAX_SUGGESTIONS_OF_DRAFT = 1_000
 
-UNBOUNDED = 2**31 - 1
+UNLIMITED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """New installs and new drafts of one address and day that are recorded; 0: no bound."""
+class AddressLimits:
+    """How many new installs and new drafts of one address are recorded in a day; 0: no limit."""
 
     installs: int
     drafts: int
 
     @property
     def parameters(self) -> dict[str, int]:
-        """The parameters of the statement that records."""
+        """The limits as parameters of the statement that records an answer."""
         return {
-            "most_installs": self.installs or UNBOUNDED,
-            "most_drafts": self.drafts or UNBOUNDED,
+            "most_installs": self.installs or UNLIMITED,
+            "most_drafts": self.drafts or UNLIMITED,
             "most_suggestions": MAX_SUGGESTIONS_OF_DRAFT,
         }
 
 
-NO_BOUNDS = Bounds(0, 0)
+NO_LIMITS = AddressLimits(0, 0)
 
 
-class AddressHashes:
-    """Hashes addresses with the day's salt, which all processes share and which goes with the day."""
+class AddressHasher:
+    """Hashes addresses with a salt of the day, which all processes share and which is deleted with the day."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._salts: dict[date, bytes] = {}
 
-    async def prepare_ahead(self) -> None:
-        """Learn the salts of today and tomorrow, so that no answer waits for them."""
+    async def load_next_salts(self) -> None:
+        """Load the salts of today and tomorrow, so that no answer waits for them."""
         today = datetime.now(UTC).date()
-        await self.prepare([today, today + timedelta(days=1)])
+        await self.load_salts([today, today + timedelta(days=1)])
 
-    async def prepare(self, days: Sequence[date]) -> None:
-        """Learn the salts of days.
+    async def load_salts(self, days: Sequence[date]) -> None:
+        """Load the salts of days, and create those that no process has created yet.
 
         Raises:
-            DatabaseUnavailable: they can't be learned now.
+            DatabaseUnavailable: the salts can't be loaded now.
         """
         for day in sorted({*days} - self._salts.keys()):
             async with self._database.session() as session:
@@ -69,11 +69,11 @@ class AddressHashes:
             self._salts = {known: value for known, value in self._salts.items() if (day - known).days < 2} | {day: salt}
 
     def hash(self, address: str, day: date) -> bytes:
-        """Return the hash of an address on a day whose salt is known."""
+        """Return the hash of an address on a day whose salt is loaded."""
         return hmac.digest(self._salts[day], address.encode(), "sha256")[:16]
 
 
-async def forget_addresses(session: AsyncSession, today: date) -> None:
-    """Forget what addresses began on the days before, and the salts, without which a hash is nobody's."""
+async def delete_addresses(session: AsyncSession, today: date) -> None:
+    """Delete the counts of earlier days' addresses, and the salts without which their hashes lead to nobody."""
     for table in (Newcomer, AddressSalt):
         await session.execute(delete(table).where(table.day < today))
