@@ -15,7 +15,7 @@ from backend.deployments.tables import Deployment, Shadow
 from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
-from tests.backend.deployments.experimenting import CHALLENGER, Experiment
+from tests.backend.experiments.experiment import CHALLENGER, Experiment
 
 pytestmark = pytest.mark.anyio
 

@@ -32,7 +32,7 @@ from model.drift.findings import findings
 from model.drift.reference import summarised
 from model.drift.traffic import Traffic
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
-from tests.backend.deployments.experimenting import CHALLENGER, Experiment
+from tests.backend.experiments.experiment import CHALLENGER, Experiment
 from tests.model.drift.generated import VERSION, traffic
 
 pytestmark = pytest.mark.anyio

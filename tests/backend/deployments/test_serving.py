@@ -19,7 +19,7 @@ from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft
 from tests.backend.severable import SeverableProxy
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 SHIPPED = json.loads((Path(__file__).parents[3] / "model/released/light/manifest.json").read_text())["version"]
 

@@ -15,7 +15,7 @@ from tests.backend.deployments.deploying import Deploying, fail_where_it_says, i
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
 async def stored(deployable: Deploying, count: int) -> list[dict]:

@@ -9,7 +9,7 @@ from backend.experiments import guardrails
 from backend.experiments.guardrails import ALPHA_OF_EACH, boundary, errors, sample_ratio
 from backend.experiments.installs import Installs
 from backend.experiments.service import read_guardrails
-from tests.backend.deployments.population import Population
+from tests.backend.experiments.population import Population
 
 
 def breached(installs: Installs) -> set[str]:

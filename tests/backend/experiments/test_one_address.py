@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.experiments.service import Experiments
 from backend.experiments.verdict import MOST_OF_CROWD
 from tests.backend.deployments.deploying import deploying, fail_where_it_says
-from tests.backend.deployments.experimenting import NOW, Experiment
 from tests.backend.deployments.registry import register
+from tests.backend.experiments.experiment import NOW, Experiment
 from tests.backend.service import a_draft, an_event
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
 @pytest.fixture

@@ -9,17 +9,11 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from backend.drafts import addresses
 from backend.retention.service import forget_old
-from backend.suggestions import addresses, recording
 from tests.backend.service import ADDRESS, Service, a_draft
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine, an answer that may be recorded is."""
-    monkeypatch.setattr(recording, "RECORD_WITHIN", 60.0)
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from backend.experiments.verdict import (
     sample_ratio,
     variance_to_plan,
 )
-from tests.backend.deployments.population import Population
+from tests.backend.experiments.population import Population
 
 # The smallest difference that the simulated experiments announce: five points of acceptance.
 ANNOUNCED = 0.05

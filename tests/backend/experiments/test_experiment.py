@@ -13,7 +13,7 @@ from backend.experiments import guardrails
 from backend.experiments.service import plan, stood
 from backend.experiments.verdict import difference
 from tests.backend.acceptance.traffic import Writer
-from tests.backend.deployments.experimenting import CHALLENGER, NOW, Experiment
+from tests.backend.experiments.experiment import CHALLENGER, NOW, Experiment
 
 pytestmark = pytest.mark.anyio
 

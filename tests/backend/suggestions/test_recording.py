@@ -15,15 +15,9 @@ from backend.web.problems import Problem
 from model.serving.classifier import Suggested
 from tests.backend.service import Service, a_draft
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 SUGGESTED = [Suggested("python", 0.9, True, 10, ()), Suggested("pandas", 0.5, False, 5, ())]
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine, what may be recorded is."""
-    monkeypatch.setattr(recording, "RECORD_WITHIN", 60.0)
 
 
 def a_state(**changes: object) -> DraftState:
