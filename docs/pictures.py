@@ -265,7 +265,7 @@ def of_the_service(context: BrowserContext, service: RecordingServer, page: Page
     """What is said when there is no tag, and when there is no service."""
     service.offers = []
     write(page, TITLE)
-    page.get_by_text("No confident tag yet.").first.wait_for()
+    page.get_by_text("No confident suggestion yet.").first.wait_for()
     picture(page, EVERY_STATE / "none-light.png", BELOW)
     service.stop()
     write(page, "?")

@@ -235,7 +235,7 @@ def test_b3_undoing_never_leaves_the_no_of_before(
 ) -> None:
     side(written, "python").click()
     button(written, "Never suggest it").click()
-    expect(written.locator(NOTE)).to_have_text("python is never suggested again")
+    expect(written.locator(NOTE)).to_have_text("python will not be suggested again")
     button(written, "Undo").click()
     assert eventually(lambda: stored(consented, "settings")["never"] == [])
     expect(look(written, "python")).to_have_attribute("data-look", "dismissed")
@@ -259,7 +259,7 @@ def test_b3_undo_of_never_goes_when_the_list_is_changed_elsewhere(written: Page,
 
 def full_page(written: Page) -> Page:
     type_tags(written, "a b c d e ")
-    expect(written.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(written.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
     return written
 
 
@@ -267,11 +267,11 @@ def test_b14_a_full_page_is_said_and_a_tag_can_be_replaced(written: Page, servic
     full_page(written)
     expect(chip(written, "pandas")).to_have_accessible_name("Replace a tag with pandas")
     chip(written, "pandas").click()
-    expect(written.locator(ABOUT)).to_contain_text("A question can have 5 tags. Put pandas in place of:")
+    expect(written.locator(ABOUT)).to_contain_text("A question can have 5 tags. Replace one of them with pandas:")
     expect(chosen(written)).to_have_text(["a", "b", "c", "d", "e"])
     button(written, "Replace b with pandas").dblclick()
     expect(chosen(written)).to_have_text(["a", "c", "d", "e", "pandas"])
-    expect(written.locator(NOTE)).to_have_text("pandas added in place of b")
+    expect(written.locator(NOTE)).to_have_text("b replaced with pandas")
     settled(written, service, ("accepted", "pandas"))
 
 
@@ -321,7 +321,7 @@ def test_b14_if_the_page_refuses_the_new_tag_the_old_one_comes_back(
     type_tags(page, "a b c d ")
     chip(page, "dataframe").click()
     button(page, "Replace pandas with dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.", timeout=10_000)
+    expect(page.locator(NOTE)).to_have_text("The page did not accept “dataframe”.", timeout=10_000)
     expect(chosen(page)).to_have_text(["a", "b", "c", "d", "pandas"])
     settled(page, service, ("accepted", "pandas"))
 

@@ -146,13 +146,13 @@ def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, se
     write(page)
     page.locator(INPUT).press_sequentially("nump")
     chip(page, "dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.")
+    expect(page.locator(NOTE)).to_have_text("The page did not accept “dataframe”.")
     expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
     expect(chosen(page)).to_have_count(0)
     expect(page.locator(INPUT)).to_have_value("nump")
     consented.grant_permissions(["clipboard-read", "clipboard-write"], origin="https://stackoverflow.com")
     page.get_by_role("button", name="Copy it").click()
-    expect(page.locator(NOTE)).to_have_text("“dataframe” is copied.")
+    expect(page.locator(NOTE)).to_have_text("Copied “dataframe”.")
     assert page.evaluate("navigator.clipboard.readText()") == "dataframe"
     eventually(lambda: service.events)
     assert "accepted" not in {kind for kind, _ in service.told()}
@@ -162,7 +162,7 @@ def test_why_the_service_is_away_is_said(page: Page, service: RecordingServer) -
     service.api_key = "open sesame"
     write(page)
     expect(page.locator(NOTE)).to_have_text(
-        "Tag suggestions are not available. The service asks for an API key, and this is not the right one."
+        "Tag suggestions are not available. The service requires an API key, and this is not the right one."
     )
 
 
@@ -191,7 +191,7 @@ def test_who_waits_does_not_keep_a_busy_service_down(page: Page, service: Record
 def test_a_sixth_tag_is_not_tried(written: Page) -> None:
     written.locator(INPUT).press_sequentially("a b c d e ")
     chip(written, "pandas").click()
-    expect(written.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(written.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
     expect(chosen(written)).to_have_text(["a", "b", "c", "d", "e"])
 
 
@@ -257,7 +257,7 @@ def test_a_dismissed_tag_stays_away_for_this_draft(written: Page, service: Recor
 def test_no_confident_tag_is_said(page: Page, service: RecordingServer) -> None:
     service.offers = [("csv", 0.1)]
     write(page)
-    expect(page.locator(NOTE)).to_have_text("No confident tag yet.")
+    expect(page.locator(NOTE)).to_have_text("No confident suggestion yet.")
     expect(chips(page)).to_have_count(0)
 
 

@@ -25,7 +25,7 @@ def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: Record
     write(page, body="A body long enough to be worth a request of its own.")
     page.locator("#submit-button").click()
     popup = own_page(new_install, "popup/popup.html")
-    expect(popup.get_by_text("Nothing is sent until you have said yes.")).to_be_visible()
+    expect(popup.get_by_text("Nothing is sent until you say yes.")).to_be_visible()
     expect(popup.get_by_role("switch")).to_have_count(0)
     page.wait_for_timeout(600)
     expect(page.locator("[data-tagalong]")).to_have_count(0)

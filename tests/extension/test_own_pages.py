@@ -33,13 +33,13 @@ SAID_IN_FRENCH = {
     "welcome": "juste sous le champ des tags",
     "welcome-saved": "Enregistré. Les suggestions sont activées.",
     "popup-before-yes": "Choisir ce qui est envoyé",
-    "popup": "Vous avez vu 24 tags, et en avez ajouté 9.",
+    "popup": "Vous avez vu 24 tags et en avez ajouté 9.",
     "popup-here": "Suggérer des tags sur ce site",
-    "popup-unknown": "Tagalong ne connaît pas la structure de cette page",
+    "popup-unknown": "Tagalong ne reconnaît pas cette page",
     "popup-paused": "Reprendre",
     "popup-away": "Pas de réponse de http://127.0.0.1:9.",
     "options-before-yes": "aucun tant que vous",
-    "options": "Il répond, avec le modèle light-00000000.",
+    "options": "Le service est prêt, avec le modèle light-00000000.",
     "options-sure": "Tout effacer dans ce navigateur\u202f?",
 }
 
@@ -174,7 +174,7 @@ def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, s
 def test_the_popup_says_so_where_the_markup_is_unknown(consented: BrowserContext) -> None:
     popup = popup_over(ask_page(consented, "?page=unknown"))
     expect(popup.locator("#unknown")).to_have_text(
-        "Tagalong does not know how this page is built, so there are no suggestions on it."
+        "Tagalong does not recognize this page, so there are no suggestions on it."
     )
     # Where there is nothing to ask on, there is nothing to say, and no site to switch off.
     popup = popup_over(own_page(consented, OPTIONS))
@@ -221,7 +221,7 @@ def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
 
 def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service: RecordingServer) -> None:
     popup = own_page(consented, POPUP)
-    expect(popup.locator("#taken")).to_have_text("No suggested tag has been seen yet.")
+    expect(popup.locator("#taken")).to_have_text("You have not seen any suggested tags yet.")
     page = ask_page(consented)
     write(page, body="A body that is long enough for the page to post it.")
     expect_chips(page)
@@ -231,7 +231,7 @@ def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service
     side(page, "python").click()
     assert eventually(lambda: len(service.events) == 5)
     expect(popup.locator("#percent")).to_have_text("33%")
-    expect(popup.locator("#taken")).to_have_text("You saw 3 tags, and added 1.")
+    expect(popup.locator("#taken")).to_have_text("You saw 3 tags and added 1.")
     expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1.")
     page.locator("#submit-button").click()
     expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1. In posted questions: 1 of 3 kept.")
@@ -267,7 +267,7 @@ def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None
     [
         ("my machine", "This is not a web address."),
         ("ftp://tags.example.org", "This is not a web address."),
-        ("http://tags.example.org", "Only your own machine may be reached by http."),
+        ("http://tags.example.org", "Only your own machine may be reached over http."),
         ("", "This is not a web address."),
     ],
 )
@@ -289,7 +289,7 @@ def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> 
     page.locator("#server").fill("https://tags.example.org:8443/so")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text(
-        "Nothing has changed: the browser was not allowed to reach this service."
+        "Nothing has changed: the browser did not allow Tagalong to reach this service."
     )
     assert page.evaluate("window.asked") == {"origins": ["https://tags.example.org/*"]}
     assert stored(consented, "settings") == before
@@ -299,16 +299,16 @@ def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, s
     page = own_page(new_install, OPTIONS)
     test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-news")
     test.click()
-    expect(line).to_have_text("It answers, with the model light-00000000.")
+    expect(line).to_have_text("The service is ready, with the model light-00000000.")
     service.api_key = "open sesame"
     test.click()
-    expect(line).to_have_text("The service asks for an API key, and this is not the right one.")
+    expect(line).to_have_text("The service requires an API key, and this is not the right one.")
     page.locator("#key").fill(" open sesame ")
     test.click()
     expect(line).to_have_class("good")
     page.locator("#key").fill("sésame, сезам")  # A9: no service has such a key, and fetch refuses to send it
     test.click()
-    expect(line).to_have_text("The service asks for an API key, and this is not the right one.")
+    expect(line).to_have_text("The service requires an API key, and this is not the right one.")
     page.locator("#key").fill("open sesame")
     service.recording = False
     test.click()
@@ -342,7 +342,7 @@ def test_another_server_is_another_start(consented: BrowserContext, service: Rec
     page = own_page(consented, OPTIONS)
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#service-news")).to_contain_text("From now on this service is asked")
+    expect(page.locator("#service-news")).to_contain_text("From now on Tagalong uses this service")
     after = stored(consented, "settings")
     assert after["server"] == f"http://localhost:{service.port}"
     assert after["install_id"] not in {None, before["install_id"]}
@@ -420,7 +420,7 @@ def test_after_erasing_at_the_service_it_is_a_new_install(consented: BrowserCont
     assert eventually(lambda: len(service.events) >= 2)
     before = stored(consented, "settings")["install_id"]
     page = own_page(consented, OPTIONS)
-    page.get_by_role("button", name="Erase from the service …").click()
+    page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_class("good")
     assert service.erased == [before]
@@ -447,7 +447,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
     expect_chips(ask)
     asked = len(service.requests)
     page = own_page(consented, OPTIONS)
-    page.get_by_role("button", name="Erase from this browser …").click()
+    page.get_by_role("button", name="Erase from this browser…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
     expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
@@ -468,7 +468,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
 def test_nothing_is_erased_before_a_second_yes(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")
     page = own_page(consented, OPTIONS)
-    for name in ("Erase from this browser …", "Erase from the service …"):
+    for name in ("Erase from this browser…", "Erase from the service…"):
         button = page.get_by_role("button", name=name)
         button.click()
         expect(page.get_by_role("dialog")).to_be_visible()
@@ -485,10 +485,10 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
     before = stored(consented, "settings")["install_id"]
     service.fail(f"/api/v1/installs/{before}", Failure(503))
     page = own_page(consented, OPTIONS)
-    page.get_by_role("button", name="Erase from the service …").click()
+    page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text(
-        "Nothing is erased. The service has too much to do just now (status 503)."
+        "Nothing was erased. The service is too busy right now (status 503)."
     )
     assert stored(consented, "settings")["install_id"] == before
 

@@ -168,7 +168,7 @@ def test_a_refused_tag_and_a_sixth_are_said_and_counted_as_nothing(writer: Write
     page.evaluate("tag => window.unknownTags.add(tag)", first)
     page.locator(on.tag_input).press_sequentially(HALF_TYPED)
     chip(page, first).click()
-    expect(page.locator(NOTE)).to_have_text(f"The page did not take “{first}”.")
+    expect(page.locator(NOTE)).to_have_text(f"The page did not accept “{first}”.")
     expect(page.locator(on.tag_input)).to_have_value(HALF_TYPED)
     expect(page.locator(on.tag_input)).to_be_focused()
     expect(on.chosen_tags(page)).to_have_count(len(on.had_tags))
@@ -178,7 +178,7 @@ def test_a_refused_tag_and_a_sixth_are_said_and_counted_as_nothing(writer: Write
         on.type_tag(page, tag)
     writer.look()
     chip(page, second).click()
-    expect(page.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(page.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
     writer.assert_the_database_agrees()
 
 

@@ -190,7 +190,7 @@ def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
     page.keyboard.type("first ")
     chip(page, "dataframe").click()
     page.keyboard.type("second ")
-    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not take “dataframe”.")
+    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not accept “dataframe”.")
     expect(CLASSIC.chosen_tags(page)).to_have_text(["first", "second"])
     assert [kind for kind, _ in service.told() if kind != "viewed"] == []
 

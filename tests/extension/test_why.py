@@ -163,7 +163,7 @@ def test_taken_by_keyboard_it_can_be_taken_out_there(written: Page) -> None:
     expect(chosen(written)).to_have_text(["pandas"])
     expect(chip(written, "pandas")).to_be_focused()
     written.keyboard.press("ArrowDown")
-    expect(about(written).get_by_role("button", name="Take it out")).to_be_focused()
+    expect(about(written).get_by_role("button", name="Remove it")).to_be_focused()
     expect(about(written).get_by_role("button", name="Never suggest it")).to_be_hidden()
     written.keyboard.press("Enter")
     expect(chosen(written)).to_have_count(0)
@@ -180,7 +180,7 @@ def test_never_again_holds_in_every_draft(written: Page, consented: BrowserConte
     chip(written, "python").hover()
     about(written).get_by_role("button", name="Never suggest it").click()
     note = written.locator("[data-tagalong] .note")
-    expect(note).to_contain_text("python is never suggested again")
+    expect(note).to_contain_text("python will not be suggested again")
     assert never(consented) == ["python"]
     assert kept.evaluate("(host) => host.isConnected"), "the list is no reason to mount anew"
     other = ask_page(consented)
