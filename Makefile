@@ -22,7 +22,7 @@ test-slow: .venv/.test programs ## tests that take minutes or need data that is 
 	$(BIN)/pytest -m slow
 
 test-days: .venv/.test programs ## the tests that read a clock, on each day of a week and on odd days of the calendar
-	sh tests/on_days.sh $(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal tests/backend tests/model/registry tests/deploy/test_backup.py tests/deploy/test_check.py
+	sh tests/on_days.sh $(BIN)/pytest -q -m "not slow" -n 3 --dist worksteal tests/backend tests/model/registry tests/model/retraining tests/deploy/test_backup.py tests/deploy/test_check.py
 
 tools: .venv/.test ## what training, testing and measuring need, into .venv
 
@@ -34,12 +34,12 @@ bench: .venv/.test programs ## what a start, an answer, an event and a keystroke
 	@$(BIN)/python -m bench.chips
 
 pictures: .venv/.test programs ## the README's pictures, from the running product
-	@$(BIN)/python -m docs.pictures
-	@$(BIN)/python -m docs.own_pages
-	@$(BIN)/python -m docs.pipeline
-	@$(BIN)/python -m docs.architecture
-	@$(BIN)/python -m docs.backtest
-	@$(BIN)/python -m docs.metrics_page
+	@$(BIN)/python -m tools.pictures
+	@$(BIN)/python -m tools.own_pages
+	@$(BIN)/python -m tools.pipeline
+	@$(BIN)/python -m tools.architecture
+	@$(BIN)/python -m tools.backtest
+	@$(BIN)/python -m tools.metrics_page
 
 check: .venv/.node ## style, types, dead code, of Python and of the extension
 	$(BIN)/ruff format --check .

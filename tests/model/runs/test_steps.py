@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import model as package
-from docs import pipeline as picture
 from model.cli import main
 from model.runs import steps as pipeline
+from tools import pipeline as picture
 
 WRITTEN = Path(__file__).parent.parent / "written.csv"
 
@@ -197,8 +197,8 @@ def test_every_step_is_a_command_and_every_file_a_step_takes_comes_from_one_befo
 def test_the_picture_shows_every_step_parameter_and_file_and_is_not_stale() -> None:
     for scheme in picture.SCHEMES:
         drawn = picture.picture(scheme)
-        kept = picture.HERE / f"pipeline-{scheme}.svg"
-        assert kept.read_text() == drawn, "the steps have changed: run python -m docs.pipeline"
+        kept = picture.DOCS / f"pipeline-{scheme}.svg"
+        assert kept.read_text() == drawn, "the steps have changed: run python -m tools.pipeline"
         for step in pipeline.STEPS.values():
             assert all(f">{name}</text>" in drawn for name in (*step.inputs, *step.outputs))
     commands = [

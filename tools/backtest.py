@@ -1,4 +1,4 @@
-"""The picture of the backtest, made of what ``tagalong-model backtest`` measured: ``python -m docs.backtest``.
+"""The picture of the backtest, made of what ``tagalong-model backtest`` measured: ``python -m tools.backtest``.
 
 Left: models that learned up to a year, asked questions of that year and later. Right: what newer questions give.
 """
@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from docs.pipeline import FONT, SCHEMES
+from tools.pipeline import FONT, SCHEMES
 
-HERE = Path(__file__).parent
-FIGURES = HERE / "backtest.json"
+DOCS = Path(__file__).parent.parent / "docs"
+FIGURES = DOCS / "backtest.json"
 METRIC = "R@5"
 # Apart in lightness as well as in hue; each line is named where it begins, and has marks of its own.
 COLOURS = ["#2f81d8", "#d9730d", "#2da44e", "#a475f9"]
@@ -124,4 +124,4 @@ def _worth(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Ite
 if __name__ == "__main__":
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     for scheme in SCHEMES:
-        (HERE / f"backtest-{scheme}.svg").write_text(picture(scheme, figures), encoding="utf-8")
+        (DOCS / f"backtest-{scheme}.svg").write_text(picture(scheme, figures), encoding="utf-8")

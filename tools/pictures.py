@@ -25,8 +25,8 @@ from tests.extension.browser import (
 )
 from tests.extension.recording_server import RecordingServer
 
-HERE = Path(__file__).parent
-EVERY_STATE = HERE.parent / "artifacts" / "pictures"
+DOCS = Path(__file__).parent.parent / "docs"
+EVERY_STATE = DOCS.parent / "artifacts" / "pictures"
 TITLE = "How do I merge two pandas DataFrames on the nearest date?"
 BODY = "I have two frames in Python, `trades` and `quotes`. `pd.merge` only joins dates that are equal."
 INPUT = "#tageditor-replacing-tagnames--input"
@@ -210,7 +210,7 @@ def for_the_readme(playwright: Playwright, folder: Path) -> None:
                 chip(page, "dataframe").hover()
                 about = page.locator("[data-tagalong] .about")
                 about.wait_for()
-                picture(page, HERE / f"chips-{scheme}.png", below=about)
+                picture(page, DOCS / f"chips-{scheme}.png", below=about)
 
 
 @contextmanager

@@ -1,13 +1,13 @@
-"""The picture of the whole: rooms, their parts, and the way of a tag: ``python -m docs.architecture``."""
+"""The picture of the whole: rooms, their parts, and the way of a tag: ``python -m tools.architecture``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from docs.pipeline import FONT, SCHEMES
+from tools.pipeline import FONT, SCHEMES
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 WIDTH, HEIGHT = 920, 500
 FORTH, BACK = "#2f81d8", "#2da44e"
 """Colours of the way of a draft to its chips, and of what came of them back to the next model."""
@@ -156,4 +156,4 @@ def _text(text: str, x: float, y: float, size: int, fill: str, more: str = "") -
 
 if __name__ == "__main__":
     for scheme in SCHEMES:
-        (HERE / f"architecture-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")
+        (DOCS / f"architecture-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")

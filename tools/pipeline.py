@@ -1,4 +1,4 @@
-"""The picture of the pipeline, made of its steps and of what their commands take: ``python -m docs.pipeline``.
+"""The picture of the pipeline, made of its steps and of what their commands take: ``python -m tools.pipeline``.
 
 Each file has a lane, from the step that writes it down to the last that reads it; each step has a row.
 """
@@ -14,7 +14,7 @@ import click
 from model.cli import main
 from model.runs.steps import STEPS, Step
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 SCHEMES = {
     "light": {"ground": "#ffffff", "box": "#f4f6f8", "edge": "#c8ced6", "text": "#1b1f24", "quiet": "#59636e"},
     "dark": {"ground": "#0d1117", "box": "#161b22", "edge": "#3d444d", "text": "#e6edf3", "quiet": "#9198a1"},
@@ -143,4 +143,4 @@ def _box(step: Step, lines: Sequence[str], x: float, y: float, height: float, co
 
 if __name__ == "__main__":
     for scheme in SCHEMES:
-        (HERE / f"pipeline-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")
+        (DOCS / f"pipeline-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")
