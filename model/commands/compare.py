@@ -63,7 +63,6 @@ def compare(
         from model.compare.combinations import ENCODERS
         from model.compare.comparison import compare as compared
         from model.compare.sample import Settings, split
-        from model.evaluation.trained_titles import trained_titles
         from model.questions import QuestionsError
         from model.questions.parquet import read
         from model.runs.files import write_atomically
@@ -71,6 +70,7 @@ def compare(
         from model.serving.classifier import MANIFEST_FILE, ReleaseError
         from model.training.build import Progress
         from model.training.encoder.minilm import EncoderMissing
+        from model.training.trained_titles import trained_titles
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
     with refuses(out), progress_bars() as bar:

@@ -108,9 +108,9 @@ def _other_versions(came: traffic.Traffic) -> str:
 def _of_questions(model: Path, questions: Path) -> reference.Reference:
     with needs_train_extra():
         from model.evaluation.metrics import answers
-        from model.evaluation.trained_titles import trained_titles
         from model.evaluation.unseen import unseen
         from model.questions.parquet import read
+        from model.training.trained_titles import trained_titles
     classifier = load(model)
     with refuses(questions):
         rows = [row for row in read(questions) if row.split == "dev" and row.tags_complete]

@@ -53,9 +53,9 @@ def evaluate(
     with needs_train_extra():
         from model.evaluation.latency import latency
         from model.evaluation.metrics import answers, baseline, differences, metrics, report, table, uses_of
-        from model.evaluation.trained_titles import SHIPPED, TrainedTitles, trained_titles
         from model.evaluation.unseen import unseen
         from model.questions.parquet import read
+        from model.training.trained_titles import SHIPPED, TrainedTitles, trained_titles
 
         if parabel:
             from model.compare.parabel import fitted

@@ -79,8 +79,8 @@ def champion_of(registry: Path, named: str | None, tier: str) -> Path:
 
 def against(registry: Path, named: str | None, tier: str) -> "Against":
     """Load what a version of a tier is compared with."""
-    from model.evaluation.trained_titles import trained_titles
     from model.registry.checks import Against
+    from model.training.trained_titles import trained_titles
 
     folder = champion_of(registry, named, tier)
     champion = load(folder)

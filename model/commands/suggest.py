@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from model.commands.terminal import carries_out, force_option, load, model_option, needs_train_extra
-from model.drafts import DraftError, answered, of_lines, read
+from model.questions.drafts import DraftError, answered, of_lines, read
 from model.questions.tags import TagsError, read_tags
 from model.runs.files import write_atomically
 from model.serving.text import BODY_FORMATS

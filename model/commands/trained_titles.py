@@ -31,9 +31,9 @@ def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) 
     trained, and nothing else in its folder is changed.
     """
     with needs_train_extra():
-        from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
         from model.questions.parquet import read
         from model.runs.steps import sha256_of
+        from model.training.trained_titles import TITLES_FILE, TrainedTitles
     with refuses(questions):
         rows, digest = read(questions), sha256_of(questions)
         for folder in models:

@@ -20,7 +20,6 @@ from model.compare.encoders import MiniLM
 from model.compare.sample import Settings, Split, split
 from model.compare.served import InOnnx
 from model.evaluation.metrics import answers
-from model.evaluation.trained_titles import trained_titles
 from model.questions import Question
 from model.runs import steps
 from model.runs.files import write_atomically
@@ -30,6 +29,7 @@ from model.training.build import HARD_TEXTS, Data, Progress, fit
 from model.training.encoder import minilm
 from model.training.tfidf import FeatureLimits
 from model.training.train import Parameters, choose_tags
+from model.training.trained_titles import trained_titles
 
 LARGE: Final = classifiers.LogisticRegression.name
 """The classifier that can learn the whole vocabulary in minutes."""

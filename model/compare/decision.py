@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.metrics import RANKS, Answer
+from model.evaluation.metrics import Answer
+from model.questions import RANKS
 from model.training.calibration import best_first
 
 Floats = NDArray[np.float32]

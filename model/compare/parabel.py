@@ -18,8 +18,8 @@ from scipy import sparse
 
 from model.compare.decision import fitted_threshold, shown
 from model.compare.encoders import TfIdf
-from model.evaluation.metrics import RANKS, Answer
-from model.questions import Question
+from model.evaluation.metrics import Answer
+from model.questions import RANKS, Question
 from model.training.train import choose_tags
 
 LEAST_USES: Final = 15

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from model.evaluation.trained_titles import TrainedTitles
 from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
 from model.training.train import choose_tags
+from model.training.trained_titles import TrainedTitles
 
 
 @dataclass(frozen=True, slots=True)

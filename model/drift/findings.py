@@ -31,7 +31,6 @@ from model.drift.traffic import (
     BEST_TAG,
     COLUMNS,
     OTHER,
-    RANKS,
     STRATA,
     Day,
     Ints,
@@ -44,6 +43,7 @@ from model.drift.traffic import (
     right_by_band,
     strata_of,
 )
+from model.questions import RANKS
 
 FORMAT: Final = 1
 

@@ -17,7 +17,6 @@ from model.drift.traffic import (
     BANDS,
     EDGES,
     OTHER,
-    RANKS,
     STRATA,
     Ints,
     Judged,
@@ -28,6 +27,7 @@ from model.drift.traffic import (
     right_by_band,
     strata_of,
 )
+from model.questions import RANKS
 from model.runs.files import write_atomically
 from model.serving.synonyms import main_names
 

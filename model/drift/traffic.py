@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.questions import RANKS
+
 FORMAT: Final = 1
-RANKS: Final = 5
-"""Tags of an answer that are looked at."""
 
 EDGES: Final[Mapping[str, tuple[float, ...]]] = {
     "title_chars": (0, 20, 30, 40, 50, 60, 70, 80, 100, 120),

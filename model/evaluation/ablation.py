@@ -17,10 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.metrics import RANKS, answers, metrics, uses_of
-from model.evaluation.trained_titles import trained_titles
+from model.evaluation.metrics import answers, metrics, uses_of
 from model.evaluation.unseen import unseen
-from model.questions import Question
+from model.questions import RANKS, Question
 from model.serving.classifier import MANIFEST_FILE, Classifier
 from model.training import calibration, tag_names, tfidf, train
 from model.training.build import (
@@ -36,6 +35,7 @@ from model.training.build import (
 )
 from model.training.encoder.encode import encode, read_encoder
 from model.training.encoder.head import Head
+from model.training.trained_titles import trained_titles
 
 RECENT: Final = 2022
 """The year from which on questions count as recent."""

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 
 from model.evaluation.metrics import Answer, answers, differences, metrics
-from model.evaluation.trained_titles import TrainedTitles, title_keys
 from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
 from model.runs.steps import Step
@@ -23,6 +22,7 @@ from model.serving.synonyms import main_names
 from model.training.build import Data, Progress, fit
 from model.training.tfidf import FeatureLimits
 from model.training.train import Parameters
+from model.training.trained_titles import TrainedTitles, title_keys
 
 STEP: Final = Step("backtest", "measure how a model ages", ("questions.parquet",), ("backtest.json",), __name__)
 TEST_SHARE: Final = 0.3

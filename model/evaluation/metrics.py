@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from model.questions import Question
+from model.questions import RANKS, Question
 from model.serving.classifier import Classifier
 from model.serving.synonyms import main_names, name_in_use
 
-RANKS: Final = 5
 RESAMPLES: Final = 1_000
 BINS: Final = 15
 LEAST_OF_A_PART: Final = 50

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.trained_titles import LEARNED, TUNED, TrainedTitles
 from model.questions import Question, QuestionsError
+from model.training.trained_titles import LEARNED, TUNED, TrainedTitles
 
 LEAST: Final = 50
 """Questions that must be left, or half of those there were, if they were few."""

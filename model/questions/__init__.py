@@ -8,6 +8,8 @@ from typing import Final
 
 TUNE_SHARE: Final = 0.05
 """Share of the train rows that is kept apart for every choice: calibration, thresholds, parameters."""
+RANKS: Final = 5
+"""Best tags of an answer by which a model is judged: a question on Stack Overflow has up to five."""
 _BETWEEN_WORDS: Final = re.compile(r"[^\w#+]+")
 
 

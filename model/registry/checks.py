@@ -11,12 +11,12 @@ import onnxruntime
 
 from model.evaluation.latency import Bar, drafts
 from model.evaluation.metrics import MEANING, Answer, answers, differences, metrics
-from model.evaluation.trained_titles import TrainedTitles, trained_titles
 from model.evaluation.unseen import Unseen, unseen
 from model.questions import Question
 from model.registry.gates import Gates, Latency
 from model.registry.verdict import MOST_QUESTIONS, Verdict, judge, questions_needed
 from model.serving.classifier import MODEL_FILE, Classifier, ReleaseError
+from model.training.trained_titles import TrainedTitles, trained_titles
 
 WARM_UP: Final = 20
 """Drafts that are answered before any is timed."""

@@ -12,7 +12,6 @@ from model.drift import reference
 from model.drift.reference import REFERENCE_FILE
 from model.evaluation.latency import LIMITED, latency
 from model.evaluation.metrics import MEANING, PART_METRICS, answers, baseline, metrics, report, uses_of
-from model.evaluation.trained_titles import TITLES_FILE, read_titles
 from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
 from model.registry import gates
@@ -20,6 +19,7 @@ from model.registry.card import calibration_picture, model_card
 from model.runs.files import write_atomically
 from model.serving.classifier import MANIFEST_FILE, Classifier
 from model.training.build import Progress, as_json
+from model.training.trained_titles import TITLES_FILE, read_titles
 
 __all__ = ["LIMITED", "SLOWEST", "ReleaseRefused", "of_length", "release"]
 

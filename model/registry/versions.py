@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.drift.reference import REFERENCE_FILE
-from model.evaluation.trained_titles import TITLES_FILE, read_titles
 from model.registry.release import CARD_FILE, PICTURE_FILE
 from model.runs.files import write_atomically
 from model.serving.classifier import MANIFEST_FILE
+from model.training.trained_titles import TITLES_FILE, read_titles
 
 FORMAT: Final = 1
 VERSION_FILE: Final = "version.json"

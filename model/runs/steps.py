@@ -82,7 +82,13 @@ STEPS: Final = {
             ("released/",),
             "model.registry.release",
         ),
-        Step("suggest", "suggest tags for drafts", ("my-model/", "drafts.jsonl"), ("tags.jsonl",), "model.drafts"),
+        Step(
+            "suggest",
+            "suggest tags for drafts",
+            ("my-model/", "drafts.jsonl"),
+            ("tags.jsonl",),
+            "model.questions.drafts",
+        ),
     )
 }
 """The steps in their order: each takes outputs of the ones before."""

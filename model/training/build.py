@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from model.evaluation.latency import Bar
-from model.evaluation.metrics import RANKS
-from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
-from model.questions import Question, QuestionsError
+from model.questions import RANKS, Question, QuestionsError
 from model.runs import steps
 from model.runs.files import write_atomically
 from model.serving.classifier import ENCODER_FILE, FORMAT, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
@@ -30,6 +28,7 @@ from model.serving.decision import Decision
 from model.training import calibration, cooccurrence, onnx_export, tag_names, tfidf, train
 from model.training.encoder.encode import HEAD_FILE, EncoderFiles, encode
 from model.training.encoder.head import Head
+from model.training.trained_titles import TITLES_FILE, TrainedTitles
 
 SITES: Final = ("stackoverflow.com",)
 LICENCE: Final = "CC BY-SA (2.5, 3.0 or 4.0 by date), by the questions' authors on Stack Overflow"

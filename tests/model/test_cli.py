@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from backend.cli import main as server
 from model.cli import main
 from model.commands.terminal import RELEASED
-from model.drafts import read as drafts_of
+from model.questions.drafts import read as drafts_of
 from model.serving.classifier import DEFAULT_TIER
 from tests.model.conftest import synthetic
 

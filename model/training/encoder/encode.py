@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.trained_titles import TrainedTitles, read_titles
 from model.questions import Question
 from model.runs.files import write_atomically
 from model.runs.workers import workers
 from model.serving.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
 from model.serving.encoder import Encoder
 from model.training.train import States
+from model.training.trained_titles import TrainedTitles, read_titles
 
 _ROWS_OF_A_PART: Final = 2_000
 """On average."""

@@ -18,7 +18,6 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
 from model.questions import Question
 from model.runs.files import write_atomically
 from model.serving.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
@@ -29,6 +28,7 @@ from model.training.encoder.encode import HEAD_FILE
 from model.training.encoder.head import Head
 from model.training.encoder.network import Encoder
 from model.training.train import Targets
+from model.training.trained_titles import TITLES_FILE, TrainedTitles
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 SAVE_EVERY_S: Final = 300.0

@@ -15,13 +15,13 @@ from model.compare import tables, tracking
 from model.compare.comparison import compare
 from model.compare.parabel import fitted
 from model.compare.sample import Settings, split
-from model.evaluation import trained_titles
 from model.evaluation.metrics import metrics
-from model.evaluation.trained_titles import TrainedTitles
 from model.questions import Question, QuestionsError
 from model.serving.classifier import Classifier, read_manifest
+from model.training import trained_titles
 from model.training.build import Progress
 from model.training.encoder import minilm
+from model.training.trained_titles import TrainedTitles
 from tests.model.conftest import RELEASED
 
 SMALL = Settings(train_rows=900, tune_rows=60, dev_rows=80, tags=6, least_uses=20)

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from model.evaluation.trained_titles import TITLES_FILE, TrainedTitles
 from model.registry.versions import read_version
 from model.serving.classifier import read_manifest
+from model.training.trained_titles import TITLES_FILE, TrainedTitles
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import SMALL, run, written_gates
 
@@ -176,8 +176,8 @@ def test_e1_the_set_goes_with_a_model_into_the_registry_and_is_made_for_an_older
 
 
 def test_e1_a_shipped_model_in_the_registry_keeps_its_set(registry: Path) -> None:
-    from model.evaluation.trained_titles import SHIPPED
     from model.registry.register import add
+    from model.training.trained_titles import SHIPPED
 
     version = add(registry, SHIPPED.parent / "light")
     assert TrainedTitles.from_bytes((version.folder / TITLES_FILE).read_bytes()).parts

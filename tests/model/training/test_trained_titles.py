@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.evaluation.trained_titles import SHIPPED, TITLES_FILE, TrainedTitles, read_titles, trained_titles
 from model.evaluation.unseen import LEAST, unseen
 from model.questions import Question, QuestionsError
 from model.serving.classifier import TIERS, ReleaseError, read_manifest
+from model.training.trained_titles import SHIPPED, TITLES_FILE, TrainedTitles, read_titles, trained_titles
 from tests.model.conftest import RELEASED
 
 

@@ -8,12 +8,12 @@ from click.testing import CliRunner
 
 from model.cli import main
 from model.evaluation.ablation import ablation, lengths
-from model.evaluation.trained_titles import TrainedTitles
 from model.questions import Question, QuestionsError
 from model.serving.classifier import DEFAULT_TIER
 from model.training.build import WithEncoder
 from model.training.encoder.encode import EncoderFiles
 from model.training.tfidf import FeatureLimits
+from model.training.trained_titles import TrainedTitles
 from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
 
 

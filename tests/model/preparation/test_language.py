@@ -8,7 +8,7 @@ import pytest
 from model.preparation.language import language_of
 from model.preparation.prepare import table
 from model.questions import QuestionsError
-from tests.model.test_preparation import command, prepared
+from tests.model.preparation.test_preparation import command, prepared
 
 # Written for this test: what people ask in several languages, as titles and as first sentences.
 SAMPLES = {

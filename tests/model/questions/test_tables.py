@@ -12,7 +12,7 @@ from model.questions.csv_file import CsvFile
 from model.questions.database import Database
 from model.questions.parquet import ParquetFile
 from model.questions.posts import NO_YEAR, NOT_UTF8, Source
-from tests.model.test_sources import gathered
+from tests.model.questions.test_sources import gathered
 
 TABLE = (
     "Id;Title;Body;Tags;CreationDate\n"

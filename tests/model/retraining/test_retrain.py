@@ -15,8 +15,8 @@ import pytest
 
 from model.retraining.lock import held
 from model.serving.classifier import Classifier
+from tests.model.questions.stack_exchange_server import Site, question, serving
 from tests.model.registry.conftest import SMALL, run, written_gates
-from tests.model.stack_exchange_server import Site, question, serving
 
 UNKNOWN = "wombat-query"
 """A tag that no written question has."""

@@ -23,7 +23,7 @@ from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
 from model.runs.resumable import Parts, PartsError
 
-WRITTEN = Path(__file__).with_name("written.csv")
+WRITTEN = Path(__file__).parent.parent / "written.csv"
 BODY = '<p>Rows &lt; 3, and "quotes",\nand a line.</p>'
 EXPECTED = {
     "title": "How to merge C# lists?",

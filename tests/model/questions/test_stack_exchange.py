@@ -18,7 +18,7 @@ from model.questions.gather import REFUSED, gather
 from model.questions.posts import Source
 from model.questions.stack_exchange import TRIES, Client, Numbers, Pages
 from model.runs.resumable import Parts
-from tests.model.stack_exchange_server import FIRST_DAY, Site, question, serving
+from tests.model.questions.stack_exchange_server import FIRST_DAY, Site, question, serving
 
 THROTTLED = {"error_id": 502, "error_name": "throttle_violation", "error_message": "too many requests from this IP, more requests available in {} seconds"}  # fmt: skip  # noqa: E501
 
