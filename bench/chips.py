@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
 from bench.lines import line, quantile
-from tests.extension.browser import consented_settings, expect_chips, launch, renew
+from tests.extension.browser import consented_settings, expect_chips, launch, reset_extension
 from tests.extension.generations import ALL, Generation
 from tests.extension.recording_server import RecordingServer
 
@@ -110,7 +110,7 @@ def main() -> None:
     service.start()
     try:
         with sync_playwright() as playwright, launch(playwright, folder) as context:
-            renew(context, consented_settings(service.url))
+            reset_extension(context, consented_settings(service.url))
             line(f"load of the page, {LOADS} times", "p50", "p95", "max")
             for generation in ALL:
                 time_mount(context, generation)

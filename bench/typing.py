@@ -15,7 +15,15 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from bench.lines import line, quantile
 from tests.end_to_end.process import serving
-from tests.extension.browser import ask_page, consented_settings, eventually, isolated, kill_worker, launch, store
+from tests.extension.browser import (
+    ask_page,
+    consented_settings,
+    eventually,
+    kill_worker,
+    launch,
+    run_in_content_script,
+    store,
+)
 
 DEBOUNCE_MS = 250
 AWAKE, ASLEEP = 60, 15
@@ -101,11 +109,13 @@ def measure_awake(context: BrowserContext, page: Page) -> list[Sample]:
 def measure_asleep(context: BrowserContext, page: Page) -> list[float]:
     """All but the debounce, for somebody who was away so long that the browser stopped the worker. Milliseconds."""
     beside = []
-    isolated(page, "const clock = performance.now.bind(performance); performance.now = () => clock() + globalThis.away")
+    run_in_content_script(
+        page, "const clock = performance.now.bind(performance); performance.now = () => clock() + globalThis.away"
+    )
     for number in range(ASLEEP):
         kill_worker(context)
         page.bring_to_front()
-        isolated(page, f"globalThis.away = {number + 1} * 60_000")
+        run_in_content_script(page, f"globalThis.away = {number + 1} * 60_000")
         moments = pause(page, number)
         beside.append(moments["painted"] - moments["asked"])
     return beside

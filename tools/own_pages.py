@@ -7,8 +7,8 @@ from typing import Any
 from playwright.sync_api import Playwright, sync_playwright
 
 from tests.extension.browser import launch
-from tests.extension.languages import only_in
-from tests.extension.own_pages import STATES, in_state
+from tests.extension.languages import copy_in_language
+from tests.extension.own_pages import STATES, open_in_state
 from tests.extension.recording_server import RecordingServer
 
 EVERY_STATE = Path(__file__).parent.parent / "artifacts" / "pictures"
@@ -35,10 +35,10 @@ def take(playwright: Playwright, folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="tagalong-", ignore_cleanup_errors=True) as scratch:
             for look, (language, window, options) in LOOKS.items():
                 profile = Path(scratch) / look
-                extension = only_in(language, profile / "extension")
+                extension = copy_in_language(language, profile / "extension")
                 with launch(playwright, profile / "profile", extension=extension, **options) as context:
                     for state in STATES:
-                        page = in_state(context, service.url, state)
+                        page = open_in_state(context, service.url, state)
                         page.set_viewport_size(POPUP if state.startswith("popup") and window is WIDE else window)
                         page.wait_for_timeout(300)
                         page.screenshot(path=folder / f"own-{state}-{look}.png", full_page=state != "options-sure")

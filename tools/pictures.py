@@ -18,7 +18,7 @@ from tests.extension.browser import (
     consented_settings,
     launch,
     look,
-    renew,
+    reset_extension,
     side,
     store,
     write,
@@ -240,7 +240,7 @@ def of_every_state(playwright: Playwright, folder: Path) -> None:
     with recorded_service() as service, launch(playwright, folder / "states", device_scale_factor=2) as context:
 
         def fresh(query: str, size: dict[str, int], media: dict[str, Any]) -> Page:
-            renew(context, consented_settings(service.url, debounce_ms=100))
+            reset_extension(context, consented_settings(service.url, debounce_ms=100))
             page = ask_page(context, f"?{query}")
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(**media)

@@ -22,7 +22,7 @@ from tests.end_to_end.killer import ARGUMENTS, Killer
 from tests.end_to_end.process import serving
 from tests.end_to_end.rough_road import RoughRoad
 from tests.end_to_end.seeded_writer import DEBOUNCE_MS, Writer
-from tests.extension.browser import back_room, consented_settings, eventually, launch, store, stored
+from tests.extension.browser import consented_settings, eventually, inspector_page, launch, store, stored
 
 ACTS = 6
 SEEDS = [1, 2, 3, 4, 5]
@@ -50,7 +50,7 @@ class Run:
 
     def _start_browser(self) -> None:
         self.context = self._open.enter_context(launch(self._playwright, self._profile, arguments=ARGUMENTS))
-        back_room(self.context)
+        inspector_page(self.context)
         self._killer = Killer(self._profile)
 
     def _startle(self) -> None:
@@ -81,14 +81,14 @@ class Run:
     def drain(self) -> None:
         """The way is good again: what waits is sent."""
         self._road.closed = self._road.rough = False
-        room = back_room(self.context)
+        room = inspector_page(self.context)
 
         def sent() -> bool:
             # A worker that wakes late tells its pages late.
             room.wait_for_timeout(100)
             if any(key.startswith("held.") for key in room.evaluate(KEYS)):
                 return False  # the page waits a moment whether the site keeps a tag
-            return bool(room.evaluate("chrome.runtime.sendMessage({type: 'flush'})")["answer"]["waiting"] == 0)
+            return bool(room.evaluate("chrome.runtime.sendMessage({type: 'flushOutbox'})")["answer"]["waiting"] == 0)
 
         assert eventually(sent, 20), stored(self.context, "outbox")
         kept = room.evaluate(KEYS)

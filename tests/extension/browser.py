@@ -66,7 +66,7 @@ def start(
 
 def has_texts(context: BrowserContext) -> bool:
     """Whether the extension has its texts: on a busy machine, Chromium now and then starts one without them."""
-    page = own_page(context, "icons/icon.svg")
+    page = open_extension_page(context, "icons/icon.svg")
     name = page.evaluate("chrome.i18n.getMessage('name')")
     page.close()
     return bool(name)
@@ -121,17 +121,17 @@ def extension_id(context: BrowserContext) -> str:
     return _ids[context]
 
 
-def own_page(context: BrowserContext, path: str) -> Page:
+def open_extension_page(context: BrowserContext, path: str) -> Page:
     """One of the extension's own pages, such as ``popup/popup.html``."""
     page = context.new_page()
     page.goto(f"chrome-extension://{extension_id(context)}/{path}")
     return page
 
 
-def back_room(context: BrowserContext) -> Page:
+def inspector_page(context: BrowserContext) -> Page:
     """A page of the extension for looking into its storage; open as long as the browser."""
     if context not in _rooms:
-        _rooms[context] = own_page(context, "icons/icon.svg")
+        _rooms[context] = open_extension_page(context, "icons/icon.svg")
     return _rooms[context]
 
 
@@ -141,7 +141,7 @@ def stored(context: BrowserContext, key: str, area: str = "") -> Any:
         const storage = await import(chrome.runtime.getURL("background/storage.js"));
         return (await (area ? chrome.storage[area] : storage).get(key))[key];
     }"""
-    return back_room(context).evaluate(find, [area, key])
+    return inspector_page(context).evaluate(find, [area, key])
 
 
 def store(context: BrowserContext, **values: Any) -> None:
@@ -151,7 +151,7 @@ def store(context: BrowserContext, **values: Any) -> None:
         const { withStorageLock } = await import(chrome.runtime.getURL("background/lock.js"));
         await withStorageLock(() => storage.set(values));
     }"""
-    back_room(context).evaluate(put, values)
+    inspector_page(context).evaluate(put, values)
     if "settings" in values:
         settle(context)
 
@@ -163,7 +163,7 @@ def settle(context: BrowserContext) -> None:
         await scripts.updateContentScripts();
         await scripts.broadcast("settingsChanged", {});
     }"""
-    back_room(context).evaluate(follow)
+    inspector_page(context).evaluate(follow)
 
 
 def use_server(context: BrowserContext, url: str) -> None:
@@ -180,7 +180,7 @@ def consented_settings(url: str, **changes: Any) -> dict[str, Any]:
 
 def consent(context: BrowserContext, *, counts: bool = True) -> None:
     """Says yes on the welcome page, as a person does."""
-    page = own_page(context, "welcome/welcome.html")
+    page = open_extension_page(context, "welcome/welcome.html")
     page.get_by_role("switch").nth(0).check()
     if counts:
         page.get_by_role("switch").nth(1).check()
@@ -190,9 +190,9 @@ def consent(context: BrowserContext, *, counts: bool = True) -> None:
     page.close()
 
 
-def renew(context: BrowserContext, settings: dict[str, Any]) -> None:
+def reset_extension(context: BrowserContext, settings: dict[str, Any]) -> None:
     """Makes the extension as new but for its settings, forgets the ask page's draft, closes every page."""
-    room = back_room(context)
+    room = inspector_page(context)
     for page in context.pages:
         if page != room:
             page.close()
@@ -221,7 +221,7 @@ def renew(context: BrowserContext, settings: dict[str, Any]) -> None:
 
 def kill_worker(context: BrowserContext) -> None:
     """Stops the extension's service worker, as the browser does after a while."""
-    session = context.new_cdp_session(back_room(context))
+    session = context.new_cdp_session(inspector_page(context))
     session.send("ServiceWorker.enable")
     session.send("ServiceWorker.stopAllWorkers")
     session.detach()
@@ -229,7 +229,7 @@ def kill_worker(context: BrowserContext) -> None:
 
 def update_extension(context: BrowserContext) -> None:
     """Starts the extension anew, as an update does: pages that are open keep what is left of the old one."""
-    room = _rooms.pop(context, None) or own_page(context, "icons/icon.svg")
+    room = _rooms.pop(context, None) or open_extension_page(context, "icons/icon.svg")
     room.evaluate("setTimeout(() => chrome.runtime.reload())")
     room.wait_for_event("close")
 
@@ -289,7 +289,7 @@ def look(page: Page, tag: str) -> Locator:
     return page.locator(f'[data-tagalong] .chip[data-tag="{tag}"]')
 
 
-def isolated(page: Page, expression: str) -> Any:
+def run_in_content_script(page: Page, expression: str) -> Any:
     """Evaluates where the content script lives: it shares the page's DOM, not its JavaScript."""
     session = page.context.new_cdp_session(page)
     worlds: list[int] = []

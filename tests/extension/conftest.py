@@ -26,12 +26,12 @@ def service() -> Iterator[RecordingServer]:
 @pytest.fixture
 def new_install(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
     """The extension just installed: its server set, no consent given."""
-    browser.renew(chromium, {"server": service.url})
+    browser.reset_extension(chromium, {"server": service.url})
     return chromium
 
 
 @pytest.fixture
 def consented(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
     """The same after a yes to drafts and one to counts, with a short pause before it asks."""
-    browser.renew(chromium, browser.consented_settings(service.url, debounce_ms=100))
+    browser.reset_extension(chromium, browser.consented_settings(service.url, debounce_ms=100))
     return chromium

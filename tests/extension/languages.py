@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.extension.browser import EXTENSION
 
 
-def only_in(language: str, folder: Path) -> Path:
+def copy_in_language(language: str, folder: Path) -> Path:
     """A copy of the extension, in ``folder``, with the sentences of one language."""
     copy = folder / language
     shutil.copytree(EXTENSION, copy)

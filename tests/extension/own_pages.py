@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.extension.browser import ask_page, consented_settings, own_page, renew, store
+from tests.extension.browser import ask_page, consented_settings, open_extension_page, reset_extension, store
 
 WELCOME, POPUP, OPTIONS = "welcome/welcome.html", "popup/popup.html", "options/options.html"
 NOBODY = "http://127.0.0.1:9"  # no service listens there
@@ -31,15 +31,15 @@ STATES: dict[str, tuple[str, dict[str, Any] | None, tuple[str, ...], str]] = {
 OVER = {"popup-here": "", "popup-unknown": "?page=unknown"}
 
 
-def popup_over(page: Page) -> Page:
+def open_popup_over(page: Page) -> Page:
     """The popup, opened while ``page`` is in front."""
-    popup = own_page(page.context, POPUP)
+    popup = open_extension_page(page.context, POPUP)
     page.bring_to_front()
     popup.reload()
     return popup
 
 
-def in_state(context: BrowserContext, url: str, name: str) -> Page:
+def open_in_state(context: BrowserContext, url: str, name: str) -> Page:
     """One of the own pages in the state of that name, the service being at ``url``."""
     path, changes, clicks, seen = STATES[name]
     settings: dict[str, Any] = {"server": url}
@@ -47,9 +47,9 @@ def in_state(context: BrowserContext, url: str, name: str) -> Page:
         settings = {**consented_settings(url), **changes}
     if "paused_until" in settings:
         settings["paused_until"] += int(time.time() * 1000)
-    renew(context, settings)
+    reset_extension(context, settings)
     store(context, tally=TALLY)
-    page = popup_over(ask_page(context, OVER[name])) if name in OVER else own_page(context, path)
+    page = open_popup_over(ask_page(context, OVER[name])) if name in OVER else open_extension_page(context, path)
     page.locator("html[dir]").wait_for()
     for selector in clicks:
         page.locator(selector).click()

@@ -56,7 +56,7 @@ class RecordingServer:
 
     ``recording`` off: the database is away. ``heeds_record`` off: a service that records against the writer's
     will. ``api_key``, if set, is what requests to /api must bring. ``failures`` holds, by path, what the next
-    requests there get instead; ``poison`` names tags whose events make their whole batch malformed. ``sites`` are
+    requests there get instead; ``malformed_tags`` are tags whose events make their whole batch malformed. ``sites`` are
     those that the model knows.
     """
 
@@ -69,8 +69,8 @@ class RecordingServer:
     heeds_record: bool = True
     api_key: str = ""
     sites: set[str] = field(default_factory=lambda: {"stackoverflow.com"})
-    poison: set[str] = field(default_factory=set)
-    most_events: int = 100
+    malformed_tags: set[str] = field(default_factory=set)
+    max_events: int = 100
     requests: list[Request] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: dict[str, deque[Failure]] = field(default_factory=dict)
@@ -116,15 +116,15 @@ class RecordingServer:
     def fail(self, path: str, *failures: Failure) -> None:
         self.failures.setdefault(path, deque()).extend(failures)
 
-    def sent(self, path: str) -> list[Request]:
+    def requests_to(self, path: str) -> list[Request]:
         return [request for request in list(self.requests) if request.path == path]
 
     @property
     def drafts(self) -> list[dict[str, Any]]:
         """Bodies of the requests for suggestions."""
-        return [request.body for request in self.sent("/api/v1/suggestions")]
+        return [request.body for request in self.requests_to("/api/v1/suggestions")]
 
-    def told(self) -> list[tuple[str, str | None]]:
+    def received_events(self) -> list[tuple[str, str | None]]:
         """Kind and tag of every event taken, in the order of ``sequence``."""
         ordered = sorted(self.events.values(), key=lambda event: event["sequence"])
         return [(event["kind"], event.get("tag")) for event in ordered]
@@ -217,7 +217,7 @@ class RecordingServer:
 
     def _take(self, body: dict[str, Any]) -> tuple[int, Any]:
         events = body["events"]
-        if len(events) > self.most_events:
+        if len(events) > self.max_events:
             return 413, {"title": "too many events"}
         if not events or any(self._fault(event) for event in events):
             return 422, {"title": "malformed", "detail": "; ".join(filter(None, map(self._fault, events)))}
@@ -229,7 +229,7 @@ class RecordingServer:
     def _fault(self, event: dict[str, Any]) -> str:
         """Why an event is malformed; empty if it is not."""
         common = {"id", "sequence", "occurred_at", "kind", "draft_id"}
-        if event.get("tag") in self.poison:
+        if event.get("tag") in self.malformed_tags:
             return "poison"
         if event.get("kind") == "posted":
             fields = common | {"tags", "question_id", "site"}

@@ -5,12 +5,12 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.extension.browser import (
     ask_page,
-    back_room,
     chip,
     chips,
     chosen,
     eventually,
     expect_chips,
+    inspector_page,
     look,
     side,
     stored,
@@ -45,7 +45,7 @@ def type_tags(page: Page, text: str) -> None:
 
 def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
     """All that was counted but the views."""
-    return [event for event in service.told() if event[0] != "viewed"]
+    return [event for event in service.received_events() if event[0] != "viewed"]
 
 
 def settled(page: Page, service: RecordingServer, *expected: tuple[str, str]) -> None:
@@ -249,7 +249,9 @@ def test_b3_undo_of_never_goes_when_the_list_is_changed_elsewhere(written: Page,
     chip(written, "python").hover()
     button(written, "Never suggest it").click()
     expect(button(written, "Undo")).to_be_visible()
-    back_room(consented).evaluate("chrome.runtime.sendMessage({type: 'setTagBlocked', tag: 'python', blocked: false})")
+    inspector_page(consented).evaluate(
+        "chrome.runtime.sendMessage({type: 'setTagBlocked', tag: 'python', blocked: false})"
+    )
     expect(button(written, "Undo")).to_be_hidden()
     expect(look(written, "python")).to_have_attribute("data-look", "dismissed")
 

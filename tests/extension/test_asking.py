@@ -9,12 +9,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.extension.browser import (
     ask_page,
-    back_room,
     chip,
     chips,
     eventually,
     expect_chips,
-    isolated,
+    inspector_page,
+    run_in_content_script,
     suggested,
     write,
 )
@@ -95,7 +95,7 @@ def test_b17_a_service_that_is_away_is_tried_again_by_itself(
     write(page)
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     expect_chips(page)
-    first, second = service.sent(SUGGESTIONS)
+    first, second = service.requests_to(SUGGESTIONS)
     assert second.at - first.at >= 1, "not at once"
 
 
@@ -111,10 +111,10 @@ def test_b17_nobody_asks_again_while_nobody_looks(page: Page, service: Recording
     service.fail(SUGGESTIONS, Failure(500))
     write(page)
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
-    isolated(page, HIDE)
+    run_in_content_script(page, HIDE)
     page.wait_for_timeout(3300)
     assert len(service.drafts) == 1
-    isolated(page, SHOW)
+    run_in_content_script(page, SHOW)
     expect_chips(page)
 
 
@@ -192,7 +192,7 @@ def let_in(context: BrowserContext, function: str, *arguments: Any) -> bool:
         const responses = await import(chrome.runtime.getURL("background/api-responses.js"));
         return Boolean(responses[name](...values));
     }"""
-    return bool(back_room(context).evaluate(call, [function, arguments]))
+    return bool(inspector_page(context).evaluate(call, [function, arguments]))
 
 
 def test_b24_only_answers_that_keep_the_contract_are_let_in(new_install: BrowserContext) -> None:

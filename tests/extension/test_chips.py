@@ -155,7 +155,7 @@ def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, se
     expect(page.locator(NOTE)).to_have_text("Copied “dataframe”.")
     assert page.evaluate("navigator.clipboard.readText()") == "dataframe"
     eventually(lambda: service.events)
-    assert "accepted" not in {kind for kind, _ in service.told()}
+    assert "accepted" not in {kind for kind, _ in service.received_events()}
 
 
 def test_why_the_service_is_away_is_said(page: Page, service: RecordingServer) -> None:
@@ -174,7 +174,7 @@ def test_a_service_that_names_a_time_is_asked_then(page: Page, service: Recordin
     # By itself: nobody has to type for it.
     expect_chips(page)
     assert [draft["title"] for draft in service.drafts] == [TITLE, f"{TITLE} And so on"]
-    first, second = service.sent("/api/v1/suggestions")
+    first, second = service.requests_to("/api/v1/suggestions")
     assert second.at - first.at >= 1
 
 
@@ -182,7 +182,7 @@ def test_who_waits_does_not_keep_a_busy_service_down(page: Page, service: Record
     service.fail("/api/v1/suggestions", *[Failure(503, retry_after="1")] * 2)
     write(page)
     expect_chips(page)
-    times = [request.at for request in service.sent("/api/v1/suggestions")]
+    times = [request.at for request in service.requests_to("/api/v1/suggestions")]
     assert len(times) == 3
     assert times[1] - times[0] >= 1
     assert times[2] - times[1] >= 2
@@ -451,4 +451,4 @@ def test_what_began_off_the_record_stays_there(page: Page, service: RecordingSer
     expect(chosen(page)).to_have_count(0)
     side(page, "python").click()
     page.wait_for_timeout(500)
-    assert service.told() == [("viewed", "dataframe")]
+    assert service.received_events() == [("viewed", "dataframe")]

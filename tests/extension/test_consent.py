@@ -10,8 +10,8 @@ from tests.extension.browser import (
     eventually,
     expect_chips,
     extension_id,
-    isolated,
-    own_page,
+    open_extension_page,
+    run_in_content_script,
     side,
     store,
     stored,
@@ -24,7 +24,7 @@ def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: Record
     page = ask_page(new_install)
     write(page, body="A body long enough to be worth a request of its own.")
     page.locator("#submit-button").click()
-    popup = own_page(new_install, "popup/popup.html")
+    popup = open_extension_page(new_install, "popup/popup.html")
     expect(popup.get_by_text("Nothing is sent until you say yes.")).to_be_visible()
     expect(popup.get_by_role("switch")).to_have_count(0)
     page.wait_for_timeout(600)
@@ -34,7 +34,7 @@ def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: Record
 
 
 def test_a_no_on_the_welcome_page_sends_nothing(new_install: BrowserContext, service: RecordingServer) -> None:
-    welcome = own_page(new_install, "welcome/welcome.html")
+    welcome = open_extension_page(new_install, "welcome/welcome.html")
     welcome.locator("button.primary").click()
     expect(welcome.get_by_role("status")).to_have_text("Saved. Nothing is sent.")
     write(ask_page(new_install))
@@ -43,7 +43,7 @@ def test_a_no_on_the_welcome_page_sends_nothing(new_install: BrowserContext, ser
 
 
 def test_switches_are_off_and_counts_hang_on_drafts(new_install: BrowserContext) -> None:
-    welcome = own_page(new_install, "welcome/welcome.html")
+    welcome = open_extension_page(new_install, "welcome/welcome.html")
     switches = welcome.get_by_role("switch")
     drafts, counts = switches.nth(0), switches.nth(1)
     expect(drafts).not_to_be_checked()
@@ -79,7 +79,7 @@ def test_without_the_second_yes_nothing_is_recorded(new_install: BrowserContext,
     page.wait_for_timeout(300)
     assert service.drafts
     assert {draft["record"] for draft in service.drafts} == {False}
-    assert service.sent("/api/v1/events") == []
+    assert service.requests_to("/api/v1/events") == []
     assert not (stored(new_install, "outbox") or {}).get("events")
 
 
@@ -92,7 +92,7 @@ def test_taking_the_yes_back_takes_chips_and_waiting_events_away(
     service.stop()
     side(page, "python").click()
     assert eventually(lambda: (stored(consented, "outbox") or {}).get("events"))
-    options = own_page(consented, "options/options.html")
+    options = open_extension_page(consented, "options/options.html")
     options.locator("#drafts").click()
     expect(options.locator("#consents-news")).to_have_text("Saved. Nothing is sent.")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
@@ -107,19 +107,19 @@ def test_a_web_page_cannot_change_consent(new_install: BrowserContext) -> None:
     page = ask_page(new_install)
     expect(page.locator("#title")).to_be_visible()
     said = 'chrome.runtime.sendMessage({type: "changeSettings", changes: {drafts: true}}).then(JSON.stringify, String)'
-    assert "drafts" not in str(isolated(page, said))
+    assert "drafts" not in str(run_in_content_script(page, said))
     assert "drafts" not in (stored(new_install, "settings") or {})
 
 
 def test_the_popup_leads_to_the_choice(new_install: BrowserContext) -> None:
-    popup = own_page(new_install, "popup/popup.html")
+    popup = open_extension_page(new_install, "popup/popup.html")
     with new_install.expect_page() as opened:
         popup.get_by_role("button", name="Choose what to send").click()
     expect(opened.value.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
 
 
 def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, service: RecordingServer) -> None:
-    options = own_page(consented, "options/options.html")
+    options = open_extension_page(consented, "options/options.html")
     options.locator("#counts").click()
     expect(options.locator("#consents-news")).to_have_text("Saved.")
     page = ask_page(consented)
@@ -128,7 +128,7 @@ def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, servi
     side(page, "python").click()
     page.wait_for_timeout(900)
     assert {draft["record"] for draft in service.drafts} == {False}
-    assert service.sent("/api/v1/events") == []
+    assert service.requests_to("/api/v1/events") == []
 
 
 def test_a_no_at_the_browsers_own_question_changes_nothing(new_install: BrowserContext) -> None:

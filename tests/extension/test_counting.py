@@ -9,14 +9,14 @@ from tests.extension.browser import (
     QUESTION_ID,
     TITLE,
     ask_page,
-    back_room,
     chip,
     chips,
     chosen,
     eventually,
     expect_chips,
-    isolated,
+    inspector_page,
     look,
+    run_in_content_script,
     side,
     store,
     stored,
@@ -35,19 +35,19 @@ def seen(consented: BrowserContext, service: RecordingServer) -> Page:
     page = ask_page(consented)
     write(page)
     assert eventually(lambda: len(service.events) == 3)
-    assert service.told() == ALL_VIEWED
+    assert service.received_events() == ALL_VIEWED
     return page
 
 
 def after(service: RecordingServer, *expected: tuple[str, str | None]) -> None:
     """The events told after the three views are exactly ``expected``."""
     eventually(lambda: len(service.events) >= 3 + len(expected))
-    assert service.told() == [*ALL_VIEWED, *expected]
+    assert service.received_events() == [*ALL_VIEWED, *expected]
 
 
 def submitted(page: Page) -> list[str]:
     """What the extension keeps of questions that were submitted, and are not seen posted yet."""
-    room = back_room(page.context)
+    room = inspector_page(page.context)
     keys: list[str] = room.evaluate("async () => Object.keys(await chrome.storage.local.get(null))")
     return [key for key in keys if key.startswith("posting.")]
 
@@ -68,7 +68,7 @@ def test_a_glance_is_no_view(consented: BrowserContext, service: RecordingServer
     page.wait_for_timeout(300)
     page.locator("#title").fill("")
     page.wait_for_timeout(900)
-    assert service.told() == []
+    assert service.received_events() == []
 
 
 def test_out_of_sight_is_no_view(consented: BrowserContext, service: RecordingServer) -> None:
@@ -78,19 +78,23 @@ def test_out_of_sight_is_no_view(consented: BrowserContext, service: RecordingSe
     write(page)
     expect_chips(page)
     page.wait_for_timeout(1000)
-    assert service.told() == []
+    assert service.received_events() == []
     page.mouse.wheel(0, 2000)
     assert eventually(lambda: len(service.events) == 3)
 
 
 def test_a_tab_in_the_background_is_no_view(consented: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(consented)
-    isolated(page, "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})")
+    run_in_content_script(
+        page, "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})"
+    )
     write(page)
     expect_chips(page)
     page.wait_for_timeout(1000)
-    assert service.told() == []
-    isolated(page, "delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))")
+    assert service.received_events() == []
+    run_in_content_script(
+        page, "delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))"
+    )
     assert eventually(lambda: len(service.events) == 3)
 
 
@@ -111,7 +115,7 @@ def test_an_action_is_a_view(consented: BrowserContext, service: RecordingServer
     write(page)
     chip(page, "python").click()
     assert eventually(lambda: len(service.events) >= 2)
-    assert service.told()[:2] == [("viewed", "python"), ("accepted", "python")]
+    assert service.received_events()[:2] == [("viewed", "python"), ("accepted", "python")]
 
 
 def test_accepted_only_when_the_page_took_it(consented: BrowserContext, service: RecordingServer) -> None:
@@ -120,7 +124,7 @@ def test_accepted_only_when_the_page_took_it(consented: BrowserContext, service:
     eventually(lambda: len(service.events) == 3)
     chip(page, "pandas").click()
     page.wait_for_timeout(400)
-    assert service.told() == ALL_VIEWED
+    assert service.received_events() == ALL_VIEWED
     after(service, ("accepted", "pandas"))
 
 
@@ -163,8 +167,8 @@ def test_taken_out_while_another_is_added_is_removed(consented: BrowserContext, 
     chosen(page).locator(".js-delete-tag").evaluate("(button) => setTimeout(() => button.click(), 350)")
     expect(chosen(page)).to_have_text(["python"])
     eventually(lambda: len(service.events) == 6)
-    assert service.told()[:4] == [*ALL_VIEWED, ("accepted", "pandas")]
-    assert sorted(service.told()[4:]) == [("accepted", "python"), ("removed", "pandas")]
+    assert service.received_events()[:4] == [*ALL_VIEWED, ("accepted", "pandas")]
+    assert sorted(service.received_events()[4:]) == [("accepted", "python"), ("removed", "pandas")]
 
 
 def test_typed_by_hand_is_no_event(seen: Page, service: RecordingServer) -> None:
@@ -358,8 +362,8 @@ def test_what_could_not_be_recorded_is_not_counted(consented: BrowserContext, se
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     side(page, "python").click()
     page.wait_for_timeout(300)
-    assert service.sent("/api/v1/events") == []
+    assert service.requests_to("/api/v1/events") == []
     # From the first recorded answer on, what is in sight is counted.
     service.recording = True
     write(page, " Now the database is back")
-    assert eventually(lambda: ("viewed", "dataframe") in service.told())
+    assert eventually(lambda: ("viewed", "dataframe") in service.received_events())

@@ -131,7 +131,9 @@ def test_firefox_keeps_each_consent_by_its_kind_of_data(
         browser.type(page, "#title", TITLE)
         assert browser.until(page, f"{TAGS}.length === 3")
         assert {draft["record"] for draft in service.drafts} == {False}
-        assert all(request.origin.startswith("moz-extension://") for request in service.sent("/api/v1/suggestions"))
+        assert all(
+            request.origin.startswith("moz-extension://") for request in service.requests_to("/api/v1/suggestions")
+        )
 
         say_yes(browser, welcome, "#counts")
         everything = ["technicalAndInteraction", "websiteActivity", "websiteContent"]

@@ -9,10 +9,10 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect
 from tests.extension import browser
 from tests.extension.browser import (
     ask_page,
-    back_room,
     chip,
     eventually,
     expect_chips,
+    inspector_page,
     kill_worker,
     look,
     side,
@@ -55,24 +55,24 @@ def waiting(context: BrowserContext) -> list[str]:
 
 def assert_all_arrived(service: RecordingServer) -> None:
     eventually(lambda: len(service.events) >= len(DONE))
-    assert service.told() == DONE
+    assert service.received_events() == DONE
     assert sorted(event["sequence"] for event in service.events.values()) == [1, 2, 3, 4, 5]
 
 
 def ids_sent(service: RecordingServer) -> set[str]:
-    return {event["id"] for request in service.sent(EVENTS) for event in request.body["events"]}
+    return {event["id"] for request in service.requests_to(EVENTS) for event in request.body["events"]}
 
 
 def send_now(context: BrowserContext) -> None:
     """As the popup's button does."""
-    room = back_room(context)
+    room = inspector_page(context)
     room.evaluate("chrome.runtime.sendMessage({type: 'flushOutbox'})")
 
 
 def test_events_go_out_as_the_contract_says(consented: BrowserContext, service: RecordingServer) -> None:
     write_and_act(ask_page(consented))
     assert_all_arrived(service)
-    for request in service.sent(EVENTS):
+    for request in service.requests_to(EVENTS):
         assert request.origin is not None
         assert request.origin.startswith("chrome-extension://")
         assert set(request.body) == {"install_id", "sent_at", "events"}
@@ -99,14 +99,14 @@ def test_the_alarm_sends_what_waits(consented: BrowserContext, service: Recordin
     service.fail(EVENTS, *[Failure(500)] * 9)
     write_and_act(ask_page(consented))
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
-    room = back_room(consented)
+    room = inspector_page(consented)
     alarm = room.evaluate("chrome.alarms.get('outbox')")
     assert 10 < alarm["scheduledTime"] / 1000 - time.time() < 31
     # Half a minute later:
     kill_worker(consented)
     service.failures.clear()
     store(consented, outbox={**stored(consented, "outbox"), "not_before": 0})
-    room = back_room(consented)
+    room = inspector_page(consented)
     room.evaluate("chrome.alarms.create('outbox', {when: Date.now() + 100})")
     assert_all_arrived(service)
 
@@ -131,7 +131,7 @@ def test_a_worker_killed_while_sending_sends_the_same_again(
 ) -> None:
     service.fail(EVENTS, *[Failure(200, delay=1.5)] * 2)
     write_and_act(ask_page(consented))
-    assert eventually(lambda: service.sent(EVENTS))
+    assert eventually(lambda: service.requests_to(EVENTS))
     kill_worker(consented)
     send_now(consented)
     assert_all_arrived(service)
@@ -147,7 +147,7 @@ def test_a_posting_survives_a_killed_worker(consented: BrowserContext, service: 
     kill_worker(consented)
     page.locator("#submit-button").click()
     page.wait_for_url("**/questions/79000001/**")
-    assert eventually(lambda: ("posted", None) in service.told())
+    assert eventually(lambda: ("posted", None) in service.received_events())
 
 
 def test_a_closed_browser_sends_when_it_opens_again(
@@ -171,7 +171,7 @@ def test_a_closed_browser_sends_when_it_opens_again(
 def test_lost_answers_make_no_event_twice(consented: BrowserContext, service: RecordingServer) -> None:
     service.fail(EVENTS, *[Failure(lost=True)] * 6)
     write_and_act(ask_page(consented))
-    assert eventually(lambda: service.sent(EVENTS))
+    assert eventually(lambda: service.requests_to(EVENTS))
     eventually(lambda: len(waiting(consented)) == len(DONE))
     for _ in range(6):
         if not waiting(consented):
@@ -218,13 +218,13 @@ def test_a_named_time_is_kept_to(consented: BrowserContext, service: RecordingSe
     write_and_act(page)
     # Acceptances wait a moment for the page, and still come before the named time.
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
-    first = service.sent(EVENTS)[0].at
+    first = service.requests_to(EVENTS)[0].at
     send_now(consented)
     write(page, " More")
     page.wait_for_timeout(300)
-    assert len(service.sent(EVENTS)) == 1
+    assert len(service.requests_to(EVENTS)) == 1
     assert_all_arrived(service)
-    assert service.sent(EVENTS)[1].at - first > 5.9
+    assert service.requests_to(EVENTS)[1].at - first > 5.9
 
 
 def test_a_malformed_event_is_isolated_and_counted(consented: BrowserContext, service: RecordingServer) -> None:
@@ -232,10 +232,10 @@ def test_a_malformed_event_is_isolated_and_counted(consented: BrowserContext, se
     write_and_act(ask_page(consented))
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
     service.failures.clear()
-    service.poison = {"dataframe"}
+    service.malformed_tags = {"dataframe"}
     send_now(consented)
     eventually(lambda: len(service.events) >= len(DONE) - 1)
-    assert service.told() == [event for event in DONE if event[1] != "dataframe"]
+    assert service.received_events() == [event for event in DONE if event[1] != "dataframe"]
     assert eventually(lambda: waiting(consented) == [])
     assert stored(consented, "outbox")["lost"] == 1
 
@@ -243,17 +243,17 @@ def test_a_malformed_event_is_isolated_and_counted(consented: BrowserContext, se
 def test_a_service_that_refuses_everything_does_not_empty_the_outbox(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    service.poison = {"pandas", "python", "dataframe"}
+    service.malformed_tags = {"pandas", "python", "dataframe"}
     write_and_act(ask_page(consented))
-    assert eventually(lambda: service.sent(EVENTS))
+    assert eventually(lambda: service.requests_to(EVENTS))
     eventually(lambda: len(waiting(consented)) == len(DONE))
     send_now(consented)
     assert len(waiting(consented)) == len(DONE)
-    service.poison = set()
+    service.malformed_tags = set()
     send_now(consented)
     eventually(lambda: len(service.events) == len(DONE))
     assert stored(consented, "outbox")["lost"] == 0
-    assert service.told() == DONE
+    assert service.received_events() == DONE
 
 
 def press_often(page: Page, tag: str, times: int) -> None:
@@ -279,7 +279,7 @@ def test_a_page_that_closes_while_the_worker_dies_loses_nothing(
     page.close()
     kill_worker(consented)
     send_now(consented)
-    assert eventually(lambda: service.told()[len(DONE) :] == [("dismissed", "dataframe")])
+    assert eventually(lambda: service.received_events()[len(DONE) :] == [("dismissed", "dataframe")])
 
 
 def test_a_key_opens_a_closed_service(consented: BrowserContext, service: RecordingServer) -> None:
@@ -297,7 +297,7 @@ def test_without_its_key_the_service_gets_the_events_later(consented: BrowserCon
     service.api_key = "open sesame"
     act(page)
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
-    room = back_room(consented)
+    room = inspector_page(consented)
     room.evaluate("chrome.runtime.sendMessage({type: 'changeSettings', changes: {api_key: ' open sesame '}})")
     send_now(consented)
     assert_all_arrived(service)
@@ -316,7 +316,7 @@ LIMIT = """(most) => {
 def fill_disk(context: BrowserContext, leave: int) -> None:
     """Leaves so many bytes of what the extension may store, for its outbox and for what pages hand over."""
     limit_database(context, len(json.dumps(stored(context, "outbox"))) + leave if leave else 0)
-    back_room(context).evaluate(
+    inspector_page(context).evaluate(
         """async (leave) => {
             const fill = async () => {
                 const used = await chrome.storage.local.getBytesInUse(null);
@@ -332,7 +332,7 @@ def fill_disk(context: BrowserContext, leave: int) -> None:
 
 def limit_database(context: BrowserContext, most: float) -> None:
     """The worker's database takes values of so many bytes at most."""
-    back_room(context).evaluate("chrome.runtime.sendMessage({type: 'wake'})")
+    inspector_page(context).evaluate("chrome.runtime.sendMessage({type: 'wake'})")
     context.service_workers[-1].evaluate(LIMIT, most)
 
 
@@ -358,7 +358,7 @@ def test_where_the_disk_is_full_the_oldest_go_and_are_counted(
     limit_database(consented, 1_000_000)
     send_now(consented)
     assert eventually(lambda: len(service.events) == len(kept["events"]))
-    assert service.told() == told[kept["lost"] :], "the newest are kept"
+    assert service.received_events() == told[kept["lost"] :], "the newest are kept"
     # The gap, by which the service counts the loss.
     assert min(event["sequence"] for event in service.events.values()) == kept["lost"] + 1
 
@@ -370,8 +370,8 @@ def test_a_page_waits_for_room_on_the_disk(consented: BrowserContext, service: R
     fill_disk(consented, 0)
     act(page)
     page.wait_for_timeout(500)
-    assert service.told() == []
-    back_room(consented).evaluate("chrome.storage.local.remove('filler')")
+    assert service.received_events() == []
+    inspector_page(consented).evaluate("chrome.storage.local.remove('filler')")
     limit_database(consented, 1_000_000)
     assert_all_arrived(service)
 
@@ -404,12 +404,12 @@ def test_an_event_of_a_machine_without_a_clock_is_dated_as_sent(
     outbox = stored(consented, "outbox")
     outbox["events"][0]["occurred_at"] = "1970-01-01T00:00:07.000Z"
     store(consented, outbox=outbox)
-    before = len(service.sent(EVENTS))
+    before = len(service.requests_to(EVENTS))
     send_now(consented)
     assert_all_arrived(service)
     dated = {
         (event["occurred_at"], request.body["sent_at"])
-        for request in service.sent(EVENTS)[before:]
+        for request in service.requests_to(EVENTS)[before:]
         for event in request.body["events"]
         if event["sequence"] == 1
     }
@@ -422,7 +422,7 @@ def test_batches_too_large_are_split(consented: BrowserContext, service: Recordi
     write_and_act(ask_page(consented))
     assert eventually(lambda: len(waiting(consented)) == len(DONE))
     service.failures.clear()
-    service.most_events = 2
+    service.max_events = 2
     send_now(consented)
     assert_all_arrived(service)
 
@@ -439,7 +439,7 @@ def test_an_old_backlog_goes_out_in_hundreds(consented: BrowserContext, service:
     service.requests.clear()
     send_now(consented)
     assert eventually(lambda: len(service.events) == 123)
-    assert [len(request.body["events"]) for request in service.sent(EVENTS)] == [100, 23]
+    assert [len(request.body["events"]) for request in service.requests_to(EVENTS)] == [100, 23]
     assert sorted(event["sequence"] for event in service.events.values()) == list(range(1, 124))
 
 
@@ -449,10 +449,10 @@ def test_messages_at_once_get_numbers_without_gaps_or_doubles(
     """Three tabs tell at the same moment; what was sent before is not numbered again."""
     write_and_act(ask_page(consented, "?fresh"))
     assert_all_arrived(service)
-    sent = service.sent(EVENTS)[0].body["events"][0]
+    sent = service.requests_to(EVENTS)[0].body["events"][0]
     sent.pop("sequence")
     fresh = [{**sent, "id": f"00000000-0000-4000-8000-{number:012d}"} for number in range(60)]
-    room = back_room(consented)
+    room = inspector_page(consented)
     room.evaluate(
         """(events) => Promise.all(events.map(async (event, number) => {
             await chrome.storage.local.set({[`told.${number % 3}.${number}`]: event});

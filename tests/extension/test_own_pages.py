@@ -18,15 +18,15 @@ from tests.extension.browser import (
     eventually,
     expect_chips,
     launch,
-    own_page,
-    renew,
+    open_extension_page,
+    reset_extension,
     side,
     store,
     stored,
     write,
 )
-from tests.extension.languages import only_in
-from tests.extension.own_pages import OPTIONS, POPUP, STATES, WELCOME, in_state, popup_over
+from tests.extension.languages import copy_in_language
+from tests.extension.own_pages import OPTIONS, POPUP, STATES, WELCOME, open_in_state, open_popup_over
 from tests.extension.recording_server import Failure, RecordingServer
 
 SAID_IN_FRENCH = {
@@ -48,7 +48,7 @@ SAID_IN_FRENCH = {
 def french(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
     """A browser that speaks French."""
     folder = tmp_path_factory.mktemp("french")
-    with launch(playwright, folder / "profile", extension=only_in("fr", folder)) as context:
+    with launch(playwright, folder / "profile", extension=copy_in_language("fr", folder)) as context:
         yield context
 
 
@@ -79,7 +79,7 @@ def shown_request(page: Page, example: str) -> tuple[str, Any]:
 
 
 def test_the_welcome_page_says_where_drafts_go(new_install: BrowserContext, service: RecordingServer) -> None:
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     expect(page.locator("#where")).to_have_text(service.url)
     expect(page.locator("#whose")).to_have_text("(your own machine)")
     store(new_install, settings={"server": "https://tags.example.org"})
@@ -91,7 +91,7 @@ def test_the_welcome_page_says_where_drafts_go(new_install: BrowserContext, serv
 def test_the_request_shown_is_the_one_that_is_sent(
     new_install: BrowserContext, service: RecordingServer, counts: bool
 ) -> None:
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("#counts").set_checked(counts)
     line, body = shown_request(page, "#drafts-example")
@@ -108,7 +108,7 @@ def test_the_request_shown_is_the_one_that_is_sent(
 
 
 def test_the_events_shown_are_like_those_that_are_sent(consented: BrowserContext, service: RecordingServer) -> None:
-    page = own_page(consented, WELCOME)
+    page = open_extension_page(consented, WELCOME)
     page.locator("summary").nth(1).click()
     line, body = shown_request(page, "#counts-example")
     ask = ask_page(consented)
@@ -117,8 +117,8 @@ def test_the_events_shown_are_like_those_that_are_sent(consented: BrowserContext
     expect(ask.locator("#tag-editor .s-tag.rendered-element")).to_have_count(1)
     ask.locator("#submit-button").click()
     ask.wait_for_url("**/questions/79000001/**")
-    assert eventually(lambda: ("posted", None) in service.told())
-    sent = service.sent("/api/v1/events")[-1]
+    assert eventually(lambda: ("posted", None) in service.received_events())
+    sent = service.requests_to("/api/v1/events")[-1]
     assert line == f"POST {service.url}/api/v1/events"
     assert set(body) == set(sent.body)
     fields = {event["kind"]: set(event) - {"install_id"} for event in service.events.values()}
@@ -132,7 +132,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     expect_chips(page)
     service.stop()
     chip(page, "pandas").click()
-    popup = own_page(consented, POPUP)
+    popup = open_extension_page(consented, POPUP)
     expect(popup.locator("#service")).to_have_text("not available")
     expect(popup.locator("#why")).to_have_text(f"No answer from {service.url}.")
     expect(popup.locator("#waiting")).not_to_have_text("0")
@@ -148,7 +148,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
 
 def test_the_popup_says_so_where_the_browser_forbids_the_way(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "server": "https://tags.example.org"})
-    popup = own_page(consented, POPUP)
+    popup = open_extension_page(consented, POPUP)
     expect(popup.locator("#why")).to_contain_text("The browser does not let Tagalong reach it.")
 
 
@@ -156,7 +156,7 @@ def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, s
     page = ask_page(consented)
     write(page)
     expect_chips(page)
-    popup = popup_over(page)
+    popup = open_popup_over(page)
     expect(popup.locator("#site")).to_have_text("stackoverflow.com")
     popup.get_by_role("switch").uncheck()
     expect(page.locator("[data-tagalong]")).to_have_count(0)
@@ -165,19 +165,19 @@ def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, s
     write(page, " And more words")
     page.wait_for_timeout(400)
     assert len(service.drafts) == asked
-    popup = popup_over(page)
+    popup = open_popup_over(page)
     popup.get_by_role("switch").check()
     expect_chips(page)
     assert stored(consented, "settings")["sites_off"] == []
 
 
 def test_the_popup_says_so_where_the_markup_is_unknown(consented: BrowserContext) -> None:
-    popup = popup_over(ask_page(consented, "?page=unknown"))
+    popup = open_popup_over(ask_page(consented, "?page=unknown"))
     expect(popup.locator("#unknown")).to_have_text(
         "Tagalong does not recognize this page, so there are no suggestions on it."
     )
     # Where there is nothing to ask on, there is nothing to say, and no site to switch off.
-    popup = popup_over(own_page(consented, OPTIONS))
+    popup = open_popup_over(open_extension_page(consented, OPTIONS))
     expect(popup.locator("#service")).to_have_text("ready")
     expect(popup.locator("#unknown")).to_be_hidden()
     expect(popup.get_by_role("switch")).to_have_count(0)
@@ -187,7 +187,7 @@ def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service
     page = ask_page(consented)
     write(page)
     expect_chips(page)
-    popup = own_page(consented, POPUP)
+    popup = open_extension_page(consented, POPUP)
     popup.get_by_role("button", name="For an hour").click()
     expect(popup.get_by_role("button", name="Resume")).to_be_focused()
     expect(popup.locator("#pause")).to_contain_text("Paused until")
@@ -210,7 +210,7 @@ def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
     page = ask_page(consented)
     write(page)
     expect_chips(page)
-    popup = own_page(consented, POPUP)
+    popup = open_extension_page(consented, POPUP)
     until = int(time.time() * 1000) + 1500
     change = "(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})"
     popup.evaluate(change, {"paused_until": until})
@@ -220,7 +220,7 @@ def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
 
 
 def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service: RecordingServer) -> None:
-    popup = own_page(consented, POPUP)
+    popup = open_extension_page(consented, POPUP)
     expect(popup.locator("#taken")).to_have_text("You have not seen any suggested tags yet.")
     page = ask_page(consented)
     write(page, body="A body that is long enough for the page to post it.")
@@ -239,7 +239,7 @@ def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service
 
 def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None:
     """One draft: four tags seen; pandas and merge accepted, merge taken out, dataframe dismissed and brought back."""
-    page = own_page(consented, "icons/icon.svg")
+    page = open_extension_page(consented, "icons/icon.svg")
     told = page.evaluate(
         """async () => {
             const { NO_STATS, addItemChange, addPostedDraft } = await import("/background/stats.js");
@@ -273,7 +273,7 @@ def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None
 )
 def test_an_address_that_will_not_do_is_named(consented: BrowserContext, typed: str, said: str) -> None:
     before = stored(consented, "settings")
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.locator("#server").fill(typed)
     for button in ("Save", "Test the connection"):
         page.get_by_role("button", name=button).click()
@@ -283,7 +283,7 @@ def test_an_address_that_will_not_do_is_named(consented: BrowserContext, typed: 
 
 def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> None:
     before = stored(consented, "settings")
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     # The browser's own question, answered with no: a test cannot click there.
     page.evaluate("chrome.permissions.request = async (asked) => { window.asked = asked; return false; }")
     page.locator("#server").fill("https://tags.example.org:8443/so")
@@ -296,7 +296,7 @@ def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> 
 
 
 def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, service: RecordingServer) -> None:
-    page = own_page(new_install, OPTIONS)
+    page = open_extension_page(new_install, OPTIONS)
     test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-news")
     test.click()
     expect(line).to_have_text("The service is ready, with the model light-00000000.")
@@ -323,14 +323,14 @@ def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, s
 
 def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service: RecordingServer) -> None:
     service.api_key = "open sesame"
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.locator("#key").fill("open sesame")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text("Saved.")
     ask = ask_page(consented)
     write(ask)
     expect_chips(ask)
-    assert service.sent("/api/v1/suggestions")[-1].key == "Bearer open sesame"
+    assert service.requests_to("/api/v1/suggestions")[-1].key == "Bearer open sesame"
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost"))
     page.locator("#server").blur()
     expect(page.locator("#key")).to_have_value("")
@@ -339,7 +339,7 @@ def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service
 def test_another_server_is_another_start(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")
     store(consented, outbox={"sequence": 7, "events": []})
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_contain_text("From now on Tagalong uses this service")
@@ -350,7 +350,7 @@ def test_another_server_is_another_start(consented: BrowserContext, service: Rec
 
 
 def test_the_pause_before_asking_is_set_by_keys_too(consented: BrowserContext) -> None:
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     slider = page.get_by_role("slider", name="Delay before the service is asked")
     slider.press("Home")
     expect(page.locator("#quiet")).to_have_text("100 ms")
@@ -361,7 +361,7 @@ def test_the_pause_before_asking_is_set_by_keys_too(consented: BrowserContext) -
 
 
 def test_the_shortcut_is_shown_with_where_to_change_it(consented: BrowserContext) -> None:
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     expect(page.locator("#shortcut")).to_have_text("Alt+Shift+G")
     with consented.expect_page() as opened:
         page.get_by_role("button", name="Change it").click()
@@ -374,7 +374,7 @@ def test_never_again_can_be_taken_back(consented: BrowserContext) -> None:
     ask = ask_page(consented)
     write(ask)
     expect_chips(ask, 2)
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     expect(page.locator("#never li span")).to_have_text(["csv", "java", "pandas"])
     page.get_by_role("button", name="Suggest java again").click()
     expect(page.locator("#never li span")).to_have_text(["csv", "pandas"])
@@ -390,7 +390,7 @@ def test_never_again_can_be_taken_back(consented: BrowserContext) -> None:
 
 
 def test_what_the_service_holds_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export from the service").click()
     assert download.value.suggested_filename == "tagalong-service.json"
@@ -405,7 +405,7 @@ def test_what_the_service_holds_can_be_exported(consented: BrowserContext, servi
 
 def test_what_is_here_can_be_exported_but_for_the_key(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "api_key": "open sesame", "never": ["java"]})
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export from this browser").click()
     text = download.value.path().read_text()
@@ -419,7 +419,7 @@ def test_after_erasing_at_the_service_it_is_a_new_install(consented: BrowserCont
     chip(ask, "pandas").click()
     assert eventually(lambda: len(service.events) >= 2)
     before = stored(consented, "settings")["install_id"]
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_class("good")
@@ -446,7 +446,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
     write(ask)
     expect_chips(ask)
     asked = len(service.requests)
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from this browser…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
@@ -467,7 +467,7 @@ def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, 
 
 def test_nothing_is_erased_before_a_second_yes(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     for name in ("Erase from this browser…", "Erase from the service…"):
         button = page.get_by_role("button", name=name)
         button.click()
@@ -484,7 +484,7 @@ def test_nothing_is_erased_before_a_second_yes(consented: BrowserContext, servic
 def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")["install_id"]
     service.fail(f"/api/v1/installs/{before}", Failure(503))
-    page = own_page(consented, OPTIONS)
+    page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text(
@@ -494,7 +494,7 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
 
 
 def test_consent_needs_no_mouse(new_install: BrowserContext) -> None:
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     expect(page.locator("#where")).not_to_be_empty()
     for key in ("Tab", "Space", "Tab", "Tab", "Space"):
         page.keyboard.press(key)
@@ -508,7 +508,7 @@ def test_consent_needs_no_mouse(new_install: BrowserContext) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_everybody_can_use_them(consented: BrowserContext, service: RecordingServer, state: str) -> None:
-    page = in_state(consented, service.url, state)
+    page = open_in_state(consented, service.url, state)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
@@ -518,7 +518,7 @@ def test_everybody_can_use_them(consented: BrowserContext, service: RecordingSer
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_is_cut_off_on_a_narrow_screen(consented: BrowserContext, service: RecordingServer, state: str) -> None:
     """B21. 320 px: a phone, or 1280 px at 400 %."""
-    page = in_state(consented, service.url, state)
+    page = open_in_state(consented, service.url, state)
     page.set_viewport_size({"width": 320, "height": 700})
     assert cut_off(page) == []
     assert small_targets(page) == []
@@ -526,7 +526,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen(consented: BrowserContext, servic
 
 def test_they_speak_french(french: BrowserContext, service: RecordingServer) -> None:
     for state in STATES:
-        page = in_state(french, service.url, state)
+        page = open_in_state(french, service.url, state)
         assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
         expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
         assert page.evaluate("[...document.querySelectorAll('[data-i18n]')].every((part) => part.textContent)")
@@ -539,7 +539,7 @@ def test_they_speak_french(french: BrowserContext, service: RecordingServer) -> 
     ("width", "height", "by"), [(1100, 900, "click"), (1100, 900, "Enter"), (800, 500, "Enter"), (320, 568, "click")]
 )
 def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int, height: int, by: str) -> None:
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     page.set_viewport_size({"width": width, "height": height})
     page.locator("#drafts").check()
     if by == "click":
@@ -562,7 +562,7 @@ def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int,
         (403, "accepte pas ce navigateur (statut 403)."),
         (404, "pas de service Tagalong à cette adresse (statut 404)."),
         (429, "Le service est trop sollicité"),
-        (500, "est produite au service (statut 500)."),
+        (500, "est produite côté service (statut 500)."),
         (503, "Le service est trop sollicité"),
     ],
 )
@@ -570,9 +570,9 @@ def test_b20_errors_of_the_service_are_told_in_the_browsers_language(
     french: BrowserContext, service: RecordingServer, status: int, said: str
 ) -> None:
     """The service explains itself in English: “fails 503”."""
-    renew(french, consented_settings(service.url, debounce_ms=100))
+    reset_extension(french, consented_settings(service.url, debounce_ms=100))
     service.fail("/health/ready", *[Failure(status)] * 2)
-    page = own_page(french, OPTIONS)
+    page = open_extension_page(french, OPTIONS)
     page.locator("#test").click()
     expect(page.locator("#service-news")).to_contain_text(said)
     service.fail("/api/v1/suggestions", *[Failure(status)] * 9)
@@ -588,7 +588,7 @@ def test_b13_a_yes_without_a_service_says_so_and_how_to_get_one(
     new_install: BrowserContext, service: RecordingServer
 ) -> None:
     service.stop()
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("button.primary").click()
     news, how = page.locator("#news"), page.locator("#how")
@@ -596,7 +596,7 @@ def test_b13_a_yes_without_a_service_says_so_and_how_to_get_one(
     expect(how).to_contain_text("make run")
     expect(how.get_by_role("link", name="Settings")).to_have_attribute("href", "../options/options.html")
     assert stored(new_install, "settings")["drafts"] is True
-    options = own_page(new_install, OPTIONS)
+    options = open_extension_page(new_install, OPTIONS)
     options.locator("#counts").check()
     expect(options.locator("#consents-news")).to_contain_text("no suggestions yet")
     # Started meanwhile, it is found when the writer comes back.
@@ -608,7 +608,7 @@ def test_b13_a_yes_without_a_service_says_so_and_how_to_get_one(
 
 def test_b13_another_machines_service_is_started_by_whoever_runs_it(new_install: BrowserContext) -> None:
     store(new_install, settings={"server": "https://tags.example.org"})
-    page = own_page(new_install, WELCOME)
+    page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("button.primary").click()
     expect(page.locator("#how")).to_contain_text("whoever runs the service")

@@ -111,7 +111,7 @@ class Writer:
 @pytest.fixture
 def writer(chromium: BrowserContext, service: str, generation: Generation) -> Writer:
     settings = browser.consented_settings(service, debounce_ms=DEBOUNCE_MS)
-    browser.renew(chromium, settings)
+    browser.reset_extension(chromium, settings)
     return Writer(chromium.new_page(), generation, service, settings["install_id"])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.extension.browser import ASK, BODY, TITLE, back_room, chips, eventually, expect_chips
+from tests.extension.browser import ASK, BODY, TITLE, chips, eventually, expect_chips, inspector_page
 from tests.extension.generations import CLASSIC, EDITING, SVELTE, WIZARD, Generation
 from tests.extension.recording_server import RecordingServer
 
@@ -50,14 +50,14 @@ def submit(context: BrowserContext, generation: Generation, query: str = "", bef
 def submitted(context: BrowserContext) -> list[str]:
     """What pages keep of questions that were submitted, and are not seen posted yet."""
     find = "async () => Object.keys(await chrome.storage.local.get(null)).filter((key) => key.startsWith('posting.'))"
-    keys: list[str] = back_room(context).evaluate(find)
+    keys: list[str] = inspector_page(context).evaluate(find)
     return keys
 
 
 def posted(context: BrowserContext, service: RecordingServer) -> list[int | None]:
     """Numbers of the questions that were told as posted, once all that waits is sent."""
     flush = "chrome.runtime.sendMessage({type: 'flushOutbox'})"
-    assert eventually(lambda: back_room(context).evaluate(flush)["answer"]["waiting"] == 0)
+    assert eventually(lambda: inspector_page(context).evaluate(flush)["answer"]["waiting"] == 0)
     return [event["question_id"] for event in service.events.values() if event["kind"] == "posted"]
 
 
@@ -231,7 +231,9 @@ def test_b6_a_setting_changed_while_the_post_is_on_its_way_loses_nothing(
 
 def change(context: BrowserContext, changes: dict[str, object]) -> None:
     """As the popup and the options do."""
-    back_room(context).evaluate("(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})", changes)
+    inspector_page(context).evaluate(
+        "(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})", changes
+    )
 
 
 def test_b6_a_consent_taken_back_while_the_post_is_on_its_way_drops_it(

@@ -14,15 +14,15 @@ from tests.extension.browser import (
     EXTENSION,
     TITLE,
     ask_page,
-    back_room,
     chip,
     consent,
     consented_settings,
     eventually,
     expect_chips,
-    isolated,
+    inspector_page,
     kill_worker,
     launch,
+    run_in_content_script,
     settle,
     store,
     stored,
@@ -47,7 +47,7 @@ def fresh(playwright: Playwright, tmp_path: Path, service: RecordingServer) -> I
 def scripts(context: BrowserContext) -> set[str]:
     """Ids of the scripts that the browser runs on pages beyond those of the manifest."""
     find = "chrome.scripting.getRegisteredContentScripts().then((scripts) => scripts.map(({ id }) => id))"
-    return set(back_room(context).evaluate(find))
+    return set(inspector_page(context).evaluate(find))
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
 
     def __init__(self, context: BrowserContext) -> None:
         self._status = ""
-        self._session = context.new_cdp_session(back_room(context))
+        self._session = context.new_cdp_session(inspector_page(context))
         self._session.on("ServiceWorker.workerVersionUpdated", self._update)
         self._session.send("ServiceWorker.enable")
 
@@ -95,7 +95,7 @@ def test_b11_each_script_comes_and_goes_with_its_consent(fresh: BrowserContext) 
     assert scripts(fresh) == set()
     consent(fresh, counts=False)
     assert scripts(fresh) == {"write"}
-    room = back_room(fresh)
+    room = inspector_page(fresh)
     for changes, expected in (
         ({"counts": True}, {"write", "arrived"}),
         ({"counts": False}, {"write"}),
@@ -132,7 +132,7 @@ def test_b11_scripts_are_there_again_after_a_restart_and_an_update(
             assert eventually(lambda: scripts(context) == {"write", "arrived"})
             page = context.new_page()
             page.goto("https://stackoverflow.com/questions")
-            assert isolated(page, "globalThis.tagalong") is True
+            assert run_in_content_script(page, "globalThis.tagalong") is True
 
 
 def test_an_earlier_versions_data_move_where_no_page_reaches_them(
@@ -149,16 +149,16 @@ def test_an_earlier_versions_data_move_where_no_page_reaches_them(
             await chrome.storage.local.set(old);
         }"""
         kill_worker(context)
-        back_room(context).evaluate(become_old, old)
+        inspector_page(context).evaluate(become_old, old)
     next_version(extension)
     with launch(playwright, tmp_path / "profile", extension=extension) as context:
         assert stored(context, "settings") == settings
         assert stored(context, "outbox")["sequence"] == 7
         assert stored(context, "tally") == {"viewed": 12}
         assert eventually(lambda: scripts(context) == {"write", "arrived"})
-        assert set(back_room(context).evaluate("chrome.storage.local.get(null)")) == {"agreed"}
+        assert set(inspector_page(context).evaluate("chrome.storage.local.get(null)")) == {"agreed"}
         planted = {**settings, "server": "https://example.org"}
-        back_room(context).evaluate("(settings) => chrome.storage.local.set({ settings })", planted)
+        inspector_page(context).evaluate("(settings) => chrome.storage.local.set({ settings })", planted)
     with launch(playwright, tmp_path / "profile", extension=extension) as context:
         assert stored(context, "settings") == settings, "from then on, nothing there is taken for the settings"
 
@@ -176,15 +176,15 @@ def page(consented: BrowserContext, service: RecordingServer) -> Page:
 def said(page: Page, message: dict[str, Any]) -> str:
     """What a content script hears when it says something."""
     say = f"chrome.runtime.sendMessage({json.dumps(message)}).then(JSON.stringify, String)"
-    return str(isolated(page, say))
+    return str(run_in_content_script(page, say))
 
 
 def test_b25_a_content_script_reads_neither_key_nor_install_nor_consent(page: Page) -> None:
     settings = stored(page.context, "settings")
     read = """Promise.all(["local", "sync", "session"].map((area) => chrome.storage[area].get(null).catch(String)))
         .then(JSON.stringify)"""
-    seen = isolated(page, read)
-    seen += isolated(page, "indexedDB.databases().then((all) => JSON.stringify(all))")
+    seen = run_in_content_script(page, read)
+    seen += run_in_content_script(page, "indexedDB.databases().then((all) => JSON.stringify(all))")
     for message in (
         {"type": "getPageSettings", "entered": False},
         {"type": "getStatus"},
@@ -198,7 +198,7 @@ def test_b25_a_content_script_reads_neither_key_nor_install_nor_consent(page: Pa
 def test_b25_a_content_script_changes_no_setting(page: Page, service: RecordingServer) -> None:
     context, settings = page.context, stored(page.context, "settings")
     evil = {**settings, "server": "http://127.0.0.1:9", "api_key": "", "counts": False}
-    isolated(page, f"chrome.storage.local.set({json.dumps({'settings': evil})})")
+    run_in_content_script(page, f"chrome.storage.local.set({json.dumps({'settings': evil})})")
     for message in (
         {"type": "changeSettings", "changes": {"server": evil["server"]}},
         {"type": "testService", "server": evil["server"], "api_key": ""},
@@ -277,10 +277,10 @@ def test_b25_only_the_tabs_own_draft_is_asked_for_and_told_of(page: Page, servic
         "told.5": "nonsense",
         "told.6": None,
     }
-    isolated(other, f"chrome.storage.local.set({json.dumps(handed_over)})")
+    run_in_content_script(other, f"chrome.storage.local.set({json.dumps(handed_over)})")
     chip(other, "pandas").click()
-    assert eventually(lambda: ("accepted", "pandas") in service.told())
-    assert {tag for _, tag in service.told()} <= {"pandas", "python", "dataframe"}
+    assert eventually(lambda: ("accepted", "pandas") in service.received_events())
+    assert {tag for _, tag in service.received_events()} <= {"pandas", "python", "dataframe"}
 
 
 def test_a_page_from_before_the_yes_gets_its_chips(new_install: BrowserContext, service: RecordingServer) -> None:

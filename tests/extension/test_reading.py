@@ -10,12 +10,12 @@ from tests.extension.browser import (
     ASK,
     QUESTION_ID,
     TITLE,
-    back_room,
     chip,
     chips,
     consented_settings,
     eventually,
     expect_chips,
+    inspector_page,
     launch,
     look,
     side,
@@ -56,10 +56,10 @@ def assert_last(service: RecordingServer, **expected: object) -> None:
 def assert_nothing_posted(context: BrowserContext, service: RecordingServer) -> None:
     """No question is held to be submitted, none was told, and none waits to be told."""
     find = "async () => Object.keys(await chrome.storage.local.get()).filter((key) => key.startsWith('posting.'))"
-    assert eventually(lambda: back_room(context).evaluate(find) == [])
-    back_room(context).wait_for_timeout(300)
+    assert eventually(lambda: inspector_page(context).evaluate(find) == [])
+    inspector_page(context).wait_for_timeout(300)
     waiting = [event["kind"] for event in (stored(context, "outbox") or {}).get("events", [])]
-    assert "posted" not in {*waiting, *(kind for kind, _ in service.told())}
+    assert "posted" not in {*waiting, *(kind for kind, _ in service.received_events())}
 
 
 def described(page: Page) -> dict[str, str | None]:
@@ -69,7 +69,7 @@ def described(page: Page) -> dict[str, str | None]:
         const tabs = await chrome.tabs.query({active: true, lastFocusedWindow: true});
         return chrome.tabs.sendMessage(tabs[0].id, {type: "getTabState"});
     }"""
-    return back_room(page.context).evaluate(ask)
+    return inspector_page(page.context).evaluate(ask)
 
 
 @pytest.mark.parametrize("generation", ALL, ids=named)
@@ -308,7 +308,7 @@ def test_the_staging_ground_is_a_posting_too(
     page.get_by_role("button", name="Review your question").click()
     page.get_by_role("button", name="Submit to Staging Ground").click()
     page.wait_for_url("**/staging-ground/**")
-    assert eventually(lambda: "posted" in {kind for kind, _ in service.told()})
+    assert eventually(lambda: "posted" in {kind for kind, _ in service.received_events()})
     (posted,) = [event for event in service.events.values() if event["kind"] == "posted"]
     assert (posted["tags"], posted["question_id"]) == (["python"], None)
 
@@ -322,7 +322,7 @@ def test_a_page_of_scripts_that_goes_on_to_the_question_has_posted(
     SVELTE.type_tag(page, "python")
     SVELTE.review(page)
     SVELTE.post(page)
-    assert eventually(lambda: "posted" in {kind for kind, _ in service.told()})
+    assert eventually(lambda: "posted" in {kind for kind, _ in service.received_events()})
     (posted,) = [event for event in service.events.values() if event["kind"] == "posted"]
     assert (posted["tags"], posted["question_id"]) == (["python"], QUESTION_ID)
     expect(page.locator(HOSTS)).to_have_count(0)

@@ -29,7 +29,7 @@ def written(context: BrowserContext, service: RecordingServer, generation: Gener
 
 
 def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
-    return [(kind, tag) for kind, tag in service.told() if kind != "viewed"]
+    return [(kind, tag) for kind, tag in service.received_events() if kind != "viewed"]
 
 
 @TIMINGS

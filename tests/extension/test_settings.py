@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.extension.browser import ask_page, back_room, chips, eventually, expect_chips, stored, write
+from tests.extension.browser import ask_page, chips, eventually, expect_chips, inspector_page, stored, write
 from tests.extension.recording_server import RecordingServer
 
 
 def change(context: BrowserContext, **changes: Any) -> dict[str, Any]:
     """As the options page does; the settings after it."""
     said = {"type": "changeSettings", "changes": changes}
-    answer: dict[str, Any] = back_room(context).evaluate("(said) => chrome.runtime.sendMessage(said)", said)
+    answer: dict[str, Any] = inspector_page(context).evaluate("(said) => chrome.runtime.sendMessage(said)", said)
     return dict(answer["answer"])
 
 
 def sound(context: BrowserContext, kept: Any) -> dict[str, Any]:
     """How the extension understands what it finds stored."""
-    found: dict[str, Any] = back_room(context).evaluate(
+    found: dict[str, Any] = inspector_page(context).evaluate(
         """async (stored) => {
             const settings = await import(chrome.runtime.getURL("background/settings.js"));
             return settings.normalizeSettings(stored);
@@ -121,7 +121,7 @@ def test_a_site_can_be_switched_off(consented: BrowserContext, service: Recordin
 
 
 def test_tags_never_to_show_are_a_list_without_doubles(consented: BrowserContext) -> None:
-    room = back_room(consented)
+    room = inspector_page(consented)
     for tag, on in (("python", True), ("csv", True), ("python", True), ("csv", False)):
         room.evaluate(
             "(said) => chrome.runtime.sendMessage(said)", {"type": "setTagBlocked", "tag": tag, "blocked": on}

@@ -3,7 +3,16 @@
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.extension.browser import TITLE, chip, consented_settings, eventually, expect_chips, look, renew, store
+from tests.extension.browser import (
+    TITLE,
+    chip,
+    consented_settings,
+    eventually,
+    expect_chips,
+    look,
+    reset_extension,
+    store,
+)
 from tests.extension.generations import ALL, CLASSIC, EDITING, SVELTE, Generation
 from tests.extension.recording_server import RecordingServer
 
@@ -70,7 +79,7 @@ def posted(service: RecordingServer) -> list[list[str]]:
 
 
 def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
-    return [(kind, tag) for kind, tag in service.told() if kind != "viewed"]
+    return [(kind, tag) for kind, tag in service.received_events() if kind != "viewed"]
 
 
 @pytest.mark.parametrize("lateness", [0, 300], ids=["at once", "later"])
@@ -112,7 +121,7 @@ def test_b7_a_page_that_was_translated_before_we_came_is_posted(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
     """Of its button, only the place and the looks are known then."""
-    renew(consented, {"server": service.url})
+    reset_extension(consented, {"server": service.url})
     page = consented.new_page()
     SVELTE.open(page)
     page.evaluate(TRANSLATE, 0)

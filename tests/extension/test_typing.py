@@ -84,7 +84,7 @@ def assert_all_arrived(typist: Typist) -> None:
 def assert_events_agree(service: RecordingServer, typists: list[Typist]) -> None:
     """What was pressed and taken is accepted, once; nothing was taken out."""
     meant = Counter(("accepted", tag) for typist in typists for tag in typist.clicked if tag in TAKEN)
-    told = lambda: Counter(event for event in service.told() if event[0] != "viewed")  # noqa: E731
+    told = lambda: Counter(event for event in service.received_events() if event[0] != "viewed")  # noqa: E731
     eventually(lambda: told() == meant)
     assert told() == meant
 
@@ -192,7 +192,7 @@ def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
     page.keyboard.type("second ")
     expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not accept “dataframe”.")
     expect(CLASSIC.chosen_tags(page)).to_have_text(["first", "second"])
-    assert [kind for kind, _ in service.told() if kind != "viewed"] == []
+    assert [kind for kind, _ in service.received_events() if kind != "viewed"] == []
 
 
 @pytest.mark.parametrize("on", [CLASSIC, SVELTE], ids=named)

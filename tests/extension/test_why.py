@@ -3,7 +3,18 @@
 import pytest
 from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, expect
 
-from tests.extension.browser import ask_page, back_room, chip, chips, chosen, expect_chips, look, side, stored, write
+from tests.extension.browser import (
+    ask_page,
+    chip,
+    chips,
+    chosen,
+    expect_chips,
+    inspector_page,
+    look,
+    side,
+    stored,
+    write,
+)
 from tests.extension.recording_server import RecordingServer
 
 ABOUT = "[data-tagalong] .about"
@@ -206,8 +217,8 @@ def test_never_again_can_be_undone_at_once(written: Page, consented: BrowserCont
 
 def test_taken_off_the_list_elsewhere_a_tag_comes_back(written: Page, consented: BrowserContext) -> None:
     change = "(never) => chrome.runtime.sendMessage({type: 'changeSettings', changes: {never}})"
-    back_room(consented).evaluate(change, ["python", "dataframe"])
+    inspector_page(consented).evaluate(change, ["python", "dataframe"])
     write(written, " and more")
     expect(chips(written)).to_have_text(["pandas"])
-    back_room(consented).evaluate(change, ["dataframe"])
+    inspector_page(consented).evaluate(change, ["dataframe"])
     expect(chips(written)).to_have_text(["pandas", "python"])
