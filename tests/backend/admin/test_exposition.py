@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.admin import routes
 from tests.backend.acceptance.traffic import VERSIONS, Rows, mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
-from tests.backend.severable import SeverableProxy
+from tests.backend.postgres.cuttable_proxy import CuttableProxy
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ async def test_without_items_the_families_are_there_and_empty(admin: Admin) -> N
 async def test_with_the_database_away_the_process_is_still_scraped(
     database_url: str, make_admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with SeverableProxy(database_url) as proxy, make_admin(proxy.url) as admin:
+    async with CuttableProxy(database_url) as proxy, make_admin(proxy.url) as admin:
         assert "tagalong_items_viewed" in (await admin.get("/metrics")).text
 
         # One that takes connections and never answers is worse than one that is gone.
@@ -128,7 +128,7 @@ def assert_process_only(response: Any) -> None:
 async def test_a_page_that_takes_too_long_says_so(
     database_url: str, make_admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with SeverableProxy(database_url) as proxy, make_admin(proxy.url) as admin:
+    async with CuttableProxy(database_url) as proxy, make_admin(proxy.url) as admin:
         assert (await admin.get("/metrics/days.json")).status_code == 200
         monkeypatch.setattr(routes, "PAGE_LIMIT", 0.3)
         proxy.stall()

@@ -14,8 +14,8 @@ from backend.audit.service import ADMIN, SERVICE, newest, note
 from backend.cli import main
 from backend.postgres.database import Database
 from tests.backend.admin.conftest import HTML, admin_at
+from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import Service, a_draft
-from tests.backend.severable import SeverableProxy
 
 
 @pytest.mark.anyio
@@ -76,7 +76,7 @@ async def test_refused_sign_ins_become_one_row_however_many_there_are(database_u
 
 @pytest.mark.anyio
 async def test_refused_sign_ins_wait_for_a_database_that_is_away(database_url: str) -> None:
-    async with SeverableProxy(database_url) as proxy:
+    async with CuttableProxy(database_url) as proxy:
         database = Database(proxy.url)
         refused = RefusedSignIns(database)
         refused.count("203.0.113.9")

@@ -16,8 +16,8 @@ from backend.suggestions import queue
 from model.serving.classifier import ReleaseError
 from tests.backend.deployments.deploying import Deploying, deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
+from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import a_draft
-from tests.backend.severable import SeverableProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
@@ -264,7 +264,7 @@ async def test_no_request_fails_while_versions_come_and_go(
 
 async def test_while_the_database_is_away_the_last_deployment_stands(database_url: str, models: Path) -> None:
     version = register(models, 1)
-    async with SeverableProxy(database_url) as proxy, deploying(proxy.url, models) as deployable:
+    async with CuttableProxy(database_url) as proxy, deploying(proxy.url, models) as deployable:
         deployment = await deployable.deploy(1, 0.5)
         await proxy.cut()
         for each in installs(12):
@@ -281,7 +281,7 @@ async def test_a_service_that_starts_without_its_database_serves_the_shipped_mod
         await deployable.promote()
     async with deploying(database_url, models) as again:
         assert await ask(again, installs(1)[0]) == version
-    async with SeverableProxy(database_url) as proxy:
+    async with CuttableProxy(database_url) as proxy:
         await proxy.cut()
         async with deploying(proxy.url, models) as deployable:
             assert await ask(deployable, installs(1)[0]) == SHIPPED

@@ -6,13 +6,13 @@ from contextlib import suppress
 from sqlalchemy import make_url
 
 
-class SeverableProxy:
+class CuttableProxy:
     """Listens on 127.0.0.1 and passes bytes on to the Unix socket of a PostgreSQL.
 
     `cut()` ends every connection and refuses new ones; `stall()` keeps them open, and takes new ones, but passes
     nothing on; `restore()` ends both. Connect to `url`:
 
-        async with SeverableProxy(database_url) as proxy:
+        async with CuttableProxy(database_url) as proxy:
             engine = create_async_engine(proxy.url)
     """
 
@@ -23,7 +23,7 @@ class SeverableProxy:
         self._server: asyncio.Server | None = None
         self._port = 0
 
-    async def __aenter__(self) -> "SeverableProxy":
+    async def __aenter__(self) -> "CuttableProxy":
         await self.restore()
         return self
 

@@ -29,7 +29,7 @@ from backend.postgres.embedded.service import (
     processes_in,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not AS_ROOT, reason="needs root")
 

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from backend import app as application
 from backend.postgres import database
 from backend.postgres.database import DatabaseAway, NewerSchema, alembic_config, migrate
+from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import Service, a_batch, a_draft, an_event, running
-from tests.backend.severable import SeverableProxy
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_without_its_database_the_service_still_suggests(database_url: str) -> None:
-    async with SeverableProxy(database_url) as proxy, running(proxy.url) as service:
+    async with CuttableProxy(database_url) as proxy, running(proxy.url) as service:
         draft = a_draft()
         suggestion = await service.offer(draft, ["python"])
         event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
@@ -61,7 +61,7 @@ async def eventually(attempt, *, within: float = 60) -> bool:
 
 
 async def test_a_stalled_database_holds_up_one_suggestion_and_not_the_next(database_url: str) -> None:
-    async with SeverableProxy(database_url) as proxy, running(proxy.url) as service:
+    async with CuttableProxy(database_url) as proxy, running(proxy.url) as service:
         await service.suggest()
         proxy.stall()
         started = time.monotonic()
@@ -84,7 +84,7 @@ async def test_a_service_starts_without_its_database_and_finds_it_later(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(application, "WATCH_EVERY", 0.2)
-    async with SeverableProxy(database_url) as proxy:
+    async with CuttableProxy(database_url) as proxy:
         await proxy.cut()
         async with running(proxy.url) as service:
             ready = await service.client.get("/health/ready")
