@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.middleware import Middleware
 
 from backend import health
 from backend.acceptance.rollups import SUM_EVERY, sum_up
@@ -48,10 +49,10 @@ from backend.state import AppState
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.service import Suggester
 from backend.web import problems, tracing
-from backend.web.metrics import RequestTimer
-from backend.web.middleware import Gate, Rules
-from backend.web.request_stats import FLUSH_EVERY as VITALS_EVERY
-from backend.web.request_stats import Vitals
+from backend.web.metrics import RequestMetricsMiddleware
+from backend.web.middleware import request_checks
+from backend.web.request_stats import FLUSH_EVERY as REQUEST_STATS_EVERY
+from backend.web.request_stats import RequestStatsWriter
 from model.serving.classifier import ReleaseError
 
 log = logging.getLogger(__name__)
@@ -84,10 +85,10 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                if tracing.wanted():
+                if tracing.is_enabled():
                     stack.push_async_callback(asyncio.to_thread, tracing.start())
                 await start(state, settings, stack)
-            except (EmbeddedFailure, ReleaseError, tracing.TracesMissing) as error:
+            except (EmbeddedFailure, ReleaseError, tracing.TracingUnavailable) as error:
                 state.failure = error
                 raise
             on_ready(app)
@@ -104,6 +105,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         openapi_url=None,
         redirect_slashes=False,
         responses=problems.RESPONSES,
+        middleware=middleware(settings),
     )
     state.install(app)
     app.include_router(suggestion_routes.router)
@@ -112,7 +114,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     app.include_router(health.router)
     app.include_router(trial_routes.router)
     app.add_route("/openapi.json", openapi_route(app), include_in_schema=False)
-    problems.install(app, on_malformed=lambda: state.totals.count("requests malformed"))
+    problems.install_handlers(app, on_malformed=lambda: state.totals.count("requests malformed"))
     app.include_router(
         admin_router(
             password=settings.resolve_admin_password(),
@@ -122,17 +124,21 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
             on_refused=lambda client: state.refused_sign_ins.count(client),
         )
     )
-    rules = Rules(
-        allowed_hosts=frozenset(settings.allowed_hosts),
-        rate_limit=settings.rate_limit,
-        api_key=settings.api_key,
-        body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
-    )
-    app.add_middleware(Gate, rules=rules)
-    if tracing.wanted():
-        app.add_middleware(tracing.Traces)
-    app.add_middleware(RequestTimer)
     return app
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """Return the middleware, the outermost first."""
+    return [
+        Middleware(RequestMetricsMiddleware),
+        *([Middleware(tracing.TracingMiddleware)] if tracing.is_enabled() else []),
+        *request_checks(
+            allowed_hosts=frozenset(settings.allowed_hosts),
+            rate_limit=settings.rate_limit,
+            api_key=settings.api_key,
+            body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
+        ),
+    ]
 
 
 def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
@@ -202,7 +208,7 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield partial(settle, database), SETTLE_EVERY
     yield partial(sum_up, database), SUM_EVERY
     yield partial(forget_old, database), FORGET_EVERY
-    yield Vitals(database).flush, VITALS_EVERY
+    yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY
     yield Experiments(database).judge, JUDGE_EXPERIMENT_EVERY
     yield alerts.judge_due, JUDGE_EVERY
     yield alerts.tell, TELL_EVERY

@@ -26,7 +26,7 @@ from backend.alerts.channels import email, webhook
 from backend.alerts.rules import SHIPPED
 from backend.postgres.database_url import normalize
 from backend.web.logs import Form, Level
-from backend.web.middleware import hostname
+from backend.web.middleware import parse_hostname
 from model.serving.classifier import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     def check_hosts(cls, hosts: list[str]) -> list[str]:
         """Refuse what no Host header can ever match, and then every request would be refused."""
         for host in hosts:
-            alone = hostname(f"[{host}]" if host.count(":") > 1 else host)
+            alone = parse_hostname(f"[{host}]" if host.count(":") > 1 else host)
             if host != "*" and (alone != host or "*" in host):
                 raise ValueError(f"{host!r} is no host name: write it without scheme, port or *, as tags.example.org")
         if not hosts:

@@ -12,7 +12,7 @@ from limits import RateLimitItem
 from starlette.requests import Request
 
 from backend.settings import ARGON2
-from backend.web.clients import OF_ONE, Attempts, client_of
+from backend.web.clients import CLIENT_LIMIT, AttemptLimiter, client_of
 from backend.web.problems import Problem
 
 USER = "admin"
@@ -65,11 +65,11 @@ class Guard:
     def __init__(
         self,
         password: str,
-        attempts: RateLimitItem = OF_ONE,
+        attempts: RateLimitItem = CLIENT_LIMIT,
         on_refused: Callable[[str], None] = lambda client: None,
     ) -> None:
         self._password = Password(password)
-        self._attempts = Attempts("passwords", attempts)
+        self._attempts = AttemptLimiter("passwords", attempts)
         self._on_refused = on_refused
         # Of many guesses at once, each waits for the one before: their count is right, and one core is busy at most.
         self._one_by_one = asyncio.Lock()
@@ -93,9 +93,9 @@ class Guard:
         async with self._one_by_one:
             await self._attempts.check(client)
             if user == USER and await self._password.verify(given):
-                self._attempts.succeed(client)
+                self._attempts.record_success(client)
                 return
-            await self._attempts.fail(client)
+            await self._attempts.record_failure(client)
         self._on_refused(request.client.host if request.client else "unknown")
         raise _unauthorized("Wrong user or password. The user is 'admin'.")
 
@@ -103,7 +103,7 @@ class Guard:
         # The right password is held back too once a client's attempts are used up: else guessing would go on.
         await self._attempts.check(client)
         await self._attempts.wait_for_turn(client)
-        self._attempts.succeed(client)
+        self._attempts.record_success(client)
 
 
 def hash_password(password: str) -> str:

@@ -43,7 +43,7 @@ from backend.drift.findings import Findings
 from backend.experiments.guardrails import TITLES
 from backend.experiments.service import BY_ITSELF, Standing, verdicts
 from backend.experiments.shadow_scores import ShadowScores
-from backend.web.request_stats import Signs, signs_since
+from backend.web.request_stats import RequestStats, read_request_stats
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ class Measured:
     lengths: dict[int, Counts]
     scores: dict[int, Counts]
     latencies: list[Latency]
-    requests: Signs
+    requests: RequestStats
     worth: Worth
     tags: dict[str, Counts]
     bookkeeping: Bookkeeping
@@ -116,7 +116,7 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         lengths=offers.by_length(),
         scores=offers.by_score(),
         latencies=latencies,
-        requests=await signs_since(session, now - A_DAY),
+        requests=await read_request_stats(session, now - A_DAY),
         worth=worth(overview, latencies[0].p50 if latencies else None),
         tags=counted.tags,
         bookkeeping=await service.bookkeeping(session, view.filters, now),

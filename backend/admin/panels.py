@@ -42,7 +42,7 @@ from backend.experiments import service as experiment
 from backend.experiments.guardrails import TITLES
 from backend.experiments.service import Standing
 from backend.experiments.shadow_scores import ShadowScores, shadow_scores
-from backend.web.request_stats import Signs, signs_since
+from backend.web.request_stats import RequestStats, read_request_stats
 
 V = TypeVar("V", bound=str | float | None)
 
@@ -306,7 +306,7 @@ async def _latency(asked: Asked) -> Table:
     return latency_table(await service.latencies(asked.session, asked.filters, asked.now))
 
 
-def requests_table(found: Signs) -> Table:
+def requests_table(found: RequestStats) -> Table:
     """What became of all replicas' requests of the last day, whatever is filtered."""
     return Table(
         ("name", "result"),
@@ -318,7 +318,7 @@ def requests_table(found: Signs) -> Table:
 
 
 async def _requests(asked: Asked) -> Table:
-    return requests_table(await signs_since(asked.session, asked.now - A_DAY))
+    return requests_table(await read_request_stats(asked.session, asked.now - A_DAY))
 
 
 async def _worth(asked: Asked) -> Table:

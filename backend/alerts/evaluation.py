@@ -14,7 +14,7 @@ from backend.alerts.rules import Bound, Burst, Drifting, Drop, Lost, Rule, Signa
 from backend.alerts.states import Reading
 from backend.drift.findings import Findings
 from backend.drift.service import newest as newest_drift
-from backend.web.request_stats import signs_since
+from backend.web.request_stats import read_request_stats
 
 Readings = dict[str, Reading]
 """By subject; a rule that watches one thing has the subject ''."""
@@ -121,11 +121,11 @@ async def burst(rule: Burst, look: Look) -> Readings:
 
 async def signal(rule: Signal, look: Look) -> Reading:
     """Requests that failed, or suggestions that were slow."""
-    signs = await signs_since(look.session, look.now - timedelta(minutes=rule.minutes))
+    stats = await read_request_stats(look.session, look.now - timedelta(minutes=rule.minutes))
     part, whole, what = (
-        (signs.failed, signs.requests, "requests failed")
+        (stats.failed, stats.requests, "requests failed")
         if rule.kind == "failing"
-        else (signs.slow, signs.suggestions, "suggestions were slow")
+        else (stats.slow, stats.suggestions, "suggestions were slow")
     )
     words = f"{part:,} of {whole:,} {what} in the last {rule.minutes} minutes; the bound is {rule.bound * 100:g} %."
     # Where all traffic has ended, what is left to count is a sign of neither health nor illness.

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.postgres.base import Moment, Table
 from backend.postgres.database import Conflict, Database, DatabaseAway
-from backend.web.logs import summary_of
+from backend.web.logs import summarise_error
 from backend.web.metrics import SKIPPED
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ async def _note(database: Database, job: Job, subject: str, error: Exception) ->
     first: BaseException = error
     while first.__cause__ is not None:
         first = first.__cause__
-    reason, now = summary_of(first), datetime.now(UTC)
+    reason, now = summarise_error(first), datetime.now(UTC)
     # A draft's id is nobody's business.
     log.error("a part of the work %r failed and is left out, to be tried again: %s", job, reason)
     SKIPPED.labels(job).inc()

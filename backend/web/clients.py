@@ -12,19 +12,19 @@ from starlette.types import Scope
 
 from backend.web.problems import Problem, too_many
 
-# Wrong attempts, of one client and of all together.
-OF_ONE, OF_ALL = parse("10/minute"), parse("120/minute")
+# Wrong attempts allowed, to one client and to all together.
+CLIENT_LIMIT, GLOBAL_LIMIT = parse("10/minute"), parse("120/minute")
 
-# While all together are wrong too often, attempts of clients that were never right are judged one every so often, and
-# so many wait at most. Seconds.
-TURN, MOST_WAITING = 0.5, 20
+# While all together are wrong too often, attempts of clients that were never right are checked one at a time, each
+# after so long, and so many wait at most. Seconds.
+TURN_EVERY, MAX_WAITING = 0.5, 20
 
-# Clients that were right once and are remembered.
-MOST_KNOWN = 10_000
+# Clients that were right once and are remembered, so many of them.
+MAX_KNOWN = 10_000
 
 
 def client_of(scope: Scope) -> str:
-    """Return what counts as the one client of a request."""
+    """Return the client that a request counts for."""
     return network_of((scope.get("client") or ("unknown",))[0])
 
 
@@ -45,28 +45,30 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-class Attempts:
-    """Counts wrong attempts at one secret, by client and of all together; of this process only.
+class AttemptLimiter:
+    """Limits wrong attempts at one secret, by client and of all together; in this process only.
 
     Many clients can belong to one person. While all together are wrong too often, attempts are slowed down, except
     those of clients that were right before; nobody is locked out by what others do.
 
     Args:
         what: plural of what is tried, for people.
-        of_one: wrong attempts allowed to one client.
-        of_all: to all clients together.
+        client_limit: wrong attempts allowed to one client.
+        global_limit: to all clients together.
     """
 
-    def __init__(self, what: str, of_one: RateLimitItem = OF_ONE, of_all: RateLimitItem = OF_ALL) -> None:
-        self._what, self._of_one, self._of_all = what, of_one, of_all
+    def __init__(
+        self, what: str, client_limit: RateLimitItem = CLIENT_LIMIT, global_limit: RateLimitItem = GLOBAL_LIMIT
+    ) -> None:
+        self._what, self._client_limit, self._global_limit = what, client_limit, global_limit
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._known: OrderedDict[str, None] = OrderedDict()
         self._turn, self._waiting = asyncio.Lock(), 0
 
     async def check(self, client: str) -> None:
         """Raise a Problem, 429, for a client that has used up its attempts."""
-        if not await self._limiter.test(self._of_one, client):
-            stats = await self._limiter.get_window_stats(self._of_one, client)
+        if not await self._limiter.test(self._client_limit, client):
+            stats = await self._limiter.get_window_stats(self._client_limit, client)
             raise too_many("attempts", f"Too many wrong {self._what} came from this address.", stats.reset_time)
 
     async def wait_for_turn(self, client: str) -> None:
@@ -75,35 +77,35 @@ class Attempts:
         Raises:
             Problem: 429, too many wait already.
         """
-        if client in self._known or await self._limiter.test(self._of_all, "all"):
+        if client in self._known or await self._limiter.test(self._global_limit, "all"):
             return
-        if self._waiting >= MOST_WAITING:
-            raise await self._too_many_of_all()
+        if self._waiting >= MAX_WAITING:
+            raise await self._too_many_globally()
         self._waiting += 1
         try:
             async with self._turn:
-                await asyncio.sleep(TURN)
+                await asyncio.sleep(TURN_EVERY)
         finally:
             self._waiting -= 1
 
     async def check_all(self, client: str) -> None:
         """Raise a Problem, 429, for a wrong attempt where the client or all together have used up theirs."""
         await self.check(client)
-        if client not in self._known and not await self._limiter.test(self._of_all, "all"):
-            raise await self._too_many_of_all()
+        if client not in self._known and not await self._limiter.test(self._global_limit, "all"):
+            raise await self._too_many_globally()
 
-    async def fail(self, client: str) -> None:
+    async def record_failure(self, client: str) -> None:
         """Count a wrong attempt."""
-        await self._limiter.hit(self._of_one, client)
-        await self._limiter.hit(self._of_all, "all")
+        await self._limiter.hit(self._client_limit, client)
+        await self._limiter.hit(self._global_limit, "all")
 
-    def succeed(self, client: str) -> None:
+    def record_success(self, client: str) -> None:
         """Remember that a client was right."""
         self._known[client] = None
         self._known.move_to_end(client)
-        if len(self._known) > MOST_KNOWN:
+        if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 
-    async def _too_many_of_all(self) -> Problem:
-        stats = await self._limiter.get_window_stats(self._of_all, "all")
+    async def _too_many_globally(self) -> Problem:
+        stats = await self._limiter.get_window_stats(self._global_limit, "all")
         return too_many("attempts", f"Too many wrong {self._what} come in.", stats.reset_time)

@@ -1,4 +1,4 @@
-"""The logs: one line an event, in one form for our own, uvicorn's and every library's.
+"""Structured logs: one line an event, in one form for our own, uvicorn's and every library's.
 
 Lines are JSON where nobody sits at a terminal, and text where somebody does. A line of a request has its id, the
 route's template and the extension's version: never an address, a query, a header or a body, nor who sent it.
@@ -20,10 +20,10 @@ from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor
 Form = Literal["auto", "json", "text"]
 Level = Literal["auto", "info", "warning", "error"]
 
-# What others may call a request: an id of their own making, but nothing that could be a line or a word of its own.
+# An id that a client may choose for its request: nothing that could pass for a line or a field of the log.
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# A request that takes longer is told as a warning. Seconds.
+# A request that takes longer is logged as a warning. Seconds.
 SLOW = 1.0
 
 # The modules whose errors have messages of our own.
@@ -35,33 +35,33 @@ _request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None
 _lines: FilteringBoundLogger | None = None
 
 
-def begin_request(given_id: str) -> str:
-    """Begin a request of this task, with the id that its sender gave it, if that is sane, or else a new one."""
-    request_id = given_id if SANE_ID.fullmatch(given_id) else secrets.token_hex(16)
+def begin_request(client_id: str) -> str:
+    """Begin a request in this task, and return its id: its sender's own, if that is sane, or else a new one."""
+    request_id = client_id if SANE_ID.fullmatch(client_id) else secrets.token_hex(16)
     _request.set({"request_id": request_id})
     return request_id
 
 
 def request_id() -> str | None:
-    """The id of the request that is being answered; None outside of one."""
-    noted = _request.get()
-    return noted["request_id"] if noted else None
+    """Return the id of the request that is being answered; None outside of one."""
+    context = _request.get()
+    return context["request_id"] if context else None
 
 
 def note(**values: Any) -> None:
-    """Note what is known of the request by now; every later line of it has that. Outside of one, nothing is noted."""
-    noted = _request.get()
-    if noted is not None:
-        noted.update(values)
+    """Add values to every later line of this request; outside of one, do nothing."""
+    context = _request.get()
+    if context is not None:
+        context.update(values)
 
 
-def tell_request(method: str, route: str, status: int, seconds: float, error: BaseException | None = None) -> None:
-    """Write the one line of a request: an error at 5xx, with what raised it, and a warning where it was slow."""
+def log_request(method: str, route: str, status: int, seconds: float, error: BaseException | None = None) -> None:
+    """Log a request: as an error at 5xx, with the exception, and as a warning if it was slow."""
     if _lines is None:
         return
-    tell = _lines.error if status >= 500 or error else _lines.warning if seconds >= SLOW else _lines.info
-    facts = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
-    tell("request", **facts, **({"exc_info": error} if error else {}))
+    log = _lines.error if status >= 500 or error else _lines.warning if seconds >= SLOW else _lines.info
+    values = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
+    log("request", **values, **({"exc_info": error} if error else {}))
 
 
 def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:
@@ -69,7 +69,7 @@ def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:
 
     Args:
         form: ``auto`` is text at a terminal, else JSON.
-        level: the least that is told; ``auto`` is info in JSON, every request included, and warning in text.
+        level: the least that is logged; ``auto`` is info in JSON, every request included, and warning in text.
         stream: where to.
     """
     global _lines
@@ -116,34 +116,34 @@ def configure(form: Form, level: Level, stream: TextIO = sys.stderr) -> None:
 def traceback_without_values(exc_info: ExcInfo) -> str:
     """Return a traceback with neither the values of variables nor the messages of errors that may quote one.
 
-    A database's error names the row that it stumbled over, a validator's the words that it did not like.
+    A database's error quotes the row that it failed on, a validator's the input.
     """
-    return "\n".join(_told(exc_info[1], set()))
+    return "\n".join(_format_chain(exc_info[1], set()))
 
 
-def _told(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+def _format_chain(error: BaseException | None, seen: set[int]) -> Iterator[str]:
     """Yield an error's traceback after those of the errors that led to it, each once."""
     if error is None or id(error) in seen:
         return
     seen.add(id(error))
-    yield from _told(error.__cause__ or (None if error.__suppress_context__ else error.__context__), seen)
+    yield from _format_chain(error.__cause__ or (None if error.__suppress_context__ else error.__context__), seen)
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
-            yield from _told(part, seen)
+            yield from _format_chain(part, seen)
     yield "Traceback (most recent call last):"
-    yield "".join(traceback.format_tb(error.__traceback__)) + summary_of(error)
+    yield "".join(traceback.format_tb(error.__traceback__)) + summarise_error(error)
 
 
-def summary_of(error: BaseException) -> str:
-    """Return an error in one line: its message only where that speaks of this machine, or is our own."""
+def summarise_error(error: BaseException) -> str:
+    """Return an error in one line: with its message only if that is the system's, or our own."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     if isinstance(error, OSError) and error.strerror:
         return f"{name}: {error.strerror}"
     if kind.__module__.startswith(OWN):
         return f"{name}: {error}"
-    facts = [getattr(error, fact, None) for fact in ("sqlstate", "table_name", "constraint_name")]
-    return " ".join([name, *(str(fact) for fact in facts if fact)])
+    details = [getattr(error, field, None) for field in ("sqlstate", "table_name", "constraint_name")]
+    return " ".join([name, *(str(detail) for detail in details if detail)])
 
 
 def _with_printable_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -160,9 +160,9 @@ def _printable(value: str) -> str:
 
 
 def _with_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add what is noted of the request to a line."""
-    if noted := _request.get():
-        event.update(noted)
+    """Add the values of the request to a line."""
+    if context := _request.get():
+        event.update(context)
     return event
 
 

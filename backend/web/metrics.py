@@ -1,4 +1,4 @@
-"""The counters and histograms of this process, for Prometheus, and the middleware that times and tells requests.
+"""The counters and histograms of this process, for Prometheus, and the middleware that times and logs requests.
 
 Names follow Prometheus: base units, ``_total`` on counters, no label with tags or users. PostgreSQL stays
 the source of truth for acceptance; these say how the process is doing.
@@ -59,11 +59,17 @@ SKIPPED = Counter(
     ["job"],  # sum up, settle, forget
 )
 
+# nginx's status for a request whose client left before its answer began.
+CLIENT_LEFT = 499
 
-class RequestTimer:
-    """ASGI middleware that names every request, times it by route and status, and writes its line in the log.
+REQUEST_ID = b"x-request-id"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-    An error that nobody has caught ends here, with the answer 500.
+
+class RequestMetricsMiddleware:
+    """ASGI middleware that gives every request an id, times it by route and status, and logs it.
+
+    An exception that nothing has caught ends here, with the answer 500.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -75,11 +81,11 @@ class RequestTimer:
             await self.app(scope, receive, send)
             return
         started, error = time.perf_counter(), None
-        given_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-        request_id = logs.begin_request(given_id.decode("latin-1")).encode()
-        status = LEFT
+        client_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        request_id = logs.begin_request(client_id.decode("latin-1")).encode()
+        status = CLIENT_LEFT
 
-        async def watch(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -87,23 +93,16 @@ class RequestTimer:
             await send(message)
 
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, send_and_note_status)
         except Exception as raised:
             # Here and not by uvicorn, which would write a traceback of its own.
             error = raised
-            if status == LEFT:
-                await problems.fault().response()(scope, receive, watch)
+            if status == CLIENT_LEFT:
+                await problems.internal_error().response()(scope, receive, send_and_note_status)
         finally:
             # The template of the route, never the address itself: an address can hold an install's id.
             route = getattr(scope.get("route"), "path", None) or "none"
             method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
             seconds = time.perf_counter() - started
             REQUESTS.labels(method, route, str(status)).observe(seconds)
-            logs.tell_request(method, route, status, seconds, error)
-
-
-# What nginx calls the status of a request whose client left before its answer began.
-LEFT = 499
-
-REQUEST_ID = b"x-request-id"
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+            logs.log_request(method, route, status, seconds, error)

@@ -30,7 +30,7 @@ PROBLEM_SCHEMA = {
         "request_id": {"type": "string", "description": "The request's name in the log, and in X-Request-Id"},
         "errors": {
             "type": "array",
-            "description": "Of a 422: the first faults, each with its place",
+            "description": "Of a 422: the first errors, each with its place",
             "items": {
                 "type": "object",
                 "properties": {"at": {"type": "array", "items": {}}, "message": {"type": "string"}},
@@ -56,7 +56,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """For the OpenAPI document: the problems that any route may answer with."""
 
-# What HTTP calls a status is no help to the person who gets it; these are the ones our framework raises.
+# The name of a status is no help to the person who gets it; FastAPI raises these.
 ADVICE = {
     404: "There is nothing at this address. /openapi.json lists what there is.",
     405: "This address does not take this method. /openapi.json lists what it takes.",
@@ -64,7 +64,7 @@ ADVICE = {
 
 
 class Problem(HTTPException):
-    """An error to be told to the client: ``title`` names the kind, ``detail`` says what to do about it."""
+    """An error for the client: ``title`` names the kind, ``detail`` says what to do about it."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Problem(HTTPException):
         self.more = more
 
     def response(self) -> JSONResponse:
-        """The problem as a response, for code that runs before any route, such as middleware."""
+        """Return the problem as a response, for code that runs before any route, such as middleware."""
         content = {"type": "about:blank", "title": self.title, "status": self.status_code, "detail": self.detail}
         if name := logs.request_id():
             content["request_id"] = name
@@ -93,7 +93,7 @@ class Problem(HTTPException):
 
 
 def database_away() -> Problem:
-    """The answer while the database can't be reached: nothing was stored, and the client keeps its data."""
+    """Return the answer while the database can't be reached: nothing was stored, and the client keeps its data."""
     return Problem(
         503,
         "Database away",
@@ -125,45 +125,45 @@ def database_busy() -> Problem:
 
 
 def too_many(what: str, detail: str, until: float) -> Problem:
-    """The answer to a client that comes too often; ``until`` is when it may come again, in Unix seconds."""
+    """Return the answer to a client over a limit; ``until`` is when it may try again, in Unix seconds."""
     wait = max(1, round(until - time.time()))
     return Problem(429, f"Too many {what}", f"{detail} Try again in {wait} s.", headers={"Retry-After": str(wait)})
 
 
-# Of a request with more faults, or with very long ones, the first are told.
-MOST_FAULTS, LONGEST_PLACE, LONGEST_MESSAGE = 20, 10, 300
+# Of a request with more errors, or with very long ones, only so much is shown.
+MAX_ERRORS, MAX_PLACE, MAX_MESSAGE = 20, 10, 300
 
-# The messages of pydantic that repeat what was sent, and what is said instead.
+# The messages of pydantic that repeat the input, and what stands in for them.
 WITHOUT_INPUT = {
     "uuid_parsing": "Input should be a valid UUID",
     "union_tag_invalid": "Input should be one of {expected_tags}",
 }
 
 
-def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """Return the answer to a request that does not fit its schema: short, and without a word of the request."""
-    faults = [{"at": place_of(error), "message": message_of(error)} for error in errors[:MOST_FAULTS]]
-    first = faults[0]
+def invalid_request(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return the answer to a request that does not fit its schema: short, and quoting nothing of it."""
+    shown = [{"at": place_of(error), "message": message_of(error)} for error in errors[:MAX_ERRORS]]
+    first = shown[0]
     place = ".".join(str(part) for part in first["at"])
-    more = f" {len(errors) - len(faults):,} more faults are left out." if len(errors) > len(faults) else ""
+    more = f" {len(errors) - len(shown):,} more faults are left out." if len(errors) > len(shown) else ""
     return Problem(
         422,
         "Invalid request",
         f"{place}: {first['message']}. Nothing was stored; /openapi.json holds the schema.{more}",
-        errors=faults,
+        errors=shown,
     )
 
 
 def place_of(error: Mapping[str, Any]) -> list[str | int]:
-    """Return where a fault is: names of fields and positions in lists."""
-    return [part if isinstance(part, int) else str(part)[:50] for part in error["loc"][:LONGEST_PLACE]]
+    """Return where an error is: names of fields and positions in lists."""
+    return [part if isinstance(part, int) else str(part)[:50] for part in error["loc"][:MAX_PLACE]]
 
 
 def message_of(error: Mapping[str, Any]) -> str:
     """Return what is wrong, without repeating what was sent."""
     template = WITHOUT_INPUT.get(error["type"])
     message: str = error["msg"] if template is None else template.format_map(error["ctx"])
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 async def on_problem(request: Request, problem: Exception) -> JSONResponse:
@@ -172,20 +172,20 @@ async def on_problem(request: Request, problem: Exception) -> JSONResponse:
     if isinstance(problem, Problem):
         return problem.response()
     if problem.status_code == 400:
-        # What our framework raises for a body it can't parse, for whatever reason.
+        # FastAPI raises this for a body it can't parse, for whatever reason.
         return Problem(
             400, "Malformed JSON", "The body can't be read as JSON: send UTF-8, without endless depth or digits."
         ).response()
-    advice = ADVICE.get(problem.status_code, problem.detail)
+    detail = ADVICE.get(problem.status_code, problem.detail)
     title = str(problem.detail)
     headers = dict(problem.headers or {})
     if problem.status_code == 405:
         headers["Allow"] = ", ".join(methods_of(request))
-    return Problem(problem.status_code, title, advice, headers=headers).response()
+    return Problem(problem.status_code, title, detail, headers=headers).response()
 
 
 def methods_of(request: Request) -> list[str]:
-    """The methods that an address takes. The framework names those of the first route only, where there are several."""
+    """Return the methods of a path. FastAPI names those of its first route only, where there are several."""
 
     def takes(method: str) -> bool:
         scope = {**request.scope, "method": method}
@@ -202,7 +202,7 @@ async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         position = errors[0]["loc"][-1]
         reason = errors[0].get("ctx", {}).get("error", "unreadable")
         return Problem(400, "Malformed JSON", f"The body is not JSON: {reason} at character {position}.").response()
-    return invalid(errors).response()
+    return invalid_request(errors).response()
 
 
 async def on_database_away(request: Request, error: Exception) -> JSONResponse:
@@ -220,8 +220,8 @@ async def on_database_busy(request: Request, error: Exception) -> JSONResponse:
     return database_busy().response()
 
 
-def fault() -> Problem:
-    """Return the answer after an error of our own: the log has it, the client learns nothing of the inside."""
+def internal_error() -> Problem:
+    """Return the answer after an unexpected exception: it is in the log, and the client learns nothing of it."""
     return Problem(
         500,
         "Internal error",
@@ -230,20 +230,20 @@ def fault() -> Problem:
     )
 
 
-def install(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> None:
+def install_handlers(app: FastAPI, on_malformed: Callable[[], None] = lambda: None) -> None:
     """Make ``app`` answer every error as a problem.
 
     Args:
         app: the application.
-        on_malformed: told of every request that does not fit its schema, or is no JSON at all.
+        on_malformed: called for every request that does not fit its schema, or is no JSON at all.
     """
 
-    async def on_invalid_told(request: Request, error: Exception) -> JSONResponse:
+    async def count_and_answer(request: Request, error: Exception) -> JSONResponse:
         on_malformed()
         return await on_invalid(request, error)
 
     app.add_exception_handler(HTTPException, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid_told)
+    app.add_exception_handler(RequestValidationError, count_and_answer)
     app.add_exception_handler(DatabaseAway, on_database_away)
     app.add_exception_handler(DatabaseDamaged, on_database_damaged)
     app.add_exception_handler(DatabaseBusy, on_database_busy)

@@ -1,7 +1,7 @@
-"""Traces: where a request's time goes, as spans for a collector (OpenTelemetry). Needs the extra ``traces``.
+"""Tracing: where a request's time goes, as spans for a collector (OpenTelemetry). Needs the extra ``traces``.
 
 Switched on by OpenTelemetry's own variable OTEL_EXPORTER_OTLP_ENDPOINT; its other variables hold too. Spans have what
-the log has of a request and no more: no address, no word of a draft, nobody's id.
+the log has of a request and no more: no URL, no text of a draft, no id of an install.
 """
 
 import os
@@ -25,20 +25,20 @@ _NO_SPAN: AbstractContextManager[None] = nullcontext()
 _tracer: "Tracer | None" = None
 
 
-class TracesMissing(Exception):
-    """A collector is named, but what would send to it is not installed; the message says what to do."""
+class TracingUnavailable(Exception):
+    """A collector is named, but the exporter is not installed; the message says what to do."""
 
 
-def wanted() -> bool:
-    """Whether the environment names a collector."""
+def is_enabled() -> bool:
+    """Return whether the environment names a collector."""
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 
 def start() -> Callable[[], None]:
-    """Begin to send spans to the collector that the environment names; return what sends the last ones and ends it.
+    """Start to send spans to the collector that the environment names; return what sends the last ones and stops.
 
     Raises:
-        TracesMissing: the extra is not installed.
+        TracingUnavailable: the extra is not installed.
     """
     global _tracer
     try:
@@ -47,7 +47,7 @@ def start() -> Callable[[], None]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ModuleNotFoundError as error:
-        raise TracesMissing(
+        raise TracingUnavailable(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed. Install tagalong with its extra "
             "'traces', or take the variable away."
         ) from error
@@ -65,16 +65,16 @@ def start() -> Callable[[], None]:
 
 
 def span(name: str, **attributes: str | int) -> AbstractContextManager[object]:
-    """A span around a block, a part of the request's; nothing where traces are off."""
+    """Return a context manager that puts a block into a span of the request's; it does nothing if tracing is off."""
     if _tracer is None:
         return _NO_SPAN
-    # What an exception says could hold a word of a draft.
+    # An exception's message could quote a draft.
     return _tracer.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     )
 
 
-class Traces:
+class TracingMiddleware:
     """ASGI middleware that puts every request into a span, as a part of its sender's trace if it names one."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -85,6 +85,7 @@ class Traces:
         if scope["type"] != "http" or _tracer is None:
             await self.app(scope, receive, send)
             return
+        # Here, as in `start`, since the extra may not be installed.
         from opentelemetry.trace import SpanKind, Status, StatusCode
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -92,7 +93,7 @@ class Traces:
         method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
         status = 500
 
-        async def watch(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -103,7 +104,7 @@ class Traces:
         ) as current:
             logs.note(trace_id=f"{current.get_span_context().trace_id:032x}")
             try:
-                await self.app(scope, receive, watch)
+                await self.app(scope, receive, send_and_note_status)
             finally:
                 route = getattr(scope.get("route"), "path", None) or "none"
                 current.update_name(f"{method} {route}")

@@ -53,7 +53,7 @@ async def admin_at(
     """The admin's routes over a database, as the application includes them."""
     database = Database(url)
     app = FastAPI()
-    problems.install(app)
+    problems.install_handlers(app)
     app.include_router(
         admin_router(
             password=password,

@@ -27,7 +27,7 @@ from backend.drift.findings import Findings
 from backend.drift.service import keep
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
-from backend.web.request_stats import Vital
+from backend.web.request_stats import RequestStatsRow
 from model.drift.findings import findings
 from model.drift.reference import summarised
 from model.drift.traffic import Traffic
@@ -184,7 +184,7 @@ async def test_an_outage_fires_after_its_while(
     async def minute(failed: int, slow: int) -> list[tuple[str, str, str]]:
         async with engine.begin() as connection:
             await connection.execute(
-                insert(Vital).values(minute=clock.now, requests=100, failed=failed, suggestions=50, slow=slow)
+                insert(RequestStatsRow).values(minute=clock.now, requests=100, failed=failed, suggestions=50, slow=slow)
             )
         await alerts.judge()
         found = await states(engine)

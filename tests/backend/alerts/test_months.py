@@ -19,7 +19,7 @@ from backend.alerts.rules import Bound, Drop, read_rules
 from backend.alerts.service import Alerts
 from backend.demo.writers import HOURS, WEEKDAYS
 from backend.postgres.database import Database
-from backend.web.request_stats import Vital
+from backend.web.request_stats import RequestStatsRow
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ async def write_minute(engine: AsyncEngine, minute: datetime, pick: random.Rando
         "slow": sum(pick.random() < 0.005 for _ in range(60)),
     }
     async with engine.begin() as connection:
-        await connection.execute(insert(Vital).values(**values))
+        await connection.execute(insert(RequestStatsRow).values(**values))
 
 
 def counts_of(rows: Rows) -> Counts:

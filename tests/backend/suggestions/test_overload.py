@@ -70,7 +70,7 @@ async def test_a_single_draft_is_never_refused_however_slow_the_model(busy: Serv
 
 
 async def test_more_requests_at_once_than_the_gate_lets_through_are_refused_unread(busy: Service, monkeypatch) -> None:
-    monkeypatch.setattr(middleware, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(middleware, "MAX_CONCURRENT_REQUESTS", 3)
     answers = await asyncio.gather(*(timed(busy) for _ in range(10)))
     assert sorted(status for status, _, _ in answers) == [200] * 3 + [503] * 7
     response = (await asyncio.gather(*(busy.client.get("/api/v1/nothing") for _ in range(4))))[-1]

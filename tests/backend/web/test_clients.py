@@ -113,22 +113,22 @@ async def test_d9_guesses_from_everywhere_slow_down_and_lock_nobody_out(
     async def sleep(seconds: float) -> None:
         turns.append(seconds)
 
-    monkeypatch.setattr(guard._attempts, "_of_all", parse("20/minute"))
+    monkeypatch.setattr(guard._attempts, "_global_limit", parse("20/minute"))
     monkeypatch.setattr(clients.asyncio, "sleep", sleep)
     if known:
         assert await status(guard, "right", "192.0.2.1") == 200
     assert [await status(guard, "wrong", f"2001:db8:{n:x}::1") for n in range(20)] == [401] * 20
     assert turns == []
     assert [await status(guard, "wrong", f"2001:db8:a:{n:x}::1") for n in range(5)] == [401] * 5
-    assert turns == [clients.TURN] * 5
+    assert turns == [clients.TURN_EVERY] * 5
     assert await status(guard, "right", "192.0.2.1") == 200
     assert len(turns) == (5 if known else 6)
 
 
 async def test_d9_of_very_many_guesses_at_once_most_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = Guard("right")
-    monkeypatch.setattr(guard._attempts, "_of_all", parse("1/minute"))
-    monkeypatch.setattr(clients, "TURN", 0.001)
+    monkeypatch.setattr(guard._attempts, "_global_limit", parse("1/minute"))
+    monkeypatch.setattr(clients, "TURN_EVERY", 0.001)
     assert await status(guard, "wrong", "2001:db8::1") == 401
     found = await asyncio.gather(*(status(guard, "wrong", f"2001:db8:b:{n:x}::1") for n in range(100)))
-    assert found.count(429) == 100 - clients.MOST_WAITING
+    assert found.count(429) == 100 - clients.MAX_WAITING

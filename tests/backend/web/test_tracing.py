@@ -113,7 +113,7 @@ async def test_without_the_extra_the_start_says_what_to_install(
     make_service: Make, collector: list[tuple[str, str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(tracing.TracesMissing, match="extra 'traces'"):
+    with pytest.raises(tracing.TracingUnavailable, match="extra 'traces'"):
         async with make_service(model_tier="light"):
             pass
 
@@ -122,6 +122,6 @@ async def test_without_a_collector_there_are_no_spans(make_service: Make, monkey
     for name in tracing.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
     async with make_service(model_tier="light") as service:
-        assert not any(middleware.cls is tracing.Traces for middleware in service.app.user_middleware)
+        assert not any(middleware.cls is tracing.TracingMiddleware for middleware in service.app.user_middleware)
         with tracing.span("nothing") as span:
             assert span is None
