@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import needs_train_extra, out_folder, progress_bars, questions_option, refuses
+from model.commands.terminal import out_folder, questions_option, report_errors, require_extra, show_progress
 
 
 @click.command()
@@ -46,25 +46,24 @@ def ablate(
     keep: Path,
 ) -> None:
     """Train models that differ in one part on the same questions, and measure them on tune."""
-    with needs_train_extra():
+    with require_extra():
         from model.evaluation.ablation import ablation, lengths, table
         from model.questions.parquet import read
         from model.questions.tag_sets import read_tag_sets
-        from model.training.build import Progress, WithEncoder
+        from model.training.build import EncoderInput
         from model.training.encoder.encode import EncoderFolderError, read_encoder
         from model.training.tfidf import FeatureLimits
-        from model.training.train import Parameters
-    with refuses(questions), progress_bars() as bar:
+        from model.training.train import TrainingParameters
+    with report_errors(questions), show_progress() as progress:
         try:
-            beside = {folder.name: WithEncoder(read_encoder(folder), keep) for folder in encoders}
+            beside = {folder.name: EncoderInput(read_encoder(folder), keep) for folder in encoders}
         except EncoderFolderError as error:
             raise click.ClickException(str(error)) from error
         rows = read(questions)
         sets = read_tag_sets(tag_sets, [row for row in rows if row.split != "train"]) if tag_sets else []
-        progress = Progress(lambda line: click.echo(line, err=True), bar)
-        found = ablation(rows, sets, beside, Parameters(), FeatureLimits(), share, progress)
+        found = ablation(rows, sets, beside, TrainingParameters(), FeatureLimits(), share, progress)
         read_so_far = []
         if model is not None:
             asked = sum(row.split == "tune" and row.tags_complete and bool(row.body) for row in rows)
-            read_so_far = lengths(rows, model, tokens, bar("reading more and less", asked * len(tokens)))
+            read_so_far = lengths(rows, model, tokens, progress.open_bar("reading more and less", asked * len(tokens)))
     click.echo(table(found, read_so_far, share))

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from model.commands.terminal import (
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_file,
-    progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
+    show_progress,
 )
 from model.runs.files import write_atomically
 
@@ -69,23 +69,23 @@ def backtest(
 
     Only titles, within mixes that are as the site's; each is parted by hash into questions to learn from and to ask.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.evaluation.backtest import STEP, ageing, base_of, mixes, settings, table, worth
         from model.questions.parquet import read
-        from model.training.build import Progress
-        from model.training.train import Parameters
+        from model.training.train import TrainingParameters
     of_year = dict(sources)
     if len(of_year) < 2 or newest not in of_year or newest == min(of_year):
         raise click.UsageError("Give --mix for two years or more, and one of the later ones as --newest.")
-    given = {"epochs": epochs, "rank": rank, "least_uses": least_uses}
-    parameters = replace(Parameters(seed=seed), **{name: value for name, value in given.items() if value is not None})
+    given = {"epochs": epochs, "rank": rank, "min_count": least_uses}
+    parameters = replace(
+        TrainingParameters(seed=seed), **{name: value for name, value in given.items() if value is not None}
+    )
     told = settings(parameters) | {"mixes": {str(year): name for year, name in of_year.items()}}
-    with refuses(out):
-        run = carries_out(STEP, [questions], out, told | {"newest": newest, "rows": rows}, force=force)
+    with report_errors(out):
+        run = begin_run(STEP, [questions], out, told | {"newest": newest, "rows": rows}, force=force)
         if run is None:
             return
-        with progress_bars() as bar:
-            progress = Progress(lambda line: click.echo(line, err=True), bar)
+        with show_progress() as progress:
             asked = read(questions)
             of = mixes(asked, of_year)
             base = base_of(asked, min(of_year), of, rows)

@@ -11,11 +11,11 @@ import click
 from model.commands.terminal import (
     RELEASED,
     force_option,
-    needs_train_extra,
     out_folder,
-    progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
+    show_progress,
 )
 
 
@@ -58,7 +58,7 @@ def compare(
 
     What is done is kept, combination by combination, and not done again. OUT gets comparison.md, .json and .svg.
     """
-    with needs_train_extra("compare"):
+    with require_extra("compare"):
         from model.compare import tables, tracking
         from model.compare.combinations import ENCODERS
         from model.compare.comparison import compare as compared
@@ -68,12 +68,11 @@ def compare(
         from model.runs.files import write_atomically
         from model.runs.tracking import MISSING
         from model.serving.classifier import MANIFEST_FILE, ReleaseError
-        from model.training.build import Progress
         from model.training.encoder.minilm import EncoderMissing
         from model.training.trained_titles import trained_titles
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
-    with refuses(out), progress_bars() as bar:
+    with report_errors(out), show_progress() as progress:
         rows = read(questions)
         try:
             parts, left_out = split(rows, settings, trained_titles(released)), ""
@@ -85,7 +84,6 @@ def compare(
             click.echo(left_out, err=True)
         except ReleaseError as error:
             raise click.ClickException(str(error)) from error
-        progress = Progress(lambda line: click.echo(line, err=True), bar)
         try:
             chosen = encoders or ENCODERS
             results = compared(rows, questions, out, settings, released, progress, encoders=chosen, force=force)
@@ -98,7 +96,7 @@ def compare(
     }
     table = tables.markdown(results, about)
     everything = json.dumps({"settings": asdict(settings), "about": about, "results": results}, indent=1)
-    with refuses(out):
+    with report_errors(out):
         write_atomically(
             out,
             {

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from model.commands.registry import registry_errors, registry_option
-from model.commands.terminal import RELEASED, load, needs_train_extra, out_file, progress_bars, refuses
+from model.commands.terminal import RELEASED, load_model, out_file, progress_bars, report_errors, require_extra
 from model.drift import findings, reference, traffic
 from model.runs.files import write_atomically
 from model.serving.classifier import DEFAULT_TIER, TIERS, read_manifest
@@ -55,7 +55,7 @@ def drift(
             folder = model or _serving(came, registry)
             where = reference_file or folder / reference.REFERENCE_FILE
             made = _of_questions(folder, questions) if questions else _of_export(folder, export, came)
-            with refuses(where):
+            with report_errors(where):
                 reference.write(made, where)
             click.echo(f"{where}: {made.made_of}, {made.drafts:,} answered by {made.model_version}")
             return
@@ -67,13 +67,13 @@ def drift(
     found = findings.findings(came, against)
     click.echo("\n".join(findings.in_words(found)))
     if json_file is not None:
-        with refuses(json_file):
+        with report_errors(json_file):
             content = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
             write_atomically(json_file.parent, {json_file.name: content.encode()})
     if not found["drafts"]:
         raise click.ClickException(f"{findings.limit(found)}.{_other_versions(came)}")
     if html is not None:
-        with needs_train_extra("drift"), refuses(html):
+        with require_extra("drift"), report_errors(html):
             from model.drift.page import write_page
 
             write_page(findings.compared(came, against), against, html)
@@ -86,7 +86,7 @@ def _serving(came: traffic.Traffic | None, registry: Path) -> Path:
     shipped = [RELEASED / tier for tier in TIERS]
     if found := next((folder for folder in shipped if read_manifest(folder)["version"] == came.serving), None):
         return found
-    with needs_train_extra():
+    with require_extra():
         from model.registry.versions import all_versions
     with registry_errors(registry):
         versions = all_versions(registry)
@@ -106,20 +106,20 @@ def _other_versions(came: traffic.Traffic) -> str:
 
 
 def _of_questions(model: Path, questions: Path) -> reference.Reference:
-    with needs_train_extra():
+    with require_extra():
         from model.evaluation.metrics import answers
         from model.evaluation.unseen import unseen
         from model.questions.parquet import read
         from model.training.trained_titles import trained_titles
-    classifier = load(model)
-    with refuses(questions):
+    classifier = load_model(model)
+    with report_errors(questions):
         rows = [row for row in read(questions) if row.split == "dev" and row.tags_complete]
     if not rows:
         raise click.ClickException(
             f"{questions} has no dev questions with complete tags. Mark some rows dev in a column split."
         )
     left = unseen(rows, trained_titles([model]))
-    with refuses(questions):
+    with report_errors(questions):
         left.require_enough()
     click.echo("; ".join(left.sentences()), err=True)
     rows = left.questions
@@ -132,4 +132,4 @@ def _of_export(model: Path, export: Path | None, came: traffic.Traffic | None) -
     if export is None or came is None:
         raise click.UsageError("Make a reference of what: --questions FILE, or --export FILE?")
     made_of = f"drafts of {came.since} to {came.until}, {hashlib.sha256(export.read_bytes()).hexdigest()[:8]}"
-    return reference.summarised(findings.on_good_days(came), load(model).version, made_of)
+    return reference.summarised(findings.on_good_days(came), load_model(model).version, made_of)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from model.commands.registry import registry_option
-from model.commands.terminal import needs_train_extra
+from model.commands.terminal import require_extra
 
 NOT_DUE, WRONG = 1, 2
 
@@ -41,7 +41,7 @@ def due(
 
     Its triggers: schedule, always; drift, acceptance and feedback where their file is given.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions import QuestionsError
         from model.questions.feedback import told
         from model.registry.versions import RegistryError, all_versions

@@ -8,14 +8,14 @@ import click
 
 from model.commands.terminal import (
     RELEASED,
-    carries_out,
+    begin_run,
     force_option,
-    load,
-    needs_train_extra,
+    load_model,
     out_file,
     progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
 )
 from model.runs.files import write_atomically
 
@@ -50,7 +50,7 @@ def evaluate(
     Every model is compared with the first one, on the same questions. With --split all nothing is taken for training,
     so there is no baseline: how a model that ships has aged, on questions that came after it.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.evaluation.latency import latency
         from model.evaluation.metrics import answers, baseline, differences, metrics, report, table, uses_of
         from model.evaluation.unseen import unseen
@@ -59,12 +59,12 @@ def evaluate(
 
         if parabel:
             from model.compare.parabel import fitted
-    classifiers = [load(folder) for folder in models]
+    classifiers = [load_model(folder) for folder in models]
     run = None
-    with refuses(json_file or questions):
+    with report_errors(json_file or questions):
         if json_file is not None:
             parameters = {"split": split, "parabel": parabel}
-            run = carries_out("evaluate", [questions, *models, SHIPPED], json_file, parameters, force=force)
+            run = begin_run("evaluate", [questions, *models, SHIPPED], json_file, parameters, force=force)
             if run is None:
                 return
         rows = read(questions)
@@ -81,7 +81,7 @@ def evaluate(
     if trained_on:
         by_model[f"the train part of {questions.name}"] = TrainedTitles.of([*trained_on, *tuned])
     left = unseen(asked, by_model, for_choices=split == "tune")
-    with refuses(questions):
+    with report_errors(questions):
         left.require_enough()
     for sentence in left.sentences():
         click.echo(sentence, err=True)
@@ -108,7 +108,7 @@ def evaluate(
         result["differences"][f"{first} against {name}"] = differences(posted, given[first], answered)
     click.echo(table(result))
     if json_file is not None and run is not None:
-        with refuses(json_file):
+        with report_errors(json_file):
             content = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
             write_atomically(json_file.parent, {json_file.name: content.encode()})
             run.record([json_file])

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from model.commands.terminal import (
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_folder,
     progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
 )
 
 
@@ -39,23 +39,22 @@ def finetune(
     Needs the extra 'encoder' and the package with MiniLM's weights. Takes about half an hour an epoch of 240,000
     questions on two cores. `tagalong-model train --tier full --encoder OUT` uses what it makes.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import read
         from model.training.encoder import minilm
-        from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, Parameters, write
-        from model.training.train import Parameters as Training
-        from model.training.train import choose_tags, targets
-    parameters = Parameters(seed=seed)
+        from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, FineTuningParameters, write
+        from model.training.train import TrainingParameters, choose_tags, targets
+    parameters = FineTuningParameters(seed=seed)
     if epochs is not None:
         parameters = replace(parameters, epochs=epochs)
     if tokens is not None:
         parameters = replace(parameters, tokens=tokens)
-    with refuses(out):
-        run = carries_out("finetune", [questions], out, asdict(parameters), force=force)
+    with report_errors(out):
+        run = begin_run("finetune", [questions], out, asdict(parameters), force=force)
         if run is None:
             return
         rows = [row for row in read(questions) if row.split == "train"]
-        tags = choose_tags(rows, Training().least_uses)
+        tags = choose_tags(rows, TrainingParameters().min_count)
         out.mkdir(parents=True, exist_ok=True)
         checkpoint = out / f".{CHECKPOINT_FILE}"
         try:

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from model.commands.terminal import (
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_file,
     progress_bars,
     refuse_above_option,
-    refuses,
+    report_errors,
+    require_extra,
 )
 from model.preparation.language import LANGUAGES
 
@@ -71,15 +71,15 @@ def prepare(
     their own; e-mail addresses, keys, passwords, telephone numbers, internet addresses and names in paths are taken
     out; questions in other languages than --languages are left out. OUT.report.json counts it all.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.preparation import prepare as preparation
         from model.questions.gather import REFUSED
         from model.questions.parquet import ParquetFile
         from model.runs.resumable import Parts
-    with refuses(out):
+    with report_errors(out):
         source = ParquetFile(questions)
         parameters = {"dev_share": dev_share, "languages": languages and sorted(languages)}
-        run = carries_out("prepare", [questions], out, parameters, force=force)
+        run = begin_run("prepare", [questions], out, parameters, force=force)
         if run is None:
             return
         with Parts(out, run.identity) as parts, progress_bars() as bar:

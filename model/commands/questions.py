@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.commands.terminal import (
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_file,
     progress_bars,
     refuse_above_option,
-    refuses,
+    report_errors,
+    require_extra,
 )
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def questions() -> None:
 @force_option
 def csv(files: tuple[Path, ...], separator: str | None, out: Path, refuse_above: float, force: bool) -> None:
     """Read CSV FILES of data.stackexchange.com: Title, Body, Tags and, if they are there, Id and CreationDate."""
-    with needs_train_extra():
+    with require_extra():
         from model.questions.csv_file import CsvFile
         from model.questions.csv_rows import SEPARATORS
-    with refuses(out):
+    with report_errors(out):
         sources = [CsvFile(path, SEPARATORS[separator] if separator else None) for path in files]
         _gather(sources, files, {"source": "csv", "separator": separator}, out, refuse_above, force=force)
 
@@ -67,9 +67,9 @@ def csv(files: tuple[Path, ...], separator: str | None, out: Path, refuse_above:
 @force_option
 def parquet(files: tuple[Path, ...], out: Path, refuse_above: float, force: bool) -> None:
     """Read Parquet FILES with the columns title and tags, and any others of a file of questions; join them."""
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import ParquetFile
-    with refuses(out):
+    with report_errors(out):
         _gather([ParquetFile(path) for path in files], files, {"source": "parquet"}, out, refuse_above, force=force)
 
 
@@ -80,9 +80,9 @@ def parquet(files: tuple[Path, ...], out: Path, refuse_above: float, force: bool
 @force_option
 def dump(file: Path, out: Path, refuse_above: float, force: bool) -> None:
     """Read FILE, the Posts.xml of a data dump. It is streamed: memory does not grow with it."""
-    with needs_train_extra():
+    with require_extra():
         from model.questions.data_dump import DataDump
-    with refuses(out):
+    with report_errors(out):
         _gather([DataDump(file)], [file], {"source": "dump"}, out, refuse_above, force=force)
 
 
@@ -98,9 +98,9 @@ def sql(url: str, query: str, out: Path, refuse_above: float, force: bool) -> No
     A password is best left out of the URL: PostgreSQL's PGPASSWORD and ~/.pgpass are read. That rows have changed in
     the database cannot be seen from here: --force reads them again.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.database import Database
-    with refuses(out):
+    with report_errors(out):
         source = Database(url, query)
         parameters = {"source": "sql", "url": source.name, "query": source.query}
         _gather([source], [], parameters, out, refuse_above, force=force, go_on=False)
@@ -138,10 +138,10 @@ def api(
     Without a key it answers 300 requests a day, with one 10,000. When the quota is used up, the run stops; the same
     command goes on later. New questions since a run that ended are asked for with --force.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.stack_exchange import Pages
     first, last = ((day.replace(tzinfo=UTC) if day else None) for day in (since, until))
-    with refuses(out):
+    with report_errors(out):
         source = Pages(_client(site, key, address), tagged=tagged, since=first, until=last, pages=pages, fields=fields)
         parameters = {
             "source": "api",
@@ -180,9 +180,9 @@ def feedback(
 
     The tags in the file are not used: anybody can send them to a service. Questions that were deleted are listed.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.feedback import Feedback
-    with refuses(out):
+    with report_errors(out):
         source = Feedback(file, {site: _client(site, key, address) for site in sites})
         _gather([source], [file], {"source": "feedback", "sites": list(sites)}, out, refuse_above, force=force)
 
@@ -216,7 +216,7 @@ def _gather(
     from model.runs.resumable import Parts
     from model.runs.steps import STEPS, Run
 
-    run = carries_out("questions", files, out, parameters, force=force)
+    run = begin_run("questions", files, out, parameters, force=force)
     if run is None:
         recheck(out, refuse_above)
         return

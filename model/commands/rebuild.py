@@ -8,7 +8,7 @@ import click
 
 from model.commands.registry import registry_errors, registry_option
 from model.commands.retrain import WORK
-from model.commands.terminal import needs_train_extra, out_folder, progress_bars
+from model.commands.terminal import out_folder, require_extra, show_progress
 
 
 @click.command()
@@ -28,10 +28,9 @@ def rebuild(number: int, registry: Path, places: tuple[Path, ...], out: Path | N
     On the same machine with as many threads they are the same. Else their scores may differ by .05. If an input is
     missing or differs, says which.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.registry import rebuild as again
         from model.registry.versions import read_version
-        from model.training.build import Progress
         from model.training.encoder.encode import EncoderFolderError
         from model.training.onnx_export import ExportError
     work = registry / WORK
@@ -42,8 +41,7 @@ def rebuild(number: int, registry: Path, places: tuple[Path, ...], out: Path | N
             inputs = again.find_inputs(version, places or [work])
             for difference in again.made_otherwise(version):
                 click.echo(f"Not as it was made: {difference}", err=True)
-            with progress_bars() as bar:
-                progress = Progress(lambda line: click.echo(line, err=True), bar)
+            with show_progress() as progress:
                 manifest = again.rebuild(version, inputs, made, work / "encoded", progress)
         except (again.RebuildError, ExportError, EncoderFolderError) as error:
             raise click.ClickException(str(error)) from error

@@ -14,7 +14,7 @@ from model.commands.registry import (
     show,
     track,
 )
-from model.commands.terminal import needs_train_extra, progress_bars, questions_option
+from model.commands.terminal import questions_option, require_extra, show_progress
 from model.serving.classifier import read_manifest
 
 
@@ -33,17 +33,15 @@ def register(
     A version that fails one is kept, is refused for deployment, and says why. With the NUMBER of a version, check that
     one again.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import read
         from model.registry import gates as gates_of
         from model.registry.register import On, checked
         from model.registry.register import register as registered
         from model.registry.versions import REFUSED, read_version
         from model.runs.steps import sha256_of
-        from model.training.build import Progress
-    with registry_errors(registry), progress_bars() as bar:
+    with registry_errors(registry), show_progress() as progress:
         limits = gates_of.read(gates or gates_of.SHIPPED)
-        progress = Progress(lambda line: click.echo(line, err=True), bar)
         known = read_version(registry, int(model)) if model.isdigit() else None
         folder = known.folder if known else Path(model)
         with_ = against(registry, champion, read_manifest(folder)["tier"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model.commands.terminal import RELEASED, load, out_folder, refuses
+from model.commands.terminal import RELEASED, load_model, out_folder, report_errors
 from model.serving.classifier import TIERS, Classifier, ReleaseError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def registry_errors(registry: Path) -> Iterator[None]:
     from model.retraining.lock import Held
 
     try:
-        with refuses(registry):
+        with report_errors(registry):
             yield
     except Held as error:
         raise click.ClickException(f"{registry} is being trained for: {error}") from error
@@ -83,7 +83,7 @@ def against(registry: Path, named: str | None, tier: str) -> "Against":
     from model.training.trained_titles import trained_titles
 
     folder = champion_of(registry, named, tier)
-    champion = load(folder)
+    champion = load_model(folder)
     same = champion.manifest["tier"] == tier
     return Against(champion, trained_titles([folder]), champion if same else Classifier.load(RELEASED / tier))
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from model.commands.terminal import (
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_folder,
-    progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
+    show_progress,
 )
 from model.serving.classifier import ReleaseError
 
@@ -28,18 +28,16 @@ def release(questions: Path, trained: Path, out: Path, force: bool) -> None:
 
     A model whose files are larger than its tier allows is refused.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import read
         from model.registry.release import LIMITED, SLOWEST, ReleaseRefused, of_length
         from model.registry.release import release as released
-        from model.training.build import Progress
-    with refuses(out):
-        run = carries_out("release", [questions, trained], out, {}, force=force)
+    with report_errors(out):
+        run = begin_run("release", [questions, trained], out, {}, force=force)
         if run is None:
             return
         try:
-            with progress_bars() as bar:
-                progress = Progress(lambda line: click.echo(line, err=True), bar)
+            with show_progress() as progress:
                 manifest = released(read(questions), trained, out, progress)
         except (ReleaseError, ReleaseRefused) as error:
             raise click.ClickException(str(error)) from error

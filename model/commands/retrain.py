@@ -23,7 +23,7 @@ from model.commands.registry import (
     track,
 )
 from model.commands.release import release
-from model.commands.terminal import RELEASED, carries_out, needs_train_extra, progress_bars
+from model.commands.terminal import RELEASED, begin_run, require_extra, show_progress
 from model.commands.train import train
 from model.runs.files import write_atomically
 from model.runs.steps import RECORD
@@ -101,7 +101,7 @@ def retrain(
     Texts and tags come from the site, by number: the tags in FILE are not learned from. A run that was stopped goes on
     where it was. Only one runs at a time.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.feedback import told
         from model.retraining.lock import held
         from model.retraining.mixing import Weighing
@@ -163,7 +163,7 @@ def _mixed(
     name = Run(STEP, inputs, work, asdict(weighing)).identity[:16]
     mixed = work / name / "mixed.parquet"
     notes = mixed.with_name("mixed.json")
-    run = carries_out(STEP, inputs, mixed, asdict(weighing), force=False)
+    run = begin_run(STEP, inputs, mixed, asdict(weighing), force=False)
     if run is None:
         return mixed, Mixed(**json.loads(notes.read_bytes()))
     mixed.parent.mkdir(exist_ok=True)
@@ -194,7 +194,6 @@ def _registered(
     from model.registry.versions import all_versions, settled
     from model.retraining import report
     from model.runs.steps import sha256_of
-    from model.training.build import Progress
 
     made_of = json.loads(trained.with_name(trained.name + RECORD).read_bytes())["identity"]
     known = [each for each in all_versions(registry) if each.about.get("retrained", {}).get("made_of") == made_of]
@@ -203,8 +202,7 @@ def _registered(
         return known[0]
     retrained = {"made_of": made_of, "mixed": asdict(counts), "months": _months(lines)}
     version = known[0] if known else add(registry, released, {"retrained": retrained})
-    with progress_bars() as bar:
-        progress = Progress(lambda line: click.echo(line, err=True), bar)
+    with show_progress() as progress:
         on = On(read(mixed), mixed.name, sha256_of(mixed))
         with_ = against(registry, champion, version.about["tier"])
         version, found = checked(version, on, with_, gates_of.read(gates or gates_of.SHIPPED), progress)

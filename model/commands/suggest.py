@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from model.commands.terminal import carries_out, force_option, load, model_option, needs_train_extra
+from model.commands.terminal import begin_run, force_option, load_model, model_option, require_extra
 from model.questions.drafts import DraftError, answered, of_lines, read
 from model.questions.tags import TagsError, read_tags
 from model.runs.files import write_atomically
@@ -63,7 +63,7 @@ def suggest(
         tags = read_tags(chosen)
     except TagsError as error:
         raise click.UsageError(f"--chosen: {error}.") from error
-    items = load(model).suggest(title or "", text, body_format=body_format, chosen_tags=tags, limit=limit)
+    items = load_model(model).suggest(title or "", text, body_format=body_format, chosen_tags=tags, limit=limit)
     if not items:
         click.echo("No tag: the draft has no word that the model knows.")
     for item in items:
@@ -73,10 +73,10 @@ def suggest(
 
 def _suggest_for_all(drafts: Path, out: Path | None, model: Path, body_format: str, limit: int, *, force: bool) -> None:
     from_input = drafts == Path("-")
-    classifier = load(model)
+    classifier = load_model(model)
     say = partial(click.echo, err=True)
     try:
-        with needs_train_extra():
+        with require_extra():
             read_in = of_lines(sys.stdin, "<stdin>", body_format) if from_input else read(drafts, body_format, say)
             lines = answered(classifier, read_in, limit)
             if out is None or out == Path("-"):
@@ -87,7 +87,7 @@ def _suggest_for_all(drafts: Path, out: Path | None, model: Path, body_format: s
                 write_atomically(out.parent, {out.name: "".join(lines).encode()})
                 return
             parameters: dict[str, Any] = {"limit": limit, "body_format": body_format}
-            if (run := carries_out("suggest", [model, drafts], out, parameters, force=force)) is not None:
+            if (run := begin_run("suggest", [model, drafts], out, parameters, force=force)) is not None:
                 write_atomically(out.parent, {out.name: "".join(lines).encode()})
                 run.record([out])
     except DraftError as error:

@@ -1,4 +1,4 @@
-"""What the commands share at the terminal: options, progress, and errors that say what to do."""
+"""What the commands share: options, progress, and errors that say what to do."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import click
 
 from model.runs import steps
+from model.runs.progress import Progress
 from model.serving.classifier import DEFAULT_TIER, Classifier, ReleaseError
 
 RELEASED: Final = Path(__file__).parent.parent / "released"
@@ -28,18 +29,18 @@ questions_option = click.option(
 )
 
 
-class Output(click.Path):
-    """A file or folder to write. ``-`` is refused: it would be one of that name, and not the terminal."""
+class OutputPath(click.Path):
+    """A file or folder to write. ``-`` is refused: it would be a file of that name, not the terminal."""
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         """Return the path, or fail with what to do."""
         if str(value) == "-":
-            self.fail("- is no name for it, and it cannot go to the terminal. Give it another one.", param, context)
+            self.fail("- cannot be its name, and it cannot go to the terminal. Give it another one.", param, context)
         return super().convert(value, param, context)
 
 
-out_file = Output(dir_okay=False, path_type=Path)
-out_folder = Output(file_okay=False, path_type=Path)
+out_file = OutputPath(dir_okay=False, path_type=Path)
+out_folder = OutputPath(file_okay=False, path_type=Path)
 
 
 class Share(click.ParamType[float]):
@@ -55,7 +56,7 @@ class Share(click.ParamType[float]):
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            self.fail(f"{text!r} is no share like 5% or 0.05.", param, context)
+            self.fail(f"{text!r} is not a share like 5% or 0.05.", param, context)
         return share
 
 
@@ -66,17 +67,17 @@ refuse_above_option = click.option(
     show_default=True,
     help="Share of refused rows above which the command fails and writes no questions.",
 )
-force_option = click.option("--force", is_flag=True, help="Do it again, even if nothing has changed since.")
+force_option = click.option("--force", is_flag=True, help="Run it again even if nothing has changed since.")
 
 
 class Advance(Protocol):
-    """Moves a progress bar on, by one if not told otherwise."""
+    """Moves a progress bar on, by one by default."""
 
     def __call__(self, by: int = 1) -> None:
         """Move it on."""
 
 
-def load(folder: Path) -> Classifier:
+def load_model(folder: Path) -> Classifier:
     """Load a released model, or end the command with the reason."""
     try:
         return Classifier.load(folder)
@@ -85,8 +86,8 @@ def load(folder: Path) -> Classifier:
 
 
 @contextmanager
-def needs_train_extra(extra: str = "train") -> Iterator[None]:
-    """Say what to install where a library of the extra is missing."""
+def require_extra(extra: str = "train") -> Iterator[None]:
+    """End the command with what to install where a library of the extra is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -96,10 +97,10 @@ def needs_train_extra(extra: str = "train") -> Iterator[None]:
         ) from error
 
 
-def carries_out(
+def begin_run(
     step: str | steps.Step, inputs: Sequence[Path], out: Path, parameters: Mapping[str, Any], *, force: bool
 ) -> steps.Run | None:
-    """Give the run of a step that is to be done, or say that nothing has changed since it was, and give None.
+    """Return the run of a step, or None, and a line that says so, if nothing has changed since the last one.
 
     Args:
         inputs: every file or folder that the output depends on.
@@ -109,18 +110,19 @@ def carries_out(
     if missing:
         raise click.ClickException(f"There is no file {', '.join(missing)}.")
     size = sum(path.stat().st_size for path in inputs if path.is_file())
-    with progress_bars() as bar:
-        done = step if isinstance(step, steps.Step) else steps.STEPS[step]
-        run = steps.Run(done, inputs, out, parameters, advance=bar("comparing", size))
+    with progress_bars() as open_bar:
+        known_step = step if isinstance(step, steps.Step) else steps.STEPS[step]
+        run = steps.Run(known_step, inputs, out, parameters, advance=open_bar("comparing", size))
     if not force and run.is_done():
-        click.echo(f"{out} is there, made of the same: nothing to do. --force does it again.")
+        click.echo(f"{out} is up to date: nothing to do. --force runs it again.")
         return None
     return run
 
 
 @contextmanager
-def refuses(out: Path) -> Iterator[None]:
+def report_errors(out: Path) -> Iterator[None]:
     """End the command with the reason where questions or files cannot be used."""
+    # Both need polars, which serving is installed without.
     from model.questions import QuestionsError
     from model.runs.resumable import PartsError
 
@@ -134,20 +136,27 @@ def refuses(out: Path) -> Iterator[None]:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int], Advance]]:
-    """Give a function that opens a progress bar and gives what advances it; each new bar ends the one before."""
+    """Yield a function that opens a progress bar and returns what advances it; each new bar ends the one before."""
     shown: list[Any] = []
 
-    def end() -> None:
+    def end_bar() -> None:
         if shown:
             shown.pop().__exit__(None, None, None)
 
-    def bar(label: str, length: int) -> Advance:
-        end()
-        opened = click.progressbar(length=length, label=label, file=sys.stderr)
-        shown.append(opened.__enter__())
-        return lambda by=1: opened.update(by)
+    def open_bar(label: str, length: int) -> Advance:
+        end_bar()
+        bar = click.progressbar(length=length, label=label, file=sys.stderr)
+        shown.append(bar.__enter__())
+        return lambda by=1: bar.update(by)
 
     try:
-        yield bar
+        yield open_bar
     finally:
-        end()
+        end_bar()
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Yield what long steps report to: lines and bars, on standard error."""
+    with progress_bars() as open_bar:
+        yield Progress(lambda line: click.echo(line, err=True), open_bar)

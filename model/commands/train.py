@@ -1,20 +1,21 @@
 """``tagalong-model train``: from questions to a trained model of either tier."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from model.commands.terminal import (
     RELEASED,
-    carries_out,
+    begin_run,
     force_option,
-    needs_train_extra,
     out_folder,
-    progress_bars,
     questions_option,
-    refuses,
+    report_errors,
+    require_extra,
+    show_progress,
 )
+from model.runs.parameters import to_record
 from model.serving.classifier import TIERS
 
 
@@ -63,34 +64,33 @@ def train(
 
     The next steps are evaluate and release.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import read
         from model.questions.tag_sets import read_tag_sets
-        from model.training.build import Data, Progress, WithEncoder, fit
+        from model.training.build import DataSource, EncoderInput, train_model
         from model.training.encoder.encode import EncoderFolderError, read_encoder
         from model.training.onnx_export import ExportError
         from model.training.tfidf import FeatureLimits
-        from model.training.train import Parameters
-    given = {"seed": seed, "epochs": epochs, "rank": rank, "least_uses": least_uses}
-    parameters = replace(Parameters(), **{name: value for name, value in given.items() if value is not None})
+        from model.training.train import TrainingParameters
+    given = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
+    parameters = replace(TrainingParameters(), **{name: value for name, value in given.items() if value is not None})
     limits = FeatureLimits()
-    with refuses(out):
+    with report_errors(out):
         with_encoder, inputs = None, [questions, *filter(None, [tag_sets])]
         try:
             if tier == "full":
-                with_encoder = WithEncoder(read_encoder(encoder), keep or out.with_name(f"{out.name}.encoded"))
+                with_encoder = EncoderInput(read_encoder(encoder), keep or out.with_name(f"{out.name}.encoded"))
                 inputs.append(encoder)
-            settings = {"tier": tier, "parameters": asdict(parameters), "features": asdict(limits)}
-            run = carries_out("train", inputs, out, settings, force=force)
+            settings = {"tier": tier, "parameters": to_record(parameters), "features": to_record(limits)}
+            run = begin_run("train", inputs, out, settings, force=force)
             if run is None:
                 return
-            with progress_bars() as bar:
+            with show_progress() as progress:
                 rows = read(questions)
                 hidden = [question for question in rows if question.split != "train"]
                 sets = read_tag_sets(tag_sets, without=hidden) if tag_sets else []
-                progress = Progress(lambda line: click.echo(line, err=True), bar)
-                data = Data.of(questions, rows, tag_sets)
-                manifest = fit(rows, sets, data, out, with_encoder, parameters, limits, progress)
+                data = DataSource.describe(questions, rows, tag_sets)
+                manifest = train_model(rows, sets, data, out, with_encoder, parameters, limits, progress)
         except (ExportError, EncoderFolderError) as error:
             raise click.ClickException(str(error)) from error
         run.record([out])

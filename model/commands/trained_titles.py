@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import needs_train_extra, out_file, questions_option, refuses
+from model.commands.terminal import out_file, questions_option, report_errors, require_extra
 from model.runs.files import write_atomically
 from model.serving.classifier import ReleaseError, read_manifest
 
@@ -30,11 +30,11 @@ def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) 
     Models that are trained now bring that with them. One of before must name this very file in its manifest. Nothing is
     trained, and nothing else in its folder is changed.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.questions.parquet import read
         from model.runs.steps import sha256_of
         from model.training.trained_titles import TITLES_FILE, TrainedTitles
-    with refuses(questions):
+    with report_errors(questions):
         rows, digest = read(questions), sha256_of(questions)
         for folder in models:
             try:
@@ -47,7 +47,7 @@ def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) 
                 raise click.ClickException(f"{manifest['version']} brings its own {TITLES_FILE}.")
         titles = TrainedTitles.of(rows, digest)
     for path in [out] if out else [folder / TITLES_FILE for folder in models]:
-        with refuses(path):
+        with report_errors(path):
             write_atomically(path.parent, {path.name: titles.as_bytes()})
         counts = ", ".join(f"{part.titles:,} of {part.name}" for part in titles.parts)
         click.echo(f"{path}: the titles of {counts}")

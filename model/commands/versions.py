@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from model.commands.registry import registry_errors, registry_option
-from model.commands.terminal import needs_train_extra
+from model.commands.terminal import require_extra
 
 SHOWN = ("P@1", "R@5", "Jaccard", "ECE")
 """Metrics of each version that the list has."""
@@ -20,7 +20,7 @@ def versions(registry: Path, as_json: bool) -> None:
 
     Which of them is champion or challenger the service's database knows: see `tagalong-server deployments`.
     """
-    with needs_train_extra():
+    with require_extra():
         from model.registry.versions import all_versions
     with registry_errors(registry):
         found = all_versions(registry)

@@ -18,6 +18,7 @@ from model.compare.served import InOnnx, InPython, Served, parity
 from model.evaluation import latency
 from model.evaluation.metrics import Answer, metrics
 from model.questions import Question
+from model.runs.progress import OpenBar
 
 ENCODERS: Final = (TfIdf.name, Word2Vec.name, MiniLM.name)
 TIMED: Final = 200
@@ -35,7 +36,7 @@ def measured(
     settings: Settings,
     hard_texts: Sequence[tuple[str, str]],
     say: Callable[[str], None],
-    bar: latency.Bar,
+    bar: OpenBar,
 ) -> Iterator[dict[str, Any]]:
     """Encode once, then train and measure one classifier after the other.
 
@@ -106,7 +107,7 @@ def _searched(
     tags: Sequence[str],
     settings: Settings,
     say: Callable[[str], None],
-    bar: latency.Bar,
+    bar: OpenBar,
 ) -> Learner:
     """Give the hyperparameters with the best R@5 on tune, of the defaults and ``search`` drawn ones."""
     random = np.random.default_rng(settings.seed)

@@ -23,12 +23,14 @@ from model.evaluation.metrics import answers
 from model.questions import Question
 from model.runs import steps
 from model.runs.files import write_atomically
+from model.runs.parameters import to_record
+from model.runs.progress import Progress
 from model.serving.classifier import Classifier
 from model.serving.text import ready
-from model.training.build import HARD_TEXTS, Data, Progress, fit
+from model.training.build import HARD_TEXTS, DataSource, train_model
 from model.training.encoder import minilm
 from model.training.tfidf import FeatureLimits
-from model.training.train import Parameters, choose_tags
+from model.training.train import TrainingParameters, choose_tags
 from model.training.trained_titles import trained_titles
 
 LARGE: Final = classifiers.LogisticRegression.name
@@ -93,7 +95,7 @@ def compare(
         minilm.folder()  # before minutes of work that would end with the weights missing
     parts = split(questions, settings, trained_titles(released))
     for note in parts.notes:
-        progress.say(note)
+        progress.log(note)
     judged = _identity({"titles": [question.title for question in (*parts.tune, *parts.dev)]})
     wanted = places(encoders)
     results: dict[str, dict[str, Any]] = {}
@@ -113,7 +115,7 @@ def compare(
         text = json.dumps(results[place.name], indent=1, ensure_ascii=False) + "\n"
         write_atomically(run.out.parent, {run.out.name: text.encode()})
         run.record([run.out])
-        progress.say(_line(results[place.name]))
+        progress.log(_line(results[place.name]))
 
     texts = [ready(*text, "text") for text in HARD_TEXTS]
     with threadpool_limits(settings.threads):
@@ -121,14 +123,14 @@ def compare(
             of_encoder = [place for place in wanted if place.encoder == name and place.name in runs]
             if of_encoder:
                 classified = [(place.classifier, _vocabulary(parts, settings, place)) for place in of_encoder]
-                found = measured(name, classified, parts, settings, texts, progress.say, progress.bar)
+                found = measured(name, classified, parts, settings, texts, progress.log, progress.open_bar)
                 for place, result in zip(of_encoder, found, strict=True):
                     keep(place, result)
         for place in wanted:
             if place.name in runs and place.classifier == "Parabel":
                 keep(place, _parabel(parts, _vocabulary(parts, settings, place), settings, progress))
             elif place.name in runs and place.classifier == "ours":
-                keep(place, _ours(parts, place, settings, Data.of(file, questions), out, progress))
+                keep(place, _ours(parts, place, settings, DataSource.describe(file, questions), out, progress))
         shipped = [_released(folder, parts, settings, progress) for folder in released]
     return [results[place.name] for place in wanted] + shipped
 
@@ -140,7 +142,7 @@ def _vocabulary(parts: Split, settings: Settings, place: Place) -> tuple[str, ..
 
 
 def _parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Any]:
-    progress.say(f"Parabel: {len(tags):,} tags")
+    progress.log(f"Parabel: {len(tags):,} tags")
     began = spent()
     model = parabel.Parabel(parts.train, tags, threads=settings.threads)
     seconds, cpu_seconds = (spent() - began).tolist()
@@ -157,7 +159,9 @@ def _parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Pr
     return result | quality(model.answers(parts.tune), model.answers(parts.dev), parts, settings.seed)
 
 
-def _ours(parts: Split, place: Place, settings: Settings, data: Data, out: Path, progress: Progress) -> dict[str, Any]:
+def _ours(
+    parts: Split, place: Place, settings: Settings, data: DataSource, out: Path, progress: Progress
+) -> dict[str, Any]:
     """Train the light tier on the same questions, as ``train`` does, and measure what it wrote."""
     tags = set(_vocabulary(parts, settings, place))
 
@@ -166,13 +170,13 @@ def _ours(parts: Split, place: Place, settings: Settings, data: Data, out: Path,
 
     taught = [of_tags(question) for question in parts.train]
     tuned = [question for question in map(of_tags, parts.tune) if question.tags]
-    parameters = replace(Parameters(), seed=settings.seed, least_uses=1)
+    parameters = replace(TrainingParameters(), seed=settings.seed, min_count=1)
     began = spent()
     folder = out / "models" / place.name
-    fit([*taught, *tuned], [], data, folder, None, parameters, FeatureLimits(), progress)
+    train_model([*taught, *tuned], [], data, folder, None, parameters, FeatureLimits(), progress)
     seconds, cpu_seconds = (spent() - began).tolist()
     classifier = Classifier.load(folder)
-    result: dict[str, Any] = {"trained_on": len(parts.train), "hyperparameters": asdict(parameters)}
+    result: dict[str, Any] = {"trained_on": len(parts.train), "hyperparameters": to_record(parameters)}
     result |= {"training_s": seconds, "training_cpu_s": cpu_seconds}
     return result | _measured(classifier, parts, settings.seed, progress)
 
@@ -193,7 +197,7 @@ def _identity(of: dict[str, Any]) -> str:
 
 def _measured(classifier: Classifier, parts: Split, seed: int, progress: Progress) -> dict[str, Any]:
     of_tune, of_dev = (
-        answers(classifier, of, progress.bar(f"{classifier.version}: suggesting", len(of)))
+        answers(classifier, of, progress.open_bar(f"{classifier.version}: suggesting", len(of)))
         for of in (parts.tune, parts.dev)
     )
     result = {

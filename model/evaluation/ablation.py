@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from model.evaluation.metrics import answers, metrics, uses_of
 from model.evaluation.unseen import unseen
 from model.questions import RANKS, Question
+from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, Classifier
 from model.training import calibration, tag_names, tfidf, train
 from model.training.build import (
     PROCESSES,
-    RARE_LEAST_USES,
-    OnTune,
-    Progress,
-    WithEncoder,
+    RARE_MIN_COUNT,
+    EncoderInput,
+    TuneLogits,
+    add_head,
     calibrate,
     choose,
-    plain_order,
-    with_head,
+    fit_platt,
 )
 from model.training.encoder.encode import encode, read_encoder
 from model.training.encoder.head import Head
@@ -57,8 +57,8 @@ class Row:
 def ablation(
     questions: Sequence[Question],
     tag_sets: Sequence[Sequence[str]],
-    encoders: Mapping[str, WithEncoder],
-    parameters: train.Parameters,
+    encoders: Mapping[str, EncoderInput],
+    parameters: train.TrainingParameters,
     limits: tfidf.FeatureLimits,
     share: int,
     progress: Progress,
@@ -77,7 +77,7 @@ def ablation(
     trained = {name: encoder.files.titles for name, encoder in encoders.items()}
     left = unseen([q for q in questions if q.split == "tune" and q.tags_complete], trained, for_choices=True)
     left.require_enough()
-    progress.say("; ".join(left.sentences()))
+    progress.log("; ".join(left.sentences()))
     tuned = left.questions
     tags, vocabulary = choose(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
@@ -86,33 +86,33 @@ def ablation(
     known = [q.tags for q in learned if q.tags_complete]
     often = uses_of([q for q in learned if q.tags_complete])
     often.update(tag for own in tag_sets for tag in own)
-    rare = tag_names.rare_tags(often, tags, RARE_LEAST_USES)
+    rare = tag_names.rare_tags(often, tags, RARE_MIN_COUNT)
     seen = tag_names.see((*tags, *rare), [(q.title, q.body) for q in learned if q.tags_complete], known)
     counted = uses_of(learned)
     uses = np.array([counted[tag] for tag in tags], np.int64)
     rows = []
     for name, encoder in ({"words": None} | dict(encoders)).items():
         states, of_tuned = (_states(of, encoder, progress) for of in (learned, tuned))
-        step = progress.bar(f"training {name}", train.steps(len(learned), parameters))
+        step = progress.open_bar(f"training {name}", train.steps(len(learned), parameters))
         weights = train.train(weighed, vocabulary, goal, parameters, states, after_step=step)
-        on_tune = OnTune.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
+        tune_logits = TuneLogits.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
         label = name if encoder is None else f"words and {name}"
-        rows.append(_row(label, len(tags), _best(on_tune, uses), tuned))
+        rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
         if encoder and encoder.files.head:
-            weights, _ = with_head(weights, Head.from_bytes(encoder.files.head), tags, on_tune, of_tuned)
-            on_tune = OnTune.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
+            weights, _ = add_head(weights, Head.from_bytes(encoder.files.head), tags, tune_logits, of_tuned)
+            tune_logits = TuneLogits.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
             label = f"{label}, its head"
-            rows.append(_row(label, len(tags), _best(on_tune, uses), tuned))
-        scale, naming, _ = calibrate(on_tune, seen, np.pad(uses, (0, len(rare))), len(tags))
-        best = np.concatenate([calibration.best_first(of, RANKS) for of in on_tune.ordering(scale, naming)])
-        rows.append(_row(f"{label}, names", len(tags) + len(rare), on_tune.right(best), tuned))
+            rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
+        scale, naming, _ = calibrate(tune_logits, seen, np.pad(uses, (0, len(rare))), len(tags))
+        best = np.concatenate([calibration.best_first(of, RANKS) for of in tune_logits.ordering(scale, naming)])
+        rows.append(_row(f"{label}, names", len(tags) + len(rare), tune_logits.right(best), tuned))
     return rows
 
 
-def _best(on_tune: OnTune, uses: tfidf.Ints) -> NDArray[np.bool_]:
+def _best(tune_logits: TuneLogits, uses: tfidf.Ints) -> NDArray[np.bool_]:
     """Say which of the best learned tags are right, [questions, RANKS]."""
-    ordering = plain_order(on_tune, uses).order(on_tune.logits, on_tune.kind)
-    return on_tune.right(calibration.best_first(ordering, RANKS))
+    ordering = fit_platt(tune_logits, uses).order(tune_logits.logits, tune_logits.kind)
+    return tune_logits.right(calibration.best_first(ordering, RANKS))
 
 
 def _row(variant: str, tags: int, right: NDArray[np.bool_], tuned: Sequence[Question]) -> Row:
@@ -190,7 +190,7 @@ def table(rows: Sequence[Row], readings: Sequence[Reading], share: int) -> str:
     return "\n".join(lines)
 
 
-def _states(questions: Sequence[Question], encoder: WithEncoder | None, progress: Progress) -> train.States:
+def _states(questions: Sequence[Question], encoder: EncoderInput | None, progress: Progress) -> train.States:
     if encoder is None:
         return train.States.none(len(questions))
-    return encode(questions, encoder.files, encoder.keep, PROCESSES, progress.bar("encoding", len(questions)))
+    return encode(questions, encoder.files, encoder.keep, PROCESSES, progress.open_bar("encoding", len(questions)))

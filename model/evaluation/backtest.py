@@ -7,7 +7,7 @@ a fresh one on the same newer questions: what the fresh one is better is age. Bo
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,14 @@ import numpy as np
 from model.evaluation.metrics import Answer, answers, differences, metrics
 from model.evaluation.unseen import unseen
 from model.questions import Question, QuestionsError
+from model.runs.parameters import to_record
+from model.runs.progress import Progress
 from model.runs.steps import Step
 from model.serving.classifier import Classifier
 from model.serving.synonyms import main_names
-from model.training.build import Data, Progress, fit
+from model.training.build import DataSource, train_model
 from model.training.tfidf import FeatureLimits
-from model.training.train import Parameters
+from model.training.train import TrainingParameters
 from model.training.trained_titles import TrainedTitles, title_keys
 
 STEP: Final = Step("backtest", "measure how a model ages", ("questions.parquet",), ("backtest.json",), __name__)
@@ -80,7 +82,7 @@ def _without(mix: Mix, learned: TrainedTitles) -> Mix:
     return replace(mix, ask=tuple(left.questions), left_out=left.left_out)
 
 
-def ageing(of: Sequence[Mix], parameters: Parameters, progress: Progress) -> list[dict[str, Any]]:
+def ageing(of: Sequence[Mix], parameters: TrainingParameters, progress: Progress) -> list[dict[str, Any]]:
     """Train a model as of each year, all on as many questions, and ask each its own and all newer years' questions.
 
     Returns rows of ``{trained, asked, n, rows, metrics, unknown, fresh}``: ``unknown`` is the share of the posted tags
@@ -91,11 +93,11 @@ def ageing(of: Sequence[Mix], parameters: Parameters, progress: Progress) -> lis
     known: dict[int, frozenset[str]] = {}
     for i, mix in enumerate(of):
         newest_first = [question for each in reversed(of[: i + 1]) for question in each.learn]
-        progress.say(f"as of {mix.year}: {rows:,} questions")
+        progress.log(f"as of {mix.year}: {rows:,} questions")
         model = _trained(newest_first[:rows], parameters, progress)
         known[mix.year] = model.names
         for asked in of[i:]:
-            bar = progress.bar(f"asking {len(asked.ask):,} questions of {asked.year}", len(asked.ask))
+            bar = progress.open_bar(f"asking {len(asked.ask):,} questions of {asked.year}", len(asked.ask))
             given[mix.year, asked.year] = answers(model, asked.ask, bar)
     return [
         {
@@ -115,7 +117,9 @@ def ageing(of: Sequence[Mix], parameters: Parameters, progress: Progress) -> lis
     ]
 
 
-def worth(base: Sequence[Question], newer: Mix, parameters: Parameters, progress: Progress) -> list[dict[str, Any]]:
+def worth(
+    base: Sequence[Question], newer: Mix, parameters: TrainingParameters, progress: Progress
+) -> list[dict[str, Any]]:
     """Train on the base and on more and more of newer questions, and ask the newest.
 
     Returns rows of ``{added, weight, n, base, metrics, unknown, better}``: ``better`` than the base alone.
@@ -126,10 +130,10 @@ def worth(base: Sequence[Question], newer: Mix, parameters: Parameters, progress
     alone: Sequence[Answer] = ()
     found = []
     for added, weight in [(n, 1.0) for n in amounts] + [(weighed, weight) for weight in WEIGHTS[1:]]:
-        progress.say(f"{len(base):,} old questions and {added:,} of {newer.year}, each {weight:g} times")
+        progress.log(f"{len(base):,} old questions and {added:,} of {newer.year}, each {weight:g} times")
         more = [replace(question, weight=weight) for question in newer.learn[:added]]
         model = _trained([*base, *more], parameters, progress)
-        bar = progress.bar(f"asking {len(newer.ask):,} questions of {newer.year}", len(newer.ask))
+        bar = progress.open_bar(f"asking {len(newer.ask):,} questions of {newer.year}", len(newer.ask))
         given = answers(model, newer.ask, bar)
         alone = alone or given
         found.append(
@@ -188,20 +192,20 @@ def table(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def settings(parameters: Parameters) -> dict[str, Any]:
+def settings(parameters: TrainingParameters) -> dict[str, Any]:
     """Give what the backtest depends on beside the questions."""
-    return asdict(parameters) | {"test_share": TEST_SHARE, "amounts": list(AMOUNTS), "weights": list(WEIGHTS)}
+    return to_record(parameters) | {"test_share": TEST_SHARE, "amounts": list(AMOUNTS), "weights": list(WEIGHTS)}
 
 
 def _cells(row: Mapping[str, Any]) -> str:
     return " | ".join(f"{row['metrics'][name]['value']:.3f}" for name in SHOWN)
 
 
-def _trained(questions: Sequence[Question], parameters: Parameters, progress: Progress) -> Classifier:
+def _trained(questions: Sequence[Question], parameters: TrainingParameters, progress: Progress) -> Classifier:
     """Train a light model, and load what was written."""
-    data = Data("backtest", "", len(questions), None, None)
+    data = DataSource("backtest", "", len(questions), None, None)
     with tempfile.TemporaryDirectory(prefix="tagalong-") as folder:
-        fit(questions, [], data, Path(folder), None, parameters, FeatureLimits(), progress)
+        train_model(questions, [], data, Path(folder), None, parameters, FeatureLimits(), progress)
         return Classifier.load(Path(folder))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from model.questions import Question
+from model.runs.progress import OpenBar
 from model.serving.classifier import Classifier
 
 LENGTHS: Final = (0, 500, 2_000, 10_000, 50_000)
@@ -15,10 +16,8 @@ LIMITED: Final = 2_000
 """The length for which a tier has a limit."""
 DRAFTS: Final = 300
 
-Bar = Callable[[str, int], Callable[[], None]]
 
-
-def latency(classifier: Classifier, questions: Sequence[Question], bar: Bar) -> list[dict[str, float]]:
+def latency(classifier: Classifier, questions: Sequence[Question], bar: OpenBar) -> list[dict[str, float]]:
     """Time ``DRAFTS`` suggestions, one after the other, for titles with bodies of exactly each of ``LENGTHS``.
 
     Args:

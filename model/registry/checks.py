@@ -9,12 +9,13 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from model.evaluation.latency import Bar, drafts
+from model.evaluation.latency import drafts
 from model.evaluation.metrics import MEANING, Answer, answers, differences, metrics
 from model.evaluation.unseen import Unseen, unseen
 from model.questions import Question
 from model.registry.gates import Gates, Latency
 from model.registry.verdict import MOST_QUESTIONS, Verdict, judge, questions_needed
+from model.runs.progress import OpenBar
 from model.serving.classifier import MODEL_FILE, Classifier, ReleaseError
 from model.training.trained_titles import TrainedTitles, trained_titles
 
@@ -89,7 +90,7 @@ class Against:
     timed: Classifier
 
 
-def check(folder: Path, questions: Sequence[Question], against: Against, gates: Gates, bar: Bar) -> Checked:
+def check(folder: Path, questions: Sequence[Question], against: Against, gates: Gates, bar: OpenBar) -> Checked:
     """Check the model of a folder.
 
     Args:
@@ -140,7 +141,7 @@ def signature_of(graph: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _asked_both(own: Unseen, shared: Unseen, given: Sequence[Answer], champion: Classifier, bar: Bar) -> Both:
+def _asked_both(own: Unseen, shared: Unseen, given: Sequence[Answer], champion: Classifier, bar: OpenBar) -> Both:
     """Ask the champion the questions that neither has seen, and take the version's answers to them from ``given``."""
     on_shared = [answer for answer, keep in zip(given, shared.kept[own.kept].tolist(), strict=True) if keep]
     advance = bar(f"{champion.version}: suggesting", len(shared.questions))
@@ -232,7 +233,7 @@ def _comparison(shared: Unseen, both: Both, version: str, champion: str, gates: 
 
 
 def _latency(
-    classifier: Classifier, other: Classifier, questions: Sequence[Question], gate: Latency, bar: Bar
+    classifier: Classifier, other: Classifier, questions: Sequence[Question], gate: Latency, bar: OpenBar
 ) -> list[Check]:
     texts = drafts(questions, gate.chars, gate.drafts)
     advance = bar("timing", gate.rounds * len(texts))

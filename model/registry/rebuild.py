@@ -9,11 +9,13 @@ from model.questions.parquet import read
 from model.questions.tag_sets import read_tag_sets
 from model.registry.versions import Version
 from model.runs import steps
+from model.runs.parameters import from_record
+from model.runs.progress import Progress
 from model.serving.classifier import Classifier
-from model.training.build import HARD_TEXTS, Data, Progress, WithEncoder, describe_build, fit
+from model.training.build import HARD_TEXTS, DataSource, EncoderInput, describe_build, train_model
 from model.training.encoder.encode import read_encoder
 from model.training.tfidf import FeatureLimits
-from model.training.train import Parameters
+from model.training.train import TrainingParameters
 
 TOLERANCE: Final = 0.05
 """Largest difference of a tag's score that another machine or other libraries may make.
@@ -85,18 +87,17 @@ def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: P
         keep: folder where encoded questions are kept.
 
     Raises:
-        QuestionsError, EncoderFolderError, ExportError: as ``model.training.build.fit``.
+        QuestionsError, EncoderFolderError, ExportError: as ``model.training.build.train_model``.
     """
-    given = dict(version.about["parameters"])
-    limits: dict[str, Any] = {
-        name: tuple(of) if isinstance(of, list) else of for name, of in given.pop("features").items()
-    }
-    encoder = WithEncoder(read_encoder(version.folder), keep) if version.about["tier"] == "full" else None
+    written = dict(version.about["parameters"])
+    limits = from_record(FeatureLimits, written.pop("features"))
+    parameters = from_record(TrainingParameters, written)
+    encoder = EncoderInput(read_encoder(version.folder), keep) if version.about["tier"] == "full" else None
     rows = read(inputs.questions)
     hidden = [question for question in rows if question.split != "train"]
     sets = read_tag_sets(inputs.tag_sets, without=hidden) if inputs.tag_sets else []
-    data = Data.of(inputs.questions, rows, inputs.tag_sets)
-    return fit(rows, sets, data, out, encoder, Parameters(**given), FeatureLimits(**limits), progress)
+    data = DataSource.describe(inputs.questions, rows, inputs.tag_sets)
+    return train_model(rows, sets, data, out, encoder, parameters, limits, progress)
 
 
 def differing(version: Version, manifest: dict[str, Any]) -> list[str]:

@@ -13,8 +13,8 @@ from model.registry.checks import Against, Checked, check
 from model.registry.gates import Gates
 from model.registry.release import CARD_FILE, ReleaseRefused, release
 from model.registry.versions import Version
+from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, ReleaseError, read_manifest
-from model.training.build import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def add(registry: Path, released: Path, more: Mapping[str, Any] = {}) -> Version
 
 def checked(version: Version, on: On, against: Against, gates: Gates, progress: Progress) -> tuple[Version, Checked]:
     """Check a version, and write down what was found."""
-    found = check(version.folder, on.dev(), against, gates, progress.bar)
+    found = check(version.folder, on.dev(), against, gates, progress.open_bar)
     state = versions.CHECKED if found.passed else versions.REFUSED
     about = {"state": state, "against": against.champion.version, "on": {"name": on.name, "sha256": on.sha256}}
     return versions.settled(version, found.described() | about), found

@@ -17,8 +17,9 @@ from model.questions import Question, QuestionsError
 from model.registry import gates
 from model.registry.card import calibration_picture, model_card
 from model.runs.files import write_atomically
+from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, Classifier
-from model.training.build import Progress, as_json
+from model.training.build import as_json
 from model.training.trained_titles import TITLES_FILE, read_titles
 
 __all__ = ["LIMITED", "SLOWEST", "ReleaseRefused", "of_length", "release"]
@@ -69,12 +70,12 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
     for name, of_part in left.items():
         of_part.require_enough()
         asked = of_part.questions
-        progress.say(f"{name}: {'; '.join(of_part.sentences())}")
-        given = answers(classifier, asked, progress.bar(f"measuring on {name}", len(asked)))
+        progress.log(f"{name}: {'; '.join(of_part.sentences())}")
+        given = answers(classifier, asked, progress.open_bar(f"measuring on {name}", len(asked)))
         reported = report(asked, given, uses)
         base = metrics([q.tags for q in asked], baseline(trained_on, asked))
         manifest["metrics"][name] = _short(reported, base) | {"left_out": of_part.left_out}
-    manifest["latency_ms"] = latency(classifier, asked, progress.bar)
+    manifest["latency_ms"] = latency(classifier, asked, progress.open_bar)
     out.mkdir(parents=True, exist_ok=True)
     for name in manifest["files"]:
         if out.resolve() != trained.resolve():

@@ -9,7 +9,7 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
-from model.evaluation.latency import Bar
 from model.questions import RANKS, Question, QuestionsError
 from model.runs import steps
 from model.runs.files import write_atomically
+from model.runs.parameters import to_record
+from model.runs.progress import Progress
 from model.serving.classifier import ENCODER_FILE, FORMAT, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 from model.serving.decision import Decision
 from model.training import calibration, cooccurrence, onnx_export, tag_names, tfidf, train
@@ -43,7 +44,7 @@ HARD_TEXTS: Final = (
     ("", "for (int i = 0; i < n; i++) { a[i] += b[i]; } // ... --- .net..core"),
     ("NODE.JS Node.js node.js.", "word " * 10_000),
 )
-RARE_LEAST_USES: Final = 5
+RARE_MIN_COUNT: Final = 5
 """Uses from which on a tag that is too rare to be learned is known by its name, in questions and tag sets together."""
 CHUNK: Final = 1_000
 """Questions of the tune part whose tags are all ordered at once."""
@@ -54,7 +55,7 @@ PROCESSES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class DataSource:
     """Where the questions came from, for the manifest.
 
     ``years`` is the first and the last, if any is known; ``tag_sets`` the sha256 of the file of tag sets, if one was
@@ -68,7 +69,7 @@ class Data:
     tag_sets: str | None
 
     @classmethod
-    def of(cls, path: Path, questions: Sequence[Question], tag_sets: Path | None = None) -> "Data":
+    def describe(cls, path: Path, questions: Sequence[Question], tag_sets: Path | None = None) -> "DataSource":
         """Describe a file and the questions that were read from it, and the file of tag sets."""
         years = [question.year for question in questions if question.year is not None]
         return cls(
@@ -81,28 +82,20 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What a long step says: ``say`` a line, ``bar`` a length and get what advances it."""
-
-    say: Callable[[str], None]
-    bar: Bar
-
-
-@dataclass(frozen=True, slots=True)
-class WithEncoder:
+class EncoderInput:
     """What makes a model one of the full tier: the encoder, and the folder where states of questions are kept."""
 
     files: EncoderFiles
     keep: Path
 
 
-def fit(
+def train_model(
     questions: Sequence[Question],
     tag_sets: Sequence[Sequence[str]],
-    data: Data,
+    data: DataSource,
     out: Path,
-    encoder: WithEncoder | None,
-    parameters: train.Parameters,
+    encoder: EncoderInput | None,
+    parameters: train.TrainingParameters,
     limits: tfidf.FeatureLimits,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -118,42 +111,42 @@ def fit(
     began = time.monotonic()
     parts = {name: [q for q in questions if q.split == name] for name in ("train", "tune", "dev")}
     learned, tuned = parts["train"], [q for q in parts["tune"] if q.tags_complete]
-    progress.say(f"{len(learned):,} questions to train on; choosing tags and features")
+    progress.log(f"{len(learned):,} questions to train on; choosing tags and features")
     tags, vocabulary = choose(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
     weighed = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
     goal = train.targets(learned, tags)
     states, states_of_tuned = (_states(of, encoder, progress) for of in (learned, tuned))
-    step = progress.bar(f"training on {len(vocabulary):,} features", train.steps(len(titles), parameters))
+    step = progress.open_bar(f"training on {len(vocabulary):,} features", train.steps(len(titles), parameters))
     weights = train.train(weighed, vocabulary, goal, parameters, states, after_step=step)
     head_weight = 0.0
     if encoder and encoder.files.head:
-        on_tune = OnTune.of(vocabulary, weights, tags, tuned, states_of_tuned)
+        tune_logits = TuneLogits.of(vocabulary, weights, tags, tuned, states_of_tuned)
         head = Head.from_bytes(encoder.files.head)
-        weights, head_weight = with_head(weights, head, tags, on_tune, states_of_tuned)
-        progress.say(f"the head of the encoder's fine-tuning counts {head_weight:g} times")
+        weights, head_weight = add_head(weights, head, tags, tune_logits, states_of_tuned)
+        progress.log(f"the head of the encoder's fine-tuning counts {head_weight:g} times")
     rounded = onnx_export.quantise(train.strongest(weights, parameters.wide_kept))
     weights = rounded.weights()
     trained_s = time.monotonic() - began
 
     known_tags = [q.tags for q in learned if q.tags_complete]
     often = Counter(tag for tags_of in [*known_tags, *tag_sets] for tag in tags_of)
-    rare = tag_names.rare_tags(often, tags, RARE_LEAST_USES)
+    rare = tag_names.rare_tags(often, tags, RARE_MIN_COUNT)
     used = Counter(tag for q in learned for tag in q.tags)
     learned_tags, tags = tags, (*tags, *rare)
     uses = np.array([used[tag] for tag in learned_tags] + [often[tag] for tag in rare], np.int64)
-    progress.say(f"what names say: {len(rare):,} tags more, by name alone")
+    progress.log(f"what names say: {len(rare):,} tags more, by name alone")
     seen = tag_names.see(tags, [(q.title, q.body) for q in learned if q.tags_complete], known_tags)
-    on_tune = OnTune.of(vocabulary, weights, tags, tuned, states_of_tuned)
-    scale, naming, decision = calibrate(on_tune, seen, uses, len(learned_tags))
-    progress.say("which tags go together")
-    pairs, chosen = _together(tags, [*known_tags, *tag_sets], on_tune, scale, naming)
+    tune_logits = TuneLogits.of(vocabulary, weights, tags, tuned, states_of_tuned)
+    scale, naming, decision = calibrate(tune_logits, seen, uses, len(learned_tags))
+    progress.log("which tags go together")
+    pairs, chosen = _together(tags, [*known_tags, *tag_sets], tune_logits, scale, naming)
     about = {"encoder": encoder.files.digest} if encoder else {}
     graph = onnx_export.build(vocabulary, tags, uses.tolist(), rounded, scale, naming, pairs, about)
     checked = [*HARD_TEXTS, *((q.title, q.body) for q in tuned[:CHECKED])]
     served = encoder.files.load() if encoder else None
     difference = onnx_export.largest_difference(graph, vocabulary, tags, weights, scale, naming, served, checked)
-    progress.say(f"largest difference between ONNX Runtime and the trainer on {len(checked)} texts: {difference:.1e}")
+    progress.log(f"largest difference between ONNX Runtime and the trainer on {len(checked)} texts: {difference:.1e}")
     if not difference <= LARGEST_DIFFERENCE:
         raise onnx_export.ExportError(
             f"ONNX Runtime and the trainer differ by {difference:.1e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
@@ -190,7 +183,7 @@ def fit(
         "chosen": chosen,
         "decision": dataclasses.asdict(decision),
         "calibration": calibration.described(scale, uses),
-        "parameters": dataclasses.asdict(parameters) | {"features": dataclasses.asdict(limits)},
+        "parameters": to_record(parameters) | {"features": to_record(limits)},
         "data": dataclasses.asdict(data) | {"licence": LICENCE},
         "split": {
             "dev": "as published in the data",
@@ -211,7 +204,7 @@ def fit(
 def choose(
     learned: Sequence[Question],
     tuned: Sequence[Question],
-    parameters: train.Parameters,
+    parameters: train.TrainingParameters,
     limits: tfidf.FeatureLimits,
 ) -> tuple[tuple[str, ...], tfidf.Vocabulary]:
     """Choose the tags to learn and the features to learn them from.
@@ -219,11 +212,11 @@ def choose(
     Raises:
         QuestionsError: there are too few questions to learn from, or to tune on.
     """
-    tags = train.choose_tags(learned, parameters.least_uses)
+    tags = train.choose_tags(learned, parameters.min_count)
     if len(tags) < 2 or not tuned:
         raise QuestionsError(
             f"There is too little to learn from: {len(learned):,} questions to train on, {len(tuned):,} to tune "
-            f"on, {len(tags)} tags with {parameters.least_uses} uses. Give more questions, or a lower --least-uses."
+            f"on, {len(tags)} tags with {parameters.min_count} uses. Give more questions, or a lower --least-uses."
         )
     vocabulary = tfidf.choose([q.title for q in learned], [q.body for q in learned], limits)
     if not vocabulary.title:
@@ -242,8 +235,8 @@ def describe_build() -> dict[str, Any]:
     }
 
 
-def with_head(
-    weights: train.Weights, head: Head, tags: Sequence[str], on_tune: "OnTune", states: train.States
+def add_head(
+    weights: train.Weights, head: Head, tags: Sequence[str], tune_logits: "TuneLogits", states: train.States
 ) -> tuple[train.Weights, float]:
     """Add the fine-tuning's own head to the encoder's part, as many times as is best on tune; give that too.
 
@@ -255,24 +248,24 @@ def with_head(
     added = states.whole.astype(np.float32) @ weight.T + bias
 
     def goodness(times: float) -> float:
-        best = calibration.best_first(on_tune.logits + np.float32(times) * added, RANKS)
-        right = on_tune.right(best)
-        return float(np.mean(right[:, 0] + right.sum(axis=1) / np.minimum(on_tune.posted, RANKS)))
+        best = calibration.best_first(tune_logits.logits + np.float32(times) * added, RANKS)
+        right = tune_logits.right(best)
+        return float(np.mean(right[:, 0] + right.sum(axis=1) / np.minimum(tune_logits.posted, RANKS)))
 
     times = max(HEAD_WEIGHTS, key=goodness)
     dense = weights.dense + np.float32(times) * weight.T
     return dataclasses.replace(weights, dense=dense, bias=weights.bias + np.float32(times) * bias), times
 
 
-def _states(questions: Sequence[Question], encoder: WithEncoder | None, progress: Progress) -> train.States:
+def _states(questions: Sequence[Question], encoder: EncoderInput | None, progress: Progress) -> train.States:
     if encoder is None:
         return train.States.none(len(questions))
-    advance = progress.bar(f"encoding {len(questions):,} questions", len(questions))
+    advance = progress.open_bar(f"encoding {len(questions):,} questions", len(questions))
     return encode(questions, encoder.files, encoder.keep, PROCESSES, advance)
 
 
 @dataclass(frozen=True, slots=True)
-class OnTune:
+class TuneLogits:
     """What the model says of the tune part before calibration: ``logits`` [questions, learned tags]."""
 
     logits: tfidf.Floats
@@ -289,7 +282,7 @@ class OnTune:
         tags: Sequence[str],
         tuned: Sequence[Question],
         states: train.States,
-    ) -> "OnTune":
+    ) -> "TuneLogits":
         """Ask the trained model for the tune questions."""
         number = {tag: i for i, tag in enumerate(tags)}
         counts = tfidf.count(vocabulary, [q.title for q in tuned], [q.body for q in tuned])
@@ -315,38 +308,40 @@ class OnTune:
             yield naming.added(ordering, found[rows])
 
 
-def plain_order(on_tune: OnTune, uses: tfidf.Ints) -> calibration.Calibration:
+def fit_platt(tune_logits: TuneLogits, uses: tfidf.Ints) -> calibration.Calibration:
     """Fit Platt scaling of the learned tags, by their ``uses``; the curve is still straight."""
-    best = calibration.best_first(on_tune.logits, calibration.CANDIDATES)
-    logits = np.take_along_axis(on_tune.logits, best, axis=1)
-    return calibration.fit_order(logits, on_tune.right(best), best, on_tune.kind, uses)
+    best = calibration.best_first(tune_logits.logits, calibration.CANDIDATES)
+    logits = np.take_along_axis(tune_logits.logits, best, axis=1)
+    return calibration.fit_order(logits, tune_logits.right(best), best, tune_logits.kind, uses)
 
 
 def calibrate(
-    on_tune: OnTune, seen: tag_names.Seen, uses: tfidf.Ints, learned: int
+    tune_logits: TuneLogits, seen: tag_names.Seen, uses: tfidf.Ints, learned: int
 ) -> tuple[calibration.Calibration, tag_names.Naming, Decision]:
     """Fit Platt scaling of the ``learned`` tags, what names say, the curve, then the decision rule."""
-    kind = on_tune.kind
-    scale = plain_order(on_tune, uses[:learned])
-    ordering = scale.order(on_tune.logits, kind)
-    naming = tag_names.fit(seen, tag_names.Case(ordering, kind, on_tune.own, on_tune.texts), len(uses) - learned)
+    kind = tune_logits.kind
+    scale = fit_platt(tune_logits, uses[:learned])
+    ordering = scale.order(tune_logits.logits, kind)
+    naming = tag_names.fit(
+        seen, tag_names.Case(ordering, kind, tune_logits.own, tune_logits.texts), len(uses) - learned
+    )
     scale = scale.padded(len(uses) - learned)
 
     parts = []
-    for values in on_tune.ordering(scale, naming):
+    for values in tune_logits.ordering(scale, naming):
         best = calibration.best_first(values, calibration.CANDIDATES)
         parts.append((np.take_along_axis(values, best, axis=1), best))
     candidates, best = (np.concatenate(part) for part in zip(*parts, strict=True))
-    right = on_tune.right(best)
+    right = tune_logits.right(best)
     scale = calibration.fit_curve(scale, candidates, right, kind)
-    decision = calibration.choose_decision(scale.scores(candidates, kind), right, on_tune.posted)
+    decision = calibration.choose_decision(scale.scores(candidates, kind), right, tune_logits.posted)
     return scale, naming, decision
 
 
 def _together(
     tags: Sequence[str],
     tag_sets: Sequence[Sequence[str]],
-    on_tune: OnTune,
+    tune_logits: TuneLogits,
     scale: calibration.Calibration,
     naming: tag_names.Naming,
 ) -> tuple[cooccurrence.Together, dict[str, float]]:
@@ -356,16 +351,16 @@ def _together(
     """
     pairs = cooccurrence.count_together(tags, tag_sets)
     kinds, parts = [], []
-    for first, ordering in enumerate(on_tune.ordering(scale, naming)):
+    for first, ordering in enumerate(tune_logits.ordering(scale, naming)):
         rows = slice(first * CHUNK, first * CHUNK + len(ordering))
-        own, posted = on_tune.own[rows], on_tune.posted[rows]
+        own, posted = tune_logits.own[rows], tune_logits.posted[rows]
         parts.append(
             [
                 cooccurrence.given_one(pairs.weighed(weight), ordering, own, posted, np.random.default_rng(first))
                 for weight in cooccurrence.WEIGHTS
             ]
         )
-        kinds.append(on_tune.kind[rows][parts[-1][0].rows])
+        kinds.append(tune_logits.kind[rows][parts[-1][0].rows])
     by_weight = [cooccurrence.joined(of) for of in zip(*parts, strict=True)]
     recall = [remaining.recall() for remaining in by_weight]
     best = int(np.argmax(recall))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from model.runs.parameters import stored_as
 from model.serving.text import APART, words
 
 GRAMS: Final = 3
@@ -53,10 +54,10 @@ class Vocabulary:
 class FeatureLimits:
     """How often a feature must be used (in documents), and how many are kept at most, by field and length."""
 
-    title_least: tuple[int, int, int] = (2, 4, 6)
-    title_most: tuple[int, int, int] = (40_000, 50_000, 15_000)
-    body_least: int = 5
-    body_most: int = 60_000
+    title_min_df: tuple[int, int, int] = stored_as("title_least", (2, 4, 6))
+    title_max_features: tuple[int, int, int] = stored_as("title_most", (40_000, 50_000, 15_000))
+    body_min_df: int = stored_as("body_least", 5)
+    body_max_features: int = stored_as("body_most", 60_000)
 
 
 class _WordIds:
@@ -127,7 +128,7 @@ def _frequent(rows: Ints, keys: Ints, least: int, most: int) -> Ints:
 def choose(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) -> Vocabulary:
     """Choose the features by how many titles and bodies have them, with smoothed idf = ln((1+n)/(1+df)) + 1."""
     title_ids = _WordIds(titles)
-    known = _frequent(title_ids.rows(), title_ids.ids, limits.title_least[0], limits.title_most[0])
+    known = _frequent(title_ids.rows(), title_ids.ids, limits.title_min_df[0], limits.title_max_features[0])
     # One place more, the last, for -1.
     renumbered = np.full(len(title_ids.words) + 1, -1, np.int64)
     renumbered[known] = np.arange(len(known))
@@ -136,11 +137,13 @@ def choose(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) 
     runs = []
     for length in range(2, GRAMS + 1):
         rows, keys = _grams(title_ids, length, len(known_words))
-        for key in _frequent(rows, keys, limits.title_least[length - 1], limits.title_most[length - 1]).tolist():
+        for key in _frequent(
+            rows, keys, limits.title_min_df[length - 1], limits.title_max_features[length - 1]
+        ).tolist():
             digits = [key // len(known_words) ** place % len(known_words) for place in reversed(range(length))]
             runs.append(" ".join(known_words[digit] for digit in digits))
     body_ids = _WordIds(bodies)
-    body = _frequent(body_ids.rows(), body_ids.ids, limits.body_least, limits.body_most)
+    body = _frequent(body_ids.rows(), body_ids.ids, limits.body_min_df, limits.body_max_features)
     body_words = tuple(body_ids.words[i] for i in body)
     vocabulary = Vocabulary(tuple(runs), known_words, body_words, np.ones(0, np.float32))
     used = np.bincount(count(vocabulary, titles, bodies).indices, minlength=len(vocabulary))

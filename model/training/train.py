@@ -22,6 +22,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from model.questions import Question
+from model.runs.parameters import stored_as
 from model.training.tfidf import Floats, Ints, Vocabulary, kinship
 
 INCOMPLETE_LEAST: Final = 50
@@ -31,7 +32,7 @@ _LITTLE: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class TrainingParameters:
     """What a training run is given; every default was chosen on the tune part.
 
     ``rank`` and ``wide``: numbers and direct weights a feature; ``wide_kept`` of these, the largest, stay in the end.
@@ -47,15 +48,15 @@ class Parameters:
     rank: int = 128
     wide: int = 10
     wide_kept: int = 8
-    least_uses: int = 8
+    min_count: int = stored_as("least_uses", 8)
     batch: int = 512
-    rate: float = 0.2
-    wide_rate: float = 0.5
-    output_rate: float = 0.02
-    dense_rate: float = 0.03
-    start: float = 1e-3
-    wide_start: float = 1e-2
-    kinship: float = 2.0
+    learning_rate: float = stored_as("rate", 0.2)
+    wide_learning_rate: float = stored_as("wide_rate", 0.5)
+    output_learning_rate: float = stored_as("output_rate", 0.02)
+    dense_learning_rate: float = stored_as("dense_rate", 0.03)
+    initial_accumulator: float = stored_as("start", 1e-3)
+    wide_initial_accumulator: float = stored_as("wide_start", 1e-2)
+    shared_word_weight: float = stored_as("kinship", 2.0)
     body_word_dropout: float = 0.1
     body_dropout: float = 0.3
 
@@ -169,7 +170,7 @@ def train(
     features: sparse.csr_matrix,
     vocabulary: Vocabulary,
     goal: Targets,
-    parameters: Parameters,
+    parameters: TrainingParameters,
     states: States,
     *,
     after_step: Callable[[], None] = lambda: None,
@@ -187,7 +188,7 @@ def train(
     random = np.random.default_rng(p.seed)
     questions, tags = goal.tags.shape
     share = np.clip(goal.tags.T @ goal.weight / goal.weight.sum(), 1e-6, 0.5)
-    kin = kinship(vocabulary) * np.float32(p.kinship)
+    kin = kinship(vocabulary) * np.float32(p.shared_word_weight)
     pairs = _pairs_of_kin(features, kin, goal, p.wide)
     weights = Weights(
         embedding=np.zeros((len(pairs) - len(vocabulary.runs), p.rank), np.float32),
@@ -198,10 +199,10 @@ def train(
         dense=np.zeros((states.whole.shape[1], tags), np.float32),
     )
     sums = Weights(
-        embedding=np.full_like(weights.embedding, p.start),
+        embedding=np.full_like(weights.embedding, p.initial_accumulator),
         output=np.full_like(weights.output, _LITTLE),
         bias=np.full_like(weights.bias, _LITTLE),
-        wide=np.full_like(weights.wide, p.wide_start),
+        wide=np.full_like(weights.wide, p.wide_initial_accumulator),
         wide_tags=weights.wide_tags,
         dense=np.full_like(weights.dense, _LITTLE),
     )
@@ -219,7 +220,7 @@ def train(
     return _united(weights, kin)
 
 
-def steps(questions: int, parameters: Parameters) -> int:
+def steps(questions: int, parameters: TrainingParameters) -> int:
     """Give the number of steps of a whole training run."""
     return parameters.epochs * max(1, questions // parameters.batch)
 
@@ -256,7 +257,11 @@ def strongest(weights: Weights, k: int) -> Weights:
 
 
 def _with_dropout(
-    x: sparse.csr_matrix, title_features: int, no_body: NDArray[np.bool_], p: Parameters, random: np.random.Generator
+    x: sparse.csr_matrix,
+    title_features: int,
+    no_body: NDArray[np.bool_],
+    p: TrainingParameters,
+    random: np.random.Generator,
 ) -> sparse.csr_matrix:
     """Drop words of bodies, and where ``no_body`` says so the whole body, since writers type the title first.
 
@@ -278,7 +283,7 @@ def _step(
     state: Floats,
     goal: Targets,
     rows: Ints,
-    p: Parameters,
+    p: TrainingParameters,
     rate: float,
 ) -> None:
     """Take one step on a batch ``x`` with its ``state``; only the rows of its features change in the sparse parts."""
@@ -309,12 +314,12 @@ def _step(
     wide_error = error[by_feature.indices[:, None], wide_tags[feature]] * by_feature.data[:, None]
     wide_slope = np.add.reduceat(wide_error, by_feature.indptr[:-1], axis=0)
     embedding_slope = of_words.T @ (error @ weights.output.T)
-    _adagrad(weights.output, sums.output, hidden.T @ error, rate * p.output_rate)
-    _adagrad(weights.dense, sums.dense, state.T @ error, rate * p.dense_rate)
-    _adagrad(weights.bias, sums.bias, error.sum(axis=0), rate * p.output_rate)
-    sums.embedding[words] = _adagrad(embedding, sums.embedding[words], embedding_slope, rate * p.rate)
+    _adagrad(weights.output, sums.output, hidden.T @ error, rate * p.output_learning_rate)
+    _adagrad(weights.dense, sums.dense, state.T @ error, rate * p.dense_learning_rate)
+    _adagrad(weights.bias, sums.bias, error.sum(axis=0), rate * p.output_learning_rate)
+    sums.embedding[words] = _adagrad(embedding, sums.embedding[words], embedding_slope, rate * p.learning_rate)
     weights.embedding[words] = embedding
-    sums.wide[used] = _adagrad(wide, sums.wide[used], wide_slope, rate * p.wide_rate)
+    sums.wide[used] = _adagrad(wide, sums.wide[used], wide_slope, rate * p.wide_learning_rate)
     weights.wide[used] = wide
 
 

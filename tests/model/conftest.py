@@ -12,11 +12,12 @@ from model.evaluation import latency
 from model.questions import Question
 from model.questions.parquet import read
 from model.registry.release import release
+from model.runs.progress import Progress
 from model.serving.classifier import TIERS, Classifier
-from model.training.build import Data, Progress, WithEncoder, fit
+from model.training.build import DataSource, EncoderInput, train_model
 from model.training.encoder.encode import EncoderFiles, read_encoder
 from model.training.tfidf import FeatureLimits
-from model.training.train import Parameters
+from model.training.train import TrainingParameters
 
 TOPICS = {
     ("python", "pandas"): ["pandas", "DataFrame", "groupby", "merge two frames", "read_csv", "Series index"],
@@ -89,7 +90,7 @@ def silent() -> Progress:
 
 TAG_SETS = [("python", "pandas", "dataframe")] * 40 + [("java", "spring")] * 40 + [("python", "zygomorphic-call")] * 6
 """Tags of questions without texts. ``zygomorphic-call`` is in no question with a text."""
-SMALL = Parameters(epochs=4, rank=16, wide=4, least_uses=5, batch=64)
+SMALL = TrainingParameters(epochs=4, rank=16, wide=4, min_count=5, batch=64)
 
 
 @pytest.fixture(scope="session")
@@ -109,12 +110,12 @@ def small_trained(
     folder = tmp_path_factory.mktemp(request.param)
     encoder = None
     if request.param == "full":
-        encoder = WithEncoder(request.getfixturevalue("encoder_files"), folder / "encoded")
+        encoder = EncoderInput(request.getfixturevalue("encoder_files"), folder / "encoded")
         questions = questions[:600]
-    fit(
+    train_model(
         questions,
         TAG_SETS,
-        Data.of(questions_file, questions),
+        DataSource.describe(questions_file, questions),
         folder / "trained",
         encoder,
         SMALL,

@@ -42,7 +42,7 @@ _HEAD_LENGTH: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class FineTuningParameters:
     """What a fine-tuning run is given.
 
     ``tokens``: of a question that are read. ``batch_tokens``, ``batch_rows``: most of a batch. ``rate``,
@@ -80,7 +80,7 @@ class FineTuning:
         goal: Targets,
         start: Mapping[str, NDArray[np.float32]],
         tokenizer: bytes,
-        parameters: Parameters,
+        parameters: FineTuningParameters,
     ) -> None:
         """Start from an encoder's weights and tokenizer, as ``model.training.encoder.minilm`` gives them.
 

@@ -17,9 +17,9 @@ from model.compare.parabel import fitted
 from model.compare.sample import Settings, split
 from model.evaluation.metrics import metrics
 from model.questions import Question, QuestionsError
+from model.runs.progress import Progress
 from model.serving.classifier import Classifier, read_manifest
 from model.training import trained_titles
-from model.training.build import Progress
 from model.training.encoder import minilm
 from model.training.trained_titles import TrainedTitles
 from tests.model.conftest import RELEASED

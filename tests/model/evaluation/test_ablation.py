@@ -10,7 +10,7 @@ from model.cli import main
 from model.evaluation.ablation import ablation, lengths
 from model.questions import Question, QuestionsError
 from model.serving.classifier import DEFAULT_TIER
-from model.training.build import WithEncoder
+from model.training.build import EncoderInput
 from model.training.encoder.encode import EncoderFiles
 from model.training.tfidf import FeatureLimits
 from model.training.trained_titles import TrainedTitles
@@ -20,7 +20,7 @@ from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
 def test_every_variant_is_measured_on_the_same_questions(
     questions: list[Question], encoder_files: EncoderFiles, tmp_path: Path
 ) -> None:
-    beside = {"shipped": WithEncoder(encoder_files, tmp_path)}
+    beside = {"shipped": EncoderInput(encoder_files, tmp_path)}
     rows = ablation(questions[:900], TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
     assert [row.variant for row in rows] == [
         "words",
@@ -37,7 +37,7 @@ def test_e1_nothing_is_chosen_by_what_an_encoder_learned_from(
     questions: list[Question], encoder_files: EncoderFiles, tmp_path: Path
 ) -> None:
     titles = TrainedTitles.of(replace(question, split="train") for question in questions if question.split == "tune")
-    beside = {"tuned on them": WithEncoder(encoder_files._replace(titles=titles), tmp_path)}
+    beside = {"tuned on them": EncoderInput(encoder_files._replace(titles=titles), tmp_path)}
     with pytest.raises(QuestionsError, match="seen in training by tuned on them"):
         ablation(questions, TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
 

@@ -15,7 +15,7 @@ from model.registry.release import LARGEST
 from model.serving.classifier import FORMAT, TIERS, Classifier, ReleaseError
 from model.serving.synonyms import same_tags
 from model.serving.text import WORD
-from model.training.build import RARE_LEAST_USES
+from model.training.build import RARE_MIN_COUNT
 from tests.model.conftest import RELEASED
 
 # Title, body, and tags of which each must be suggested; with the body and, mostly, without it.
@@ -95,7 +95,7 @@ def test_uses_is_how_often_the_training_data_have_the_tag(shipped: Classifier) -
     learned = [tag for tag in plain if tag not in rare]
     assert [uses[tag] for tag in learned] == sorted((uses[tag] for tag in learned), reverse=True)
     assert min(uses[tag] for tag in learned) >= shipped.manifest["parameters"]["least_uses"]
-    assert min(uses[tag] for tag in plain if tag in rare) >= RARE_LEAST_USES
+    assert min(uses[tag] for tag in plain if tag in rare) >= RARE_MIN_COUNT
 
 
 @pytest.mark.parametrize(

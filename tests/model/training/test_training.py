@@ -17,10 +17,10 @@ from model.serving.encoder import Encoder
 from model.serving.text import APART, words
 from model.training import calibration, cooccurrence, onnx_export, tfidf, train
 from model.training import tag_names as names
-from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, OnTune, fit, with_head
+from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, TuneLogits, add_head, train_model
 from model.training.encoder.encode import EncoderFiles
 from model.training.encoder.head import Head
-from tests.model.conftest import SMALL, TAG_SETS, TOPICS, Data, FeatureLimits, silent
+from tests.model.conftest import SMALL, TAG_SETS, TOPICS, DataSource, FeatureLimits, silent
 
 NO_STATE = np.zeros((1, 0), np.float32)
 
@@ -49,7 +49,7 @@ def test_words_are_of_ascii_only() -> None:
 
 def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
     titles, bodies = ["red red blue", "blue", "green"], ["sun sun sun moon", "", "sun"]
-    limits = tfidf.FeatureLimits(title_least=(1, 1, 1), body_least=1)
+    limits = tfidf.FeatureLimits(title_min_df=(1, 1, 1), body_min_df=1)
     vocabulary = tfidf.choose(titles, bodies, limits)
     weighed = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
     names = vocabulary.names
@@ -71,7 +71,7 @@ def test_rows_with_incomplete_tags_are_no_negatives_for_what_their_source_did_no
 
     def score_of_rare(rows: list[Question]) -> float:
         tags = train.choose_tags(rows, 5)
-        limits = tfidf.FeatureLimits(title_least=(5, 5, 5), body_least=5)
+        limits = tfidf.FeatureLimits(title_min_df=(5, 5, 5), body_min_df=5)
         vocabulary = tfidf.choose([q.title for q in rows], [q.body for q in rows], limits)
         x = tfidf.weigh(tfidf.count(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary)
         weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL, train.States.none(len(rows)))
@@ -90,7 +90,7 @@ def test_what_bodies_teach_holds_for_a_title() -> None:
     rows += [question(f"thing {i}", "plain", body="nothing here") for i in range(200)]
     tags = train.choose_tags(rows, 5)
     titles, bodies = [q.title for q in rows], [q.body for q in rows]
-    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_least=(5, 5, 5), body_least=5))
+    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_min_df=(5, 5, 5), body_min_df=5))
     x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
     asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
 
@@ -109,7 +109,7 @@ def test_a_question_pulls_as_much_as_it_weighs() -> None:
         learned = [*rows, *heavy]
         tags = train.choose_tags(learned, 4)
         titles, bodies = [q.title for q in learned], [""] * len(learned)
-        vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_least=(4, 4, 4), body_least=4))
+        vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_min_df=(4, 4, 4), body_min_df=4))
         x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
         weights = train.train(x, vocabulary, train.targets(learned, tags), SMALL, train.States.none(len(learned)))
         asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
@@ -131,11 +131,11 @@ def test_what_the_words_do_not_tell_is_learned_from_the_states() -> None:
     """The words of all questions are the same; a number of the state tells the tags apart, another one nothing."""
     rows = [question("word", "left" if i % 2 else "right") for i in range(400)]
     tags = train.choose_tags(rows, 5)
-    vocabulary = tfidf.choose(["word"] * 400, [""] * 400, tfidf.FeatureLimits(title_least=(5, 5, 5)))
+    vocabulary = tfidf.choose(["word"] * 400, [""] * 400, tfidf.FeatureLimits(title_min_df=(5, 5, 5)))
     x = tfidf.weigh(tfidf.count(vocabulary, ["word"] * 400, [""] * 400), vocabulary)
     random = np.random.default_rng(6)
     state = np.stack([np.where(np.arange(400) % 2, 1.0, -1.0), random.normal(0, 1, 400)], axis=1).astype(np.float16)
-    fast = replace(SMALL, dense_rate=0.3)
+    fast = replace(SMALL, dense_learning_rate=0.3)
     weights = train.train(x, vocabulary, train.targets(rows, tags), fast, train.States(state, state))
     found = train.logits(weights, x[:2], state[:2].astype(np.float32))
     left, right = tags.index("left"), tags.index("right")
@@ -152,13 +152,13 @@ def test_the_head_of_the_fine_tuning_counts_as_it_helps(own: str, best: float) -
     states = np.stack([side, np.zeros(n)], axis=1).astype(np.float16)
     weight = np.array([[1, 0], [-1, 0]], np.float32) * (1 if own == "right" else -1)
     learned = np.stack([side, -side], axis=1).astype(np.float32) * (-1.2 if own == "right" else 1.2)
-    on_tune = OnTune(
+    tune_logits = TuneLogits(
         learned, np.zeros(n, int), [("", "")] * n, [frozenset([int(s < 0)]) for s in side], np.ones(n, int)
     )
     nothing = train.Weights(*(np.zeros((2, 2), np.float32) for _ in range(6)))
     nothing.bias = np.zeros(2, np.float32)
     head = Head(tags, weight, np.array([0.5, 0.5], np.float32))
-    weights, times = with_head(nothing, head, tags, on_tune, train.States(states, states))
+    weights, times = add_head(nothing, head, tags, tune_logits, train.States(states, states))
     assert times == best
     assert weights.dense.tolist() == (best * weight.T).tolist()
     assert weights.bias.tolist() == [best * 0.5] * 2
@@ -179,9 +179,9 @@ def test_the_wide_part_joins_a_word_with_the_tags_it_goes_with() -> None:
 def test_the_same_questions_and_seed_give_the_same_file_and_another_seed_another(
     questions: list[Question], questions_file: Path, tmp_path: Path
 ) -> None:
-    data = Data.of(questions_file, questions)
+    data = DataSource.describe(questions_file, questions)
     for name, parameters in (("first", SMALL), ("again", SMALL), ("other", replace(SMALL, seed=2))):
-        fit(questions[:1_000], TAG_SETS, data, tmp_path / name, None, parameters, FeatureLimits(), silent())
+        train_model(questions[:1_000], TAG_SETS, data, tmp_path / name, None, parameters, FeatureLimits(), silent())
     folders = (tmp_path / name for name in ("first", "again", "other"))
     first, again, other = ((folder / "model.onnx").read_bytes() for folder in folders)
     assert first == again != other
@@ -219,7 +219,7 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
     """A graph of random weights: nothing may agree by chance of being small."""
     titles, bodies = [q.title for q in questions], [q.body for q in questions]
     learned = train.choose_tags(questions, 5)
-    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(body_least=3))
+    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(body_min_df=3))
     encoder = encoder_files.load() if request.param == "full" else None
     random = np.random.default_rng(3)
     weights = train.Weights(

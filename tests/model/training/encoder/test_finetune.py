@@ -19,7 +19,7 @@ pytest.importorskip("torch")
 finetune = pytest.importorskip("model.training.encoder.finetune")
 
 WORDS = ["[CLS]", "[SEP]", "[UNK]", *(f"word{i}" for i in range(37))]
-PARAMETERS = finetune.Parameters(
+PARAMETERS = finetune.FineTuningParameters(
     epochs=6, tokens=12, batch_tokens=256, batch_rows=16, rate=3e-3, head_rate=3e-2, rising=5, dropout=0.0
 )
 
@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     seen = {i for batch in batches for i in batch}
     assert len(seen) == sum(map(len, batches)) == len(rows) - run.seen
     with pytest.raises(ValueError, match="other parameters"):
-        begun(rows, finetune.Parameters()).resume(file)
+        begun(rows, finetune.FineTuningParameters()).resume(file)
 
 
 def test_what_is_written_is_an_encoder_that_computes_the_same(tmp_path: Path) -> None:
