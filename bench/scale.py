@@ -214,7 +214,7 @@ async def sizes(url: str) -> dict[str, int]:
 
 
 def measure(items: int, folder: Path) -> Iterator[Sequence[str]]:
-    """Fill, unless the folder is filled already; then time, and give the rows of the report, in milliseconds."""
+    """Fill, unless the folder is filled already; then time, and return the rows of the report, in milliseconds."""
     server = EmbeddedPostgres(folder, durable=False)
     url = server.start()
     try:

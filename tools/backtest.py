@@ -31,7 +31,7 @@ class Panel:
         self.y = (min(y) - pad, max(y) + pad)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Give where a value is drawn."""
+        """Return where a value is drawn."""
         along = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         return self.left + along * PANEL, HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)

@@ -79,12 +79,12 @@ def picture(scheme: str) -> str:
 
 
 def said() -> str:
-    """Say the picture in words."""
+    """Return the picture in words."""
     return "; ".join(f"{step.name}: {', '.join(step.inputs)} to {', '.join(step.outputs)}" for step in STEPS.values())
 
 
 def parameters(step: Step) -> Iterator[str]:
-    """Give a step's options, but for its files; of a step with several commands, a line for each."""
+    """Return a step's options, but for its files; of a step with several commands, a line for each."""
     command = main.commands[step.name]
     if not isinstance(command, click.Group):
         yield " ".join(_options(command))

@@ -37,9 +37,9 @@ def due(
     drop: float | None,
     new: int | None,
 ) -> None:
-    """Say whether training again is due, and by which trigger. The exit code is 0 if it is, 1 if not, 2 for an error.
+    """Check whether training again is due, and by which trigger. The exit code is 0 if it is, 1 if not, 2 on an error.
 
-    Its triggers: schedule, always; drift, acceptance and feedback where their file is given.
+    The triggers are schedule, always, and drift, acceptance and feedback if their files are given.
     """
     with require_extra():
         from model.questions import QuestionsError

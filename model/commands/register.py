@@ -28,10 +28,10 @@ from model.serving.classifier import read_manifest
 def register(
     model: str, questions: Path, registry: Path, champion: str | None, gates: Path | None, mlflow: str | None
 ) -> None:
-    """Give the model in a FOLDER, trained or released, the next number, and check it against every gate.
+    """Register the model in a FOLDER, trained or released, under the next number, and check it against every gate.
 
-    A version that fails one is kept, is refused for deployment, and says why. With the NUMBER of a version, check that
-    one again.
+    A version that fails a gate is kept and says why, but cannot be deployed. With the NUMBER of a version, check that
+    version again.
     """
     with require_extra():
         from model.questions.parquet import read

@@ -134,7 +134,7 @@ def retrain(
 def _posted(
     context: click.Context, file: Path, work: Path, asked: dict[str, Any], languages: tuple[str, ...] | None
 ) -> Path:
-    """Ask the sites for the questions that a file names, and prepare them, if that is not done; give the file."""
+    """Ask the sites for the questions that a file names, and prepare them, if that is not done; return the file."""
     from model.runs.steps import sha256_of
 
     name = sha256_of(file)[:16]
@@ -155,7 +155,7 @@ def _mixed(
     weighing: "Weighing",
     work: Path,
 ) -> "tuple[Path, Mixed]":
-    """Mix, if that is not done; give the file and what became of the rows."""
+    """Mix, if that is not done; return the file and what became of the rows."""
     from model.retraining.mixing import STEP, Mixed, mix
     from model.runs.steps import Run
 

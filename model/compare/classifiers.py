@@ -35,10 +35,10 @@ class Fitted(Protocol):
     """A classifier that has learned."""
 
     def scores(self, x: Matrix) -> Floats:
-        """Give the scores of questions, float32 [questions, tags]."""
+        """Return the scores of questions, float32 [questions, tags]."""
 
     def graph(self) -> onnx.ModelProto:
-        """Give the ONNX graph from one question's features to its scores."""
+        """Return the ONNX graph from one question's features to its scores."""
 
 
 class Learner(Protocol):
@@ -53,7 +53,7 @@ class Learner(Protocol):
         """
 
     def steps(self, tags: int) -> int:
-        """Say how often ``after_each`` will be called."""
+        """Return how often ``after_each`` will be called."""
 
     def drawn(self, random: np.random.Generator) -> "Learner":
         """Draw other hyperparameters, for a random search (Bergstra and Bengio 2012)."""
@@ -125,11 +125,11 @@ class Linear:
     sparse_features: bool
 
     def scores(self, x: Matrix) -> Floats:
-        """Give probabilities."""
+        """Return probabilities."""
         return np.asarray(expit(x @ self.coefficients + self.intercepts), np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """Give one matrix: skl2onnx would make ten nodes a tag."""
+        """Return one matrix: skl2onnx would make ten nodes a tag."""
         return linear_head(self.coefficients, self.intercepts, sparse_features=self.sparse_features)
 
 
@@ -202,11 +202,11 @@ class Forest:
     tags: int
 
     def scores(self, x: Matrix) -> Floats:
-        """Give the trees' mean share."""
+        """Return the trees' mean share."""
         return np.asarray(self.forest.predict(x[:, self.chosen]), np.float32).reshape(x.shape[0], self.tags)
 
     def graph(self) -> onnx.ModelProto:
-        """Give the trees as skl2onnx converts them, without the leaves' zeros."""
+        """Return the trees as skl2onnx converts them, without the leaves' zeros."""
         trees = Trees(self.tags)
         trees.add_forest(self.forest, self.chosen)
         return trees.head(np.zeros(self.tags, np.float32), logistic=False)
@@ -281,7 +281,7 @@ class Boosted:
     features: int
 
     def scores(self, x: Matrix) -> Floats:
-        """Give probabilities."""
+        """Return probabilities."""
         columns = []
         for model, chosen in self.models:
             own = x[:, chosen]
@@ -289,7 +289,7 @@ class Boosted:
         return np.column_stack(columns).astype(np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """Give all tags' trees in one ensemble."""
+        """Return all tags' trees in one ensemble."""
         trees = Trees(len(self.models))
         start = [trees.add_boosted(model, chosen, tag) for tag, (model, chosen) in enumerate(self.models)]
         return trees.head(np.array(start, np.float32), logistic=True)
@@ -299,7 +299,7 @@ LEARNERS: Final[tuple[Learner, ...]] = (LogisticRegression(), RandomForest(), Gr
 
 
 def hyperparameters(learner: Learner) -> dict[str, Any]:
-    """Give a learner's hyperparameters by name."""
+    """Return a learner's hyperparameters by name."""
     assert isinstance(learner, LogisticRegression | RandomForest | GradientBoosting)
     return asdict(learner)
 
@@ -314,7 +314,7 @@ def _each(threads: int, jobs: Iterable[Any], after_each: Callable[[], None]) -> 
 
 
 def _chi2_of_best_tag(x: sparse.csr_matrix, y: Floats) -> NDArray[np.float64]:
-    """Give each feature's largest χ² with a tag, [features]."""
+    """Return each feature's largest χ² with a tag, [features]."""
     best = np.zeros(x.shape[1])
     for column in y.T:
         if column.any():

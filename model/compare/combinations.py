@@ -94,7 +94,7 @@ def measured(
 
 
 def spent() -> NDArray[np.float64]:
-    """Give the seconds that a clock shows, and those that this process took of all cores."""
+    """Return the seconds that a clock shows, and those that this process took of all cores."""
     return np.array([time.monotonic(), time.process_time()])
 
 
@@ -109,7 +109,7 @@ def _searched(
     say: Callable[[str], None],
     bar: OpenBar,
 ) -> Learner:
-    """Give the hyperparameters with the best R@5 on tune, of the defaults and ``search`` drawn ones."""
+    """Return the hyperparameters with the best R@5 on tune, of the defaults and ``search`` drawn ones."""
     random = np.random.default_rng(settings.seed)
     rows = np.sort(random.choice(len(y), max(1, int(_SEARCHED_SHARE * len(y))), replace=False))
     posted = [question.tags for question in tuned]
@@ -129,7 +129,7 @@ def _searched(
 
 
 def targets(questions: Sequence[Question], tags: Sequence[str]) -> Floats:
-    """Give which question has which tag: 0 or 1, [questions, tags]."""
+    """Return which question has which tag: 0 or 1, [questions, tags]."""
     number = {tag: i for i, tag in enumerate(tags)}
     y = np.zeros((len(questions), len(tags)), np.float32)
     for i, question in enumerate(questions):

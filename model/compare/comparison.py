@@ -61,7 +61,7 @@ class Place:
 
 
 def places(encoders: Sequence[str]) -> list[Place]:
-    """Give all results of a comparison, in the table's order, but for released models."""
+    """Return all results of a comparison, in the table's order, but for released models."""
     combinations = [Place(encoder, of.name, False) for encoder in encoders for of in classifiers.LEARNERS]
     large = [Place(encoder, LARGE, True) for encoder in encoders]
     others = [Place("", of, whole) for whole in (False, True) for of in ("Parabel", "ours")]
@@ -79,7 +79,7 @@ def compare(
     encoders: Sequence[str] = ENCODERS,
     force: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train and measure what is not there yet, and give all results, in the table's order.
+    """Train and measure what is not there yet, and return all results, in the table's order.
 
     Args:
         questions: of all parts, read from ``file``.

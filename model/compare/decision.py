@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 def best(scores: Floats, tags: Sequence[str]) -> list[Answer]:
-    """Give each row's best ``RANKS`` tags, best first, none of them shown yet: scores are [questions, tags]."""
+    """Return each row's best ``RANKS`` tags, best first, none of them shown yet: scores are [questions, tags]."""
     order = best_first(scores, min(RANKS, len(tags)))
     values = np.take_along_axis(scores, order, axis=1)
     return [

@@ -40,17 +40,17 @@ class Encoder(Protocol):
     name: str
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = ...) -> Matrix:
-        """Give the features of questions, float32 [questions, features]."""
+        """Return the features of questions, float32 [questions, features]."""
 
     def graph(self) -> onnx.ModelProto:
-        """Give the ONNX graph from a draft to its features."""
+        """Return the ONNX graph from a draft to its features."""
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
         """Turn a draft into what the graph takes."""
 
 
 def _texts(questions: Sequence[Question]) -> tuple[list[str], list[str]]:
-    """Give titles and bodies in lower case: done here, since the graph's own lower case depends on a locale."""
+    """Return titles and bodies in lower case: done here, since the graph's own lower case depends on a locale."""
     return [question.title.lower() for question in questions], [question.body.lower() for question in questions]
 
 
@@ -79,14 +79,14 @@ class TfIdf:
         }
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:
-        """Give sparse features."""
+        """Return sparse features."""
         columns = [self._fields[name].transform(of) for name, of in zip(self._fields, _texts(questions), strict=True)]
         for _ in questions:
             after_each()
         return sparse.hstack(columns, format="csr", dtype=np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """Give both fields' vectorizers, converted by skl2onnx, side by side."""
+        """Return both fields' vectorizers, converted by skl2onnx, side by side."""
         parts = Parts()
         outputs = [parts.add(vectorizer_graph(of, name), f"{name}_") for name, of in self._fields.items()]
         parts.node("Concat", outputs, "features", axis=1)
@@ -94,7 +94,7 @@ class TfIdf:
         return parts.model({"title": "string", "body": "string"}, {"features": size})
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
-        """Give the draft in lower case."""
+        """Return the draft in lower case."""
         return _strings(title, body)
 
 
@@ -138,14 +138,14 @@ class Word2Vec:
         self.vectors /= np.float32(max(np.sqrt((means * means).sum(axis=1).mean()), 1e-6))
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:
-        """Give dense features: a title's mean, then a body's."""
+        """Return dense features: a title's mean, then a body's."""
         columns = [self._share.transform(of) @ self.vectors for of in _texts(questions)]
         for _ in questions:
             after_each()
         return np.ascontiguousarray(np.hstack(columns), np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """Give the vectorizer, converted by skl2onnx once a field, and one product with the vectors."""
+        """Return the vectorizer, converted by skl2onnx once a field, and one product with the vectors."""
         parts = Parts()
         parts.constant("vectors", self.vectors)
         means = []
@@ -156,7 +156,7 @@ class Word2Vec:
         return parts.model({"title": "string", "body": "string"}, {"features": 2 * self.vectors.shape[1]})
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
-        """Give the draft in lower case."""
+        """Return the draft in lower case."""
         return _strings(title, body)
 
 
@@ -176,7 +176,7 @@ class MiniLM:
         self._threads = threads
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:
-        """Give dense features, one question at a time as when it is served, on several threads."""
+        """Return dense features, one question at a time as when it is served, on several threads."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(
@@ -190,7 +190,7 @@ class MiniLM:
         return np.ascontiguousarray(np.concatenate(rows), np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """Give the encoder with the mean of its states at length 1."""
+        """Return the encoder with the mean of its states at length 1."""
         parts = Parts()
         parts.constant("over_tokens", np.array([0], np.int64))
         states = parts.add(onnx.load_from_string(self._encoder), "")
@@ -199,5 +199,5 @@ class MiniLM:
         return parts.model({"ids": "tokens"}, {"features": 384})
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
-        """Give the draft's word pieces."""
+        """Return the draft's word pieces."""
         return {"ids": self._tokenizer.tokens(title, body).ids}

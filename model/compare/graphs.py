@@ -36,7 +36,7 @@ class Parts:
         self._constants: list[onnx.TensorProto] = []
 
     def add(self, model: onnx.ModelProto, prefix: str) -> str:
-        """Add a graph, its inner names prefixed and its inputs as they are; give the name of its output."""
+        """Add a graph, its inner names prefixed and its inputs as they are; return the name of its output."""
         if prefix:
             model = compose.add_prefix(model, prefix, rename_inputs=False)
         self._nodes += model.graph.node
@@ -92,7 +92,7 @@ def vectorizer_graph(vectorizer: TfidfVectorizer, field: str) -> onnx.ModelProto
 
 
 def linear_head(coefficients: Floats, intercepts: Floats, *, sparse_features: bool) -> onnx.ModelProto:
-    """Give all tags' logistic regressions as one matrix: ``features`` [1, n] → ``scores`` [1, tags].
+    """Return all tags' logistic regressions as one matrix: ``features`` [1, n] → ``scores`` [1, tags].
 
     Args:
         coefficients: [features, tags].
@@ -138,7 +138,7 @@ class Trees:
         self._trees += len(set(found["nodes_treeids"]))
 
     def add_boosted(self, model: HistGradientBoostingClassifier, features: NDArray[np.int64], tag: int) -> float:
-        """Add the trees of a tag's boosted model; give what their sum starts from.
+        """Add the trees of a tag's boosted model; return what their sum starts from.
 
         skl2onnx 1.20 cannot write them with onnx 1.23 (it gives a boolean where an integer must be). So they are read
         here from where scikit-learn has them.
@@ -168,7 +168,7 @@ class Trees:
         return float(model._baseline_prediction.ravel()[0])
 
     def head(self, start: Floats, *, logistic: bool) -> onnx.ModelProto:
-        """Give the ensemble: ``features`` → ``scores`` [1, tags], the trees' sum from ``start``, between 0 and 1."""
+        """Return the ensemble: ``features`` → ``scores`` [1, tags], the trees' sum from ``start``, between 0 and 1."""
         parts = Parts()
         attributes: dict[str, Any] = {**self._nodes, **{f"target_{name}": of for name, of in self._leaves.items()}}
         parts.node(

@@ -60,12 +60,12 @@ class Parabel:
         self._model.init_prediction_thread_pool(1)
 
     def suggest(self, title: str, body: str, *, body_format: str = "text") -> Answer:
-        """Give the best ``RANKS`` tags of one draft, whose body is plain text."""
+        """Return the best ``RANKS`` tags of one draft, whose body is plain text."""
         question = Question(title, body, (), True, None, None, "", "")
         return self._answer(sparse.csr_matrix(self._encoder.encode([question])), 0)
 
     def answers(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> list[Answer]:
-        """Give the best ``RANKS`` tags of each question, with those shown that reach the threshold, at least one."""
+        """Return the best ``RANKS`` tags of each question, with those shown that reach the threshold, at least one."""
         features = sparse.csr_matrix(self._encoder.encode(questions))
         given = []
         for i in range(len(questions)):

@@ -27,7 +27,7 @@ class Served(Protocol):
     megabytes: float
 
     def scores(self, title: str, body: str) -> Floats:
-        """Give the scores of all tags, [tags]."""
+        """Return the scores of all tags, [tags]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class InOnnx:
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def scores(self, title: str, body: str) -> Floats:
-        """Give the scores of all tags, [tags]."""
+        """Return the scores of all tags, [tags]."""
         (found,) = self._session.run(["scores"], self._encoder.inputs(title, body))
         return np.asarray(found[0], np.float32)
 
@@ -77,12 +77,12 @@ class InPython:
         self.megabytes = len(pickle.dumps((encoder, fitted))) / 1e6
 
     def scores(self, title: str, body: str) -> Floats:
-        """Give the scores of all tags, [tags]."""
+        """Return the scores of all tags, [tags]."""
         return np.asarray(self._fitted.scores(self._encoder.encode([draft(title, body)]))[0], np.float32)
 
 
 def draft(title: str, body: str) -> Question:
-    """Give a draft as a question without tags; its texts are ready."""
+    """Return a draft as a question without tags; its texts are ready."""
     return Question(title, body, (), True, None, None, "", "")
 
 
@@ -95,6 +95,6 @@ def parity(served: Served, encoder: Encoder, fitted: Fitted, texts: Sequence[tup
 
 
 def _same_best(found: Floats, expected: Floats) -> bool:
-    """Say whether the best five have the same scores in the same places; which of two equal tags is first is free."""
+    """Return whether the best five have the same scores in the same places; ties may be in any order."""
     best = np.argsort(-found, kind="stable")[:5]
     return bool(np.allclose(np.sort(expected)[::-1][:5], expected[best], rtol=0, atol=1e-5))

@@ -35,7 +35,7 @@ _COLOURS: Final = {"TF-IDF": "#1b6ac9", "Word2Vec": "#b8860b", "MiniLM": "#2e8b5
 
 
 def name(result: dict[str, Any]) -> str:
-    """Give a result's name: encoder and classifier."""
+    """Return a result's name: encoder and classifier."""
     return " + ".join(part for part in (result["encoder"], result["classifier"]) if part)
 
 

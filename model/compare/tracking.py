@@ -12,7 +12,7 @@ EXPERIMENT: Final = "tagalong compare"
 
 
 def track(results: Sequence[dict[str, Any]], settings: dict[str, Any], uri: str) -> int:
-    """Write results that are not there yet to an MLflow store; give how many they were.
+    """Write results that are not there yet to an MLflow store; return how many they were.
 
     Args:
         uri: of the store, like ``sqlite:///compared/mlflow.db`` or ``http://127.0.0.1:5000``.
@@ -42,7 +42,7 @@ def track(results: Sequence[dict[str, Any]], settings: dict[str, Any], uri: str)
 
 
 def store(out: Path) -> str:
-    """Give the store to use: what ``MLFLOW_TRACKING_URI`` says, or an SQLite file in the comparison's folder."""
+    """Return the store to use: what ``MLFLOW_TRACKING_URI`` says, or an SQLite file in the comparison's folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').resolve()}"
 
 

@@ -62,7 +62,7 @@ def train(ids: Ints, starts: Ints, words: int, parameters: Parameters, seed: int
 
 
 def _around(ids: Ints, text: Ints, places: Ints, window: int) -> tuple[Ints, Ints]:
-    """Give (row, word) of the words around each place, in the same text."""
+    """Return (row, word) of the words around each place, in the same text."""
     offsets = np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
     near = places[:, None] + offsets
     inside = (near >= 0) & (near < len(ids))

@@ -12,7 +12,7 @@ CHANCE: Final = 0.999
 
 
 def psi(first: Ints, second: Ints) -> Values:
-    """Give the population stability index of counts over the same categories, [..., categories] → [...].
+    """Return the population stability index of counts over the same categories, [..., categories] → [...].
 
     Siddiqi, *Credit Risk Scorecards* (2006): below .1 little, to .25 some, above it a large shift. Half a draft is
     added to each category, so that an empty one is no infinite distance.
@@ -22,7 +22,7 @@ def psi(first: Ints, second: Ints) -> Values:
 
 
 def jensen_shannon(first: Ints, second: Ints) -> Values:
-    """Give the Jensen-Shannon distance, 0 to 1: the root of Lin's divergence (1991) in bits, a metric.
+    """Return the Jensen-Shannon distance, 0 to 1: the root of Lin's divergence (1991) in bits, a metric.
 
     (Endres and Schindelin, *A new metric for probability distributions*, 2003.)
     """
@@ -33,7 +33,7 @@ def jensen_shannon(first: Ints, second: Ints) -> Values:
 
 
 def noise(first: Ints, second: Ints, seed: int = 1) -> tuple[float, float]:
-    """Give the PSI and the distance that chance alone reaches between samples of these sizes, from one distribution.
+    """Return the PSI and the distance that chance alone reaches between samples of these sizes, from one distribution.
 
     A parametric bootstrap (Efron and Tibshirani 1993) of what both samples have in common: of few drafts the PSI is
     large by itself, about (1/n + 1/m) times the number of categories (Yurdakul and Naranjo, *Statistical properties of

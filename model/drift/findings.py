@@ -105,13 +105,13 @@ def findings(traffic: Traffic, reference: Reference, *, seed: int = 1) -> dict[s
 
 
 def compared(traffic: Traffic, reference: Reference) -> list[Judged]:
-    """Give the drafts that are compared: of the reference's version, on days that were not bad."""
+    """Return the drafts that are compared: of the reference's version, on days that were not bad."""
     version = reference.model_version
     return [draft for draft in on_good_days(traffic) if draft.model_version == version]
 
 
 def on_good_days(traffic: Traffic) -> list[Judged]:
-    """Give the drafts of days that were not bad."""
+    """Return the drafts of days that were not bad."""
     bad_days = {each["day"] for each in disturbances(traffic.days)}
     return [draft for draft in traffic.drafts if draft.day not in bad_days]
 
@@ -161,7 +161,7 @@ def column_findings(drafts: Sequence[Judged], reference: Reference, column: str,
 
 
 def column_counts(drafts: Sequence[Judged], reference: Reference, column: str) -> tuple[Ints, Ints]:
-    """Give the counts of the reference and of the drafts over the reference's categories."""
+    """Return the counts of the reference and of the drafts over the reference's categories."""
     if column != BEST_TAG:
         return np.array(reference.columns[column]), counted(drafts, column)
     place = {tag: i for i, tag in enumerate(reference.best_tags)}
@@ -208,7 +208,7 @@ def relation_findings(posted: Sequence[Judged], reference: Reference, seed: int)
 
 
 def _resampled(n: int, random: np.random.Generator) -> Iterator[Values]:
-    """Give how often each of n drafts is drawn, [n], resample by resample: of a year's drafts all would not fit."""
+    """Return how often each of n drafts is drawn, [n], resample by resample: of a year's drafts all would not fit."""
     for _ in range(RESAMPLES):
         yield np.bincount(random.integers(0, n, n), minlength=n).astype(float) if n else np.zeros(0)
 
@@ -340,20 +340,20 @@ def _means(n: Sequence[int], sums: Sequence[float]) -> Values:
 
 
 def _errors(n: Sequence[int], sums: Sequence[float], squares: Sequence[float]) -> Values:
-    """Give the standard errors of the means of each stratum."""
+    """Return the standard errors of the means of each stratum."""
     of = np.maximum(n, 1)
     variance = np.maximum(np.array(squares) / of - (np.array(sums) / of) ** 2, 0)
     return np.sqrt(variance / of)
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Say what was found; "no drift" only of drafts enough to see one. The service says the same of an import."""
+    """Return what was found; "no drift" only of drafts enough to see one. The service says the same of an import."""
     parts = [kind.replace("_", " ") for kind in found["found"]]
     return "; ".join(filter(None, [", ".join(parts), limit(found)])) or "no drift"
 
 
 def limit(found: Mapping[str, Any]) -> str:
-    """Say why nothing could be judged; empty if something could."""
+    """Return why nothing could be judged; empty if something could."""
     if not found["drafts"]:
         counts = {"other versions": found["other_versions"], "bad days": found["left_out"] - found["other_versions"]}
         left_out = " and ".join(f"{_drafts(n)} of {which}" for which, n in counts.items() if n)

@@ -16,7 +16,7 @@ MOST_ROWS: Final = 20_000
 
 
 def write_page(drafts: Sequence[Judged], reference: Reference, out: Path) -> dict[str, float]:
-    """Write Evidently's report on every column as one HTML file; give its own PSI of each column.
+    """Write Evidently's report on every column as one HTML file; return its own PSI of each column.
 
     Raises:
         ModuleNotFoundError: the extra ``drift`` is not installed.

@@ -169,7 +169,7 @@ def summarised(drafts: Sequence[Judged], version: str, made_of: str) -> Referenc
 
 
 def shape(posted: Sequence[Judged]) -> Values:
-    """Give how many tags were shown and posted together, of each posted draft."""
+    """Return how many tags were shown and posted together, of each posted draft."""
     return np.array([draft.confident + (draft.posted or 0) for draft in posted], float)
 
 
@@ -179,13 +179,13 @@ def shown_bands(posted: Sequence[Judged]) -> Values:
 
 
 def jaccards(posted: Sequence[Judged]) -> Values:
-    """Give the Jaccard of shown against posted tags, of each posted draft."""
+    """Return the Jaccard of shown against posted tags, of each posted draft."""
     found = np.array([sum(draft.right[: draft.confident]) for draft in posted], float)
     return np.asarray(found / (shape(posted) - found), float)
 
 
 def expected_jaccards(bands: Values, both: Values, share_right: Values) -> Values:
-    """Give the Jaccard that scores promise where tags of each band are right as often as ``share_right``, [drafts]."""
+    """Return the Jaccard to expect if tags of each band are right as often as ``share_right``, [drafts]."""
     found = bands @ share_right
     return np.asarray(found / (both - found), float)
 

@@ -168,7 +168,7 @@ def _judged(row: Mapping[str, Any]) -> Judged:
 
 
 def numbers(drafts: Sequence[Judged], column: str) -> Values:
-    """Give a column of numbers, one a draft."""
+    """Return a column of numbers, one a draft."""
     if column == "best_score":
         return np.array([draft.scores[0] if draft.scores else 0.0 for draft in drafts])
     return np.array([getattr(draft, column) for draft in drafts], float)
@@ -181,7 +181,7 @@ def counted(drafts: Sequence[Judged], column: str) -> Ints:
 
 
 def best_tag(draft: Judged) -> str:
-    """Give the tag that the model put first."""
+    """Return the tag that the model put first."""
     return draft.tags[0] if draft.tags else NO_TAG
 
 
@@ -211,5 +211,5 @@ def right_by_band(draft: Judged) -> Ints:
 
 
 def strata_of(drafts: Sequence[Judged]) -> Ints:
-    """Give the stratum of equal inputs of each draft."""
+    """Return the stratum of equal inputs of each draft."""
     return np.asarray(np.searchsorted(STRATA, [draft.body_chars for draft in drafts], side="right") - 1, np.int64)

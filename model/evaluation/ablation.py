@@ -110,7 +110,7 @@ def ablation(
 
 
 def _best(tune_logits: TuneLogits, uses: tfidf.Ints) -> NDArray[np.bool_]:
-    """Say which of the best learned tags are right, [questions, RANKS]."""
+    """Return which of the best learned tags are right, [questions, RANKS]."""
     ordering = fit_platt(tune_logits, uses).order(tune_logits.logits, tune_logits.kind)
     return tune_logits.right(calibration.best_first(ordering, RANKS))
 

@@ -151,7 +151,7 @@ def worth(
 
 
 def base_of(questions: Sequence[Question], until: int, without: Sequence[Mix], most: int) -> list[Question]:
-    """Give at most so many questions, bodies and all, of the years until one; none that is only asked."""
+    """Return at most so many questions, bodies and all, of the years until one; none that is only asked."""
     old = [q for q in questions if q.year is not None and q.year <= until and q.split != "dev"]
     asked = np.isin(
         title_keys(q.title for q in old), title_keys(question.title for mix in without for question in mix.ask)
@@ -193,7 +193,7 @@ def table(found: Mapping[str, Any]) -> str:
 
 
 def settings(parameters: TrainingParameters) -> dict[str, Any]:
-    """Give what the backtest depends on beside the questions."""
+    """Return what the backtest depends on beside the questions."""
     return to_record(parameters) | {"test_share": TEST_SHARE, "amounts": list(AMOUNTS), "weights": list(WEIGHTS)}
 
 
@@ -215,7 +215,7 @@ def _tuned(questions: Sequence[Question]) -> tuple[Question, ...]:
 
 
 def _place(question: Question) -> bytes:
-    """Give a question's place in an order that has nothing to do with how it came."""
+    """Return a question's place in an order that has nothing to do with how it came."""
     return hashlib.sha256(f"backtest {question.title}".encode()).digest()
 
 
@@ -225,6 +225,6 @@ def _shown(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> dict[str
 
 
 def _unknown(questions: Sequence[Question], known: frozenset[str]) -> float:
-    """Give the share of the posted tags that a vocabulary lacks."""
+    """Return the share of the posted tags that a vocabulary lacks."""
     posted = [tag for question in questions for tag in main_names(question.tags)]
     return sum(tag not in known for tag in posted) / len(posted)

@@ -90,7 +90,7 @@ def answers(
 
 
 def commonest(questions: Sequence[Question], share_of: Counter[str]) -> list[Answer]:
-    """Give the baseline: the commonest tags of the training data for every question, all of them shown."""
+    """Return the baseline: the commonest tags of the training data for every question, all of them shown."""
     total = max(sum(share_of.values()), 1)
     best = share_of.most_common(RANKS)
     answer = Answer(tuple(tag for tag, _ in best), tuple(n / total for _, n in best), len(best))
@@ -103,7 +103,7 @@ def uses_of(questions: Sequence[Question]) -> Counter[str]:
 
 
 def baseline(trained_on: Sequence[Question], asked: Sequence[Question]) -> list[Answer]:
-    """Give the most-frequent-tags baseline, from the training questions with complete tags."""
+    """Return the most-frequent-tags baseline, from the training questions with complete tags."""
     return commonest(asked, uses_of([question for question in trained_on if question.tags_complete]))
 
 
@@ -128,7 +128,7 @@ def metrics(posted: Sequence[Collection[str]], given: Sequence[Answer], seed: in
 def differences(
     posted: Sequence[Collection[str]], first: Sequence[Answer], second: Sequence[Answer], seed: int = 1
 ) -> dict[str, dict[str, float]]:
-    """Give by how much the first answers are better than the second on the same questions, as ``metrics`` does.
+    """Return by how much the first answers are better than the second on the same questions, as ``metrics`` does.
 
     The interval is of the difference itself, question by question: two models err on the same questions, so their own
     intervals may overlap where the difference is sure.
@@ -147,7 +147,7 @@ def _by_names_in_use(
 
 
 def _hits(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> NDArray[np.bool_]:
-    """Say which of the best tags are right, [questions, RANKS]; a second name of one tag is not right once more."""
+    """Return which of the best tags are right, [questions, RANKS]; a second name of one tag is not right once more."""
     hits = np.zeros((len(posted), RANKS), bool)
     for i, (tags, answer) in enumerate(zip(posted, given, strict=True)):
         best = answer.tags[:RANKS]
@@ -157,7 +157,7 @@ def _hits(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> NDArray
 
 
 def _by_question(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> dict[str, Values]:
-    """Give the metrics that are means over questions, of each question."""
+    """Return the metrics that are means over questions, of each question."""
     hits = _hits(posted, given)
     own = np.array([len(set(tags)) for tags in posted])
     shown = np.array([answer.confident for answer in given])
@@ -180,7 +180,7 @@ def _by_question(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> 
 
 
 def _resampled(n: int, seed: int) -> Values:
-    """Give how often each question is drawn in each resample, [1 + RESAMPLES, n]; the first row is the data itself."""
+    """Return how often each question is drawn in each resample, [1 + RESAMPLES, n]; row 0 is the data itself."""
     random = np.random.default_rng(seed)
     drawn = np.ones((1 + RESAMPLES, n))
     for i in range(RESAMPLES):
@@ -189,7 +189,7 @@ def _resampled(n: int, seed: int) -> Values:
 
 
 def _interval(values: Values, *, biased: bool = False) -> dict[str, float]:
-    """Give the value, the first, and the interval of the others.
+    """Return the value, the first, and the interval of the others.
 
     A resample leaves a third of the questions out, and their rare tags with them: what is no mean over questions is
     ``biased`` by that, and its interval is moved back by as much.
@@ -229,7 +229,7 @@ def _pairs(tags_of: Sequence[Collection[str]], number: dict[str, int]) -> sparse
 
 
 def _scored(given: Sequence[Answer]) -> tuple[Values, NDArray[np.bool_]]:
-    """Give the scores of the best tags and where there is one, both [questions, RANKS]."""
+    """Return the scores of the best tags and where there is one, both [questions, RANKS]."""
     scores, answered = np.zeros((len(given), RANKS)), np.zeros((len(given), RANKS), bool)
     for i, answer in enumerate(given):
         n = len(answer.tags[:RANKS])
@@ -238,7 +238,7 @@ def _scored(given: Sequence[Answer]) -> tuple[Values, NDArray[np.bool_]]:
 
 
 def _calibration_error(given: Sequence[Answer], posted: Sequence[Collection[str]], weights: Values) -> dict[str, float]:
-    """Give the expected calibration error over bins with equally many suggestions (Nguyen and O'Connor 2015)."""
+    """Return the expected calibration error over bins with equally many suggestions (Nguyen and O'Connor 2015)."""
     scores, answered = _scored(given)
     if not answered.any():
         return {"value": 0.0, "low": 0.0, "high": 0.0}
@@ -252,12 +252,12 @@ def _calibration_error(given: Sequence[Answer], posted: Sequence[Collection[str]
 
 
 def _edges(scores: Values) -> Values:
-    """Give the scores that part ``BINS`` bins with equally many suggestions."""
+    """Return the scores that part ``BINS`` bins with equally many suggestions."""
     return np.asarray(np.quantile(scores, np.linspace(0, 1, BINS + 1)[1:-1]), np.float64)
 
 
 def reliability(posted: Sequence[Collection[str]], given: Sequence[Answer]) -> list[dict[str, float]]:
-    """Give for each bin of the calibration error ``{n, score, right}``: mean score and share of right suggestions."""
+    """Return for each bin of the calibration error ``{n, score, right}``: mean score and share of right suggestions."""
     posted, given = _by_names_in_use(posted, given)
     scores, answered = _scored(given)
     flat, right = scores[answered], _hits(posted, given)[answered]

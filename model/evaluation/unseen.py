@@ -51,7 +51,7 @@ class Unseen:
         return len(self.questions) >= self.needed
 
     def sentences(self) -> list[str]:
-        """Say how many were left out and why, and of which models that is not known."""
+        """Return how many were left out and why, and of which models that is not known."""
         by_model = ", ".join(f"{name} ({n:,})" for name, n in self.seen.items() if n)
         reason = f", seen in training by {by_model}" if by_model else ""
         lines = [f"{self.left_out:,} of {self.total:,} questions left out{reason}"]

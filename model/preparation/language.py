@@ -52,7 +52,7 @@ LANGUAGES: Final = tuple(sorted({*_STOP_WORDS, *(language for language, _ in _SC
 
 
 def language_of(text: str) -> str:
-    """Give the ISO 639-1 code of a text's language, or ``und``."""
+    """Return the ISO 639-1 code of a text's language, or ``und``."""
     text = text[:CHARS]
     if not text.isascii():
         for language, letters in _SCRIPTS:

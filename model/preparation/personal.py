@@ -64,7 +64,7 @@ class Finder:
 
 
 def redact(text: str) -> tuple[str, Counter[str]]:
-    """Take personal data and secrets out of a text; give what is left, and how many finds there were of each kind."""
+    """Take personal data and secrets out of a text; return what is left, and how many finds there were of each kind."""
     found: Counter[str] = Counter()
     lowered = text.lower()
     for finder in FINDERS:
@@ -88,13 +88,13 @@ def _is_somebodys(found: re.Match[str]) -> bool:
 
 
 def _is_no_placeholder(found: re.Match[str]) -> bool:
-    """Say whether a value looks made by chance: a letter, a digit, and nothing that stands for a value."""
+    """Return whether a value looks made by chance: a letter, a digit, and nothing that stands for a value."""
     value = found["secret"]
     return any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not _PLACEHOLDER.search(value)
 
 
 def _is_public_address(found: re.Match[str]) -> bool:
-    """Say whether an address is one of the internet, and no version number."""
+    """Return whether an address is one of the internet, and no version number."""
     try:
         address = ipaddress.ip_address(found[0])
     except ValueError:

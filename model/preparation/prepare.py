@@ -50,7 +50,7 @@ def prepare(
     languages: Collection[str] | None = DEFAULT_LANGUAGES,
     refuse_above: float = 1.0,
 ) -> dict[str, Any]:
-    """Prepare questions into ``out``, with the report and the refused rows beside it, and give the report.
+    """Prepare questions into ``out``, with the report and the refused rows beside it, and return the report.
 
     Args:
         dev_share: share of the questions that becomes ``dev``, by hash of the title, if none of them is.
@@ -117,7 +117,7 @@ def _reason_to_drop(clean: Mapping[str, Any], languages: Collection[str] | None)
 
 
 def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Clean a question; give it, and what was done."""
+    """Clean a question; return it, and what was done."""
     form = row["body_format"]
     prose, code = prose_and_code(row["body"], "text" if form == "none" else form)
     reasons = [_FORMATS[form]] if form in _FORMATS else []
@@ -143,7 +143,7 @@ def _cleaned(row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _body_key(prose: str, code: str) -> int:
-    """Give a body's key, or 0 if it is too short to be its writer's own."""
+    """Return a body's key, or 0 if it is too short to be its writer's own."""
     text = f"{prose}\n{code}"
     return text_key(text) if sum(map(str.isalnum, text)) >= OWN_CHARS else 0
 
@@ -168,14 +168,14 @@ def repeated(parts: Parts) -> Noted:
 
 
 def _first_of_each(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Say which of the keys, in their order, was not there before."""
+    """Return which of the keys, in their order, was not there before."""
     first = np.zeros(len(keys), bool)
     first[np.unique(keys, return_index=True)[1]] = True
     return first
 
 
 def _split(parts: Parts, dev_share: float) -> pl.Expr:
-    """Give the split: as it came if any row is dev, else by the title's hash."""
+    """Return the split: as it came if any row is dev, else by the title's hash."""
     if any((pl.read_parquet(part.file, columns=["split"])["split"] == "dev").any() for part in parts.done):
         return pl.col("split")
     is_dev = pl.col("title_key") < pl.lit(int(dev_share * 2**64), pl.UInt64)
@@ -212,7 +212,7 @@ def _joined(parts: Iterable[Noted]) -> Noted:
 
 
 def _counted(rows_of: Noted) -> dict[str, Any]:
-    """Give the count and the first examples of each reason, the commonest first."""
+    """Return the count and the first examples of each reason, the commonest first."""
     ordered = sorted(((reason, rows) for reason, rows in rows_of.items() if rows), key=lambda each: -len(each[1]))
     return {reason: {"rows": len(rows), "examples": rows[:EXAMPLES]} for reason, rows in ordered}
 

@@ -37,7 +37,7 @@ class Question:
 
 
 def split_of(title: str, published: str) -> str:
-    """Give a row's split: ``dev`` as published, and 5 % of the rest, by hash of the title, as ``tune``."""
+    """Return a row's split: ``dev`` as published, and 5 % of the rest, by hash of the title, as ``tune``."""
     if published == "dev":
         return "dev"
     digest = hashlib.sha256(title.encode("utf-8", "replace")).digest()

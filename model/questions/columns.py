@@ -44,7 +44,7 @@ class Columns:
         return [name for name in names if name not in self.places]
 
     def lacks(self, values: Sequence[Any], *names: str) -> bool:
-        """Say whether a row is too short for one of the columns."""
+        """Return whether a row is too short for one of the columns."""
         return any(self.places[name] >= len(values) for name in names)
 
     def row(self, values: Sequence[Any]) -> dict[str, Any]:

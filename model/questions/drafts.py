@@ -139,7 +139,7 @@ def _draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:
 
 
 def answered(classifier: Classifier, drafts: Iterable[Draft], limit: int) -> Iterator[str]:
-    """Give a JSON line for each draft: ``{"items": [{tag, score, confident, uses, because}]}``."""
+    """Return a JSON line for each draft: ``{"items": [{tag, score, confident, uses, because}]}``."""
     for draft in drafts:
         items = classifier.suggest(
             draft.title, draft.body, body_format=draft.body_format, chosen_tags=draft.chosen_tags, limit=limit

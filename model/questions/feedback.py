@@ -93,7 +93,7 @@ class Feedback:
 
 
 def _named(line: bytes, sites: Collection[str]) -> Told | str:
-    """Give what a line tells, or what is wrong with it."""
+    """Return what a line tells, or what is wrong with it."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):

@@ -139,7 +139,7 @@ def _by_reason(refused: Sequence[Refused]) -> dict[str, int]:
 
 
 def _reasons(refused: Sequence[Refused]) -> str:
-    """Say why rows were refused, the commonest reason first."""
+    """Return why rows were refused, the commonest reason first."""
     return "; ".join(f"{reason} ({rows:,})" for reason, rows in list(_by_reason(refused).items())[:_SHOWN])
 
 
@@ -150,7 +150,7 @@ def write_refused(refused: Sequence[Refused], out: Path) -> None:
 
 
 def nothing_usable(refused: Sequence[Refused]) -> str:
-    """Say why there is no question among the rows."""
+    """Return why there is no question among the rows."""
     if not refused:
         return "There is no question in it."
     return f"None of the {len(refused):,} rows is a question: {_reasons(refused)}. The first is {refused[0].place}."

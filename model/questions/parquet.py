@@ -103,7 +103,7 @@ def read(path: Path) -> list[Question]:
 
 
 def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Give the frame with all columns of a question, of the right types, without rows that lack title or tags."""
+    """Return the frame with all columns of a question, of the right types, without rows that lack title or tags."""
     missing = [name for name in _REQUIRED if name not in frame.columns]
     if missing:
         raise QuestionsError(f"{path} lacks the columns {', '.join(missing)}. It has {', '.join(frame.columns)}.")

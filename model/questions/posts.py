@@ -167,7 +167,7 @@ class Source(Protocol):
 
 
 def beginning(path: Path) -> tuple[int, bytes]:
-    """Give a file's size in bytes, and its first bytes.
+    """Return a file's size in bytes, and its first bytes.
 
     Raises:
         QuestionsError: there is no such file, or it is empty.

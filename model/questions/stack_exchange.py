@@ -89,7 +89,7 @@ class Client:
         self._wait = 0.0
 
     def items(self, path: str, parameters: Mapping[str, str | int]) -> tuple[list[Any], bool]:
-        """Give the items of an answer, and whether there are more pages.
+        """Return the items of an answer, and whether there are more pages.
 
         Raises:
             QuestionsError: the quota is used up, the API refuses, or it can't be reached; says what to do.
@@ -134,7 +134,7 @@ class Client:
             self._sleep(seconds)
 
     def _way_out(self, parameters: Mapping[str, str | int]) -> str:
-        """Say what to do about a request that was denied, which it is without a key after page 25."""
+        """Return what to do about a request that was denied, which it is without a key after page 25."""
         if self._key:
             return ""
         page = int(parameters.get("page", 0))

@@ -35,7 +35,7 @@ def decode_escaped_bytes(text: str) -> str:
 
 
 def is_empty(value: object) -> bool:
-    """Say whether a cell is empty: None, NaN, or text that is only space."""
+    """Return whether a cell is empty: None, NaN, or text that is only space."""
     return value is None or value != value or (isinstance(value, str) and not value.strip())
 
 

@@ -67,7 +67,7 @@ class Checked:
         return all(check.passed for check in self.checks)
 
     def described(self) -> dict[str, Any]:
-        """Give it as ``version.json`` has it, but for the state."""
+        """Return it as ``version.json`` has it, but for the state."""
         names = ("name", "passed", "value", "bound", "says")
         return {
             "metrics": self.metrics,
@@ -126,7 +126,7 @@ def check(folder: Path, questions: Sequence[Question], against: Against, gates: 
 
 
 def signature_of(graph: Path) -> dict[str, list[dict[str, Any]]]:
-    """Give name, type and shape of a graph's inputs and outputs; None in a shape is any length."""
+    """Return name, type and shape of a graph's inputs and outputs; None in a shape is any length."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -66,7 +66,7 @@ def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
 
 
 def made_otherwise(version: Version) -> list[str]:
-    """Say what is different here from where a version was made: code, libraries, machine, threads."""
+    """Return what is different here from where a version was made: code, libraries, machine, threads."""
     made, libraries = version.about["made"], version.about["libraries"]
     told = []
     for name, now in describe_build().items():
@@ -81,7 +81,7 @@ def made_otherwise(version: Version) -> list[str]:
 
 
 def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: Progress) -> dict[str, Any]:
-    """Train as the version was trained; give the new manifest.
+    """Train as the version was trained; return the new manifest.
 
     Args:
         keep: folder where encoded questions are kept.
@@ -106,7 +106,7 @@ def differing(version: Version, manifest: dict[str, Any]) -> list[str]:
 
 
 def score_difference(version: Version, made: Path, questions: Path) -> float:
-    """Give the largest difference of a score between a version and what was made, of either's best tags."""
+    """Return the largest difference of a score between a version and what was made, of either's best tags."""
     one, other = Classifier.load(version.folder), Classifier.load(made)
     asked = [question for question in read(questions) if question.split == "dev"][:COMPARED]
     largest = 0.0
@@ -128,7 +128,7 @@ def _parquet(place: Path) -> Iterator[Path]:
 
 
 def _of(digest: str, name: str, files: Sequence[Path]) -> Path | None:
-    """Give the file with this sha256; those of the right name are read first."""
+    """Return the file with this sha256; those of the right name are read first."""
     ordered = sorted(files, key=lambda file: file.name != name)
     return next((file for file in ordered if steps.sha256_of(file) == digest), None)
 

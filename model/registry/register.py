@@ -26,7 +26,7 @@ class On:
     sha256: str
 
     def dev(self) -> list[Question]:
-        """Give those that were kept apart, with complete tags.
+        """Return those that were kept apart, with complete tags.
 
         Raises:
             QuestionsError: there are none.
@@ -40,7 +40,7 @@ class On:
 def register(
     registry: Path, made: Path, on: On, against: Against, gates: Gates, progress: Progress
 ) -> tuple[Version, Checked]:
-    """Give a model's folder a number, and check it; one that is only trained is released first.
+    """Register a model's folder as the next version and check it; one that is only trained is released first.
 
     Args:
         made: folder that ``train`` or ``release`` wrote, whole or broken: a broken one is kept and refused.
@@ -57,7 +57,7 @@ def register(
 
 
 def add(registry: Path, released: Path, more: Mapping[str, Any] = {}) -> Version:
-    """Give a released folder a number, not checked yet.
+    """Register a released folder as the next version, not checked yet.
 
     Args:
         more: what ``version.json`` is to say beside.
@@ -77,7 +77,7 @@ def checked(version: Version, on: On, against: Against, gates: Gates, progress: 
 
 
 def described(manifest: Mapping[str, Any], trained_at: str) -> dict[str, Any]:
-    """Give what ``version.json`` says of a model before it is checked."""
+    """Return what ``version.json`` says of a model before it is checked."""
     data, made = manifest.get("data", {}), manifest.get("made", {})
     return {
         "version": manifest["version"],
@@ -95,7 +95,7 @@ def described(manifest: Mapping[str, Any], trained_at: str) -> dict[str, Any]:
 
 
 def _released(made: Path, on: On, folder: Path, progress: Progress) -> Path:
-    """Release a folder that is only trained; give the folder to take the files from.
+    """Release a folder that is only trained; return the folder to take the files from.
 
     What cannot be released is taken as it is: the checks will say why it is refused.
     """
@@ -109,6 +109,6 @@ def _released(made: Path, on: On, folder: Path, progress: Progress) -> Path:
 
 
 def _age(folder: Path) -> str:
-    """Give when the manifest was written, for models whose manifest does not say when they were trained."""
+    """Return when the manifest was written, for models whose manifest does not say when they were trained."""
     written = (folder / MANIFEST_FILE).stat().st_mtime
     return datetime.fromtimestamp(written, UTC).isoformat(timespec="seconds")

@@ -37,7 +37,7 @@ class ReleaseRefused(Exception):
 
 
 def release(questions: Sequence[Question], trained: Path, out: Path, progress: Progress) -> dict[str, Any]:
-    """Check a trained model, measure it on tune and dev, write it as a released one; give its manifest.
+    """Check a trained model, measure it on tune and dev, write it as a released one; return its manifest.
 
     A model that answers too slowly here is released with that in its manifest: another machine is another figure.
 
@@ -93,7 +93,7 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
 
 
 def of_length(measured: Sequence[dict[str, float]], chars: int) -> dict[str, float]:
-    """Give the times of the longest bodies of at most ``chars`` characters."""
+    """Return the times of the longest bodies of at most ``chars`` characters."""
     return max((of for of in measured if of["body_chars"] <= chars), key=lambda of: of["body_chars"])
 
 

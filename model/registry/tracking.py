@@ -15,7 +15,7 @@ MODEL: Final = "tagalong"
 
 
 def track(version: Version, store: str, artifacts: Path) -> int:
-    """Write a version to an MLflow store; give the number that it has there.
+    """Write a version to an MLflow store; return the number that it has there.
 
     It becomes the ``challenger`` if it passed its checks; the version that it was compared with is the ``champion``, if
     it is there too.

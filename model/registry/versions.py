@@ -88,12 +88,12 @@ class Version:
         return [check["name"] for check in self.about["checks"] if not check["passed"]]
 
     def failed(self) -> list[str]:
-        """Say why it was refused, one line a check."""
+        """Return why it was refused, one line a check."""
         return [f"{check['name']}: {check['says']}" for check in self.about["checks"] if not check["passed"]]
 
 
 def all_versions(registry: Path) -> list[Version]:
-    """Give the versions of a registry by number; a registry that is not there has none.
+    """Return the versions of a registry by number; a registry that is not there has none.
 
     Raises:
         RegistryError: one cannot be read.
@@ -102,7 +102,7 @@ def all_versions(registry: Path) -> list[Version]:
 
 
 def read_version(registry: Path, number: int) -> Version:
-    """Give a version.
+    """Return a version.
 
     Raises:
         RegistryError: there is none with this number, or it cannot be read.
@@ -134,7 +134,7 @@ def read_folder(folder: Path, number: int | None = None) -> Version:
 
 
 def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
-    """Give a model's folder the next number: copy its files, with ``about`` as its ``version.json``.
+    """Copy a model's folder into the registry under the next number, with ``about`` as its ``version.json``.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -155,7 +155,7 @@ def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
 
 
 def settled(version: Version, found: Mapping[str, Any], files: Mapping[str, str] = {}) -> Version:
-    """Write what the checks found into a version, beside ``files`` with their texts; give it anew."""
+    """Write what the checks found into a version, beside ``files`` with their texts; return it anew."""
     about = {**version.about, **found}
     texts = {name: text.encode() for name, text in files.items()}
     write_atomically(version.folder, texts | {VERSION_FILE: _as_json(about)})

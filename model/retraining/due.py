@@ -53,13 +53,13 @@ def schedule(versions: Sequence[Version], limits: Limits, now: datetime) -> Trig
 
 
 def rested(versions: Sequence[Version], limits: Limits, now: datetime) -> bool:
-    """Say whether the last training is long enough ago to think of another."""
+    """Return whether the last training is long enough ago to think of another."""
     trained = last_training(versions)
     return trained is None or now - trained >= timedelta(days=limits.rest)
 
 
 def last_training(versions: Sequence[Version]) -> datetime | None:
-    """Give when the newest version was trained."""
+    """Return when the newest version was trained."""
     return max((datetime.fromisoformat(version.about["trained_at"]) for version in versions), default=None)
 
 

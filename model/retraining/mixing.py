@@ -40,7 +40,7 @@ class Weighing:
     missed: float = 1.0
 
     def weight(self, tags: Sequence[str], told: Told, newest: int) -> float:
-        """Give a question's weight; ``newest`` is the number of the newest month, see ``month_number``."""
+        """Return a question's weight; ``newest`` is the number of the newest month, see ``month_number``."""
         age = newest - month_number(told.month) if told.month else 0
         posted = main_names(tags)
         missed = len(posted - main_names(told.offered_tags)) / len(posted)
@@ -68,7 +68,7 @@ def month_number(month: str) -> int:
 
 
 def is_posted(question: Question) -> bool:
-    """Say whether a question of a mixed file came from feedback."""
+    """Return whether a question of a mixed file came from feedback."""
     return question.source.startswith(POSTED)
 
 
@@ -101,7 +101,7 @@ def mix(base: Path, posted: Sequence[Path], told: Sequence[Told], weighing: Weig
 def mixed_rows(
     base: pl.DataFrame, posted: pl.DataFrame, told: Sequence[Told], weighing: Weighing
 ) -> tuple[pl.DataFrame, Mixed]:
-    """Give the rows of both, and what became of them."""
+    """Return the rows of both, and what became of them."""
     defaults = {"split": pl.lit("train"), "weight": pl.lit(1.0), "question_id": pl.lit(None, pl.Int64)}
     base = base.with_columns(expr.alias(name) for name, expr in defaults.items() if name not in base.columns)
     posted = posted.unique(["source", "question_id"], keep="last", maintain_order=True)
@@ -125,7 +125,7 @@ def mixed_rows(
 def _described(
     row: Mapping[str, Any], told: Mapping[tuple[str, int], Told], weighing: Weighing, newest: int
 ) -> tuple[str, float]:
-    """Give split and weight of a posted question."""
+    """Return split and weight of a posted question."""
     number = (row["source"], row["question_id"])
     digest = hashlib.sha256(f"kept apart {number[0]} {number[1]}".encode()).digest()
     split = "dev" if int.from_bytes(digest[:8], "big") < DEV_SHARE * 2**64 else "train"
@@ -133,7 +133,7 @@ def _described(
 
 
 def _same(rows: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
-    """Say which rows are among the others, by number or title."""
+    """Return which rows are among the others, by number or title."""
     title = pl.col("title").str.strip_chars().str.to_lowercase()
     titles, numbers = others.select(title).to_series(), others["question_id"].drop_nulls()
     by_number = pl.col("question_id").is_in(numbers.implode()).fill_null(False)

@@ -59,7 +59,7 @@ class Part:
         return cls(name, data, titles, len(hashes), b"".join(packed))
 
     def holds(self, keys: Keys) -> NDArray[np.bool_]:
-        """Say which of the keys are in it."""
+        """Return which of the keys are in it."""
         bits = np.frombuffer(self.bits, np.uint8)
         end_of_low = -(-self.hashes * LOW_BITS // 8)
         low = np.unpackbits(bits[:end_of_low], count=self.hashes * LOW_BITS).reshape(-1, LOW_BITS)
@@ -132,7 +132,7 @@ class TrainedTitles:
         return TrainedTitles(tuple(dict.fromkeys([*self.parts, *learned])))
 
     def seen(self, questions: Sequence[Question], parts: Collection[str] = (LEARNED, TUNED)) -> NDArray[np.bool_]:
-        """Say which of the questions are in the named parts."""
+        """Return which of the questions are in the named parts."""
         keys = title_keys(question.title for question in questions)
         holding = [part.holds(keys) for part in self.parts if part.name in parts]
         return np.asarray(np.any([np.zeros(len(keys), np.bool_), *holding], axis=0), np.bool_)
