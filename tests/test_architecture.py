@@ -64,15 +64,26 @@ def test_model_serving_imports_nothing_else_of_the_model() -> None:
         assert strangers == set(), module
 
 
-def test_the_packages_of_the_backend_form_no_circle() -> None:
+def package_graph(room: str) -> dict[str, set[str]]:
+    """Return which packages of a room each of its packages imports."""
     graph: dict[str, set[str]] = {}
-    for module, path in modules("backend"):
+    for module, path in modules(room):
         package = package_of(module)
-        imported = {package_of(name) for name in imports(path) if name.startswith("backend.")}
+        imported = {package_of(name) for name in imports(path) if name.startswith(f"{room}.")}
         graph.setdefault(package, set()).update(imported - {package})
+    return graph
+
+
+def test_the_packages_of_the_backend_form_no_circle() -> None:
     # admin → experiments → acceptance → feedback → deployments → drafts → postgres, and never back.
-    order = list(TopologicalSorter(graph).static_order())
+    order = list(TopologicalSorter(package_graph("backend")).static_order())
     assert order.index("backend.postgres") < order.index("backend.drafts") < order.index("backend.admin")
+
+
+def test_the_packages_of_the_model_form_no_circle() -> None:
+    # commands → retraining → registry → evaluation → training → preparation → questions → serving, and never back.
+    order = list(TopologicalSorter(package_graph("model")).static_order())
+    assert order.index("model.serving") < order.index("model.training") < order.index("model.evaluation")
 
 
 def test_serving_imports_nothing_of_training() -> None:

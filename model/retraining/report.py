@@ -57,7 +57,7 @@ def compared(both: Both) -> dict[str, dict[str, Any]]:
 def vocabulary(
     before: Sequence[str], after: Sequence[str], questions: Sequence[Question], both: Both
 ) -> dict[str, Any]:
-    """Return which tags came in and went out, and how often those that came in are found in new questions kept apart."""
+    """Return the tags that came in and went out, and how often the former are found in new held-out questions."""
     added = set(after) - set(before)
     learned = Counter(
         tag for question in questions if question.split == "train" and is_posted(question) for tag in question.tags
