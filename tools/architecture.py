@@ -62,25 +62,19 @@ BOXES = (
             "the service has them",
         ),
     ),
-    Box(338, 76, 298, 60, "gate", ("host, origin, key, size, rate, overload",)),
-    Box(338, 152, 140, 92, "suggestions", ("version by install,", "ONNX inference,", "recorded answer")),
-    Box(496, 152, 140, 92, "deployments", ("champion, share,", "shadow, verdict,", "guardrails")),
+    Box(338, 76, 298, 60, "web", ("middleware: host, origin, size, key, rate",)),
+    Box(338, 152, 140, 92, "suggestions", ("a route, inference,", "an answer recorded", "with its draft")),
+    Box(496, 152, 140, 92, "deployments", ("router: champion,", "share or shadow;", "experiments")),
     Box(338, 260, 140, 76, "feedback", ("events, each once;", "items from events")),
     Box(496, 260, 140, 76, "acceptance", ("rates in SQL,", "daily sums")),
     Box(338, 352, 140, 52, "PostgreSQL", ("no text of drafts",)),
     Box(496, 352, 140, 52, "admin, alerts", ("/metrics, mail",)),
     Box(338, 420, 298, 48, "export-feedback, export", ("numbers and tags of posted questions",)),
-    Box(724, 76, 164, 60, "registry", ("versions, each checked",)),
-    Box(724, 152, 164, 76, "train, release", ("TF-IDF, encoder,", "names; one ONNX sum")),
-    Box(724, 244, 164, 92, "questions, prepare", ("CSV, SQL, dump, API;", "personal data out")),
-    Box(
-        724,
-        352,
-        164,
-        116,
-        "retrain, due, drift",
-        ("texts and tags by", "number from the site;", "what came in against", "what was learned"),
-    ),
+    Box(724, 76, 164, 56, "registry", ("versions, each checked",)),
+    Box(724, 146, 164, 76, "serving", ("draft in, tags out: all", "the backend imports")),
+    Box(724, 236, 164, 60, "training", ("words, names, encoder",)),
+    Box(724, 310, 164, 60, "questions", ("cleaned in preparation",)),
+    Box(724, 384, 164, 84, "retraining, drift", ("what people posted;", "traffic against the", "training data")),
 )
 
 ARROWS = (
@@ -90,11 +84,12 @@ ARROWS = (
     Arrow(((166, 332), (166, 296)), ("tags",), (174, 318), FORTH),
     Arrow(((240, 352), (300, 352), (300, 106), (338, 106)), ("draft,", "events"), (259, 342), FORTH),
     Arrow(((338, 198), (312, 198), (312, 388), (240, 388)), ("tags,", "scores"), (259, 418), FORTH),
-    Arrow(((724, 106), (680, 106), (680, 178), (636, 178)), ("deploy",), (660, 96), FORTH),
+    Arrow(((724, 104), (680, 104), (680, 172), (636, 172)), ("deploy",), (660, 94), FORTH),
+    Arrow(((724, 208), (636, 208)), ("tags",), (668, 200), FORTH),
     Arrow(((636, 444), (724, 444)), ("files",), (668, 436), BACK),
-    Arrow(((806, 352), (806, 336)), (), (0, 0), BACK),
-    Arrow(((806, 244), (806, 228)), (), (0, 0), BACK),
-    Arrow(((806, 152), (806, 136)), (), (0, 0), BACK),
+    Arrow(((806, 384), (806, 370)), (), (0, 0), BACK),
+    Arrow(((806, 310), (806, 296)), (), (0, 0), BACK),
+    Arrow(((888, 266), (896, 266), (896, 104), (888, 104)), (), (0, 0), BACK),
     Arrow(((408, 336), (408, 352)), (), (0, 0), BACK),
     Arrow(((478, 366), (487, 366), (487, 298), (496, 298)), (), (0, 0), BACK),
     Arrow(((566, 336), (566, 352)), (), (0, 0), BACK),
@@ -103,8 +98,8 @@ ARROWS = (
 )
 
 SAID = (
-    "The extension sends a draft, with consent, through the gate to the suggestions, which answer with the version "
-    "that is deployed for the install; chips come back. Views, clicks and posted tags go through feedback into "
+    "The extension sends a draft, with consent, through the middleware to suggestions, which answer with the "
+    "version deployed for the install; chips come back. Views, clicks and posted tags go through feedback into "
     "PostgreSQL, from there into the rates, the admin's page and alerts. Numbers and tags of posted questions are "
     "exported; the model's commands fetch texts by number, train, check and register a version, and that is deployed."
 )
