@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 
 from backend import health
-from backend.acceptance.rollups import SUM_EVERY, sum_up
+from backend.acceptance.rollup_refresh import REFRESH_EVERY, roll_up_days
 from backend.admin.routes import admin_router
 from backend.alerts.channels import channels
 from backend.alerts.rules import read_rules
@@ -206,7 +206,7 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield suggester.load_next_salts, LOAD_SALTS_EVERY
     yield state.refused_sign_ins.flush, REFUSALS_EVERY
     yield partial(settle, database), SETTLE_EVERY
-    yield partial(sum_up, database), SUM_EVERY
+    yield partial(roll_up_days, database), REFRESH_EVERY
     yield partial(forget_old, database), FORGET_EVERY
     yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY
     yield Experiments(database).judge, JUDGE_EXPERIMENT_EVERY

@@ -24,8 +24,9 @@ import click
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from backend.acceptance import counts
-from backend.acceptance.rollups import sum_up
+from backend.acceptance.choices import list_choices
+from backend.acceptance.rollup_refresh import roll_up_days
+from backend.acceptance.statements import begin_snapshot
 from backend.admin import page, panels, query
 from backend.postgres.database import Database, migrate
 from backend.postgres.embedded.service import DATABASE, PORT, SUPERUSER, EmbeddedPostgres
@@ -148,8 +149,8 @@ async def as_superuser(url: str) -> asyncpg.Connection:
 async def look(session: AsyncSession, period: str) -> float:
     """Ask for everything that the page of one of ``PERIODS`` shows, and draw it; the seconds that took."""
     now, started = datetime.now(UTC), time.perf_counter()
-    await counts.begin_snapshot(session)
-    choices = await counts.choices(session)
+    await begin_snapshot(session)
+    choices = await list_choices(session)
     view = query.read(PERIODS[period](now.date()), choices, now.date())
     found = await page.measure(session, view, VOCABULARY, now)
     page.render(view, choices, found, now, has_vocabulary=True, rules={})
@@ -175,8 +176,8 @@ async def panels_alone(url: str, period: str) -> dict[str, float]:
     try:
         async with AsyncSession(engine) as session:
             now = datetime.now(UTC)
-            await counts.begin_snapshot(session)
-            view = query.read(PERIODS[period](now.date()), await counts.choices(session), now.date())
+            await begin_snapshot(session)
+            view = query.read(PERIODS[period](now.date()), await list_choices(session), now.date())
             found = {}
             for name in PANELS_ALONE:
                 started = time.perf_counter()
@@ -192,7 +193,7 @@ async def sum_up_all(url: str) -> tuple[int, float]:
     database = Database(url)
     try:
         started = time.perf_counter()
-        days = await sum_up(database)
+        days = await roll_up_days(database)
         return days, (time.perf_counter() - started) / max(days, 1)
     finally:
         await database.close()

@@ -1,1 +1,1 @@
-"""Acceptance: every rate the product is judged by, worked out from the recorded items and drafts."""
+"""Acceptance: every rate that the product is judged by, counted from the recorded items and drafts."""

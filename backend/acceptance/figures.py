@@ -1,22 +1,22 @@
-"""The figures: counts that add up, and the rates and means worked out of them.
+"""The figures: counts that add up, and the rates and means computed from them.
 
-This is the one place that says which count is divided by which. Page, JSON and CSV all read ``FIGURES``.
+This is the only place that says which count is divided by which. Page, JSON and CSV all read ``FIGURES``.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from backend.acceptance.intervals import interval_of_difference, interval_of_mean, wilson
+from backend.acceptance.intervals import difference_interval, mean_interval, wilson_interval
 
-# Below this many, a figure says little, and is shown in grey.
-ENOUGH = 30
+MIN_SAMPLE = 30
+"""A figure of fewer items or drafts says little, and is shown in grey."""
 
 
-# Not frozen, which would make the thousands of them that a page of all tags needs four times as slow.
+# Not frozen: a page of all tags makes thousands of them, and frozen ones take four times as long.
 @dataclass(slots=True)
 class Counts:
-    """What was counted in one row of a breakdown.
+    """The counts in one row of a breakdown.
 
     Attributes:
         viewed: viewed items, by their first view.
@@ -85,20 +85,20 @@ class Counts:
     all_found: int = 0
 
 
-COLUMNS = attrgetter(*(field.name for field in fields(Counts)))
+_values = attrgetter(*(field.name for field in fields(Counts)))
 
 
-def total(rows: Iterable[Counts]) -> Counts:
-    """Rows of disjoint items and drafts added up, field by field; of none, zeros."""
-    return Counts(*map(sum, zip(*map(COLUMNS, rows), strict=True)))
+def add_counts(rows: Iterable[Counts]) -> Counts:
+    """Add up the counts of disjoint items and drafts, field by field; no rows give zeros."""
+    return Counts(*map(sum, zip(*map(_values, rows), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share of counted things, ``numerator`` of ``denominator``, with Wilson's interval.
+    """A share, ``numerator`` of ``denominator``, with Wilson's interval.
 
     Attributes:
-        open: how many of what is counted may still change; None where that has no meaning.
+        open: how many of the things counted may still change; None where that has no meaning.
     """
 
     numerator: int
@@ -107,28 +107,28 @@ class Rate:
 
     @property
     def n(self) -> int:
-        """How many things the rate is about."""
+        """The number of things the rate is about."""
         return self.denominator
 
     @property
     def value(self) -> float | None:
-        """The share, 0..1; None, that is n/a, of nothing."""
+        """The share, 0..1; None (n/a) if nothing was counted."""
         return self.numerator / self.denominator if self.denominator else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Bounds at 95 %."""
-        return wilson(self.numerator, self.denominator)
+        return wilson_interval(self.numerator, self.denominator)
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """The mean of a value that each draft has, every draft weighing the same, with Student's interval.
+    """The mean of a value over drafts, all of the same weight, with Student's interval.
 
     Attributes:
-        n: drafts that have the value.
-        sum, squares: of the drafts' values and of their squares.
-        numerator, denominator: the same figure of all drafts' tags thrown together, where a draft with
+        n: number of drafts that have the value.
+        sum, squares: sums of the drafts' values and of their squares.
+        numerator, denominator: the same figure over all drafts' tags taken together, where a draft with
             many tags weighs more. For a single draft it is the fraction itself.
         open: drafts that may still be posted; None where that has no meaning.
     """
@@ -142,56 +142,56 @@ class Mean:
 
     @property
     def value(self) -> float | None:
-        """The mean, 0..1; None, that is n/a, of no draft."""
+        """The mean, 0..1; None (n/a) without drafts."""
         return self.sum / self.n if self.n else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Bounds at 95 %."""
-        return interval_of_mean(self.n, self.sum, self.squares)
+        return mean_interval(self.n, self.sum, self.squares)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """By how much a figure differs from another time's: ``value`` in -1..1, with its bounds at 95 %."""
+    """The difference between a figure and that of another period: ``value`` in -1..1, with its 95 % interval."""
 
     value: float
     low: float
     high: float
 
     @property
-    def sure(self) -> bool:
-        """Whether it is more than chance explains."""
+    def significant(self) -> bool:
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
-def change(now: Rate | Mean, before: Rate | Mean) -> Change | None:
-    """The change from one time to another; None where either time has nothing to count."""
+def compute_change(now: Rate | Mean, before: Rate | Mean) -> Change | None:
+    """Return the change from one period to another; None where nothing was counted in either."""
     if now.value is None or before.value is None or now.interval is None or before.interval is None:
         return None
-    low, high = interval_of_difference(now.value, now.interval, before.value, before.interval)
+    low, high = difference_interval(now.value, now.interval, before.value, before.interval)
     return Change(now.value - before.value, low, high)
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure.
+    """A figure of acceptance.
 
     Attributes:
         name: in JSON and CSV.
         title: on the page.
-        unit: what its n counts.
+        unit: what its n counts, in the plural.
         open_unit: what may still change it: items or drafts.
-        how: one or two sentences on how it is counted.
-        of: the figure of a row of counts.
+        description: one or two sentences on how it is counted.
+        compute: computes the figure from counts.
     """
 
     name: str
     title: str
     unit: str
     open_unit: str
-    how: str
-    of: Callable[[Counts], Rate | Mean]
+    description: str
+    compute: Callable[[Counts], Rate | Mean]
 
 
 ACCEPTANCE = Figure(
@@ -200,7 +200,7 @@ ACCEPTANCE = Figure(
     "items",
     "items",
     "Chips clicked, and taken by the page, of chips seen. Counts on the day of the first view; open for 30 minutes.",
-    lambda c: Rate(c.accepted, c.viewed, c.open_items),
+    lambda counts: Rate(counts.accepted, counts.viewed, counts.open_items),
 )
 KEPT = Figure(
     "kept",
@@ -209,7 +209,7 @@ KEPT = Figure(
     "drafts",
     "Chips clicked that were among the tags posted, of chips seen in posted drafts. Counts on the day of "
     "posting; drafts are open for 24 hours.",
-    lambda c: Rate(c.kept, c.posted_viewed, c.open_drafts),
+    lambda counts: Rate(counts.kept, counts.posted_viewed, counts.open_drafts),
 )
 AGREEMENT = Figure(
     "agreement",
@@ -217,7 +217,7 @@ AGREEMENT = Figure(
     "items",
     "drafts",
     "Chips whose tag was posted, clicked or typed by hand, of chips seen in posted drafts. Day of posting.",
-    lambda c: Rate(c.agreed, c.posted_viewed, c.open_drafts),
+    lambda counts: Rate(counts.agreed, counts.posted_viewed, counts.open_drafts),
 )
 DISMISSAL = Figure(
     "dismissal",
@@ -226,7 +226,7 @@ DISMISSAL = Figure(
     "items",
     "Chips the writer said no to, and left at that, of chips seen. Ignoring a chip is no dismissal. Day of "
     "the first view.",
-    lambda c: Rate(c.dismissed, c.viewed, c.open_items),
+    lambda counts: Rate(counts.dismissed, counts.viewed, counts.open_items),
 )
 HELP = Figure(
     "help",
@@ -234,7 +234,7 @@ HELP = Figure(
     "drafts",
     "drafts",
     "Drafts in which a chip was accepted, of drafts in which one was seen. Day of the draft's first view.",
-    lambda c: Rate(c.helped_drafts, c.viewed_drafts, c.open_viewed_drafts),
+    lambda counts: Rate(counts.helped_drafts, counts.viewed_drafts, counts.open_viewed_drafts),
 )
 COVERAGE = Figure(
     "coverage",
@@ -242,7 +242,7 @@ COVERAGE = Figure(
     "drafts",
     "drafts",
     "Drafts that were offered a tag, of drafts that got an answer. Day of the draft's start.",
-    lambda c: Rate(c.covered, c.answered, c.open_answered),
+    lambda counts: Rate(counts.covered, counts.answered, counts.open_answered),
 )
 PRECISION = Figure(
     "precision",
@@ -250,7 +250,14 @@ PRECISION = Figure(
     "drafts",
     "drafts",
     "Tags offered that were posted, of tags offered: the mean over posted drafts that were offered any.",
-    lambda c: Mean(c.precision_n, c.precision_sum, c.precision_squares, c.matched_tags, c.offered_tags, c.open_drafts),
+    lambda counts: Mean(
+        counts.precision_n,
+        counts.precision_sum,
+        counts.precision_squares,
+        counts.matched_tags,
+        counts.offered_tags,
+        counts.open_drafts,
+    ),
 )
 RECALL = Figure(
     "recall",
@@ -258,7 +265,14 @@ RECALL = Figure(
     "drafts",
     "drafts",
     "Tags posted that were offered, of tags posted: the mean over posted drafts.",
-    lambda c: Mean(c.recall_n, c.recall_sum, c.recall_squares, c.matched_tags, c.posted_tags, c.open_drafts),
+    lambda counts: Mean(
+        counts.recall_n,
+        counts.recall_sum,
+        counts.recall_squares,
+        counts.matched_tags,
+        counts.posted_tags,
+        counts.open_drafts,
+    ),
 )
 F1 = Figure(
     "f1",
@@ -266,13 +280,13 @@ F1 = Figure(
     "drafts",
     "drafts",
     "Twice the tags both offered and posted, of tags offered plus tags posted: the mean over posted drafts.",
-    lambda c: Mean(
-        c.union_n,
-        c.f1_sum,
-        c.f1_squares,
-        2 * c.matched_tags,
-        c.offered_tags + c.posted_tags,
-        c.open_drafts,
+    lambda counts: Mean(
+        counts.union_n,
+        counts.f1_sum,
+        counts.f1_squares,
+        2 * counts.matched_tags,
+        counts.offered_tags + counts.posted_tags,
+        counts.open_drafts,
     ),
 )
 JACCARD = Figure(
@@ -281,13 +295,13 @@ JACCARD = Figure(
     "drafts",
     "drafts",
     "Tags both offered and posted, of tags offered or posted: the mean over posted drafts.",
-    lambda c: Mean(
-        c.union_n,
-        c.jaccard_sum,
-        c.jaccard_squares,
-        c.matched_tags,
-        c.offered_tags + c.posted_tags - c.matched_tags,
-        c.open_drafts,
+    lambda counts: Mean(
+        counts.union_n,
+        counts.jaccard_sum,
+        counts.jaccard_squares,
+        counts.matched_tags,
+        counts.offered_tags + counts.posted_tags - counts.matched_tags,
+        counts.open_drafts,
     ),
 )
 EXACT = Figure(
@@ -296,7 +310,7 @@ EXACT = Figure(
     "drafts",
     "drafts",
     "Posted drafts whose offered tags are the posted ones, no more and no less.",
-    lambda c: Rate(c.exact, c.union_n, c.open_drafts),
+    lambda counts: Rate(counts.exact, counts.union_n, counts.open_drafts),
 )
 ONE_FOUND = Figure(
     "one_found",
@@ -304,7 +318,7 @@ ONE_FOUND = Figure(
     "drafts",
     "drafts",
     "Posted drafts that were offered at least one of their tags.",
-    lambda c: Rate(c.one_found, c.recall_n, c.open_drafts),
+    lambda counts: Rate(counts.one_found, counts.recall_n, counts.open_drafts),
 )
 ALL_FOUND = Figure(
     "all_found",
@@ -312,7 +326,7 @@ ALL_FOUND = Figure(
     "drafts",
     "drafts",
     "Posted drafts that were offered all of their tags.",
-    lambda c: Rate(c.all_found, c.recall_n, c.open_drafts),
+    lambda counts: Rate(counts.all_found, counts.recall_n, counts.open_drafts),
 )
 MISSED = Figure(
     "missed",
@@ -320,7 +334,7 @@ MISSED = Figure(
     "tags",
     "drafts",
     "Tags posted that were not offered, of tags posted in drafts that got an answer.",
-    lambda c: Rate(c.missed_tags, c.posted_tags, c.open_drafts),
+    lambda counts: Rate(counts.missed_tags, counts.posted_tags, counts.open_drafts),
 )
 UNKNOWN = Figure(
     "unknown",
@@ -328,7 +342,7 @@ UNKNOWN = Figure(
     "tags",
     "drafts",
     "Missed tags that are not in the vocabulary of the model loaded now, of missed tags.",
-    lambda c: Rate(c.unknown_tags, c.judged_tags, c.open_drafts),
+    lambda counts: Rate(counts.unknown_tags, counts.judged_tags, counts.open_drafts),
 )
 
 HEADLINES = (ACCEPTANCE, KEPT, AGREEMENT, DISMISSAL, HELP, COVERAGE, MISSED, UNKNOWN)
@@ -337,4 +351,4 @@ FIGURES = HEADLINES + QUALITY
 """Every figure, in the order it is shown."""
 
 ITEM_FIGURES = (ACCEPTANCE, KEPT, AGREEMENT, DISMISSAL)
-"""The figures that single items have, and so a tag or a position."""
+"""The figures that are defined for single items, and so for a tag or a position."""

@@ -1,4 +1,4 @@
-"""What a rate is asked for: a span of days, one kind of draft, perhaps one site and one model version."""
+"""What a rate is counted over: a span of days, one kind of draft, perhaps one site and one model version."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class Filters:
 
     @property
     def selection(self) -> "Selection":
-        """The same, as the queries take it."""
+        """The same selection, as the queries take it."""
         return Selection((Span(self.since, self.until),), self.kind, self.site, self.model_version, self.arm)
 
     @property
@@ -78,8 +78,8 @@ class Selection:
 
     Attributes:
         spans: disjoint, at least one.
-        kind: None: all kinds; only the daily sums ask so, and keep them apart by a key.
-        site, model_version, arm: as in `Filters`; daily sums know nothing of arms.
+        kind: None: all kinds; only rollups select so, and keep them apart by a key.
+        site, model_version, arm: as in `Filters`; rollups know nothing of arms.
     """
 
     spans: tuple[Span, ...]
@@ -89,12 +89,12 @@ class Selection:
     arm: Arm | None = None
 
 
-def spans_of(days: Collection[date]) -> tuple[Span, ...]:
-    """Days as spans, those in a row in one."""
-    found: list[Span] = []
+def consecutive_spans(days: Collection[date]) -> tuple[Span, ...]:
+    """Group days into spans, consecutive days into one."""
+    spans: list[Span] = []
     for day in sorted(days):
-        if found and day - found[-1].until == timedelta(days=1):
-            found[-1] = replace(found[-1], until=day)
+        if spans and day - spans[-1].until == timedelta(days=1):
+            spans[-1] = replace(spans[-1], until=day)
         else:
-            found.append(Span(day, day))
-    return tuple(found)
+            spans.append(Span(day, day))
+    return tuple(spans)

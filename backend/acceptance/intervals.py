@@ -1,17 +1,17 @@
-"""Intervals of 95 % for shares and for means, so that no figure stands without its uncertainty."""
+"""95 % intervals of shares and means, so that no figure is shown without its uncertainty."""
 
 import math
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
 
-# Two-sided: half of what is left out lies on each side.
+# Two-sided: half of the remainder lies on each side.
 QUANTILE = (1 + CONFIDENCE) / 2
 Z = NormalDist().inv_cdf(QUANTILE)
 
 
-def wilson(k: float, n: int) -> tuple[float, float] | None:
-    """The score interval of a share of ``k`` in ``n``; None where nothing was counted.
+def wilson_interval(k: float, n: int) -> tuple[float, float] | None:
+    """Return the score interval of a share of ``k`` in ``n``; None where nothing was counted.
 
     Unlike the textbook's p ± z·s it stays within 0..1 and does not collapse at 0 or ``n`` hits.
 
@@ -39,21 +39,21 @@ def wilson(k: float, n: int) -> tuple[float, float] | None:
     return low, high
 
 
-def student_quantile(freedom: int, quantile: float = QUANTILE) -> float:
-    """A quantile of Student's t, by default that of 97.5 %.
+def student_quantile(degrees_of_freedom: int, quantile: float = QUANTILE) -> float:
+    """Return a quantile of Student's t, by default that of 97.5 %.
 
     It is exact for 1 and 2 degrees of freedom, else within 0.2 % up to the quantile of 98 %.
 
-    Source: Cornish-Fisher expansion in 1/freedom, Abramowitz and Stegun, Handbook of Mathematical
+    Source: Cornish-Fisher expansion in 1/degrees of freedom, Abramowitz and Stegun, Handbook of Mathematical
     Functions (1964), 26.7.5; the closed forms for 1 and 2 are textbook.
 
     Args:
-        freedom: degrees of freedom, at least 1.
+        degrees_of_freedom: at least 1.
         quantile: between 0.5 and 1.
     """
-    if freedom == 1:
+    if degrees_of_freedom == 1:
         return math.tan(math.pi * (quantile - 0.5))
-    if freedom == 2:
+    if degrees_of_freedom == 2:
         return (2 * quantile - 1) * math.sqrt(2 / (4 * quantile * (1 - quantile)))
     z = NormalDist().inv_cdf(quantile)
     terms = (
@@ -62,11 +62,11 @@ def student_quantile(freedom: int, quantile: float = QUANTILE) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
+    return z + math.fsum(term / degrees_of_freedom**power for power, term in enumerate(terms, start=1))
 
 
-def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float] | None:
-    """Student's interval of the mean of ``n`` values in 0..1, cut to 0..1; None where there is no value.
+def mean_interval(n: int, total: float, squares: float) -> tuple[float, float] | None:
+    """Return Student's interval of the mean of ``n`` values in 0..1, cut to 0..1; None where there is no value.
 
     Where the values show no spread (one value, or all alike) Student's interval would claim certainty;
     then it is Wilson's with the mean as the share, which is never too narrow, since a value in 0..1 with
@@ -83,7 +83,7 @@ def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float
     spread = max(0.0, squares - n * mean**2)
     # Rounding leaves a trace of spread where there is none.
     if n == 1 or spread < 1e-9:
-        return wilson(mean * n, n)
+        return wilson_interval(mean * n, n)
     half = student_quantile(n - 1) * math.sqrt(spread / (n - 1) / n)
     return max(0.0, mean - half), min(1.0, mean + half)
 
@@ -91,18 +91,18 @@ def interval_of_mean(n: int, total: float, squares: float) -> tuple[float, float
 Bounds = tuple[float, float]
 
 
-def interval_of_difference(one: float, its: Bounds, other: float, others: Bounds) -> Bounds:
-    """The interval of ``one - other``, two independent estimates, from the interval of each; within -1..1.
+def difference_interval(a: float, a_bounds: Bounds, b: float, b_bounds: Bounds) -> Bounds:
+    """Return the interval of ``a - b``, two independent estimates, from the interval of each; within -1..1.
 
     Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures", Statistics in
     Medicine 27 (2008), 1693-1702; with Wilson's intervals it is method 10 of R. G. Newcombe, Statistics in
     Medicine 17 (1998), 873-890.
 
     Args:
-        one, other: the estimates, 0..1.
-        its, others: their bounds, each around its estimate.
+        a, b: the estimates, 0..1.
+        a_bounds, b_bounds: their intervals, each around its estimate.
     """
-    difference = one - other
-    below = math.hypot(one - its[0], others[1] - other)
-    above = math.hypot(its[1] - one, other - others[0])
+    difference = a - b
+    below = math.hypot(a - a_bounds[0], b_bounds[1] - b)
+    above = math.hypot(a_bounds[1] - a, b - b_bounds[0])
     return difference - below, difference + above

@@ -1,13 +1,13 @@
-"""Daily sums: what the rates count, added up by day, so that a page of years need not read every item again.
+"""Daily rollups: what the rates count, added up by day, so that a page of years need not read every item again.
 
-Each table has keys and counts. Its rows need not be unique: whoever reads it adds up. No draft and no install is in it.
+Each table has keys and counts. Its rows need not be unique: readers add them up. No draft and no install is in it.
 """
 
 from datetime import date
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Identity, Index, Integer, SmallInteger, Text
-from sqlalchemy import Table as Plain
+from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.postgres.base import Moment, Table
@@ -16,75 +16,75 @@ COUNT = "count"
 """Marks the columns that are added up; all others are keys."""
 
 
-def _plain(name: str, *columns: Column[Any]) -> Plain:
-    return Plain(name, Table.metadata, Column("day", Date, nullable=False, index=True), *columns)
+def _daily_table(name: str, *columns: Column[Any]) -> SqlTable:
+    return SqlTable(name, Table.metadata, Column("day", Date, nullable=False, index=True), *columns)
 
 
-def _keys(*more: Column[Any]) -> tuple[Column[Any], ...]:
-    return (*(Column(name, Text, nullable=False) for name in ("kind", "model_version", "site")), *more)
+def _keys(*others: Column[Any]) -> tuple[Column[Any], ...]:
+    return (*(Column(name, Text, nullable=False) for name in ("kind", "model_version", "site")), *others)
 
 
-def _counts(*names: str, whole: type[Integer] = Integer) -> tuple[Column[Any], ...]:
+def _counts(*names: str, integer: type[Integer] = Integer) -> tuple[Column[Any], ...]:
     return tuple(
-        Column(name, Float(53) if name.endswith(("_sum", "_squares")) else whole, nullable=False, info={COUNT: True})
+        Column(name, Float(53) if name.endswith(("_sum", "_squares")) else integer, nullable=False, info={COUNT: True})
         for name in names
     )
 
 
-OF_ITEMS = ("viewed", "accepted", "dismissed", "posted_viewed", "kept", "agreed")
-OF_TAGS = ("offered_tags", "posted_tags", "matched_tags", "missed_tags")
+ITEM_COUNTS = ("viewed", "accepted", "dismissed", "posted_viewed", "kept", "agreed")
+TAG_COUNTS = ("offered_tags", "posted_tags", "matched_tags", "missed_tags")
 
 # An item's model version is that of its suggestion, a draft's that of its first answer.
-DAILY_ITEM = _plain(
+DAILY_ITEM = _daily_table(
     "daily_item",
     *_keys(Column("position", SmallInteger), Column("order", Text, nullable=False)),
-    *_counts(*OF_ITEMS, "impossible"),
+    *_counts(*ITEM_COUNTS, "impossible"),
 )
-DAILY_OFFER = _plain(
+DAILY_OFFER = _daily_table(
     "daily_offer",
     *_keys(Column("length", SmallInteger, nullable=False), Column("score", SmallInteger, nullable=False)),
-    *_counts(*OF_ITEMS, "score_sum"),
+    *_counts(*ITEM_COUNTS, "score_sum"),
 )
-DAILY_TAG = _plain(
+DAILY_TAG = _daily_table(
     "daily_tag",
     *_keys(Column("tag", Text, nullable=False)),
-    *_counts(*OF_ITEMS, *OF_TAGS),
+    *_counts(*ITEM_COUNTS, *TAG_COUNTS),
 )
 Index("ix_daily_tag_missed", DAILY_TAG.c.tag, DAILY_TAG.c.day, postgresql_where=DAILY_TAG.c.missed_tags > 0)
 
-# Thousands of tags on each of hundreds of days are too many to add up for one page: whole months are, once more.
-MONTHLY_TAG = Plain(
+# Thousands of tags on each of hundreds of days are too many to add up for one page, so whole months are added up, too.
+MONTHLY_TAG = SqlTable(
     "monthly_tag",
     Table.metadata,
     Column("month", Date, nullable=False, index=True),
     *_keys(Column("tag", Text, nullable=False)),
-    *_counts(*OF_ITEMS, *OF_TAGS),
+    *_counts(*ITEM_COUNTS, *TAG_COUNTS),
 )
 
-# Every tag that was ever missed on a day summed up, so that the few unknown ones are found without reading them all.
-MISSED_TAG = Plain("missed_tag", Table.metadata, Column("tag", Text, primary_key=True))
-DAILY_DRAFT = _plain(
+# Every tag that was ever missed on a rolled-up day: the few unknown ones are found without reading all days.
+MISSED_TAG = SqlTable("missed_tag", Table.metadata, Column("tag", Text, primary_key=True))
+DAILY_DRAFT = _daily_table(
     "daily_draft",
     *_keys(),
-    *_counts("viewed_drafts", "helped_drafts", "answered", "covered", "posted", *OF_TAGS),
+    *_counts("viewed_drafts", "helped_drafts", "answered", "covered", "posted", *TAG_COUNTS),
     *_counts("precision_n", "precision_sum", "precision_squares", "recall_n", "recall_sum", "recall_squares"),
     *_counts("union_n", "f1_sum", "f1_squares", "jaccard_sum", "jaccard_squares", "exact", "one_found", "all_found"),
 )
-DAILY_LATENCY = _plain("daily_latency", *_keys(Column("milliseconds", Integer, nullable=False)), *_counts("n"))
-DAILY_EVENT = _plain(
+DAILY_LATENCY = _daily_table("daily_latency", *_keys(Column("milliseconds", Integer, nullable=False)), *_counts("n"))
+DAILY_EVENT = _daily_table(
     "daily_event",
     Column("demo", Boolean, nullable=False),
     Column("reason", Text),
     # How many numbers are missing is what clients say.
-    *_counts("received", "lost", "refused", whole=BigInteger),
+    *_counts("received", "lost", "refused", integer=BigInteger),
 )
 
 
-class SummedDay(Table):
-    """A day whose sums are there.
+class RolledUpDay(Table):
+    """A day that has been rolled up.
 
-    They hold unless a `ChangedDay` says otherwise. Once the day's raw rows are forgotten for their age it is
-    ``final``, and its sums stay as they are.
+    Its rollups are valid unless a `ChangedDay` says otherwise. Once the day's raw rows are deleted for their age it is
+    ``final``, and its rollups stay as they are.
     """
 
     __tablename__ = "summed_day"
@@ -95,10 +95,10 @@ class SummedDay(Table):
 
 
 class ChangedDay(Table):
-    """A transaction has changed what is counted for a day; written by triggers (migration 0006), taken by the summing.
+    """A day for which a transaction has changed what is counted.
 
-    Each transaction writes rows of its own, so that none waits for another, and a summing that has not seen the
-    transaction does not take its row either.
+    Written by triggers (migration 0006), deleted when the day is rolled up again. Each transaction writes rows of its
+    own, so that none waits for another, and a refresh that has not seen the transaction does not delete its row either.
     """
 
     __tablename__ = "changed_day"

@@ -10,7 +10,7 @@ from datetime import date
 
 from markupsafe import Markup, escape
 
-from backend.acceptance.figures import ENOUGH, Mean, Rate
+from backend.acceptance.figures import MIN_SAMPLE, Mean, Rate
 
 # Tops of the scale, as shares: the smallest that holds everything is taken.
 TOPS = (0.1, 0.2, 0.5, 1.0)
@@ -37,7 +37,7 @@ class Point:
 def point(day: date, figure: Rate | Mean, words: Callable[[], str]) -> Point:
     """A figure as a day's point."""
     low, high = figure.interval or (0.0, 0.0)
-    return Point(day, figure.value, low, high, figure.n < ENOUGH, words)
+    return Point(day, figure.value, low, high, figure.n < MIN_SAMPLE, words)
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float) -> Markup:
@@ -203,7 +203,7 @@ def calibration(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width:
         if figure.value is not None and figure.interval is not None:
             low, high = figure.interval
             drawn.append(element("line", x1=x(score), x2=x(score), y1=y(low), y2=y(high), class_="whisker"))
-            css = "dot few" if figure.n < ENOUGH else "dot"
+            css = "dot few" if figure.n < MIN_SAMPLE else "dot"
             drawn.append(element("circle", cx=x(score), cy=y(figure.value), r=4, class_=css))
     return element(
         "svg", *drawn, viewBox=f"0 0 {width:g} {height:g}", class_="chart square", role="img", aria_label=label
@@ -226,7 +226,7 @@ def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
     drawn = [element("rect", x=0, y=1, width=100, height=12, class_="track")]
     if figure.value is not None and figure.interval is not None:
         low, high = figure.interval
-        few = " few" if figure.n < ENOUGH else ""
+        few = " few" if figure.n < MIN_SAMPLE else ""
         drawn += [
             element("rect", x=0, y=1, width=x(figure.value), height=12, class_=f"fill{few}"),
             element("line", x1=x(low), x2=x(high), y1=7, y2=7, class_=f"whisker{few}"),

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from backend.acceptance.counts import Running
+from backend.acceptance.running import RunningCounts
 from backend.admin.negotiation import choose_exposition
 
 LABELS = ("kind", "model_version")
@@ -25,7 +25,7 @@ GAUGES = {
 }
 
 
-def item_families(counts: Sequence[Running]) -> Iterable[Metric]:
+def item_families(counts: Sequence[RunningCounts]) -> Iterable[Metric]:
     """The running counts as metric families, labelled by kind of draft and model version only."""
     for name, documentation in COUNTERS.items():
         counter = CounterMetricFamily(f"tagalong_items_{name}", documentation, labels=LABELS)
@@ -42,7 +42,7 @@ def item_families(counts: Sequence[Running]) -> Iterable[Metric]:
 class Scrape(Collector):
     """Everything of one scrape: the process's registry, then the database's counts, if it answered."""
 
-    def __init__(self, counts: Sequence[Running] | None) -> None:
+    def __init__(self, counts: Sequence[RunningCounts] | None) -> None:
         self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
@@ -52,7 +52,7 @@ class Scrape(Collector):
             yield from item_families(self._counts)
 
 
-def render(counts: Sequence[Running] | None, accept: str) -> tuple[bytes, str]:
+def render(counts: Sequence[RunningCounts] | None, accept: str) -> tuple[bytes, str]:
     """Return the exposition in the format and version that an Accept header asks for, and its media type.
 
     Args:

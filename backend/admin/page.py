@@ -12,13 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import counts as service
 from backend.acceptance import figures
-from backend.acceptance.counts import Bookkeeping, Choices, Latency
-from backend.acceptance.figures import ENOUGH, Change, Counts, Figure, Mean, Rate
+from backend.acceptance.bookkeeping import Bookkeeping, count_bookkeeping
+from backend.acceptance.choices import Choices
+from backend.acceptance.counts import Latency, count_all, count_grid, measure_latencies
+from backend.acceptance.figures import MIN_SAMPLE, Change, Counts, Figure, Mean, Rate
 from backend.acceptance.filters import ARMS, KINDS, Filters
-from backend.acceptance.queries import SCORE_BANDS
-from backend.acceptance.value_estimate import PRICE_OF_A_CORE_HOUR, SECONDS_A_TAG, Worth, worth
+from backend.acceptance.queries.items import SCORE_BANDS
+from backend.acceptance.value_estimate import PRICE_PER_CORE_HOUR, SECONDS_PER_TAG, ValueEstimate, estimate_value
 from backend.admin import charts
 from backend.admin.panels import (
     A_DAY,
@@ -85,7 +86,7 @@ class Measured:
     scores: dict[int, Counts]
     latencies: list[Latency]
     requests: RequestStats
-    worth: Worth
+    worth: ValueEstimate
     tags: dict[str, Counts]
     bookkeeping: Bookkeeping
     drift: Findings | None
@@ -100,10 +101,10 @@ class Measured:
 
 async def measure(session: AsyncSession, view: View, vocabulary: Collection[str], now: datetime) -> Measured:
     """Ask the database for everything that the page shows."""
-    counted = await service.count_all(session, view.filters, vocabulary, now)
+    counted = await count_all(session, view.filters, vocabulary, now)
     grid, offers = counted.grid, counted.offers
-    before = await service.count_grid(session, view.filters.before, vocabulary, now)
-    latencies = await service.latencies(session, view.filters, now)
+    before = await count_grid(session, view.filters.before, vocabulary, now)
+    latencies = await measure_latencies(session, view.filters, now)
     overview = grid.overview()
     return Measured(
         alerts=await list_alerts(session, now),
@@ -117,9 +118,9 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         scores=offers.by_score(),
         latencies=latencies,
         requests=await read_request_stats(session, now - A_DAY),
-        worth=worth(overview, latencies[0].p50 if latencies else None),
+        worth=estimate_value(overview, latencies[0].p50 if latencies else None),
         tags=counted.tags,
-        bookkeeping=await service.bookkeeping(session, view.filters, now),
+        bookkeeping=await count_bookkeeping(session, view.filters, now),
         drift=await drift_of(session, view.filters),
         acts=await newest(session, ACTS_SHOWN),
         random_positions=grid.by_position("random"),
@@ -144,7 +145,7 @@ def stopped(deployments: Sequence[Deployment], now: datetime) -> list[Deployment
 
 def worst_tags(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
     """The tags that were seen often enough, those least accepted first."""
-    seen = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= ENOUGH]
+    seen = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= MIN_SAMPLE]
     return sorted(seen, key=lambda row: (row[1].accepted / row[1].viewed, -row[1].viewed, row[0]))
 
 
@@ -224,7 +225,7 @@ def long_day(day: date) -> str:
 
 def few(figure: Rate | Mean) -> bool:
     """Whether the figure rests on too little to go by."""
-    return figure.n < ENOUGH
+    return figure.n < MIN_SAMPLE
 
 
 def chart(
@@ -244,7 +245,7 @@ def chart(
             told += f" ({interval(result)}), {fraction(result, figure.unit)}"
         return told
 
-    results = {day: figure.of(counts) for day, counts in days.items()}
+    results = {day: figure.compute(counts) for day, counts in days.items()}
     points = [charts.point(day, result, partial(words, day, result)) for day, result in results.items()]
     label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
     marks = {day: number for number, (day, _) in enumerate(releases, start=1)}
@@ -260,14 +261,14 @@ def top_of(results: Sequence[Rate | Mean]) -> float:
 
 def number(figure: Figure, counts: Counts) -> Markup:
     """A figure as a table's cell. Not a macro: the table of days has thousands, and this takes half the time."""
-    result = figure.of(counts)
+    result = figure.compute(counts)
     bounds = f" <small>{interval(result)}</small>" if result.value is not None else ""
     return Markup(f'<td class="number{" few" if few(result) else ""}">{percent(result)}{bounds}</td>')  # noqa: S704
 
 
 def figure_of(counts: Counts, figure: Figure) -> Rate | Mean:
     """A figure of a row of counts, as a filter."""
-    return figure.of(counts)
+    return figure.compute(counts)
 
 
 def _environment() -> Environment:
@@ -304,10 +305,10 @@ def _environment() -> Environment:
         top_of=top_of,
         figures=figures,
         guardrail_titles=TITLES,
-        ENOUGH=ENOUGH,
+        MIN_SAMPLE=MIN_SAMPLE,
         SCORE_BANDS=SCORE_BANDS,
-        SECONDS_A_TAG=SECONDS_A_TAG,
-        PRICE_OF_A_CORE_HOUR=PRICE_OF_A_CORE_HOUR,
+        SECONDS_PER_TAG=SECONDS_PER_TAG,
+        PRICE_PER_CORE_HOUR=PRICE_PER_CORE_HOUR,
         DEPLOYMENTS_SHOWN=DEPLOYMENTS_SHOWN,
         **ROWS_SHOWN,
     )
@@ -355,7 +356,7 @@ def render(
             isinstance(rule, Drifting) and is_old(found.drift, rule, now.date() - A_DAY) for rule in rules.values()
         ),
         score_points=[
-            (counts.score_sum / counts.viewed, figures.AGREEMENT.of(counts))
+            (counts.score_sum / counts.viewed, figures.AGREEMENT.compute(counts))
             for counts in found.scores.values()
             if counts.viewed
         ],
@@ -382,7 +383,7 @@ def render_report(view: View, found: Measured, now: datetime, empty_month: date 
 
     def ordered(sort: str) -> list[tuple[str, Counts]]:
         chosen = chosen_tags(tags, replace(view, search="", sort=sort))
-        return [(tag, counts) for tag, counts in chosen.items() if counts.viewed >= ENOUGH][:REPORT_ROWS]
+        return [(tag, counts) for tag, counts in chosen.items() if counts.viewed >= MIN_SAMPLE][:REPORT_ROWS]
 
     return TEMPLATES.get_template("report.html").render(
         view=view,

@@ -8,26 +8,28 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import counts as service
+from backend.acceptance.bookkeeping import Bookkeeping, count_bookkeeping
+from backend.acceptance.breakdowns import Grid
+from backend.acceptance.counts import Latency, count_grid, count_offers, count_tags, measure_latencies
 from backend.acceptance.figures import (
     ACCEPTANCE,
     AGREEMENT,
     DISMISSAL,
-    ENOUGH,
     FIGURES,
     ITEM_FIGURES,
+    MIN_SAMPLE,
     MISSED,
     Change,
     Counts,
     Figure,
     Mean,
     Rate,
-    change,
+    compute_change,
 )
 from backend.acceptance.filters import ARMS, Filters
-from backend.acceptance.queries import LENGTHS, SCORE_BANDS
-from backend.acceptance.value_estimate import Worth, worth
-from backend.acceptance.worst_tags import Worst, worst
+from backend.acceptance.queries.items import LENGTH_BANDS, SCORE_BANDS
+from backend.acceptance.value_estimate import ValueEstimate, estimate_value
+from backend.acceptance.worst_tags import WorstTag, list_worst_tags
 from backend.admin.csv_text import write_csv
 from backend.admin.query import View
 from backend.alerts.service import list_alerts
@@ -86,7 +88,7 @@ class Table:
 
 def figures_of(counts: Counts, figures: Sequence[Figure] = FIGURES) -> Row:
     """Figures by name."""
-    return {figure.name: figure.of(counts) for figure in figures}
+    return {figure.name: figure.compute(counts) for figure in figures}
 
 
 def overview_table(counts: Counts, before: Counts) -> Table:
@@ -97,9 +99,9 @@ def overview_table(counts: Counts, before: Counts) -> Table:
             {
                 "figure": figure.name,
                 "unit": figure.unit,
-                "result": figure.of(counts),
-                "before": figure.of(before),
-                **_of_change(change(figure.of(counts), figure.of(before))),
+                "result": figure.compute(counts),
+                "before": figure.compute(before),
+                **_of_change(compute_change(figure.compute(counts), figure.compute(before))),
             }
             for figure in FIGURES
         ],
@@ -128,7 +130,7 @@ def positions_table(rows: dict[int | None, Counts]) -> Table:
     )
 
 
-def orders_table(grid: service.Grid) -> Table:
+def orders_table(grid: Grid) -> Table:
     """One row an order of the chips and a position, the figures of items."""
     names = tuple(figure.name for figure in ITEM_FIGURES)
     return Table(
@@ -145,7 +147,7 @@ def length_name(band: int) -> str:
     """A band of lengths in words: ``no body``, ``250 to 999``, ``3000 and more``."""
     if band == 0:
         return "no body"
-    first, following = LENGTHS[band - 1], LENGTHS[band : band + 1]
+    first, following = LENGTH_BANDS[band - 1], LENGTH_BANDS[band : band + 1]
     return f"{first} to {following[0] - 1}" if following else f"{first} and more"
 
 
@@ -175,7 +177,7 @@ def calibration_table(rows: dict[int, Counts]) -> Table:
     )
 
 
-def latency_table(found: Sequence[service.Latency]) -> Table:
+def latency_table(found: Sequence[Latency]) -> Table:
     """One row a model version, the first of all; milliseconds."""
     return Table(
         ("model_version", "n", "p50_ms", "p95_ms", "p99_ms"),
@@ -192,7 +194,7 @@ def latency_table(found: Sequence[service.Latency]) -> Table:
     )
 
 
-def worth_table(found: Worth) -> Table:
+def worth_table(found: ValueEstimate) -> Table:
     """One row an estimate."""
     rows: list[tuple[str, int | float | None, str]] = [
         ("helped_drafts", found.helped_drafts, "drafts"),
@@ -215,7 +217,7 @@ def chosen_tags(rows: dict[str, Counts], view: View) -> dict[str, Counts]:
 
     def place(row: tuple[str, Counts]) -> tuple[bool, float, int, str]:
         tag, counts = row
-        return counts.viewed < ENOUGH, sign * (figure.of(counts).value or 0.0), -counts.viewed, tag
+        return counts.viewed < MIN_SAMPLE, sign * (figure.compute(counts).value or 0.0), -counts.viewed, tag
 
     return dict(sorted(found, key=place))
 
@@ -230,8 +232,8 @@ def tags_table(rows: dict[str, Counts]) -> Table:
 def _of_items(counts: Counts, figures: Sequence[Figure]) -> Row:
     """Figures of a tag or a position: a draft has many of them, so open drafts are not counted by them."""
     return {
-        figure.name: figure.of(counts) if figure.open_unit == "items" else replace(figure.of(counts), open=None)
-        for figure in figures
+        figure.name: result if figure.open_unit == "items" else replace(result, open=None)
+        for figure, result in ((figure, figure.compute(counts)) for figure in figures)
     }
 
 
@@ -257,7 +259,7 @@ def missed_table(rows: dict[str, Counts], vocabulary: Collection[str]) -> Table:
     )
 
 
-def bookkeeping_table(found: service.Bookkeeping) -> Table:
+def bookkeeping_table(found: Bookkeeping) -> Table:
     """One row a count."""
     counts = [
         ("events", "received", found.received),
@@ -270,7 +272,7 @@ def bookkeeping_table(found: service.Bookkeeping) -> Table:
 
 
 async def _overview(asked: Asked) -> Table:
-    before = await service.count_grid(asked.session, asked.filters.before, asked.vocabulary, asked.now)
+    before = await count_grid(asked.session, asked.filters.before, asked.vocabulary, asked.now)
     return overview_table((await _grid(asked)).overview(), before.overview())
 
 
@@ -295,15 +297,15 @@ async def _sites(asked: Asked) -> Table:
 
 
 async def _lengths(asked: Asked) -> Table:
-    return lengths_table((await service.count_offers(asked.session, asked.filters, asked.now)).by_length())
+    return lengths_table((await count_offers(asked.session, asked.filters, asked.now)).by_length())
 
 
 async def _calibration(asked: Asked) -> Table:
-    return calibration_table((await service.count_offers(asked.session, asked.filters, asked.now)).by_score())
+    return calibration_table((await count_offers(asked.session, asked.filters, asked.now)).by_score())
 
 
 async def _latency(asked: Asked) -> Table:
-    return latency_table(await service.latencies(asked.session, asked.filters, asked.now))
+    return latency_table(await measure_latencies(asked.session, asked.filters, asked.now))
 
 
 def requests_table(found: RequestStats) -> Table:
@@ -322,8 +324,8 @@ async def _requests(asked: Asked) -> Table:
 
 
 async def _worth(asked: Asked) -> Table:
-    latencies = await service.latencies(asked.session, asked.filters, asked.now)
-    return worth_table(worth((await _grid(asked)).overview(), latencies[0].p50 if latencies else None))
+    latencies = await measure_latencies(asked.session, asked.filters, asked.now)
+    return worth_table(estimate_value((await _grid(asked)).overview(), latencies[0].p50 if latencies else None))
 
 
 async def _tags(asked: Asked) -> Table:
@@ -334,17 +336,19 @@ async def _missed(asked: Asked) -> Table:
     return missed_table(await _count_tags(asked), asked.vocabulary)
 
 
-def worst_table(rows: Sequence[Worst]) -> Table:
+def worst_table(rows: Sequence[WorstTag]) -> Table:
     """One row a tag: dismissed of seen, or missed of posted."""
-    return Table(("what", "tag", "result"), [{"what": row.what, "tag": row.tag, "result": row.rate} for row in rows])
+    return Table(
+        ("what", "tag", "result"), [{"what": row.category, "tag": row.tag, "result": row.rate} for row in rows]
+    )
 
 
 async def _worst(asked: Asked) -> Table:
-    return worst_table(worst(await _count_tags(asked), asked.vocabulary))
+    return worst_table(list_worst_tags(await _count_tags(asked), asked.vocabulary))
 
 
 async def _bookkeeping(asked: Asked) -> Table:
-    return bookkeeping_table(await service.bookkeeping(asked.session, asked.filters, asked.now))
+    return bookkeeping_table(await count_bookkeeping(asked.session, asked.filters, asked.now))
 
 
 def alerts_table(rows: Sequence[AlertRow]) -> Table:
@@ -621,12 +625,12 @@ async def _releases(asked: Asked) -> Table:
     return releases_table(await releases_of(asked.session, asked.filters))
 
 
-async def _grid(asked: Asked) -> service.Grid:
-    return await service.count_grid(asked.session, asked.filters, asked.vocabulary, asked.now)
+async def _grid(asked: Asked) -> Grid:
+    return await count_grid(asked.session, asked.filters, asked.vocabulary, asked.now)
 
 
 async def _count_tags(asked: Asked) -> dict[str, Counts]:
-    return await service.count_tags(asked.session, asked.filters, asked.vocabulary, asked.now)
+    return await count_tags(asked.session, asked.filters, asked.vocabulary, asked.now)
 
 
 PANELS: dict[str, Callable[[Asked], Awaitable[Table]]] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from backend.acceptance.counts import Choices
+from backend.acceptance.choices import Choices
 from backend.acceptance.filters import ARMS, KINDS, Filters
 from backend.web.problems import Problem
 

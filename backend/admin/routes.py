@@ -13,8 +13,10 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import counts
+from backend.acceptance.choices import Choices, list_choices, newest_day
 from backend.acceptance.filters import Filters
+from backend.acceptance.running import RunningCounts, count_running
+from backend.acceptance.statements import begin_snapshot
 from backend.admin import exposition, page, panels, query
 from backend.admin.auth import Guard
 from backend.admin.negotiation import wants_page
@@ -117,7 +119,7 @@ def admin_router(
     async def snapshot() -> AsyncIterator[AsyncSession]:
         try:
             async with asyncio.timeout(PAGE_LIMIT), sessions() as session:
-                await counts.begin_snapshot(session)
+                await begin_snapshot(session)
                 yield session
         except (TimeoutError, DatabaseBusy):
             raise Problem(
@@ -145,8 +147,8 @@ def admin_router(
                 headers={"Retry-After": "5"},
             ) from error
 
-    async def look(request: Request, session: AsyncSession, moment: datetime) -> tuple[query.View, counts.Choices]:
-        choices = await counts.choices(session)
+    async def look(request: Request, session: AsyncSession, moment: datetime) -> tuple[query.View, Choices]:
+        choices = await list_choices(session)
         return query.read(request.query_params.multi_items(), choices, moment.date()), choices
 
     @router.get("")
@@ -166,11 +168,11 @@ def admin_router(
         content, media_type = exposition.render(await running(), accept)
         return Response(content, media_type=media_type)
 
-    async def running() -> list[counts.Running] | None:
+    async def running() -> list[RunningCounts] | None:
         try:
             async with asyncio.timeout(SCRAPE_LIMIT), sessions() as session:
-                await counts.begin_snapshot(session)
-                return await counts.running(session, now())
+                await begin_snapshot(session)
+                return await count_running(session, now())
         except (DatabaseUnavailable, SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("this scrape goes without the counts of items: %s", words(error))
             return None
@@ -179,7 +181,7 @@ def admin_router(
     async def report(request: Request) -> Response:
         moment = now()
         async with snapshot() as session:
-            choices = await counts.choices(session)
+            choices = await list_choices(session)
             given = [(name, value) for name, value in request.query_params.multi_items() if value]
             empty_month = None
             if not any(name in ("period", "month", "since", "until") for name, _ in given):
@@ -221,10 +223,10 @@ def admin_router(
 
 async def month_to_report(session: AsyncSession, kind: str, last_month: date, today: date) -> date:
     """Return a day of the last whole month or, where nobody wrote in it, of the newest month with drafts."""
-    newest = await counts.newest_day(session, kind, last_month)
+    newest = await newest_day(session, kind, last_month)
     if newest is not None and newest >= last_month.replace(day=1):
         return newest
-    return await counts.newest_day(session, kind, today) or last_month
+    return await newest_day(session, kind, today) or last_month
 
 
 def document(panel: str, filters: Filters, moment: datetime, table: panels.Table) -> dict[str, Any]:

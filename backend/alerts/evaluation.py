@@ -6,10 +6,11 @@ from statistics import NormalDist
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import counts
-from backend.acceptance.figures import Counts, Figure, Mean, Rate, total
+from backend.acceptance.bookkeeping import count_bookkeeping
+from backend.acceptance.counts import count_dismissed_tags, count_drafts_begun, count_grid
+from backend.acceptance.figures import Counts, Figure, Mean, Rate, add_counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.intervals import interval_of_difference
+from backend.acceptance.intervals import difference_interval
 from backend.alerts.rules import Bound, Burst, Drifting, Drop, Lost, Rule, Signal, Silent, figure_named
 from backend.alerts.states import Reading
 from backend.drift.findings import Findings
@@ -43,13 +44,13 @@ class Look:
     async def prepare(self, days: int) -> None:
         """Count this many whole days at once."""
         filters = Filters(self.yesterday - timedelta(days=days - 1), self.yesterday)
-        grid = await counts.count_grid(self.session, filters, self.vocabulary, self.now)
+        grid = await count_grid(self.session, filters, self.vocabulary, self.now)
         self.by_day = grid.by_day(filters)
 
     def counts(self, days: int, before: int = 0) -> Counts:
         """The counts of ``days`` whole days, the last of them ``before`` days before yesterday."""
         last = self.yesterday - timedelta(days=before)
-        return total(self.by_day.get(last - timedelta(days=back), Counts()) for back in range(days))
+        return add_counts(self.by_day.get(last - timedelta(days=back), Counts()) for back in range(days))
 
 
 def days_needed(rule: Rule) -> int:
@@ -84,22 +85,22 @@ async def read(rule: Rule, look: Look) -> Readings:
 def drop(rule: Drop, look: Look) -> Reading:
     """A figure against the days before."""
     figure = figure_named(rule.figure)
-    now = figure.of(look.counts(rule.days))
-    before = figure.of(look.counts(rule.reference, before=rule.days))
+    now = figure.compute(look.counts(rule.days))
+    before = figure.compute(look.counts(rule.reference, before=rule.days))
     words = (
         f"{told(figure, now)} in the last {rule.days} whole days, {(before.value or 0) * 100:.1f} % of {before.n:,} "
         f"in the {rule.reference} days before."
     )
     if min(now.n, before.n) < rule.least or now.value is None or before.value is None:
         return Reading(None, words)
-    _, high = interval_of_difference(now.value, surely(now), before.value, surely(before))
+    _, high = difference_interval(now.value, surely(now), before.value, surely(before))
     return Reading(now.value - before.value <= -rule.by and high < 0, words)
 
 
 def bound(rule: Bound, look: Look) -> Reading:
     """A figure against its floor or ceiling."""
     figure = figure_named(rule.figure)
-    result = figure.of(look.counts(rule.days))
+    result = figure.compute(look.counts(rule.days))
     words = f"{told(figure, result)} in the last {rule.days} whole days; the bound is {rule.bound * 100:g} %."
     if result.n < rule.least:
         return Reading(None, words)
@@ -110,7 +111,7 @@ def bound(rule: Bound, look: Look) -> Reading:
 async def burst(rule: Burst, look: Look) -> Readings:
     """Tags dismissed many times within minutes, each an alert of its own."""
     since = look.now - timedelta(minutes=rule.minutes)
-    found = await counts.dismissed_tags(look.session, since, look.now, rule.least)
+    found = await count_dismissed_tags(look.session, since, look.now, rule.least)
     return {
         row.tag: Reading(
             True, f"{row.tag} was dismissed {row.n} times in {rule.minutes} minutes, by {row.installs} installs."
@@ -135,7 +136,7 @@ async def signal(rule: Signal, look: Look) -> Reading:
 async def lost(rule: Lost, look: Look) -> Reading:
     """Events lost on their way."""
     filters = Filters(look.yesterday - timedelta(days=rule.days - 1), look.yesterday)
-    books = await counts.bookkeeping(look.session, filters, look.now)
+    books = await count_bookkeeping(look.session, filters, look.now)
     sent = books.received + books.lost
     words = (
         f"{books.lost:,} of {sent:,} events lost in the last {rule.days} whole days; "
@@ -148,7 +149,7 @@ async def silent(rule: Silent, look: Look) -> Reading:
     """No drafts, where there used to be some."""
     span = timedelta(hours=rule.hours)
     ends = [look.now - timedelta(days=back) for back in range(1 + USUAL_DAYS)]
-    now, *before = await counts.drafts_begun(look.session, [(end - span, end) for end in ends])
+    now, *before = await count_drafts_begun(look.session, [(end - span, end) for end in ends])
     usual = sum(before) / USUAL_DAYS
     words = (
         f"{now} drafts begun in the last {rule.hours} hours, {usual:.0f} in the same hours "

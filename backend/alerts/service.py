@@ -11,7 +11,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import counts as acceptance
+from backend.acceptance.statements import tune_for_counting
 from backend.alerts.channels import Occasion, Send, Telling
 from backend.alerts.deployment_notices import steps_between
 from backend.alerts.evaluation import Look, Readings, days_needed, read
@@ -92,7 +92,7 @@ class Alerts:
         async with self._database.session(within=60) as session:
             if not await try_lock(session, AdvisoryLock.EVALUATE_ALERTS):
                 return False
-            await acceptance.tune_for_counting(session)
+            await tune_for_counting(session)
             look = Look(session, self._now(), frozenset(self._vocabulary()))
             if days := max(map(days_needed, rules.values()), default=0):
                 await look.prepare(days)

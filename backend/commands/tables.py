@@ -8,7 +8,7 @@ import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance import rollups
+from backend.acceptance.rollup_refresh import RollupComparison, compare_rollups
 from backend.audit.service import note
 from backend.commands.terminal import with_session, with_url
 from backend.feedback.projection import Difference
@@ -42,10 +42,10 @@ def erase(install_id: UUID) -> None:
 def recount() -> None:
     """Recount every item from its events and every daily sum from its items, and print how many differ."""
 
-    async def compare(session: AsyncSession) -> tuple[Difference, rollups.Difference]:
+    async def compare(session: AsyncSession) -> tuple[Difference, RollupComparison]:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         items = await recount_items(session)
-        days = await rollups.differences(session, datetime.now(UTC))
+        days = await compare_rollups(session, datetime.now(UTC))
         await note(session, "recount", details=asdict(items) | {"days": days.days, "differing": len(days.differing)})
         return items, days
 

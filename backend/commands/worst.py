@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.counts import begin_snapshot, count_tags
+from backend.acceptance.counts import count_tags
 from backend.acceptance.filters import KINDS, Filters, Kind
-from backend.acceptance.worst_tags import What, Worst, worst
+from backend.acceptance.statements import begin_snapshot
+from backend.acceptance.worst_tags import Category, WorstTag, list_worst_tags
 from backend.admin.page import interval, percent
 from backend.admin.panels import to_csv, worst_table
 from backend.commands.terminal import served_model, with_session
 
-TITLES: dict[What, tuple[str, str]] = {
+TITLES: dict[Category, tuple[str, str]] = {
     "dismissed": ("Dismissed", "of the chips seen, writers said no to"),
     "missed": ("Missed", "of the drafts that posted it, were not offered it"),
     "unknown": ("Unknown to the model", "of the drafts that posted it, were not offered it"),
@@ -38,10 +39,10 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
     now = datetime.now(UTC)
     filters = Filters(now.date() - timedelta(days=days), now.date() - timedelta(days=1), kind)
 
-    async def count(session: AsyncSession) -> list[Worst]:
+    async def count(session: AsyncSession) -> list[WorstTag]:
         await begin_snapshot(session)
         vocabulary = (await served_model(session)).known
-        return worst(await count_tags(session, filters, vocabulary, now), vocabulary)
+        return list_worst_tags(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)
     text = to_csv(worst_table(rows)) if out.suffix.lower() == ".csv" else markdown(rows, filters)
@@ -55,12 +56,12 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
     click.echo(f"{len(rows)} tags of {filters.since} to {filters.until} written to {out}.")
 
 
-def markdown(rows: list[Worst], filters: Filters) -> str:
+def markdown(rows: list[WorstTag], filters: Filters) -> str:
     """The file for people to read."""
     lines = [f"# The worst, {filters.since} to {filters.until}"]
     for what, (title, how) in TITLES.items():
         lines += ["", f"## {title}", ""]
-        chosen = [row for row in rows if row.what == what]
+        chosen = [row for row in rows if row.category == what]
         if not chosen:
             lines.append("None.")
             continue

@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.counts import tune_for_counting
+from backend.acceptance.statements import tune_for_counting
 from backend.audit.service import SERVICE, note
 from backend.deployments.service import VERDICT, current, promote, roll_back, told
 from backend.deployments.tables import Deployment, Failure, GuardrailRow, StandingRow, VerdictRow

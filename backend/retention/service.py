@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.rollups import finish_days
+from backend.acceptance.rollup_refresh import finish_days
 from backend.counters.skipped import work_through
 from backend.deployments.service import forget_assignments
 from backend.drafts.addresses import delete_addresses

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import counts as service
-from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, total
+from backend.acceptance.bookkeeping import count_bookkeeping
+from backend.acceptance.counts import count_all, measure_latencies
+from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, add_counts
 from backend.acceptance.filters import Filters
+from backend.acceptance.statements import begin_snapshot
 from backend.admin.panels import length_name
 from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import TABLES, Rows
@@ -26,7 +28,7 @@ async def rows_of(engine: AsyncEngine) -> Rows:
 
 
 def figures(counts: Counts) -> dict[str, Rate | Mean]:
-    return {figure.name: figure.of(counts) for figure in FIGURES}
+    return {figure.name: figure.compute(counts) for figure in FIGURES}
 
 
 def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], where: Any) -> None:
@@ -45,15 +47,15 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
     recount = Recount(rows, asked)
     filters = Filters(asked.since, asked.until, asked.kind, asked.site, asked.model)  # type: ignore[arg-type]
     async with AsyncSession(engine) as session:
-        await service.begin_snapshot(session)
-        counted = await service.count_all(session, filters, asked.vocabulary, asked.now)
+        await begin_snapshot(session)
+        counted = await count_all(session, filters, asked.vocabulary, asked.now)
         grid, offers, by_tag = counted.grid, counted.offers, counted.tags
-        books = await service.bookkeeping(session, filters, asked.now)
-        latencies = await service.latencies(session, filters, asked.now)
+        books = await count_bookkeeping(session, filters, asked.now)
+        latencies = await measure_latencies(session, filters, asked.now)
 
     by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
     assert_equal(figures(grid.overview()), recount.figures(), "overview")
-    assert_equal(figures(total(by_day.values())), recount.figures(), "days added up")
+    assert_equal(figures(add_counts(by_day.values())), recount.figures(), "days added up")
     expected_days = recount.by_day()
     assert list(by_day) == list(expected_days)
     for day, counts in by_day.items():

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, change, total
-from backend.acceptance.intervals import interval_of_difference, interval_of_mean, student_quantile, wilson
+from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, add_counts, compute_change
+from backend.acceptance.intervals import difference_interval, mean_interval, student_quantile, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -19,32 +19,32 @@ from backend.acceptance.intervals import interval_of_difference, interval_of_mea
     ],
 )
 def test_wilson_agrees_with_published_values(k: int, n: int, low: float, high: float) -> None:
-    assert wilson(k, n) == pytest.approx((low, high), abs=6e-5)
+    assert wilson_interval(k, n) == pytest.approx((low, high), abs=6e-5)
 
 
 def test_wilson_solves_the_equation_it_comes_from() -> None:
     for k, n in ((1, 7), (3, 29), (50, 1000), (999, 1000)):
-        for bound in wilson(k, n):
+        for bound in wilson_interval(k, n):
             assert abs(k / n - bound) == pytest.approx(1.959964 * math.sqrt(bound * (1 - bound) / n), rel=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 2, 30, 10_000_000])
 def test_wilson_stays_within_and_touches_the_ends(n: int) -> None:
-    low, high = wilson(0, n)
+    low, high = wilson_interval(0, n)
     assert low == 0 < high < 1
-    low, high = wilson(n, n)
+    low, high = wilson_interval(n, n)
     assert 0 < low < high == 1
 
 
 def test_an_interval_of_nothing_is_none() -> None:
-    assert wilson(0, 0) is None
-    assert interval_of_mean(0, 0.0, 0.0) is None
+    assert wilson_interval(0, 0) is None
+    assert mean_interval(0, 0.0, 0.0) is None
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (1, 0)])
 def test_more_hits_than_trials_are_an_error(k: int, n: int) -> None:
     with pytest.raises(ValueError, match="not a share"):
-        wilson(k, n)
+        wilson_interval(k, n)
 
 
 @pytest.mark.parametrize(
@@ -60,42 +60,42 @@ def test_interval_of_mean_is_students() -> None:
     values = [0.2, 0.4, 0.4, 0.6, 0.9]
     # By hand: mean 0.5, variance 0.28 / 4, t = 2.7764 with 4 degrees of freedom.
     half = 2.7764 * math.sqrt(0.07 / 5)
-    bounds = interval_of_mean(5, sum(values), sum(value**2 for value in values))
+    bounds = mean_interval(5, sum(values), sum(value**2 for value in values))
     assert bounds == pytest.approx((0.5 - half, 0.5 + half), abs=1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 50])
 def test_values_without_spread_do_not_claim_certainty(n: int) -> None:
-    low, high = interval_of_mean(n, 0.4 * n, 0.16 * n)
+    low, high = mean_interval(n, 0.4 * n, 0.16 * n)
     assert low < 0.4 < high
-    assert interval_of_mean(n, 1.0 * n, 1.0 * n)[0] < 1
+    assert mean_interval(n, 1.0 * n, 1.0 * n)[0] < 1
 
 
 def test_an_empty_denominator_is_not_zero_per_cent() -> None:
     for figure in FIGURES:
-        result = figure.of(Counts())
+        result = figure.compute(Counts())
         assert result.value is None
         assert result.interval is None
         assert result.n == 0
 
 
 def test_zero_of_something_is_zero_per_cent() -> None:
-    assert ACCEPTANCE.of(Counts(viewed=1)).value == 0
-    assert ACCEPTANCE.of(Counts(viewed=1)).interval == (0, pytest.approx(0.793, abs=1e-3))
+    assert ACCEPTANCE.compute(Counts(viewed=1)).value == 0
+    assert ACCEPTANCE.compute(Counts(viewed=1)).interval == (0, pytest.approx(0.793, abs=1e-3))
 
 
 def test_counts_add_up_field_by_field() -> None:
-    assert total([Counts(viewed=2, accepted=1), Counts(viewed=3, f1_sum=0.5)]) == Counts(
+    assert add_counts([Counts(viewed=2, accepted=1), Counts(viewed=3, f1_sum=0.5)]) == Counts(
         viewed=5, accepted=1, f1_sum=0.5
     )
-    assert total([]) == Counts()
+    assert add_counts([]) == Counts()
 
 
 def test_a_mean_weighs_every_draft_the_same() -> None:
     # One draft with 1 of 1, one with 0 of 9: half, where all tags together would be a tenth.
     counts = Counts(union_n=2, jaccard_sum=1.0, jaccard_squares=1.0, matched_tags=1, offered_tags=5, posted_tags=6)
-    assert JACCARD.of(counts) == Mean(2, 1.0, 1.0, 1, 10, 0)
-    assert JACCARD.of(counts).value == 0.5
+    assert JACCARD.compute(counts) == Mean(2, 1.0, 1.0, 1, 10, 0)
+    assert JACCARD.compute(counts).value == 0.5
 
 
 def test_a_rate_is_its_fraction() -> None:
@@ -105,19 +105,19 @@ def test_a_rate_is_its_fraction() -> None:
 
 def test_the_interval_of_a_difference_is_newcombes() -> None:
     # Newcombe 1998, table II, method 10: 56/70 against 48/80, and 10/10 against 0/10.
-    low, high = interval_of_difference(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    low, high = difference_interval(56 / 70, wilson_interval(56, 70), 48 / 80, wilson_interval(48, 80))
     assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
-    low, high = interval_of_difference(1.0, wilson(10, 10), 0.0, wilson(0, 10))
+    low, high = difference_interval(1.0, wilson_interval(10, 10), 0.0, wilson_interval(0, 10))
     assert (round(low, 4), round(high, 4)) == (0.6075, 1.0)
 
 
 def test_a_change_is_told_only_between_two_counted_times() -> None:
-    assert change(Rate(1, 2), Rate(0, 0)) is None
-    assert change(Rate(0, 0), Rate(1, 2)) is None
-    grown = change(Rate(600, 1000), Rate(400, 1000))
+    assert compute_change(Rate(1, 2), Rate(0, 0)) is None
+    assert compute_change(Rate(0, 0), Rate(1, 2)) is None
+    grown = compute_change(Rate(600, 1000), Rate(400, 1000))
     assert grown is not None
-    assert grown.sure
+    assert grown.significant
     assert grown.value == pytest.approx(0.2)
-    chance = change(Rate(6, 10), Rate(4, 10))
+    chance = compute_change(Rate(6, 10), Rate(4, 10))
     assert chance is not None
-    assert not chance.sure
+    assert not chance.significant

@@ -9,10 +9,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import counts as service
-from backend.acceptance.figures import Counts, Rate, total
+from backend.acceptance.bookkeeping import count_bookkeeping
+from backend.acceptance.choices import list_choices
+from backend.acceptance.counts import count_all, count_grid, count_offers, count_tags
+from backend.acceptance.figures import Counts, Rate, add_counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.rollups import sum_up
+from backend.acceptance.rollup_refresh import roll_up_days
+from backend.acceptance.running import count_running
+from backend.acceptance.statements import begin_snapshot
 from backend.postgres.database import Database
 from tests.backend.acceptance.equality import compare_everything, figures
 from tests.backend.acceptance.recount import Question, Recount
@@ -44,12 +48,12 @@ async def days(
     engine: AsyncEngine, filters: Filters, now: datetime = NOW, vocabulary: Any = KNOWN
 ) -> dict[date, Counts]:
     async with AsyncSession(engine) as session:
-        await service.begin_snapshot(session)
-        return (await service.count_grid(session, filters, vocabulary, now)).by_day(filters)
+        await begin_snapshot(session)
+        return (await count_grid(session, filters, vocabulary, now)).by_day(filters)
 
 
 async def overview(engine: AsyncEngine, filters: Filters, now: datetime = NOW, vocabulary: Any = KNOWN) -> Counts:
-    return total((await days(engine, filters, now, vocabulary)).values())
+    return add_counts((await days(engine, filters, now, vocabulary)).values())
 
 
 async def test_the_worked_example_gives_its_fractions(engine: AsyncEngine) -> None:
@@ -101,7 +105,7 @@ async def test_every_rate_equals_an_independent_recount(
     assert_has_every_state(rows)
     await store(engine, rows)
     if summed:
-        assert await sum_up(database, lambda: NOW) > 10
+        assert await roll_up_days(database, lambda: NOW) > 10
     for change in FILTERS:
         asked = Question(**{"since": first_day(rows), "until": TODAY, "now": NOW, "vocabulary": KNOWN} | change)
         await compare_everything(engine, rows, asked)
@@ -133,10 +137,10 @@ async def test_a_page_counted_at_once_has_the_figures_of_its_panels(engine: Asyn
     await store(engine, rows)
     filters = Filters(first_day(rows), TODAY)
     async with AsyncSession(engine) as session:
-        page = await service.count_all(session, filters, vocabulary, NOW)
-        grid = await service.count_grid(session, filters, vocabulary, NOW)
-        offers = await service.count_offers(session, filters, NOW)
-        tags = await service.count_tags(session, filters, vocabulary, NOW)
+        page = await count_all(session, filters, vocabulary, NOW)
+        grid = await count_grid(session, filters, vocabulary, NOW)
+        offers = await count_offers(session, filters, NOW)
+        tags = await count_tags(session, filters, vocabulary, NOW)
     for one, other in (
         (page.tags, tags),
         (page.grid.by_day(filters), grid.by_day(filters)),
@@ -153,9 +157,9 @@ async def test_the_rates_do_not_depend_on_the_databases_time_zone(engine: AsyncE
     filters = Filters(first_day(rows), TODAY)
     expected = {day: fractions(counts) for day, counts in (await days(engine, filters)).items()}
     async with AsyncSession(engine) as session:
-        await service.begin_snapshot(session)
+        await begin_snapshot(session)
         await session.execute(text("SET LOCAL TIME ZONE 'Pacific/Kiritimati'"))
-        grid = await service.count_grid(session, filters, KNOWN, NOW)
+        grid = await count_grid(session, filters, KNOWN, NOW)
     assert {day: fractions(counts) for day, counts in grid.by_day(filters).items()} == expected
 
 
@@ -164,8 +168,8 @@ async def test_nothing_at_all_is_not_zero_per_cent(engine: AsyncEngine) -> None:
     assert counts == Counts()
     assert {result.value for result in figures(counts).values()} == {None}
     async with AsyncSession(engine) as session:
-        found = await service.choices(session)
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
+        found = await list_choices(session)
+        books = await count_bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (found.sites, found.model_versions, found.first_day) == ([], [], None)
     assert (books.received, books.lost, books.impossible, books.refused, books.totals) == (0, 0, 0, {}, {})
 
@@ -268,12 +272,12 @@ async def test_a_number_used_twice_and_a_late_event_are_no_loss(engine: AsyncEng
     writer.rows.event.append(first | {"id": writer.id()})
     await store(engine, writer.rows)
     async with AsyncSession(engine) as session:
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
+        books = await count_bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (books.received, books.lost) == (2, 2)
     late = Rows(event=[first | {"id": writer.id(), "sequence": 3, "received_at": NOW + timedelta(hours=1)}])
     await store(engine, late)
     async with AsyncSession(engine) as session:
-        books = await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)
+        books = await count_bookkeeping(session, Filters(TODAY, TODAY), NOW)
     assert (books.received, books.lost) == (3, 1)
 
 
@@ -283,14 +287,14 @@ async def test_a_first_event_that_is_not_number_one_shows_a_loss(engine: AsyncEn
     writer.event(draft, NOW, lost=4)
     await store(engine, writer.rows)
     async with AsyncSession(engine) as session:
-        assert (await service.bookkeeping(session, Filters(TODAY, TODAY), NOW)).lost == 4
+        assert (await count_bookkeeping(session, Filters(TODAY, TODAY), NOW)).lost == 4
 
 
 async def test_choices_are_what_the_database_holds(engine: AsyncEngine) -> None:
     rows = mixed_traffic(4, 80, NOW)
     await store(engine, rows)
     async with AsyncSession(engine) as session:
-        found = await service.choices(session)
+        found = await list_choices(session)
     assert found.first_day == first_day(rows)
     assert sorted(found.sites) == sorted({row["site"] for row in rows.draft})
     assert sorted(found.model_versions) == sorted({row["model_version"] for row in rows.suggestion})
@@ -300,7 +304,7 @@ async def test_running_counts_keep_kinds_and_versions_apart(engine: AsyncEngine)
     rows = mixed_traffic(5, 120, NOW)
     await store(engine, rows)
     async with AsyncSession(engine) as session:
-        found = {(row.kind, row.model_version): row for row in await service.running(session, NOW)}
+        found = {(row.kind, row.model_version): row for row in await count_running(session, NOW)}
     expected: Counter[tuple[str, str, str]] = Counter()
     for kind in ("ask", "edit", "try", "demo"):
         asked = Question(first_day(rows), TODAY, NOW, KNOWN, kind)

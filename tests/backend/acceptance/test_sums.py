@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance.counts import bookkeeping
+from backend.acceptance.bookkeeping import count_bookkeeping
 from backend.acceptance.filters import Filters
-from backend.acceptance.rollups import closed, differences, sum_up
+from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
+from backend.acceptance.rollups import last_closed_day
 from backend.demo.service import remove
 from backend.feedback.anonymise import settle
 from backend.feedback.schemas import EventBatch
@@ -163,7 +164,7 @@ async def compare(engine: AsyncEngine, days: int = DAYS + 1) -> None:
 async def lost(engine: AsyncEngine) -> int:
     filters = Filters(TODAY - timedelta(days=DAYS), TODAY)
     async with AsyncSession(engine) as session:
-        return (await bookkeeping(session, filters, NOW)).lost
+        return (await count_bookkeeping(session, filters, NOW)).lost
 
 
 async def changed_days(database: Database) -> int:
@@ -177,7 +178,7 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
     life = Life(seed, database)
     await life.go_on(30)
     await compare(engine)
-    assert await sum_up(database, lambda: NOW) >= DAYS - 2
+    assert await roll_up_days(database, lambda: NOW) >= DAYS - 2
     await compare(engine)
 
     # What comes from now on comes late: answers to drafts of days ago, and events that were held up meanwhile.
@@ -187,7 +188,7 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
             await deeds()
         assert await changed_days(database) > 0, "what comes late changes days that were summed up"
         await compare(engine)
-        await sum_up(database, lambda: NOW)
+        await roll_up_days(database, lambda: NOW)
     assert await changed_days(database) == 0
     await compare(engine)
 
@@ -199,10 +200,10 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
     async with database.session() as session:
         assert await remove(session) > 0
     await compare(engine)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     await compare(engine)
     async with database.session() as session:
-        found = await differences(session, NOW)
+        found = await compare_rollups(session, NOW)
     assert (found.differing, found.changed, found.final) == ([], 0, 0)
     assert found.days >= DAYS - 2
 
@@ -211,7 +212,7 @@ async def test_a_posting_told_days_later_counts_on_its_day(engine: AsyncEngine, 
     life = Life(7, database)
     await life.begin()
     (draft,) = life.drafts
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     happened = NOW - timedelta(days=2)
     event = life.event(UUID(draft["state"]["install_id"]), draft, "posted", happened, site=draft["state"]["site"])
     event |= {"tags": ["python"], "question_id": None, "occurred_at": happened.isoformat()}
@@ -235,7 +236,7 @@ async def test_an_event_that_fills_a_gap_late_changes_the_day_that_counted_the_l
     held_up = writer.draft(NOW - begun, install_id=install)
     given = writer.suggestion(held_up, ["python"])
     await store(engine, writer.rows)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     assert await lost(engine) == 1
     life = Life(8, database)
     state = {"draft_id": str(held_up["id"]), "install_id": str(install)}
@@ -254,7 +255,7 @@ async def test_tags_of_whole_months_stay_right_when_one_of_their_days_changes(
     drafts = [writer.draft(month + timedelta(days=days), install_id=install) for days in (-2, 9, 9, 12)]
     given = [writer.suggestion(draft, ["python", "pandas"]) for draft in drafts]
     await store(engine, writer.rows)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     life = Life(9, database)
     days = (TODAY - month.date()).days + 3
     # Told weeks later: each time the month is summed up anew.
@@ -265,7 +266,7 @@ async def test_tags_of_whole_months_stay_right_when_one_of_their_days_changes(
             event = life.event(install, {"state": state}, kind, draft["started_at"], **of_kind, **more)
             await life.send(install, event | ({} if kind == "viewed" else {"question_id": None}), NOW)
         await compare(engine, days)
-        await sum_up(database, lambda: NOW)
+        await roll_up_days(database, lambda: NOW)
         async with database.session() as session:
             seen = "SELECT sum(viewed) FROM monthly_tag WHERE month = :month"
             assert await session.scalar(text(seen), {"month": month.date()}) == 3
@@ -282,9 +283,9 @@ async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(
         # As a request that has written, and commits only after the summing.
         given = [Suggested("python", 0.9, True, 1, ())]
         await record(session, DraftState.model_validate(draft["state"]), given, VERSIONS[0], 5.0, draft["begun"])
-        await sum_up(database, lambda: NOW)
+        await roll_up_days(database, lambda: NOW)
     await compare(engine)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     await compare(engine)
 
 
@@ -293,9 +294,9 @@ async def test_of_many_replicas_one_sums_up(engine: AsyncEngine, database: Datab
 
     life = Life(5, database)
     await life.go_on(5)
-    await asyncio.gather(*(sum_up(database, lambda: NOW) for _ in range(4)))
+    await asyncio.gather(*(roll_up_days(database, lambda: NOW) for _ in range(4)))
     async with database.session() as session:
-        found = await differences(session, NOW)
+        found = await compare_rollups(session, NOW)
     assert found.differing == []
     await compare(engine)
 
@@ -303,10 +304,10 @@ async def test_of_many_replicas_one_sums_up(engine: AsyncEngine, database: Datab
 async def test_days_that_may_still_change_by_themselves_are_not_summed_up(database: Database) -> None:
     life = Life(6, database)
     await life.go_on(10)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     async with database.session() as session:
         last = await session.scalar(text("SELECT max(day) FROM summed_day"))
-    assert last == closed(NOW)
+    assert last == last_closed_day(NOW)
     assert datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1, hours=3) <= NOW
 
 
@@ -316,10 +317,10 @@ async def test_sums_that_are_wrong_are_found(engine: AsyncEngine, database: Data
     draft = writer.draft(moment, posted_at=moment, posted_tags=["python", "htmx"])
     writer.item(writer.suggestion(draft, ["python"]), "python", moment, accepted_at=moment)
     await store(engine, writer.rows)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     tables = {"item": "viewed", "offer": "kept", "tag": "missed_tags", "draft": "f1_sum", "latency": "n"}
     for table, column in tables.items():
         async with database.session() as session:
             await session.execute(text(f"UPDATE daily_{table} SET {column} = {column} + 1"))
-            assert (await differences(session, NOW)).differing == [moment.date()], table
+            assert (await compare_rollups(session, NOW)).differing == [moment.date()], table
             await session.rollback()

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.counts import Choices
+from backend.acceptance.choices import Choices
 from backend.admin.query import LONGEST, View, read
 from backend.web.problems import Problem
 from tests.backend.acceptance.traffic import mixed_traffic, store

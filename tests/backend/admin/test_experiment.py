@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.rollups import sum_up
+from backend.acceptance.rollup_refresh import roll_up_days
 from backend.audit.service import note
 from backend.deployments.tables import Deployment, Shadow
 from backend.postgres.database import Database
@@ -210,7 +210,7 @@ async def test_positions_of_chips_in_random_order_stand_apart(
             counted[0] += taken is not None
             counted[1] += 1
     await store(engine, writer.rows)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     found = {
         (row["order"], row["position"]): [row["acceptance"]["numerator"], row["acceptance"]["denominator"]]
         for row in await admin.rows("orders")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.rollups import sum_up
+from backend.acceptance.rollup_refresh import roll_up_days
 from backend.admin.csv_text import harmless
 from backend.admin.panels import PANELS, PARTS_OF_FIGURE
 from backend.postgres.database import Database
@@ -85,7 +85,7 @@ async def test_json_and_csv_equal_the_recount(
     rows = mixed_traffic(11, 120, NOW)
     await store(engine, rows)
     if summed:
-        assert await sum_up(database, lambda: NOW) > 10
+        assert await roll_up_days(database, lambda: NOW) > 10
     span = {"since": first_day(rows), "until": TODAY} | change
     recount = Recount(rows, Question(**span, now=NOW, vocabulary=KNOWN))
     filters = {name: str(value) for name, value in span.items()}

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.worst_tags import MOST, worst
+from backend.acceptance.worst_tags import MAX_TAGS, list_worst_tags
 from backend.cli import main
 from backend.commands.worst import markdown
 from tests.backend.acceptance.traffic import Writer, store
@@ -30,8 +30,8 @@ def test_each_kind_has_its_worst_first() -> None:
         "missed more": Counts(missed_tags=5, posted_tags=50),
         "htmx": Counts(missed_tags=2, posted_tags=2),
     }
-    found = worst(tags, ["once", "often", "never", "missed", "missed more"])
-    assert [(row.what, row.tag) for row in found] == [
+    found = list_worst_tags(tags, ["once", "often", "never", "missed", "missed more"])
+    assert [(row.category, row.tag) for row in found] == [
         ("dismissed", "often"),
         ("dismissed", "once"),
         ("missed", "missed more"),
@@ -42,10 +42,10 @@ def test_each_kind_has_its_worst_first() -> None:
 
 
 def test_without_a_vocabulary_nothing_is_unknown_and_the_file_stays_short() -> None:
-    tags = {f"tag-{number}": Counts(missed_tags=1, posted_tags=1) for number in range(MOST + 5)}
-    found = worst(tags, ())
-    assert {row.what for row in found} == {"missed"}
-    assert len(found) == MOST
+    tags = {f"tag-{number}": Counts(missed_tags=1, posted_tags=1) for number in range(MAX_TAGS + 5)}
+    found = list_worst_tags(tags, ())
+    assert {row.category for row in found} == {"missed"}
+    assert len(found) == MAX_TAGS
 
 
 async def test_the_page_gives_it_as_csv(admin: Admin, engine: AsyncEngine) -> None:
@@ -85,7 +85,7 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
 
 
 def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:
-    rows = worst({"a|b`": Counts(viewed=50, dismissed=10)}, ())
+    rows = list_worst_tags({"a|b`": Counts(viewed=50, dismissed=10)}, ())
     told = markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
     assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in told
     assert told.count("None.") == 2

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
-from backend.acceptance.rollups import sum_up
+from backend.acceptance.rollup_refresh import roll_up_days
 from backend.alerts.channels import Telling
 from backend.alerts.evaluation import Look, bound, drop
 from backend.alerts.rules import Bound, Drop, read_rules
@@ -155,7 +155,7 @@ async def live_through(
     now = midnight + timedelta(days=after)
     database = Database(engine.url.render_as_string(hide_password=False))
     alerts = Alerts(database, read_rules(), {"list": told.append}, lambda: KNOWN, lambda: now)
-    await sum_up(database, lambda: NOON)
+    await roll_up_days(database, lambda: NOON)
     looks = 0
     try:
         while now < NOON:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.rollups import finish_days, sum_up
+from backend.acceptance.rollup_refresh import finish_days, roll_up_days
 from backend.counters.skipped import TRY_AGAIN_AFTER
 from backend.feedback import anonymise
 from backend.feedback.anonymise import settle
@@ -88,7 +88,7 @@ async def test_d1_a_database_that_holds_absurd_numbers_recovers(engine: AsyncEng
         writer.event(draft, NOW - 3 * DAY, kind="posted", tags=[], at=NOW - 3 * DAY)
         writer.event(draft, NOW - 3 * DAY, kind="posted", tags=[], at=NOW - 3 * DAY, sequence=sequence)
     await store(engine, writer.rows)
-    assert await sum_up(database, lambda: NOW) >= 2
+    assert await roll_up_days(database, lambda: NOW) >= 2
     async with database.session() as session:
         row = (
             await session.execute(text("SELECT sum(received) AS received, sum(lost) AS lost FROM daily_event"))
@@ -134,7 +134,7 @@ async def test_d1_a_day_that_cannot_be_summed_up_holds_up_no_other_and_is_tried_
     bad = drafts[2]["started_at"].date()
     await spoil(database, bad)
     with caplog.at_level(logging.ERROR):
-        done = await sum_up(database, lambda: NOW)
+        done = await roll_up_days(database, lambda: NOW)
     assert bad not in await summed(database)
     assert len(await summed(database)) == done >= 5
     assert "'sum up' failed" in caplog.text
@@ -143,11 +143,11 @@ async def test_d1_a_day_that_cannot_be_summed_up_holds_up_no_other_and_is_tried_
         (row,) = (await session.execute(text("SELECT job, subject, attempts FROM skipped"))).all()
         assert tuple(row) == ("sum up", bad.isoformat(), 1)
     # Not before its time, and not by itself.
-    assert await sum_up(database, lambda: NOW) == 0
+    assert await roll_up_days(database, lambda: NOW) == 0
     later = datetime.now(UTC) + TRY_AGAIN_AFTER
-    assert await sum_up(database, lambda: later) == 0
+    assert await roll_up_days(database, lambda: later) == 0
     await mend(database)
-    assert await sum_up(database, lambda: later + TRY_AGAIN_AFTER) == 1
+    assert await roll_up_days(database, lambda: later + TRY_AGAIN_AFTER) == 1
     assert bad in await summed(database)
     async with database.session() as session:
         assert await session.scalar(text("SELECT count(*) FROM skipped")) == 0
@@ -165,7 +165,7 @@ async def test_d1_what_belongs_to_a_bad_day_is_spared_and_the_rest_is_forgotten(
     writer.event(seen, at, suggestion_id=suggestion["id"], tag="sql", position=1)
     await store(engine, writer.rows)
     await spoil(database, at.date())
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     assert await forget_old(database, lambda: NOW) == 3
     async with database.session() as session:
         left = set(await session.scalars(text("SELECT id FROM draft")))
@@ -173,7 +173,7 @@ async def test_d1_what_belongs_to_a_bad_day_is_spared_and_the_rest_is_forgotten(
         difference = await recount(session)
         assert (difference.missing, difference.surplus) == (0, 0)
     await mend(database)
-    assert await sum_up(database, lambda: datetime.now(UTC) + TRY_AGAIN_AFTER) == 1
+    assert await roll_up_days(database, lambda: datetime.now(UTC) + TRY_AGAIN_AFTER) == 1
     assert await forget_old(database, lambda: NOW) == 2
 
 
@@ -212,7 +212,7 @@ async def test_d1_a_draft_that_cannot_be_forgotten_or_settled_holds_up_no_other(
     for draft in drafts.values():
         draft["question_id"] = 4711 + len(str(draft["id"]))
     await store(engine, writer.rows)
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
     await bad_draft(drafts[3]["id"])
     monkeypatch.setattr(anonymise, "BATCH", 3)
     monkeypatch.setattr(retention, "BATCH", 3)
@@ -234,7 +234,7 @@ async def test_d1_a_page_that_cannot_be_counted_is_no_error_of_ours(
     async def fail(session: Any, *_: Any, **__: Any) -> None:
         await session.execute(text("SELECT CAST(9223372036854775807 AS numeric) * 2 :: bigint, (2 ^ 70)::bigint"))
 
-    monkeypatch.setattr("backend.acceptance.counts.choices", fail)
+    monkeypatch.setattr("backend.admin.routes.list_choices", fail)
     response = await service.client.get("/metrics", headers={"Accept": "text/html"}, auth=("admin", "correct horse"))
     assert response.status_code == 503
     assert "Choose another period" in response.text

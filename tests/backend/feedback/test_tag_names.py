@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance.rollups import differences, sum_up
+from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.feedback.projection import Difference, recount
 from backend.feedback.service import posted_names
 from backend.postgres.database import alembic_config
@@ -174,9 +174,9 @@ async def test_other_names_are_counted_alike_live_summed_up_and_in_the_recount(s
     moment = max(row["received_at"] for row in rows.event)
     counted = Recount(rows, Question(days[0], moment.date(), moment, ())).figures()
     assert {name: (counted[name].numerator, counted[name].denominator) for name in live} == live
-    assert await sum_up(service.database, lambda: moment + timedelta(days=3)) > 0
+    assert await roll_up_days(service.database, lambda: moment + timedelta(days=3)) > 0
     async with service.database.session() as session:
-        assert (await differences(session, moment + timedelta(days=3))).differing == []
+        assert (await compare_rollups(session, moment + timedelta(days=3))).differing == []
 
 
 async def test_c1_no_way_to_ask_gives_two_names_of_one_tag(service: Service) -> None:

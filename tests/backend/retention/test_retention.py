@@ -8,10 +8,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from backend.acceptance import counts as service
+from backend.acceptance.bookkeeping import count_bookkeeping
+from backend.acceptance.choices import list_choices
+from backend.acceptance.counts import count_grid, count_offers, count_tags, measure_latencies
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.rollups import differences, sum_up
+from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
+from backend.acceptance.running import count_running
+from backend.acceptance.statements import begin_snapshot
 from backend.feedback.projection import recount
 from backend.feedback.schemas import EventBatch
 from backend.feedback.service import UNKNOWN_DRAFT, take
@@ -70,22 +74,22 @@ async def everything(engine: AsyncEngine) -> list[Any]:
     """All figures of all days."""
     filters = Filters(HORIZON.date() - timedelta(days=31), NOW.date())
     async with AsyncSession(engine) as session:
-        await service.begin_snapshot(session)
-        grid = await service.count_grid(session, filters, KNOWN, NOW)
+        await begin_snapshot(session)
+        grid = await count_grid(session, filters, KNOWN, NOW)
         breakdowns = (
             grid.by_day(filters),
             grid.by_model_version(),
             grid.by_position(),
             grid.by_site(),
-            await service.count_tags(session, filters, KNOWN, NOW),
-            (await service.count_offers(session, filters, NOW)).by_score(),
+            await count_tags(session, filters, KNOWN, NOW),
+            (await count_offers(session, filters, NOW)).by_score(),
         )
         return [
             *({key: told(counts) for key, counts in rows.items()} for rows in breakdowns),
-            await service.latencies(session, filters, NOW),
-            await service.bookkeeping(session, filters, NOW),
-            await service.running(session, NOW),
-            (await service.choices(session)).first_day,
+            await measure_latencies(session, filters, NOW),
+            await count_bookkeeping(session, filters, NOW),
+            await count_running(session, NOW),
+            (await list_choices(session)).first_day,
         ]
 
 
@@ -95,7 +99,7 @@ async def kept_drafts(database: Database) -> set[UUID]:
 
 
 async def settle_sums(database: Database) -> None:
-    await sum_up(database, lambda: NOW)
+    await roll_up_days(database, lambda: NOW)
 
 
 async def test_old_drafts_go_and_every_figure_stays(
@@ -119,7 +123,7 @@ async def test_old_drafts_go_and_every_figure_stays(
     assert await forget_old(database, lambda: NOW) == 0
 
     async with database.session(within=60) as session:
-        items, days = await recount(session), await differences(session, NOW)
+        items, days = await recount(session), await compare_rollups(session, NOW)
     assert (items.missing, items.surplus, days.differing, days.changed) == (0, 0, [], 0)
     assert days.final > 0
     # Summing up every other day anew changes nothing either, though the events before them are gone.

@@ -1,0 +1,98 @@
+"""What the statements have in common: the keys that rows are grouped by, and the conditions of a selection."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from backend.acceptance.filters import Arm, Selection
+from backend.deployments.tables import Assignment
+from backend.drafts.tables import Draft
+from backend.postgres.base import day_of
+
+Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
+"""What items can be grouped by; drafts are always grouped by day, kind, model version and site."""
+
+Grouping = tuple[Key, ...]
+"""The keys that rows are grouped by."""
+
+DRAFT_KEYS: Grouping = ("day", "kind", "model_version", "site")
+
+ITEM_OPEN = timedelta(minutes=30)
+"""How long after its first view an item, or whether a draft was helped, may still change."""
+
+DRAFT_OPEN = timedelta(hours=24)
+"""How long after its start a draft may still be posted."""
+
+Rows = Select[*tuple[Any, ...]]
+
+
+def falls_within(moment: ColumnElement[Any] | InstrumentedAttribute[Any], selection: Selection) -> ColumnElement[bool]:
+    """Return whether a moment falls within the selected days; written so that an index on the column serves."""
+    return or_(*(and_(moment >= span.start, moment < span.end) for span in selection.spans))
+
+
+def draft_matches(selection: Selection) -> ColumnElement[bool]:
+    """Return whether a draft is of the selected kind, site and arm."""
+    conditions: list[ColumnElement[bool]] = [] if selection.kind is None else [Draft.kind == selection.kind]
+    if selection.site is not None:
+        conditions.append(Draft.site == selection.site)
+    if selection.arm is not None:
+        conditions.append(draft_is_in_arm(selection.arm))
+    return and_(true(), *conditions)
+
+
+def draft_is_in_arm(arm: Arm) -> ColumnElement[bool]:
+    """Return whether a draft took part in an experiment in this arm; not if its install was moved out before it."""
+    return exists().where(
+        Assignment.deployment_id == Draft.deployment_id,
+        Assignment.install_id == Draft.install_id,
+        Assignment.arm == arm,
+        or_(Assignment.moved_at.is_(None), Draft.started_at < Assignment.moved_at),
+    )
+
+
+def draft_and_model_match(selection: Selection) -> ColumnElement[bool]:
+    """Return whether a draft is of the selected kind, site, arm and model version."""
+    condition = draft_matches(selection)
+    if selection.model_version is None:
+        return condition
+    return and_(condition, Draft.model_version == selection.model_version)
+
+
+def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """Count the rows of a group that meet a condition."""
+    return func.count().filter(condition)
+
+
+def draft_columns(table: Any, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """Return the labelled key columns of drafts: the day of ``moment``, then kind, model version and site."""
+    keys = [table.c[name].label(name) for name in DRAFT_KEYS if name != "day"]
+    return [day_of(moment).label("day"), *keys]
+
+
+def union_of_keys(groupings: Sequence[Grouping]) -> Grouping:
+    """Return the keys of several groupings, each once, in order of appearance."""
+    return tuple(dict.fromkeys(key for grouping in groupings for key in grouping))
+
+
+def grouping_number(grouping: Grouping, groupings: Sequence[Grouping]) -> int:
+    """Return PostgreSQL's ``GROUPING()`` of one grouping among several: a bit is set for each key not in it."""
+    return int("".join("0" if key in grouping else "1" for key in union_of_keys(groupings)), 2)
+
+
+def select_groups(columns: Mapping[Key, ColumnElement[Any]], groupings: Sequence[Grouping]) -> Rows:
+    """Select the keys of several groupings in one pass over the rows; the caller adds the counts.
+
+    With more than one grouping the first column, ``grouping``, is the number of the one that a row belongs to (see
+    `grouping_number`), and keys that are not in that grouping are null.
+    """
+    names = union_of_keys(groupings)
+    keys = [columns[name] for name in names]
+    labelled = [columns[name].label(name) for name in names]
+    if len(groupings) == 1:
+        return select(*labelled).group_by(*keys)
+    sets = [tuple_(*(columns[name] for name in grouping)) for grouping in groupings]
+    return select(func.grouping(*keys).label("grouping"), *labelled).group_by(func.grouping_sets(*sets))
