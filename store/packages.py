@@ -1,7 +1,7 @@
-"""`make extension`: packs the extension for the Chrome Web Store and for addons.mozilla.org, into dist/.
+"""`make extension`: package the extension for the Chrome Web Store and addons.mozilla.org, into dist/.
 
-The folder runs in both browsers as it is. A package differs from it in its manifest only: what the other browser
-alone understands is left out, since each store complains of the other's entries.
+The folder runs in both browsers as it is. A package differs from it in its manifest only: entries for the other
+browser are left out, since each store complains about those.
 """
 
 import json
@@ -14,66 +14,69 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = ROOT / "extension"
 DIST = ROOT / "dist"
 
-SHIPPED = frozenset({".js", ".css", ".html", ".json", ".png"})
+PACKAGED_SUFFIXES = frozenset({".js", ".css", ".html", ".json", ".png"})
 # The drawing that the icons are made from.
-LEFT_OUT = frozenset({"icons/icon.svg"})
-# The earliest time that a zip can hold: a package must not tell when it was made.
-NO_TIME = (1980, 1, 1, 0, 0, 0)
+EXCLUDED = frozenset({"icons/icon.svg"})
+# The earliest time that a zip can hold: a package must not depend on when it was made.
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def for_chrome(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest without what only Firefox understands."""
+def chrome_manifest(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest without the entries that only Firefox understands."""
     background = {key: value for key, value in manifest["background"].items() if key != "scripts"}
-    ours = {key: value for key, value in manifest.items() if key != "browser_specific_settings"}
-    return {**ours, "background": background}
+    entries = {key: value for key, value in manifest.items() if key != "browser_specific_settings"}
+    return {**entries, "background": background}
 
 
-def for_firefox(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest without what only Chrome understands."""
+def firefox_manifest(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest without the entries that only Chrome understands."""
     background = {key: value for key, value in manifest["background"].items() if key != "service_worker"}
-    ours = {key: value for key, value in manifest.items() if key != "minimum_chrome_version"}
-    return {**ours, "background": background}
+    entries = {key: value for key, value in manifest.items() if key != "minimum_chrome_version"}
+    return {**entries, "background": background}
 
 
-def files(folder: Path = EXTENSION) -> Iterator[tuple[str, Path]]:
-    """What ships, by name inside the package, in order; raises ValueError on a file that does not belong there."""
+def list_files(folder: Path = EXTENSION) -> Iterator[tuple[str, Path]]:
+    """Yield the files to package with their names inside it, sorted; raise ValueError on an unexpected file."""
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name in LEFT_OUT or any(part.startswith(".") for part in Path(name).parts):
+        if path.is_dir() or name in EXCLUDED or any(part.startswith(".") for part in Path(name).parts):
             continue
-        if path.suffix not in SHIPPED:
-            raise ValueError(f"extension/{name} does not belong into a package")
+        if path.suffix not in PACKAGED_SUFFIXES:
+            raise ValueError(f"extension/{name} does not belong in a package")
         yield name, path
 
 
-def pack(target: Path, manifest: dict[str, Any], folder: Path = EXTENSION) -> None:
-    """Write a package: the folder's files, with this manifest. The same files give the same bytes on every machine."""
+def write_package(target: Path, manifest: dict[str, Any], folder: Path = EXTENSION) -> None:
+    """Write a package of the folder's files with this manifest: the same files give the same bytes on every machine."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as package:
-        for name, path in files(folder):
+        for name, path in list_files(folder):
             content = path.read_bytes()
             if name == "manifest.json":
                 content = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
-            entry = zipfile.ZipInfo(name, NO_TIME)
+            entry = zipfile.ZipInfo(name, FIXED_TIME)
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
-            # Not compressed: zlib's output differs from version to version, and the stores compress anew.
+            # Not compressed: zlib's output differs between versions, and the stores compress it themselves.
             package.writestr(entry, content, zipfile.ZIP_STORED)
 
 
-def pack_all(dist: Path = DIST) -> list[Path]:
-    """Write both packages; return where they are."""
+def write_all_packages(dist: Path = DIST) -> list[Path]:
+    """Write both packages and return their paths."""
     manifest = json.loads((EXTENSION / "manifest.json").read_text())
     name = f"tagalong-{manifest['version']}"
-    packages = {dist / f"{name}-chrome.zip": for_chrome(manifest), dist / f"{name}-firefox.xpi": for_firefox(manifest)}
-    for target, own in packages.items():
-        pack(target, own)
+    packages = {
+        dist / f"{name}-chrome.zip": chrome_manifest(manifest),
+        dist / f"{name}-firefox.xpi": firefox_manifest(manifest),
+    }
+    for target, own_manifest in packages.items():
+        write_package(target, own_manifest)
     return list(packages)
 
 
 def main() -> None:
-    """Write both packages and say where."""
-    for target in pack_all():
+    """Write both packages and print their paths and sizes."""
+    for target in write_all_packages():
         print(f"{target.relative_to(ROOT)}  {target.stat().st_size:,} bytes")
 
 

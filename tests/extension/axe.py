@@ -1,4 +1,4 @@
-"""axe-core on a page of a test: the rules of WCAG 2.2 A and AA, open shadow roots included."""
+"""Check pages with axe-core: the rules of WCAG 2.2 A and AA, open shadow roots included."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ async (within) => {
 """
 
 
-def violations(page: Page, within: str = "html") -> list[str]:
-    """What axe finds wrong within an element, one line each."""
+def find_violations(page: Page, within: str = "html") -> list[str]:
+    """Return the violations that axe finds within an element, one line each."""
     if not AXE.exists():
         pytest.fail("axe-core is not there; install what the tests need with: make browser", pytrace=False)
     if not page.evaluate("'axe' in window"):
-        # Not by a <script>: the extension's own pages allow none but theirs.
+        # Not as a <script>: the extension's pages allow only their own.
         page.evaluate(AXE.read_text())
-    found: list[str] = page.evaluate(RUN, within)
-    return found
+    violations: list[str] = page.evaluate(RUN, within)
+    return violations

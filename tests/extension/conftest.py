@@ -1,4 +1,4 @@
-"""One Chromium for all tests of a module; each finds it as new."""
+"""One Chromium for all tests of a module, reset for each of them."""
 
 from collections.abc import Iterator
 
@@ -25,13 +25,13 @@ def service() -> Iterator[RecordingServer]:
 
 @pytest.fixture
 def new_install(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
-    """The extension just installed: its server set, no consent given."""
+    """The extension as just installed, with its server set and no consent given."""
     browser.reset_extension(chromium, {"server": service.url})
     return chromium
 
 
 @pytest.fixture
 def consented(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
-    """The same after a yes to drafts and one to counts, with a short pause before it asks."""
+    """The extension with both consents, and a short delay before it asks for tags."""
     browser.reset_extension(chromium, browser.consented_settings(service.url, debounce_ms=100))
     return chromium

@@ -1,4 +1,4 @@
-"""A real Firefox with the extension in it, driven by WebDriver BiDi over one WebSocket."""
+"""A real Firefox with the extension, driven by WebDriver BiDi over one WebSocket."""
 
 import itertools
 import json
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.extension import stack_overflow
 from tests.extension.browser import EXTENSION
 
-# How long a command may take: Firefox starts slowly on a busy machine. Seconds.
+# How long a command may take, in seconds: Firefox starts slowly on a busy machine.
 PATIENCE_S = 60.0
 PREFERENCES = {
     # The optional kinds of data are asked for in a dialog that a test cannot click.
@@ -35,7 +35,7 @@ PREFERENCES = {
 
 
 def find_firefox() -> str:
-    """The browser's path; fails with the line that installs it."""
+    """Return the browser's path, or fail with the command that installs it."""
     for name in ("firefox-esr", "firefox"):
         if path := shutil.which(name):
             return path
@@ -43,7 +43,7 @@ def find_firefox() -> str:
 
 
 class Firefox:
-    """Commands and events of one BiDi session; the ask page is served at its real address."""
+    """The commands and events of one BiDi session; the ask page is served at its real address."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -68,48 +68,49 @@ class Firefox:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         return answer
 
-    def do(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command; raises on an error."""
+    def run(self, method: str, **params: Any) -> dict[str, Any]:
+        """Run a command and return its result; raise RuntimeError if the browser reports an error."""
         message = self._send(method, params).get(timeout=PATIENCE_S)
         if message["type"] == "error":
             raise RuntimeError(f"{method}: {message['error']}: {message['message']}")
         return message["result"]
 
     def start(self, extension: Path, language: str) -> None:
-        """Begins the session, serves the ask page, installs the extension: a folder or a package."""
-        self.do("session.new", capabilities={})
-        # A browser in that language, without its dictionary: what asks for the browser's language is told so.
-        self.do(
+        """Begin the session, serve the ask page, and install the extension, a folder or a package."""
+        self.run("session.new", capabilities={})
+        chrome = self.run("browsingContext.getTree", **{"moz:scope": "chrome"})
+        # The browser only claims to be in that language, without a language pack: that is what the extension asks for.
+        self.run(
             "script.evaluate",
             expression=f"Services.locale.availableLocales = Services.locale.requestedLocales = ['{language}']",
-            target={"context": self.do("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"][0]["context"]},
+            target={"context": chrome["contexts"][0]["context"]},
             awaitPromise=False,
         )
-        self.do("session.subscribe", events=["network.beforeRequestSent"])
+        self.run("session.subscribe", events=["network.beforeRequestSent"])
         pattern = {"type": "pattern", "hostname": "stackoverflow.com"}
-        self.do("network.addIntercept", phases=["beforeRequestSent"], urlPatterns=[pattern])
+        self.run("network.addIntercept", phases=["beforeRequestSent"], urlPatterns=[pattern])
         kind = "path" if extension.is_dir() else "archivePath"
-        self.do("webExtension.install", extensionData={"type": kind, "path": str(extension)})
+        self.run("webExtension.install", extensionData={"type": kind, "path": str(extension)})
 
-    def tab(self, part_of_address: str, seconds: float = PATIENCE_S) -> str:
-        """The tab whose address holds the text, once there is one."""
+    def wait_for_tab(self, part_of_address: str, seconds: float = PATIENCE_S) -> str:
+        """Wait for a tab whose address contains the text, and return its context."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for context in self.do("browsingContext.getTree")["contexts"]:
+            for context in self.run("browsingContext.getTree")["contexts"]:
                 if part_of_address in context["url"]:
                     return context["context"]
             time.sleep(0.1)
         raise TimeoutError(f"no tab on {part_of_address}")
 
     def open(self, url: str) -> str:
-        """A new tab on the address."""
-        context = self.do("browsingContext.create", type="tab")["context"]
-        self.do("browsingContext.navigate", context=context, url=url, wait="complete")
+        """Open an address in a new tab, and return its context."""
+        context = self.run("browsingContext.create", type="tab")["context"]
+        self.run("browsingContext.navigate", context=context, url=url, wait="complete")
         return context
 
     def evaluate(self, context: str, expression: str) -> Any:
-        """What an expression gives in the page; via JSON."""
-        result = self.do(
+        """Return the value of an expression in the page, by way of JSON."""
+        result = self.run(
             "script.evaluate",
             expression=f"(async () => JSON.stringify((await ({expression})) ?? null))()",
             target={"context": context},
@@ -119,15 +120,15 @@ class Firefox:
             raise RuntimeError(result["exceptionDetails"]["text"])
         return json.loads(result["result"]["value"])
 
-    def until(self, context: str, expression: str, seconds: float = PATIENCE_S) -> Any:
-        """The expression's value once it is true."""
+    def wait_for(self, context: str, expression: str, seconds: float = PATIENCE_S) -> Any:
+        """Wait until the expression is true, and return its value; when time is up, its last value."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(context, expression)) and time.monotonic() < end:
             time.sleep(0.05)
         return value
 
     def click(self, context: str, selector: str, times: int = 1, root: str = "document") -> None:
-        """Clicks on the middle of an element, as a person does, ``times`` in a row; ``root`` may be a shadow root."""
+        """Click the middle of an element, as a person does, ``times`` in a row; ``root`` may be a shadow root."""
         element = f"{root}.querySelector({json.dumps(selector)})"
         self.evaluate(context, f"{element}.scrollIntoView({{block: 'center'}})")
         x, y, width, height = self.evaluate(context, f"Object.values({element}.getBoundingClientRect().toJSON())")[:4]
@@ -136,25 +137,25 @@ class Firefox:
             *[{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}] * times,
         ]
         pointer = {"type": "pointer", "id": "mouse", "actions": steps}
-        self.do("input.performActions", context=context, actions=[pointer])
+        self.run("input.performActions", context=context, actions=[pointer])
 
     def type(self, context: str, selector: str, text: str) -> None:
-        """Types into an element, key by key."""
+        """Type into an element, key by key."""
         self.evaluate(context, f"document.querySelector({json.dumps(selector)}).focus()")
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-        self.do("input.performActions", context=context, actions=[{"type": "key", "id": "keys", "actions": keys}])
+        self.run("input.performActions", context=context, actions=[{"type": "key", "id": "keys", "actions": keys}])
 
 
 def serve(url: str) -> dict[str, Any]:
-    """The answer for an address of stackoverflow.com, as the protocol wants it."""
-    given = stack_overflow.answer(url) or stack_overflow.Answer("")
-    header = {"name": "Content-Type", "value": {"type": "string", "value": given.content_type}}
-    return {"statusCode": 200, "headers": [header], "body": {"type": "string", "value": given.text}}
+    """Return the response for an address of stackoverflow.com, as the protocol wants it."""
+    answer = stack_overflow.answer(url) or stack_overflow.Answer("")
+    header = {"name": "Content-Type", "value": {"type": "string", "value": answer.content_type}}
+    return {"statusCode": 200, "headers": [header], "body": {"type": "string", "value": answer.text}}
 
 
 @contextmanager
 def launch(profile: Path, extension: Path = EXTENSION, language: str = "en-US") -> Iterator[Firefox]:
-    """A headless Firefox with the extension, on the folder ``profile``."""
+    """Run a headless Firefox with the extension and the folder ``profile``."""
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
     command = [
@@ -163,7 +164,7 @@ def launch(profile: Path, extension: Path = EXTENSION, language: str = "en-US") 
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
-        address = _address(process, lambda line: re.search(r"BiDi listening on (ws://\S+)", line))
+        address = _read_address(process)
         threading.Thread(target=process.stderr.read, daemon=True).start()
         with connect(f"{address}/session", max_size=None, proxy=None) as socket:
             firefox = Firefox(socket)
@@ -174,9 +175,10 @@ def launch(profile: Path, extension: Path = EXTENSION, language: str = "en-US") 
         process.wait(20)
 
 
-def _address(process: "subprocess.Popen[str]", found: Callable[[str], re.Match[str] | None]) -> str:
+def _read_address(process: "subprocess.Popen[str]") -> str:
+    """Return the WebSocket address that Firefox prints once it listens."""
     assert process.stderr is not None
     for line in process.stderr:
-        if match := found(line):
+        if match := re.search(r"BiDi listening on (ws://\S+)", line):
             return match[1]
     pytest.fail("Firefox ended before it listened")

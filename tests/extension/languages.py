@@ -1,4 +1,4 @@
-"""The extension in one language: a browser in a test speaks the only one that it was installed with."""
+"""The extension in one language: the browser of a test uses the only one that is there."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from tests.extension.browser import EXTENSION
 
 
 def copy_in_language(language: str, folder: Path) -> Path:
-    """A copy of the extension, in ``folder``, with the sentences of one language."""
+    """Copy the extension into ``folder`` with the texts of one language only; return the copy."""
     copy = folder / language
     shutil.copytree(EXTENSION, copy)
     for other in (copy / "_locales").iterdir():

@@ -1,4 +1,4 @@
-"""The extension's own pages in every state that they can be in: for tests, and for pictures to look at."""
+"""The extension's own pages in every state that they can be in, for tests and pictures."""
 
 import time
 from typing import Any
@@ -8,12 +8,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.extension.browser import ask_page, consented_settings, open_extension_page, reset_extension, store
 
 WELCOME, POPUP, OPTIONS = "welcome/welcome.html", "popup/popup.html", "options/options.html"
-NOBODY = "http://127.0.0.1:9"  # no service listens there
-TALLY = {"viewed": 24, "accepted": 9, "dismissed": 2, "posted": 20, "kept": 7}
-AN_HOUR = 3_600_000
+UNREACHABLE = "http://127.0.0.1:9"  # no service listens there
+STATS = {"viewed": 24, "accepted": 9, "dismissed": 2, "posted": 20, "kept": 7}
+HOUR_MS = 3_600_000
 
 # By name: the page, its settings beyond the service's address (None: no consent), the clicks that lead there, and
-# what is to be seen then.
+# what is visible then.
 STATES: dict[str, tuple[str, dict[str, Any] | None, tuple[str, ...], str]] = {
     "welcome": (WELCOME, None, ("summary >> nth=1",), "#counts-example"),
     "welcome-saved": (WELCOME, None, ("#drafts", "#counts", "button.primary"), "#ask"),
@@ -21,18 +21,18 @@ STATES: dict[str, tuple[str, dict[str, Any] | None, tuple[str, ...], str]] = {
     "popup": (POPUP, {}, (), "#why"),
     "popup-here": (POPUP, {}, (), "#here"),
     "popup-unknown": (POPUP, {}, (), "#unknown"),
-    "popup-paused": (POPUP, {"paused_until": AN_HOUR}, (), "#resume"),
-    "popup-away": (POPUP, {"server": NOBODY}, (), "#service.bad"),
+    "popup-paused": (POPUP, {"paused_until": HOUR_MS}, (), "#resume"),
+    "popup-away": (POPUP, {"server": UNREACHABLE}, (), "#service.bad"),
     "options-before-yes": (OPTIONS, None, (), "#drafts"),
     "options": (OPTIONS, {"never": ["java", "pandas"]}, ("#test",), "#service-news.good"),
     "options-sure": (OPTIONS, {}, ("#erase-here",), "#sure"),
 }
-# What the popup is opened over, where that matters: the ask page's query.
-OVER = {"popup-here": "", "popup-unknown": "?page=unknown"}
+# The query of the ask page that the popup is opened over, where that matters.
+ASK_PAGE_QUERIES = {"popup-here": "", "popup-unknown": "?page=unknown"}
 
 
 def open_popup_over(page: Page) -> Page:
-    """The popup, opened while ``page`` is in front."""
+    """Open the popup while ``page`` is in front."""
     popup = open_extension_page(page.context, POPUP)
     page.bring_to_front()
     popup.reload()
@@ -40,18 +40,22 @@ def open_popup_over(page: Page) -> Page:
 
 
 def open_in_state(context: BrowserContext, url: str, name: str) -> Page:
-    """One of the own pages in the state of that name, the service being at ``url``."""
-    path, changes, clicks, seen = STATES[name]
+    """Open the page of a state, with the service at ``url``."""
+    path, changes, clicks, visible = STATES[name]
     settings: dict[str, Any] = {"server": url}
     if changes is not None:
         settings = {**consented_settings(url), **changes}
     if "paused_until" in settings:
         settings["paused_until"] += int(time.time() * 1000)
     reset_extension(context, settings)
-    store(context, tally=TALLY)
-    page = open_popup_over(ask_page(context, OVER[name])) if name in OVER else open_extension_page(context, path)
+    store(context, tally=STATS)
+    page = (
+        open_popup_over(ask_page(context, ASK_PAGE_QUERIES[name]))
+        if name in ASK_PAGE_QUERIES
+        else open_extension_page(context, path)
+    )
     page.locator("html[dir]").wait_for()
     for selector in clicks:
         page.locator(selector).click()
-    expect(page.locator(seen)).to_be_visible()
+    expect(page.locator(visible)).to_be_visible()
     return page

@@ -1,4 +1,4 @@
-"""A service for tests of the extension: keeps the contract, remembers every request, fails on demand."""
+"""A service for tests of the extension: follows the contract, records every request, and fails on demand."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SUGGESTION_FIELDS = {
 
 @dataclass
 class Request:
-    """One request as it came; ``body`` is its JSON, ``key`` its Authorization."""
+    """One request as received; ``body`` is its JSON, ``key`` its Authorization header."""
 
     method: str
     path: str
@@ -35,9 +35,9 @@ class Request:
 
 @dataclass
 class Failure:
-    """One answer other than the right one.
+    """A failure instead of the right answer.
 
-    ``lost``: the request is obeyed, then the connection ends without an answer.
+    ``lost``: the request takes effect, then the connection ends without an answer.
     """
 
     status: int = 500
@@ -52,12 +52,11 @@ Offers = list[tuple[str, float]]
 
 @dataclass
 class RecordingServer:
-    """Answers suggestions with ``offers`` (or what ``decide`` says), and keeps events by their ids.
+    """A server that answers with ``offers`` (or what ``decide`` returns), and stores events by their ids.
 
-    ``recording`` off: the database is away. ``heeds_record`` off: a service that records against the writer's
-    will. ``api_key``, if set, is what requests to /api must bring. ``failures`` holds, by path, what the next
-    requests there get instead; ``malformed_tags`` are tags whose events make their whole batch malformed. ``sites`` are
-    those that the model knows.
+    ``recording`` off: the database is away. ``honors_record`` off: the service records without consent. ``api_key``,
+    if set, is required by /api. ``failures`` are, by path, what the next requests get instead of an answer;
+    ``malformed_tags`` are tags whose events make their whole batch malformed. ``sites`` are those that the model knows.
     """
 
     offers: Offers = field(default_factory=list)
@@ -66,7 +65,7 @@ class RecordingServer:
     decide: Callable[[dict[str, Any]], Offers] | None = None
     delay: Callable[[dict[str, Any]], float] | None = None
     recording: bool = True
-    heeds_record: bool = True
+    honors_record: bool = True
     api_key: str = ""
     sites: set[str] = field(default_factory=lambda: {"stackoverflow.com"})
     malformed_tags: set[str] = field(default_factory=set)
@@ -78,7 +77,7 @@ class RecordingServer:
     port: int = 0
 
     def start(self, port: int = 0) -> None:
-        """Listens on loopback; the port stays the same after a stop."""
+        """Listen on the loopback interface; the port stays the same after a stop."""
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -99,7 +98,7 @@ class RecordingServer:
             allow_reuse_address = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # A browser that aborts a request is not a fault.
+                pass  # A browser that aborts a request is not an error.
 
         self._http = Server(("127.0.0.1", port or self.port), Handler)
         self.port = self._http.server_address[1]
@@ -121,11 +120,11 @@ class RecordingServer:
 
     @property
     def drafts(self) -> list[dict[str, Any]]:
-        """Bodies of the requests for suggestions."""
+        """The bodies of the requests for suggestions."""
         return [request.body for request in self.requests_to("/api/v1/suggestions")]
 
     def received_events(self) -> list[tuple[str, str | None]]:
-        """Kind and tag of every event taken, in the order of ``sequence``."""
+        """Return kind and tag of every accepted event, in the order of ``sequence``."""
         ordered = sorted(self.events.values(), key=lambda event: event["sequence"])
         return [(event["kind"], event.get("tag")) for event in ordered]
 
@@ -135,30 +134,28 @@ class RecordingServer:
         body = json.loads(raw) if raw else None
         key = http.headers.get("Authorization")
         self.requests.append(Request(http.command, http.path, http.headers.get("Origin"), body, time.time(), key))
-        waiting = self.failures.get(http.path)
-        failure = waiting.popleft() if waiting else None
+        failures = self.failures.get(http.path)
+        failure = failures.popleft() if failures else None
         if failure and failure.delay:
             time.sleep(failure.delay)
         if failure and not failure.lost and not (failure.delay and failure.status == 200):
             content_type = "text/html" if failure.text else "application/problem+json"
             text = failure.text if failure.text is not None else json.dumps({"title": f"fails {failure.status}"})
             headers = {"Retry-After": failure.retry_after} if failure.retry_after else {}
-            self._answer(http, failure.status, text, content_type, headers)
+            self._send(http, failure.status, text, content_type, headers)
             return
         if self.api_key and http.path.startswith("/api/") and key != f"Bearer {self.api_key}":
             status, answer = 401, {"title": "API key needed"}
         else:
-            status, answer = self._obey(http.command, http.path, body)
+            status, answer = self._respond(http.command, http.path, body)
         if failure and failure.lost:
             http.connection.shutdown(socket.SHUT_RDWR)
             return
         content_type = "application/json" if status < 400 else "application/problem+json"
-        self._answer(http, status, json.dumps(answer), content_type, {})
+        self._send(http, status, json.dumps(answer), content_type, {})
 
     @staticmethod
-    def _answer(
-        http: BaseHTTPRequestHandler, status: int, text: str, content_type: str, headers: dict[str, str]
-    ) -> None:
+    def _send(http: BaseHTTPRequestHandler, status: int, text: str, content_type: str, headers: dict[str, str]) -> None:
         http.send_response(status)
         payload = text.encode() if status != 204 else b""
         for name, value in {**headers, "Content-Type": content_type, "Content-Length": len(payload)}.items():
@@ -166,31 +163,31 @@ class RecordingServer:
         http.end_headers()
         http.wfile.write(payload)
 
-    def _obey(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def _respond(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if (method, path) == ("POST", "/api/v1/suggestions"):
             return self._suggest(body)
         if (method, path) == ("POST", "/api/v1/suggestions/batch"):
             return 200, {"model_version": MODEL, "answers": [{"items": []} for _ in body["drafts"]]}
         if (method, path) == ("POST", "/api/v1/events"):
-            return self._take(body)
+            return self._record_events(body)
         if path == "/health/ready":
             return 200, {"status": "ready", "model": MODEL, "database": "present" if self.recording else "away"}
-        if found := re.fullmatch(r"/api/v1/installs/([0-9a-f-]{36})", path):
+        if match := re.fullmatch(r"/api/v1/installs/([0-9a-f-]{36})", path):
             if method == "DELETE":
-                self.erased.append(found[1])
+                self.erased.append(match[1])
                 return 204, None
-            return 200, {"install_id": found[1], "events": list(self.events.values())}
+            return 200, {"install_id": match[1], "events": list(self.events.values())}
         return 404, {"title": "not found"}
 
     def _suggest(self, body: dict[str, Any]) -> tuple[int, Any]:
-        faults = [name for name in ("draft_id", "install_id") if not _is_uuid(body.get(name))]
-        faults += sorted(set(body) - SUGGESTION_FIELDS)
+        problems = [name for name in ("draft_id", "install_id") if not _is_uuid(body.get(name))]
+        problems += sorted(set(body) - SUGGESTION_FIELDS)
         if body.get("kind") not in {"ask", "edit"} or not isinstance(body.get("record"), bool):
-            faults.append("kind or record")
+            problems.append("kind or record")
         if not isinstance(body.get("title"), str) or len(body["title"]) > 300 or len(body["body"]) > 50_000:
-            faults.append("title or body")
-        if faults:
-            return 422, {"title": "malformed", "detail": ", ".join(faults)}
+            problems.append("title or body")
+        if problems:
+            return 422, {"title": "malformed", "detail": ", ".join(problems)}
         if self.delay:
             time.sleep(self.delay(body))
         if body["site"] not in self.sites:
@@ -208,29 +205,29 @@ class RecordingServer:
             for tag, score in offers
             if tag not in body["chosen_tags"]
         ]
-        recorded = self.recording and (body["record"] or not self.heeds_record)
+        recorded = self.recording and (body["record"] or not self.honors_record)
         return 200, {
             "suggestion_id": str(uuid.uuid4()) if recorded else None,
             "model_version": MODEL,
             "items": items,
         }
 
-    def _take(self, body: dict[str, Any]) -> tuple[int, Any]:
+    def _record_events(self, body: dict[str, Any]) -> tuple[int, Any]:
         events = body["events"]
         if len(events) > self.max_events:
             return 413, {"title": "too many events"}
-        if not events or any(self._fault(event) for event in events):
-            return 422, {"title": "malformed", "detail": "; ".join(filter(None, map(self._fault, events)))}
+        if not events or any(self._problem(event) for event in events):
+            return 422, {"title": "malformed", "detail": "; ".join(filter(None, map(self._problem, events)))}
         known = sum(event["id"] in self.events for event in events)
         for event in events:
             self.events.setdefault(event["id"], {**event, "install_id": body["install_id"]})
         return 200, {"new": len(events) - known, "known": known, "refused": []}
 
-    def _fault(self, event: dict[str, Any]) -> str:
-        """Why an event is malformed; empty if it is not."""
+    def _problem(self, event: dict[str, Any]) -> str:
+        """Return why an event is malformed; empty if it is not."""
         common = {"id", "sequence", "occurred_at", "kind", "draft_id"}
         if event.get("tag") in self.malformed_tags:
-            return "poison"
+            return "malformed tag"
         if event.get("kind") == "posted":
             fields = common | {"tags", "question_id", "site"}
         elif event.get("kind") in ITEM_EVENTS:

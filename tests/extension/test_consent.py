@@ -1,4 +1,4 @@
-"""Nothing leaves the browser before the writer said yes, and no more than was said yes to."""
+"""Nothing leaves the browser without consent, and no more than was consented to."""
 
 from playwright.sync_api import BrowserContext, expect
 
@@ -20,7 +20,7 @@ from tests.extension.browser import (
 from tests.extension.recording_server import RecordingServer
 
 
-def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: RecordingServer) -> None:
+def test_nothing_is_sent_without_consent(new_install: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(new_install)
     write(page, body="A body long enough to be worth a request of its own.")
     page.locator("#submit-button").click()
@@ -33,7 +33,7 @@ def test_nothing_is_sent_before_yes(new_install: BrowserContext, service: Record
     assert stored(new_install, "settings").get("install_id") is None
 
 
-def test_a_no_on_the_welcome_page_sends_nothing(new_install: BrowserContext, service: RecordingServer) -> None:
+def test_declining_on_the_welcome_page_sends_nothing(new_install: BrowserContext, service: RecordingServer) -> None:
     welcome = open_extension_page(new_install, "welcome/welcome.html")
     welcome.locator("button.primary").click()
     expect(welcome.get_by_role("status")).to_have_text("Saved. Nothing is sent.")
@@ -42,7 +42,7 @@ def test_a_no_on_the_welcome_page_sends_nothing(new_install: BrowserContext, ser
     assert service.requests == []
 
 
-def test_switches_are_off_and_counts_hang_on_drafts(new_install: BrowserContext) -> None:
+def test_switches_are_off_and_counts_need_drafts(new_install: BrowserContext) -> None:
     welcome = open_extension_page(new_install, "welcome/welcome.html")
     switches = welcome.get_by_role("switch")
     drafts, counts = switches.nth(0), switches.nth(1)
@@ -55,7 +55,7 @@ def test_switches_are_off_and_counts_hang_on_drafts(new_install: BrowserContext)
     expect(counts).not_to_be_checked()
 
 
-def test_chips_come_after_yes_without_a_reload(new_install: BrowserContext, service: RecordingServer) -> None:
+def test_chips_appear_after_consent_without_a_reload(new_install: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(new_install)
     write(page)
     assert service.requests == []
@@ -63,8 +63,8 @@ def test_chips_come_after_yes_without_a_reload(new_install: BrowserContext, serv
     expect_chips(page)
 
 
-def test_without_the_second_yes_nothing_is_recorded(new_install: BrowserContext, service: RecordingServer) -> None:
-    service.heeds_record = False
+def test_without_the_second_consent_nothing_is_recorded(new_install: BrowserContext, service: RecordingServer) -> None:
+    service.honors_record = False
     consent(new_install, counts=False)
     page = ask_page(new_install)
     write(page, body="A body that is long enough for the page to post it.")
@@ -83,7 +83,7 @@ def test_without_the_second_yes_nothing_is_recorded(new_install: BrowserContext,
     assert not (stored(new_install, "outbox") or {}).get("events")
 
 
-def test_taking_the_yes_back_takes_chips_and_waiting_events_away(
+def test_withdrawing_consent_removes_chips_and_waiting_events(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
     page = ask_page(consented)
@@ -106,19 +106,19 @@ def test_a_web_page_cannot_change_consent(new_install: BrowserContext) -> None:
     """The background takes settings from the extension's own pages only."""
     page = ask_page(new_install)
     expect(page.locator("#title")).to_be_visible()
-    said = 'chrome.runtime.sendMessage({type: "changeSettings", changes: {drafts: true}}).then(JSON.stringify, String)'
-    assert "drafts" not in str(run_in_content_script(page, said))
+    send = 'chrome.runtime.sendMessage({type: "changeSettings", changes: {drafts: true}}).then(JSON.stringify, String)'
+    assert "drafts" not in str(run_in_content_script(page, send))
     assert "drafts" not in (stored(new_install, "settings") or {})
 
 
-def test_the_popup_leads_to_the_choice(new_install: BrowserContext) -> None:
+def test_the_popup_opens_the_consent_page(new_install: BrowserContext) -> None:
     popup = open_extension_page(new_install, "popup/popup.html")
     with new_install.expect_page() as opened:
         popup.get_by_role("button", name="Choose what to send").click()
     expect(opened.value.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
 
 
-def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, service: RecordingServer) -> None:
+def test_the_second_consent_can_be_withdrawn_alone(consented: BrowserContext, service: RecordingServer) -> None:
     options = open_extension_page(consented, "options/options.html")
     options.locator("#counts").click()
     expect(options.locator("#consents-news")).to_have_text("Saved.")
@@ -131,8 +131,8 @@ def test_the_second_yes_can_be_taken_back_alone(consented: BrowserContext, servi
     assert service.requests_to("/api/v1/events") == []
 
 
-def test_a_no_at_the_browsers_own_question_changes_nothing(new_install: BrowserContext) -> None:
-    """As Firefox asks: this browser is made to say that it keeps consents by kind of data, and to answer no."""
+def test_declining_at_the_browsers_own_prompt_changes_nothing(new_install: BrowserContext) -> None:
+    """As in Firefox: this browser is patched to claim consents by kind of data, and to decline."""
     before = stored(new_install, "settings")
     for path, click, line in (
         ("welcome/welcome.html", "button.primary", "#news"),
@@ -141,7 +141,7 @@ def test_a_no_at_the_browsers_own_question_changes_nothing(new_install: BrowserC
         page = new_install.new_page()
         page.add_init_script(
             """chrome.permissions.getAll = async () => ({ data_collection: [] });
-               chrome.permissions.request = async (asked) => { window.asked = asked; return false; };
+               chrome.permissions.request = async (permissions) => { window.requested = permissions; return false; };
                chrome.permissions.remove = async () => true;"""
         )
         page.goto(f"chrome-extension://{extension_id(new_install)}/{path}")
@@ -151,12 +151,12 @@ def test_a_no_at_the_browsers_own_question_changes_nothing(new_install: BrowserC
         if click:
             page.locator(click).click()
         expect(page.locator(line)).to_have_class("bad")
-        assert page.evaluate("window.asked") == {"data_collection": ["websiteContent"]}
+        assert page.evaluate("window.requested") == {"data_collection": ["websiteContent"]}
         assert stored(new_install, "settings") == before
     expect(page.locator("#drafts")).not_to_be_checked()
 
 
-def test_a_site_that_is_off_is_off_in_every_tab(consented: BrowserContext, service: RecordingServer) -> None:
+def test_a_site_switched_off_is_off_in_every_tab(consented: BrowserContext, service: RecordingServer) -> None:
     store(consented, settings={**stored(consented, "settings"), "sites_off": ["stackoverflow.com"]})
     for _ in range(2):
         write(ask_page(consented))

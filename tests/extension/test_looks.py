@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.extension.axe import violations
+from tests.extension.axe import find_violations
 from tests.extension.browser import ask_page, chip, chips, expect_chips, look, side, write
 from tests.extension.recording_server import RecordingServer
 
@@ -31,7 +31,7 @@ def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: Reco
 
     def check(state: str) -> None:
         page.wait_for_timeout(100)
-        found[state] = violations(page, "[data-tagalong]")
+        found[state] = find_violations(page, "[data-tagalong]")
 
     expect(page.locator("[data-tagalong]")).to_be_visible()
     check("short")
@@ -68,7 +68,7 @@ def test_axe_reaches_the_chips(consented: BrowserContext) -> None:
     # A button of our own: what the extension drew, it may draw again at any time.
     look(page, "pandas").evaluate("(chip) => { chip.append(document.createElement('button')); }")
     look(page, "python").evaluate("(chip) => { chip.style.color = '#ccc'; }")
-    found = "\n".join(violations(page, "[data-tagalong]"))
+    found = "\n".join(find_violations(page, "[data-tagalong]"))
     assert "button-name" in found
     assert "color-contrast" in found
 

@@ -1,4 +1,4 @@
-"""The extension's own pages: what they say is so, what they offer works, and everybody can use them."""
+"""The extension's own pages: what they show is true, what they offer works, and everybody can use them."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
-from tests.extension.axe import violations
+from tests.extension.axe import find_violations
 from tests.extension.browser import (
     ask_page,
     chip,
@@ -29,7 +29,7 @@ from tests.extension.languages import copy_in_language
 from tests.extension.own_pages import OPTIONS, POPUP, STATES, WELCOME, open_in_state, open_popup_over
 from tests.extension.recording_server import Failure, RecordingServer
 
-SAID_IN_FRENCH = {
+FRENCH_TEXTS = {
     "welcome": "juste sous le champ des tags",
     "welcome-saved": "Enregistré. Les suggestions sont activées.",
     "popup-before-yes": "Choisir ce qui est envoyé",
@@ -46,14 +46,14 @@ SAID_IN_FRENCH = {
 
 @pytest.fixture(scope="module")
 def french(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """A browser that speaks French."""
+    """A browser in French."""
     folder = tmp_path_factory.mktemp("french")
     with launch(playwright, folder / "profile", extension=copy_in_language("fr", folder)) as context:
         yield context
 
 
-def cut_off(page: Page) -> list[str]:
-    """What does not fit into the window's width."""
+def find_overflowing(page: Page) -> list[str]:
+    """Return the elements that do not fit into the window's width."""
     return page.evaluate(
         """() => [...document.querySelectorAll("body *")]
             .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
@@ -61,8 +61,8 @@ def cut_off(page: Page) -> list[str]:
     )
 
 
-def small_targets(page: Page) -> list[str]:
-    """What can be pressed and is smaller than 24 by 24 pixels; a link within a sentence is as high as its text."""
+def find_small_targets(page: Page) -> list[str]:
+    """Return the targets smaller than 24 by 24 pixels, except for links within a sentence."""
     return page.evaluate(
         """() => [...document.querySelectorAll("button, input, summary, a:only-child")]
             .filter((part) => part.checkVisibility())
@@ -73,7 +73,7 @@ def small_targets(page: Page) -> list[str]:
 
 
 def shown_request(page: Page, example: str) -> tuple[str, Any]:
-    """First line and body of a request that the welcome page shows."""
+    """Return first line and body of a request that the welcome page shows."""
     head, _, body = page.locator(example).inner_text().partition("\n\n")
     return head.splitlines()[0], json.loads(body)
 
@@ -88,7 +88,7 @@ def test_the_welcome_page_says_where_drafts_go(new_install: BrowserContext, serv
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_the_request_shown_is_the_one_that_is_sent(
+def test_the_example_request_matches_the_one_sent(
     new_install: BrowserContext, service: RecordingServer, counts: bool
 ) -> None:
     page = open_extension_page(new_install, WELCOME)
@@ -96,9 +96,9 @@ def test_the_request_shown_is_the_one_that_is_sent(
     page.locator("#counts").set_checked(counts)
     line, body = shown_request(page, "#drafts-example")
     consent(new_install, counts=counts)
-    ask = ask_page(new_install)
-    write(ask)
-    expect_chips(ask)
+    question = ask_page(new_install)
+    write(question)
+    expect_chips(question)
     sent = service.drafts[0]
     assert line == f"POST {service.url}/api/v1/suggestions"
     assert set(body) == set(sent)
@@ -107,16 +107,16 @@ def test_the_request_shown_is_the_one_that_is_sent(
     assert ("extension_version" in body) is counts
 
 
-def test_the_events_shown_are_like_those_that_are_sent(consented: BrowserContext, service: RecordingServer) -> None:
+def test_the_example_events_match_those_sent(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(consented, WELCOME)
     page.locator("summary").nth(1).click()
     line, body = shown_request(page, "#counts-example")
-    ask = ask_page(consented)
-    write(ask, body="A body that is long enough for the page to post it.")
-    chip(ask, "pandas").click()
-    expect(ask.locator("#tag-editor .s-tag.rendered-element")).to_have_count(1)
-    ask.locator("#submit-button").click()
-    ask.wait_for_url("**/questions/79000001/**")
+    question = ask_page(consented)
+    write(question, body="A body that is long enough for the page to post it.")
+    chip(question, "pandas").click()
+    expect(question.locator("#tag-editor .s-tag.rendered-element")).to_have_count(1)
+    question.locator("#submit-button").click()
+    question.wait_for_url("**/questions/79000001/**")
     assert eventually(lambda: ("posted", None) in service.received_events())
     sent = service.requests_to("/api/v1/events")[-1]
     assert line == f"POST {service.url}/api/v1/events"
@@ -126,7 +126,7 @@ def test_the_events_shown_are_like_those_that_are_sent(consented: BrowserContext
     assert all(set(event) == fields[event["kind"]] for event in body["events"])
 
 
-def test_the_popup_tells_how_things_are(consented: BrowserContext, service: RecordingServer) -> None:
+def test_the_popup_shows_the_state_of_the_service(consented: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(consented)
     write(page)
     expect_chips(page)
@@ -146,7 +146,7 @@ def test_the_popup_tells_how_things_are(consented: BrowserContext, service: Reco
     expect(popup.locator("#why")).to_contain_text("database is not available")
 
 
-def test_the_popup_says_so_where_the_browser_forbids_the_way(consented: BrowserContext) -> None:
+def test_the_popup_names_a_missing_host_permission(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "server": "https://tags.example.org"})
     popup = open_extension_page(consented, POPUP)
     expect(popup.locator("#why")).to_contain_text("The browser does not let Tagalong reach it.")
@@ -161,29 +161,29 @@ def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, s
     popup.get_by_role("switch").uncheck()
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     assert stored(consented, "settings")["sites_off"] == ["stackoverflow.com"]
-    asked = len(service.drafts)
+    requests = len(service.drafts)
     write(page, " And more words")
     page.wait_for_timeout(400)
-    assert len(service.drafts) == asked
+    assert len(service.drafts) == requests
     popup = open_popup_over(page)
     popup.get_by_role("switch").check()
     expect_chips(page)
     assert stored(consented, "settings")["sites_off"] == []
 
 
-def test_the_popup_says_so_where_the_markup_is_unknown(consented: BrowserContext) -> None:
+def test_the_popup_names_an_unknown_page(consented: BrowserContext) -> None:
     popup = open_popup_over(ask_page(consented, "?page=unknown"))
     expect(popup.locator("#unknown")).to_have_text(
         "Tagalong does not recognize this page, so there are no suggestions on it."
     )
-    # Where there is nothing to ask on, there is nothing to say, and no site to switch off.
+    # Where no question can be written, there is nothing to explain, and no site to switch off.
     popup = open_popup_over(open_extension_page(consented, OPTIONS))
     expect(popup.locator("#service")).to_have_text("ready")
     expect(popup.locator("#unknown")).to_be_hidden()
     expect(popup.get_by_role("switch")).to_have_count(0)
 
 
-def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service: RecordingServer) -> None:
+def test_a_pause_ends_when_the_writer_resumes(consented: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(consented)
     write(page)
     expect_chips(page)
@@ -193,12 +193,12 @@ def test_a_pause_ends_when_the_writer_says_so(consented: BrowserContext, service
     expect(popup.locator("#pause")).to_contain_text("Paused until")
     expect(popup.locator("#service")).to_have_text("paused")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
-    left = stored(consented, "settings")["paused_until"] / 1000 - time.time()
-    assert 3500 < left <= 3600
-    asked = len(service.drafts)
+    remaining = stored(consented, "settings")["paused_until"] / 1000 - time.time()
+    assert 3500 < remaining <= 3600
+    requests = len(service.drafts)
     write(page, " And more words")
     page.wait_for_timeout(400)
-    assert len(service.drafts) == asked
+    assert len(service.drafts) == requests
     popup.get_by_role("button", name="Resume").click()
     expect_chips(page)
     popup.get_by_role("button", name="Until I resume").click()
@@ -237,33 +237,33 @@ def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service
     expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1. In posted questions: 1 of 3 kept.")
 
 
-def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None:
-    """One draft: four tags seen; pandas and merge accepted, merge taken out, dataframe dismissed and brought back."""
+def test_the_stats_follow_the_definitions(consented: BrowserContext) -> None:
+    """One draft: four tags seen; pandas and merge accepted, merge removed, dataframe dismissed and restored."""
     page = open_extension_page(consented, "icons/icon.svg")
-    told = page.evaluate(
+    stats = page.evaluate(
         """async () => {
             const { NO_STATS, addItemChange, addPostedDraft } = await import("/background/stats.js");
-            const [seen, items] = [{ accepted: false, ever: false, dismissed: false }, {}];
+            const [viewed, items] = [{ accepted: false, ever: false, dismissed: false }, {}];
             let stats = NO_STATS;
-            const live = (tag, change) => {
-                const after = { ...(items[tag] ?? seen), ...change };
+            const changeItem = (tag, change) => {
+                const after = { ...(items[tag] ?? viewed), ...change };
                 stats = addItemChange(stats, items[tag], after);
                 items[tag] = after;
             };
-            for (const tag of ["python", "pandas", "merge", "dataframe"]) live(tag, {});
-            for (const tag of ["pandas", "merge"]) live(tag, { accepted: true, ever: true });
-            live("merge", { accepted: false });
-            live("dataframe", { dismissed: true });
+            for (const tag of ["python", "pandas", "merge", "dataframe"]) changeItem(tag, {});
+            for (const tag of ["pandas", "merge"]) changeItem(tag, { accepted: true, ever: true });
+            changeItem("merge", { accepted: false });
+            changeItem("dataframe", { dismissed: true });
             const before = stats.dismissed;
-            live("dataframe", { dismissed: false });
+            changeItem("dataframe", { dismissed: false });
             return [before, addPostedDraft(stats, items, ["python", "pandas", "join"])];
         }"""
     )
-    assert told == [1, {"viewed": 4, "accepted": 2, "dismissed": 0, "posted": 4, "kept": 1}]
+    assert stats == [1, {"viewed": 4, "accepted": 2, "dismissed": 0, "posted": 4, "kept": 1}]
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         ("my machine", "This is not a web address."),
         ("ftp://tags.example.org", "This is not a web address."),
@@ -271,31 +271,33 @@ def test_the_tally_is_that_of_the_definitions(consented: BrowserContext) -> None
         ("", "This is not a web address."),
     ],
 )
-def test_an_address_that_will_not_do_is_named(consented: BrowserContext, typed: str, said: str) -> None:
+def test_an_invalid_address_is_explained(consented: BrowserContext, typed: str, message: str) -> None:
     before = stored(consented, "settings")
     page = open_extension_page(consented, OPTIONS)
     page.locator("#server").fill(typed)
     for button in ("Save", "Test the connection"):
         page.get_by_role("button", name=button).click()
-        expect(page.locator("#service-news")).to_contain_text(said)
+        expect(page.locator("#service-news")).to_contain_text(message)
     assert stored(consented, "settings") == before
 
 
-def test_without_leave_the_server_stays_as_it_was(consented: BrowserContext) -> None:
+def test_without_permission_the_server_stays_unchanged(consented: BrowserContext) -> None:
     before = stored(consented, "settings")
     page = open_extension_page(consented, OPTIONS)
-    # The browser's own question, answered with no: a test cannot click there.
-    page.evaluate("chrome.permissions.request = async (asked) => { window.asked = asked; return false; }")
+    # Decline at the browser's own prompt, which a test cannot click.
+    page.evaluate(
+        "chrome.permissions.request = async (permissions) => { window.requested = permissions; return false; }"
+    )
     page.locator("#server").fill("https://tags.example.org:8443/so")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text(
         "Nothing has changed: the browser did not allow Tagalong to reach this service."
     )
-    assert page.evaluate("window.asked") == {"origins": ["https://tags.example.org/*"]}
+    assert page.evaluate("window.requested") == {"origins": ["https://tags.example.org/*"]}
     assert stored(consented, "settings") == before
 
 
-def test_a_connection_is_tried_before_any_consent(new_install: BrowserContext, service: RecordingServer) -> None:
+def test_a_connection_can_be_tested_without_consent(new_install: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(new_install, OPTIONS)
     test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-news")
     test.click()
@@ -327,16 +329,16 @@ def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service
     page.locator("#key").fill("open sesame")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#service-news")).to_have_text("Saved.")
-    ask = ask_page(consented)
-    write(ask)
-    expect_chips(ask)
+    question = ask_page(consented)
+    write(question)
+    expect_chips(question)
     assert service.requests_to("/api/v1/suggestions")[-1].key == "Bearer open sesame"
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost"))
     page.locator("#server").blur()
     expect(page.locator("#key")).to_have_value("")
 
 
-def test_another_server_is_another_start(consented: BrowserContext, service: RecordingServer) -> None:
+def test_another_server_starts_afresh(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")
     store(consented, outbox={"sequence": 7, "events": []})
     page = open_extension_page(consented, OPTIONS)
@@ -349,7 +351,7 @@ def test_another_server_is_another_start(consented: BrowserContext, service: Rec
     assert stored(consented, "outbox")["sequence"] == 0
 
 
-def test_the_pause_before_asking_is_set_by_keys_too(consented: BrowserContext) -> None:
+def test_the_delay_can_be_set_by_keyboard(consented: BrowserContext) -> None:
     page = open_extension_page(consented, OPTIONS)
     slider = page.get_by_role("slider", name="Delay before the service is asked")
     slider.press("Home")
@@ -369,33 +371,33 @@ def test_the_shortcut_is_shown_with_where_to_change_it(consented: BrowserContext
     opened.value.close()
 
 
-def test_never_again_can_be_taken_back(consented: BrowserContext) -> None:
+def test_blocked_tags_can_be_unblocked(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "never": ["csv", "java", "pandas"]})
-    ask = ask_page(consented)
-    write(ask)
-    expect_chips(ask, 2)
+    question = ask_page(consented)
+    write(question)
+    expect_chips(question, 2)
     page = open_extension_page(consented, OPTIONS)
     expect(page.locator("#never li span")).to_have_text(["csv", "java", "pandas"])
     page.get_by_role("button", name="Suggest java again").click()
     expect(page.locator("#never li span")).to_have_text(["csv", "pandas"])
-    back = page.get_by_role("button", name="Suggest pandas again")
-    expect(back).to_be_focused()
-    back.press("Enter")
+    unblock = page.get_by_role("button", name="Suggest pandas again")
+    expect(unblock).to_be_focused()
+    unblock.press("Enter")
     expect(page.locator("#never-news")).to_have_text("pandas is suggested again.")
     assert stored(consented, "settings")["never"] == ["csv"]
-    expect_chips(ask, 3)
+    expect_chips(question, 3)
     page.get_by_role("button", name="Suggest csv again").click()
     expect(page.locator("#never-title")).to_be_focused()
     expect(page.locator("#never-more")).to_contain_text("None.")
 
 
-def test_what_the_service_holds_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
+def test_data_at_the_service_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(consented, OPTIONS)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export from the service").click()
     assert download.value.suggested_filename == "tagalong-service.json"
-    told = json.loads(download.value.path().read_text())
-    assert told["install_id"] == stored(consented, "settings")["install_id"]
+    export = json.loads(download.value.path().read_text())
+    assert export["install_id"] == stored(consented, "settings")["install_id"]
     expect(page.locator("#data-news")).to_have_text("Your data is in the file tagalong-service.json.")
     service.stop()
     page.get_by_role("button", name="Export from the service").click()
@@ -403,7 +405,7 @@ def test_what_the_service_holds_can_be_exported(consented: BrowserContext, servi
     service.start()
 
 
-def test_what_is_here_can_be_exported_but_for_the_key(consented: BrowserContext) -> None:
+def test_data_in_the_browser_is_exported_without_the_key(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "api_key": "open sesame", "never": ["java"]})
     page = open_extension_page(consented, OPTIONS)
     with page.expect_download() as download:
@@ -413,10 +415,10 @@ def test_what_is_here_can_be_exported_but_for_the_key(consented: BrowserContext)
     assert "open sesame" not in text
 
 
-def test_after_erasing_at_the_service_it_is_a_new_install(consented: BrowserContext, service: RecordingServer) -> None:
-    ask = ask_page(consented)
-    write(ask)
-    chip(ask, "pandas").click()
+def test_erasing_at_the_service_starts_a_new_install(consented: BrowserContext, service: RecordingServer) -> None:
+    question = ask_page(consented)
+    write(question)
+    chip(question, "pandas").click()
     assert eventually(lambda: len(service.events) >= 2)
     before = stored(consented, "settings")["install_id"]
     page = open_extension_page(consented, OPTIONS)
@@ -430,42 +432,42 @@ def test_after_erasing_at_the_service_it_is_a_new_install(consented: BrowserCont
     expect(page.locator("#install")).to_have_text(after)
     # The page that is still open asks under the new ids, and counts from one.
     old = service.drafts[0]["draft_id"]
-    ask.bring_to_front()
-    write(ask, " And more words")
+    question.bring_to_front()
+    write(question, " And more words")
     assert eventually(lambda: service.drafts[-1]["install_id"] == after)
     assert service.drafts[-1]["draft_id"] != old
-    told = lambda: [event for event in service.events.values() if event["install_id"] == after]  # noqa: E731
-    assert eventually(told)
-    assert min(event["sequence"] for event in told()) == 1
-    assert old not in {event["draft_id"] for event in told()}
+    events = lambda: [event for event in service.events.values() if event["install_id"] == after]  # noqa: E731
+    assert eventually(events)
+    assert min(event["sequence"] for event in events()) == 1
+    assert old not in {event["draft_id"] for event in events()}
 
 
-def test_after_erasing_here_it_is_as_newly_installed(consented: BrowserContext, service: RecordingServer) -> None:
+def test_erasing_in_the_browser_resets_the_extension(consented: BrowserContext, service: RecordingServer) -> None:
     store(consented, settings={**stored(consented, "settings"), "api_key": "x", "never": ["java"], "sites_off": ["y"]})
-    ask = ask_page(consented)
-    write(ask)
-    expect_chips(ask)
-    asked = len(service.requests)
+    question = ask_page(consented)
+    write(question)
+    expect_chips(question)
+    requests = len(service.requests)
     page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from this browser…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
     expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
     expect(page.locator("#install")).to_have_text("none until you say yes")
-    expect(ask.locator("[data-tagalong]")).to_have_count(0)
-    # What was on its way from the page may leave an empty outbox behind, and settings without a yes.
-    left = page.evaluate("import('/background/storage.js').then((storage) => storage.get())")
-    assert left.keys() <= {"outbox", "settings"}
-    assert left.get("outbox", {}).get("events", []) == []
+    expect(question.locator("[data-tagalong]")).to_have_count(0)
+    # A message that was on its way may leave an empty outbox behind, and settings without consent.
+    remaining = page.evaluate("import('/background/storage.js').then((storage) => storage.get())")
+    assert remaining.keys() <= {"outbox", "settings"}
+    assert remaining.get("outbox", {}).get("events", []) == []
     assert not any(
-        left.get("settings", {}).get(name) for name in ("install_id", "api_key", "drafts", "counts", "never")
+        remaining.get("settings", {}).get(name) for name in ("install_id", "api_key", "drafts", "counts", "never")
     )
     assert page.evaluate("chrome.storage.local.get(null)") == {"agreed": False}
-    assert len(service.requests) == asked
+    assert len(service.requests) == requests
     assert service.erased == []
 
 
-def test_nothing_is_erased_before_a_second_yes(consented: BrowserContext, service: RecordingServer) -> None:
+def test_nothing_is_erased_without_confirmation(consented: BrowserContext, service: RecordingServer) -> None:
     before = stored(consented, "settings")
     page = open_extension_page(consented, OPTIONS)
     for name in ("Erase from this browser…", "Erase from the service…"):
@@ -493,7 +495,7 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
     assert stored(consented, "settings")["install_id"] == before
 
 
-def test_consent_needs_no_mouse(new_install: BrowserContext) -> None:
+def test_consent_works_by_keyboard(new_install: BrowserContext) -> None:
     page = open_extension_page(new_install, WELCOME)
     expect(page.locator("#where")).not_to_be_empty()
     for key in ("Tab", "Space", "Tab", "Tab", "Space"):
@@ -507,12 +509,12 @@ def test_consent_needs_no_mouse(new_install: BrowserContext) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_everybody_can_use_them(consented: BrowserContext, service: RecordingServer, state: str) -> None:
+def test_pages_are_accessible(consented: BrowserContext, service: RecordingServer, state: str) -> None:
     page = open_in_state(consented, service.url, state)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    assert violations(page) == []
+    assert find_violations(page) == []
     page.emulate_media(color_scheme="dark")
-    assert violations(page) == []
+    assert find_violations(page) == []
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -520,25 +522,25 @@ def test_nothing_is_cut_off_on_a_narrow_screen(consented: BrowserContext, servic
     """B21. 320 px: a phone, or 1280 px at 400 %."""
     page = open_in_state(consented, service.url, state)
     page.set_viewport_size({"width": 320, "height": 700})
-    assert cut_off(page) == []
-    assert small_targets(page) == []
+    assert find_overflowing(page) == []
+    assert find_small_targets(page) == []
 
 
-def test_they_speak_french(french: BrowserContext, service: RecordingServer) -> None:
+def test_pages_are_in_french(french: BrowserContext, service: RecordingServer) -> None:
     for state in STATES:
         page = open_in_state(french, service.url, state)
         assert page.evaluate("[document.documentElement.lang, document.documentElement.dir]") == ["fr", "ltr"]
-        expect(page.locator("body")).to_contain_text(SAID_IN_FRENCH[state])
+        expect(page.locator("body")).to_contain_text(FRENCH_TEXTS[state])
         assert page.evaluate("[...document.querySelectorAll('[data-i18n]')].every((part) => part.textContent)")
         page.set_viewport_size({"width": 320, "height": 700})
-        assert cut_off(page) == []
+        assert find_overflowing(page) == []
         page.close()
 
 
 @pytest.mark.parametrize(
     ("width", "height", "by"), [(1100, 900, "click"), (1100, 900, "Enter"), (800, 500, "Enter"), (320, 568, "click")]
 )
-def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int, height: int, by: str) -> None:
+def test_b22_the_result_of_saving_is_in_sight(new_install: BrowserContext, width: int, height: int, by: str) -> None:
     page = open_extension_page(new_install, WELCOME)
     page.set_viewport_size({"width": width, "height": height})
     page.locator("#drafts").check()
@@ -556,7 +558,7 @@ def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int,
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (400, "pas accepté la requête (statut 400)."),
         (403, "accepte pas ce navigateur (statut 403)."),
@@ -566,47 +568,47 @@ def test_b22_what_was_saved_is_in_sight(new_install: BrowserContext, width: int,
         (503, "Le service est trop sollicité"),
     ],
 )
-def test_b20_errors_of_the_service_are_told_in_the_browsers_language(
-    french: BrowserContext, service: RecordingServer, status: int, said: str
+def test_b20_errors_of_the_service_are_in_the_browsers_language(
+    french: BrowserContext, service: RecordingServer, status: int, message: str
 ) -> None:
     """The service explains itself in English: “fails 503”."""
     reset_extension(french, consented_settings(service.url, debounce_ms=100))
     service.fail("/health/ready", *[Failure(status)] * 2)
     page = open_extension_page(french, OPTIONS)
     page.locator("#test").click()
-    expect(page.locator("#service-news")).to_contain_text(said)
+    expect(page.locator("#service-news")).to_contain_text(message)
     service.fail("/api/v1/suggestions", *[Failure(status)] * 9)
-    ask = ask_page(french)
-    write(ask)
-    note = ask.locator("[data-tagalong] .note span")
+    question = ask_page(french)
+    write(question)
+    note = question.locator("[data-tagalong] .note span")
     expect(note).to_contain_text("Les suggestions de tags sont indisponibles.")
-    expect(note).to_contain_text(said)
+    expect(note).to_contain_text(message)
     expect(note).not_to_contain_text("fails")
 
 
-def test_b13_a_yes_without_a_service_says_so_and_how_to_get_one(
+def test_b13_consent_without_a_service_explains_how_to_start_one(
     new_install: BrowserContext, service: RecordingServer
 ) -> None:
     service.stop()
     page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("button.primary").click()
-    news, how = page.locator("#news"), page.locator("#how")
-    expect(news).to_have_text(f"Saved, but there are no suggestions yet: No answer from {service.url}.")
-    expect(how).to_contain_text("make run")
-    expect(how.get_by_role("link", name="Settings")).to_have_attribute("href", "../options/options.html")
+    status, instructions = page.locator("#news"), page.locator("#how")
+    expect(status).to_have_text(f"Saved, but there are no suggestions yet: No answer from {service.url}.")
+    expect(instructions).to_contain_text("make run")
+    expect(instructions.get_by_role("link", name="Settings")).to_have_attribute("href", "../options/options.html")
     assert stored(new_install, "settings")["drafts"] is True
     options = open_extension_page(new_install, OPTIONS)
     options.locator("#counts").check()
     expect(options.locator("#consents-news")).to_contain_text("no suggestions yet")
-    # Started meanwhile, it is found when the writer comes back.
+    # Once started, it is found when the writer comes back.
     service.start()
     page.evaluate("dispatchEvent(new Event('focus'))")
-    expect(news).to_have_text("Saved. Suggestions are on.")
-    expect(how).to_be_hidden()
+    expect(status).to_have_text("Saved. Suggestions are on.")
+    expect(instructions).to_be_hidden()
 
 
-def test_b13_another_machines_service_is_started_by_whoever_runs_it(new_install: BrowserContext) -> None:
+def test_b13_a_service_elsewhere_is_left_to_whoever_runs_it(new_install: BrowserContext) -> None:
     store(new_install, settings={"server": "https://tags.example.org"})
     page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()

@@ -1,4 +1,4 @@
-"""What the writer has set holds: for pages that are open, after a pause, and whatever an earlier version left."""
+"""Settings apply to open pages, pauses end, and whatever is stored is read as valid settings."""
 
 import time
 from typing import Any
@@ -9,27 +9,31 @@ from playwright.sync_api import BrowserContext, expect
 from tests.extension.browser import ask_page, chips, eventually, expect_chips, inspector_page, stored, write
 from tests.extension.recording_server import RecordingServer
 
+SEND = "(message) => chrome.runtime.sendMessage(message)"
 
-def change(context: BrowserContext, **changes: Any) -> dict[str, Any]:
-    """As the options page does; the settings after it."""
-    said = {"type": "changeSettings", "changes": changes}
-    answer: dict[str, Any] = inspector_page(context).evaluate("(said) => chrome.runtime.sendMessage(said)", said)
+
+def change_settings(context: BrowserContext, **changes: Any) -> dict[str, Any]:
+    """Change settings as the options page does, and return all settings after it."""
+    message = {"type": "changeSettings", "changes": changes}
+    answer: dict[str, Any] = inspector_page(context).evaluate(
+        "(message) => chrome.runtime.sendMessage(message)", message
+    )
     return dict(answer["answer"])
 
 
-def sound(context: BrowserContext, kept: Any) -> dict[str, Any]:
-    """How the extension understands what it finds stored."""
-    found: dict[str, Any] = inspector_page(context).evaluate(
+def normalize(context: BrowserContext, value: Any) -> dict[str, Any]:
+    """Return the settings that the extension reads from a stored value."""
+    settings: dict[str, Any] = inspector_page(context).evaluate(
         """async (stored) => {
             const settings = await import(chrome.runtime.getURL("background/settings.js"));
             return settings.normalizeSettings(stored);
         }""",
-        kept,
+        value,
     )
-    return found
+    return settings
 
 
-SET = {
+SETTINGS = {
     "server": "https://tags.example.org/here",
     "api_key": "open sesame",
     "drafts": True,
@@ -42,19 +46,19 @@ SET = {
 }
 
 
-def test_what_is_set_is_read_as_set(chromium: BrowserContext) -> None:
-    assert sound(chromium, SET) == SET
+def test_valid_settings_are_read_unchanged(chromium: BrowserContext) -> None:
+    assert normalize(chromium, SETTINGS) == SETTINGS
 
 
-@pytest.mark.parametrize("kept", [None, "", 7, [], {}, {"server": None}, {"enabled": True}])
-def test_without_settings_nothing_is_allowed(chromium: BrowserContext, kept: Any) -> None:
-    read = sound(chromium, kept)
-    assert (read["drafts"], read["counts"], read["install_id"]) == (False, False, None)
-    assert read["server"] == "http://127.0.0.1:8600"
+@pytest.mark.parametrize("value", [None, "", 7, [], {}, {"server": None}, {"enabled": True}])
+def test_without_valid_settings_nothing_is_allowed(chromium: BrowserContext, value: Any) -> None:
+    settings = normalize(chromium, value)
+    assert (settings["drafts"], settings["counts"], settings["install_id"]) == (False, False, None)
+    assert settings["server"] == "http://127.0.0.1:8600"
 
 
 @pytest.mark.parametrize(
-    ("field", "kept", "read"),
+    ("field", "value", "expected"),
     [
         ("drafts", "yes", False),
         ("counts", 1, False),
@@ -68,40 +72,36 @@ def test_without_settings_nothing_is_allowed(chromium: BrowserContext, kept: Any
         ("api_key", {}, ""),
     ],
 )
-def test_a_field_that_makes_no_sense_has_its_default(
-    chromium: BrowserContext, field: str, kept: Any, read: Any
-) -> None:
-    assert sound(chromium, {**SET, field: kept})[field] == read
+def test_an_invalid_field_gets_its_default(chromium: BrowserContext, field: str, value: Any, expected: Any) -> None:
+    assert normalize(chromium, {**SETTINGS, field: value})[field] == expected
 
 
 @pytest.mark.parametrize("server", ["", "tags.example.org", "ftp://example.org", "http://tags.example.org", 8600])
-def test_a_consent_does_not_outlive_the_server_it_was_given_for(chromium: BrowserContext, server: Any) -> None:
-    assert not sound(chromium, {**SET, "server": server})["drafts"]
+def test_a_consent_ends_with_the_server_it_was_given_for(chromium: BrowserContext, server: Any) -> None:
+    assert not normalize(chromium, {**SETTINGS, "server": server})["drafts"]
 
 
 def test_another_server_gets_another_install_and_no_key(consented: BrowserContext, service: RecordingServer) -> None:
-    before = change(consented, api_key="open sesame")
-    after = change(consented, server=service.url.replace("127.0.0.1", "localhost"))
+    before = change_settings(consented, api_key="open sesame")
+    after = change_settings(consented, server=service.url.replace("127.0.0.1", "localhost"))
     assert after["install_id"] not in (None, before["install_id"])
     assert after["api_key"] == ""
 
 
-def test_a_pause_takes_chips_away_and_its_end_brings_them_back(
-    consented: BrowserContext, service: RecordingServer
-) -> None:
+def test_a_pause_hides_chips_until_it_ends(consented: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(consented)
     write(page)
     expect_chips(page)
-    change(consented, paused_until=None)
+    change_settings(consented, paused_until=None)
     expect(page.locator("[data-tagalong]")).to_have_count(0)
-    asked = len(service.drafts)
+    requests = len(service.drafts)
     write(page, " and more")
     page.wait_for_timeout(300)
-    assert len(service.drafts) == asked
-    change(consented, paused_until=round(time.time() * 1000) + 1500)
+    assert len(service.drafts) == requests
+    change_settings(consented, paused_until=round(time.time() * 1000) + 1500)
     page.wait_for_timeout(500)
     expect(page.locator("[data-tagalong]")).to_have_count(0)
-    # Without any act of the writer's.
+    # Without any action of the writer.
     expect_chips(page)
     assert stored(consented, "settings")["paused_until"] == 0
 
@@ -110,20 +110,21 @@ def test_a_site_can_be_switched_off(consented: BrowserContext, service: Recordin
     page = ask_page(consented)
     write(page)
     expect_chips(page)
-    change(consented, sites_off=["stackoverflow.com"])
+    change_settings(consented, sites_off=["stackoverflow.com"])
     expect(chips(page)).to_have_count(0)
-    asked = len(service.drafts)
+    requests = len(service.drafts)
     write(page, " and more")
     page.wait_for_timeout(300)
-    assert len(service.drafts) == asked
-    change(consented, sites_off=["other.example"])
+    assert len(service.drafts) == requests
+    change_settings(consented, sites_off=["other.example"])
     expect_chips(page)
 
 
-def test_tags_never_to_show_are_a_list_without_doubles(consented: BrowserContext) -> None:
-    room = inspector_page(consented)
-    for tag, on in (("python", True), ("csv", True), ("python", True), ("csv", False)):
-        room.evaluate(
-            "(said) => chrome.runtime.sendMessage(said)", {"type": "setTagBlocked", "tag": tag, "blocked": on}
+def test_blocked_tags_have_no_duplicates(consented: BrowserContext) -> None:
+    inspector = inspector_page(consented)
+    for tag, blocked in (("python", True), ("csv", True), ("python", True), ("csv", False)):
+        inspector.evaluate(
+            "(message) => chrome.runtime.sendMessage(message)",
+            {"type": "setTagBlocked", "tag": tag, "blocked": blocked},
         )
     assert eventually(lambda: stored(consented, "settings")["never"]) == ["python"]

@@ -56,7 +56,7 @@ class FirefoxKeyboard:
         self._perform({"type": "pointer", "id": "mouse", "actions": steps})
 
     def _perform(self, actions: dict[str, object]) -> None:
-        self.browser.do("input.performActions", context=self.window, actions=[actions])
+        self.browser.run("input.performActions", context=self.window, actions=[actions])
 
 
 def named(generation: Generation) -> str:
@@ -109,11 +109,11 @@ def test_b1_random_typists_lose_no_key(
 
 
 def sit_down_at_firefox(browser: firefox.Firefox, on: Generation, seed: int) -> Typist:
-    window = browser.do("browsingContext.create", type="tab")["context"]
+    window = browser.run("browsingContext.create", type="tab")["context"]
     typist = Typist(FirefoxKeyboard(browser, window), on, seed, slowest=1000)
     address = f"{on.address}{'&' if '?' in on.address else '?'}{typist.query}"
-    browser.do("browsingContext.navigate", context=window, url=address, wait="complete")
-    assert browser.until(window, f"{LOOKS}.length === {len(OFFERS)}")
+    browser.run("browsingContext.navigate", context=window, url=address, wait="complete")
+    assert browser.wait_for(window, f"{LOOKS}.length === {len(OFFERS)}")
     browser.evaluate(window, WATCH)
     return typist
 
@@ -122,7 +122,7 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
     """Two of them at each page."""
     service.offers = OFFERS
     with firefox.launch(tmp_path) as browser:
-        welcome = browser.tab("welcome/welcome.html")
+        welcome = browser.wait_for_tab("welcome/welcome.html")
         store(browser, welcome, consented_settings(service.url, debounce_ms=100))
         site = browser.open("https://stackoverflow.com/questions/4711/another-question")
         drafts = {f"{name}-draft": json.dumps(draft) for name, draft in DRAFTS.items()}
@@ -130,7 +130,7 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
         typists = [sit_down_at_firefox(browser, on, seed) for on in ALL for seed in range(2)]
         for typist in typists:
             # Firefox slows a page that is not in front, and does not tell it that it has lost the keyboard.
-            browser.do("browsingContext.activate", context=typist.hands.window)
+            browser.run("browsingContext.activate", context=typist.hands.window)
             type_together([typist], time.sleep)
             assert_all_arrived(typist)
         assert_events_agree(service, typists)
