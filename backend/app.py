@@ -22,8 +22,9 @@ from backend.alerts.service import JUDGE_EVERY, TELL_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import FLUSH_EVERY, Totals
+from backend.deployments.loader import SYNC_EVERY, ModelLoader
 from backend.deployments.registry import load_warm
-from backend.deployments.router import FOLLOW_EVERY, Serving
+from backend.deployments.router import Router
 from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressLimits
 from backend.experiments.service import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
 from backend.experiments.service import Experiments
@@ -119,7 +120,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         admin_router(
             password=settings.resolve_admin_password(),
             sessions=lambda: state.database.session(),
-            vocabulary=lambda: state.suggester.classifier.known,
+            vocabulary=lambda: state.router.models.champion.known,
             rules=state.alert_rules,
             on_refused=lambda client: state.refused_sign_ins.count(client),
         )
@@ -154,7 +155,7 @@ def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
 async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> None:
     """Start every part, and leave in ``stack`` how to stop it."""
     try:
-        classifier = await asyncio.to_thread(load_warm, settings.model_folder)
+        shipped = await asyncio.to_thread(load_warm, settings.model_folder)
     except ReleaseError as error:
         # A champion in the registry would not do: this one stands in wherever the registry or the database fails.
         raise ReleaseError(f"{error} TAGALONG_MODEL_DIR names another one, as a version's folder.") from error
@@ -167,23 +168,24 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
     database = Database(url)
     stack.push_async_callback(database.close)
     totals, refused_sign_ins = Totals(database), RefusedSignIns(database)
-    serving = Serving(classifier, settings.model_folder, database, settings.registry, replica_name(settings.port))
+    router = Router(shipped, database)
+    loader = ModelLoader(router, settings.model_folder, database, settings.registry, replica_name(settings.port))
     suggester = Suggester(
-        serving,
+        router,
         database,
         totals,
         random_order_share=settings.random_order_share,
         limits=AddressLimits(settings.installs_per_address, settings.drafts_per_address),
     )
     state.database, state.totals, state.refused_sign_ins = database, totals, refused_sign_ins
-    state.serving, state.suggester = serving, suggester
+    state.router, state.loader, state.suggester = router, loader, suggester
     stack.callback(state.release_models)
     await migrate_or_note(state, url)
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
     with suppress(DatabaseUnavailable):
-        await serving.follow()
+        await loader.sync()
         await suggester.load_next_salts()
-    for finish in (totals.flush, serving.flush, serving.leave, refused_sign_ins.flush):
+    for finish in (totals.flush, suggester.failures.flush, loader.deregister, refused_sign_ins.flush):
         stack.push_async_callback(finish)
     jobs: list[PeriodicJob] = [(partial(watch, state, url, embedded), WATCH_EVERY), *background_jobs(state, settings)]
     for work, every in jobs:
@@ -192,16 +194,16 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
 
 def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob]:
     """Yield what is done while the application runs, and how often, in seconds."""
-    database, serving, suggester = state.database, state.serving, state.suggester
+    database, suggester = state.database, state.suggester
     alerts = Alerts(
         database,
         state.alert_rules,
         channels(settings.smtp_url, settings.webhook_url),
-        vocabulary=lambda: state.suggester.classifier.known,
+        vocabulary=lambda: state.router.models.champion.known,
     )
     yield state.totals.flush, FLUSH_EVERY
-    yield serving.follow, FOLLOW_EVERY
-    yield serving.flush, FLUSH_EVERY
+    yield state.loader.sync, SYNC_EVERY
+    yield suggester.failures.flush, FLUSH_EVERY
     yield suggester.shadows.work, FLUSH_EVERY
     yield suggester.load_next_salts, LOAD_SALTS_EVERY
     yield state.refused_sign_ins.flush, REFUSALS_EVERY

@@ -52,8 +52,8 @@ async def ready(request: Request) -> Ready:
     # database that has stalled, it would answer too late.
     database: Literal["present", "away"] = "away" if state.database.away or state.database.damage else "present"
     return Ready(
-        model=state.serving.champion.version,
+        model=state.router.models.champion.version,
         database=database,
         damage=state.database.damage,
-        missing_models=state.serving.problems,
+        missing_models=state.loader.problems,
     )

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from backend.alerts.rules import Rule
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import Totals
-from backend.deployments.router import Serving
+from backend.deployments.loader import ModelLoader
+from backend.deployments.router import Router
 from backend.postgres.database import Database
 from backend.suggestions.service import Suggester
 
@@ -25,7 +26,8 @@ class AppState:
         database: as all that follow, there once the application starts.
         totals: counts that wait for the database.
         refused_sign_ins: the admin's, which wait for it too.
-        serving: the models that this process serves.
+        router: chooses the model version that answers a draft.
+        loader: loads the versions that are deployed.
         suggester: what answers drafts.
     """
 
@@ -37,7 +39,8 @@ class AppState:
     database: Database = field(init=False)
     totals: Totals = field(init=False)
     refused_sign_ins: RefusedSignIns = field(init=False)
-    serving: Serving = field(init=False)
+    router: Router = field(init=False)
+    loader: ModelLoader = field(init=False)
     suggester: Suggester = field(init=False)
 
     def install(self, app: FastAPI) -> None:
@@ -51,4 +54,4 @@ class AppState:
     def release_models(self) -> None:
         """End the threads that models run on, and drop the models: a stopped application may still be referenced."""
         self.suggester.close()
-        del self.suggester, self.serving
+        del self.suggester, self.loader, self.router

@@ -38,7 +38,7 @@ from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
-from backend.deployments.service import Mark, history
+from backend.deployments.service import Release, list_deployments
 from backend.deployments.tables import Deployment, VerdictRow
 from backend.drift.findings import Findings
 from backend.experiments.guardrails import TITLES
@@ -96,7 +96,7 @@ class Measured:
     deployments: list[Deployment]
     verdicts: Mapping[UUID, VerdictRow]
     shadow: tuple[Deployment, ShadowScores] | None
-    releases: list[tuple[date, list[Mark]]]
+    releases: list[tuple[date, list[Release]]]
 
 
 async def measure(session: AsyncSession, view: View, vocabulary: Collection[str], now: datetime) -> Measured:
@@ -125,7 +125,7 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         acts=await newest(session, ACTS_SHOWN),
         random_positions=grid.by_position("random"),
         experiment=await standing_of(session),
-        deployments=await history(session),
+        deployments=await list_deployments(session),
         verdicts=await verdicts(session),
         shadow=await shadow_of(session),
         releases=by_day(await releases_of(session, view.filters)),
@@ -149,7 +149,7 @@ def worst_tags(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
     return sorted(seen, key=lambda row: (row[1].accepted / row[1].viewed, -row[1].viewed, row[0]))
 
 
-def by_day(marks: Sequence[Mark]) -> list[tuple[date, list[Mark]]]:
+def by_day(marks: Sequence[Release]) -> list[tuple[date, list[Release]]]:
     """Steps in the life of the models, day by day in UTC, in order; the page numbers these days from 1."""
     return [(day, list(steps)) for day, steps in groupby(marks, key=lambda mark: mark.at.astimezone(UTC).date())]
 
@@ -235,7 +235,7 @@ def chart(
     width: float,
     height: float,
     css: str = "",
-    releases: Sequence[tuple[date, list[Mark]]] = (),
+    releases: Sequence[tuple[date, list[Release]]] = (),
 ) -> str:
     """A figure by day, with marks where something was released."""
 

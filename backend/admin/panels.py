@@ -36,7 +36,7 @@ from backend.alerts.service import list_alerts
 from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
-from backend.deployments.service import Mark, history, marks
+from backend.deployments.service import Release, list_deployments, list_releases
 from backend.deployments.tables import Deployment, VerdictRow
 from backend.drift.findings import Findings, Measured
 from backend.drift.service import newest as newest_drift
@@ -576,7 +576,9 @@ def deployments_table(
 
 async def _deployments(asked: Asked) -> Table:
     session = asked.session
-    return deployments_table(await history(session), await experiment.verdicts(session), await standing_of(session))
+    return deployments_table(
+        await list_deployments(session), await experiment.verdicts(session), await standing_of(session)
+    )
 
 
 def shadow_table(found: tuple[Deployment, ShadowScores] | None) -> Table:
@@ -602,7 +604,7 @@ def shadow_table(found: tuple[Deployment, ShadowScores] | None) -> Table:
 
 async def shadow_of(session: AsyncSession) -> tuple[Deployment, ShadowScores] | None:
     """The version in the shadow, or the last that was, and how it does."""
-    deployment = next((each for each in await history(session) if each.role == "shadow"), None)
+    deployment = next((each for each in await list_deployments(session) if each.role == "shadow"), None)
     return None if deployment is None else (deployment, await shadow_scores(session, deployment.id))
 
 
@@ -610,15 +612,15 @@ async def _shadow(asked: Asked) -> Table:
     return shadow_table(await shadow_of(asked.session))
 
 
-def releases_table(found: Sequence[Mark]) -> Table:
+def releases_table(found: Sequence[Release]) -> Table:
     """One row a step in the life of the models, within the period."""
-    return Table(("at", "what"), [{"at": mark.at.isoformat(), "what": mark.what} for mark in found])
+    return Table(("at", "what"), [{"at": mark.at.isoformat(), "what": mark.description} for mark in found])
 
 
-async def releases_of(session: AsyncSession, filters: Filters) -> list[Mark]:
+async def releases_of(session: AsyncSession, filters: Filters) -> list[Release]:
     """Every step within the period, in order."""
     (span,) = filters.selection.spans
-    return await marks(session, span.start, span.end)
+    return await list_releases(session, span.start, span.end)
 
 
 async def _releases(asked: Asked) -> Table:

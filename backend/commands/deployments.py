@@ -12,6 +12,7 @@ from backend.audit.service import OPERATOR, note
 from backend.commands.terminal import read_settings, with_session
 from backend.deployments import registry, service
 from backend.deployments.registry import Registered, RegistryError
+from backend.deployments.replicas import list_replicas
 from backend.deployments.service import DeploymentRefused
 from backend.deployments.tables import Deployment
 from backend.experiments.service import PAST, Plan, plan, stand, verdicts
@@ -127,7 +128,7 @@ def promote(why: str) -> None:
     """Make the challenger the champion: all installs get it."""
 
     async def work(session: AsyncSession) -> Deployment:
-        challenger = (await service.current(session)).challenger
+        challenger = (await service.read_running(session)).challenger
         if challenger is None:
             raise DeploymentRefused("there is no challenger to promote. `deploy VERSION --share 10%` makes one.")
         return await service.promote(session, challenger.id, actor=OPERATOR, reason=why, now=datetime.now(UTC))
@@ -143,7 +144,7 @@ def rollback(shadow: bool, why: str) -> None:
     """End the challenger; without one, go back to the champion before the present one."""
 
     async def work(session: AsyncSession) -> tuple[Deployment, str]:
-        running = await service.current(session)
+        running = await service.read_running(session)
         ending = running.shadow if shadow else running.challenger or running.champion
         if ending is None:
             what = "in the shadow" if shadow else f"deployed: {service.SHIPPED} serves"
@@ -159,7 +160,7 @@ def rollback(shadow: bool, why: str) -> None:
 def deployments(champion: bool) -> None:
     """List what is deployed, which replicas serve it, and what was deployed before."""
     if champion:
-        row = with_session(service.current).champion
+        row = with_session(service.read_running).champion
         click.echo(read_settings().model_folder if row is None else row.number)
         return
     for name, told in with_session(overview):
@@ -168,7 +169,7 @@ def deployments(champion: bool) -> None:
 
 async def overview(session: AsyncSession) -> list[tuple[str, str]]:
     """What is deployed, as pairs of a role and what is told of it."""
-    running = await service.current(session)
+    running = await service.read_running(session)
     lines = [] if running.champion else [("champion", service.SHIPPED)]
     for each in (running.champion, running.challenger, running.shadow):
         if each is not None:
@@ -179,13 +180,13 @@ async def overview(session: AsyncSession) -> list[tuple[str, str]]:
     if running.shadow is not None:
         scored = await shadow_scores(session, running.shadow.id)
         lines.append(("", f"against what was posted: {in_words(scored.shadow)}; shown: {in_words(scored.shown)}"))
-    replicas = await service.replicas(session, datetime.now(UTC))
+    replicas = await list_replicas(session, datetime.now(UTC))
     for replica in replicas:
         lines.append(("replica", f"{replica.name}: champion {replica.champion}, loaded {', '.join(replica.loaded)}"))
         lines += [("", f"lacks {version}: {why}") for version, why in sorted(replica.problems.items())]
     if not replicas:
         lines.append(("replica", "none has been heard of lately"))
-    past = [each for each in await service.history(session) if each.ended_at is not None]
+    past = [each for each in await service.list_deployments(session) if each.ended_at is not None]
     given = await verdicts(session)
     for each in past[:MOST_LISTED]:
         verdict = f", verdict: {given[each.id].word}" if each.id in given else ""

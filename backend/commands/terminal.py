@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.registry import RegistryError, find
-from backend.deployments.service import current
+from backend.deployments.service import read_running
 from backend.postgres.database import (
     WHAT_TO_DO,
     Database,
@@ -94,7 +94,7 @@ def database_url(settings: Settings) -> Iterator[str]:
 async def served_model(session: AsyncSession) -> Classifier:
     """Return the model that is champion, or else the shipped one."""
     settings = read_settings()
-    champion = (await current(session)).champion
+    champion = (await read_running(session)).champion
     try:
         folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
         return Classifier.load(folder)

@@ -14,6 +14,21 @@ from backend.postgres.base import as_dict, day_of
 
 
 @dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """The version of a draft's first answer, and the challenger's deployment that the draft takes part in, if any."""
+
+    version: str
+    deployment_id: UUID | None
+
+
+async def find_first_answer(session: AsyncSession, draft_id: UUID) -> FirstAnswer | None:
+    """Return the first answer of a draft, or None if none is recorded."""
+    statement = select(Draft.model_version, Draft.deployment_id).where(Draft.id == draft_id)
+    row = (await session.execute(statement)).first()
+    return None if row is None else FirstAnswer(row.model_version, row.deployment_id)
+
+
+@dataclass(frozen=True, slots=True)
 class KnownDraft:
     """What feedback needs to know of a draft; ``offered`` maps each tag confident in any answer to its name in use."""
 

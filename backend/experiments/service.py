@@ -15,14 +15,15 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.statements import tune_for_counting
 from backend.audit.service import SERVICE, note
-from backend.deployments.service import VERDICT, current, promote, roll_back, told
-from backend.deployments.tables import Deployment, Failure, GuardrailRow, StandingRow, VerdictRow
+from backend.deployments.failures import sum_failures
+from backend.deployments.service import VERDICT, audit_details, promote, read_running, roll_back
+from backend.deployments.tables import Deployment, GuardrailRow, StandingRow, VerdictRow
 from backend.experiments import guardrails, verdict
 from backend.experiments.guardrails import Reading
 from backend.experiments.installs import Installs, Numbers, installs_of, past_installs
@@ -305,7 +306,7 @@ class Experiments:
             await tune_for_counting(session)
             for ended in await _ended_uncounted(session, now):
                 await _count(session, ended, now)
-            challenger = (await current(session)).challenger
+            challenger = (await read_running(session)).challenger
             if challenger is None:
                 return
             installs, readings = await _read(session, challenger, now)
@@ -343,7 +344,7 @@ async def _read(session: AsyncSession, challenger: Deployment, now: datetime) ->
     """Count the installs of an experiment, and write down what its guardrails say."""
     installs = await _count_installs(session, challenger)
     readings = await asyncio.to_thread(read_guardrails, installs)
-    failed, answers = await _failures(session, challenger.id)
+    failed, answers = await sum_failures(session, challenger.id)
     readings[0] = replace(
         readings[0], words=f"{readings[0].words} (of all that were asked for: {failed:,} of {answers:,})"
     )
@@ -355,13 +356,6 @@ def is_due(deployment: Deployment, counted: int, now: datetime) -> bool:
     """Whether the verdict is to be given: so many installs have seen an item, or the last day has come."""
     reached = deployment.horizon is not None and counted >= deployment.horizon
     return reached or (deployment.until is not None and now >= deployment.until)
-
-
-async def _failures(session: AsyncSession, deployment_id: UUID) -> tuple[int, int]:
-    """Answers that a challenger failed to give, of how many."""
-    statement = select(func.coalesce(func.sum(Failure.failed), 0), func.coalesce(func.sum(Failure.answers), 0))
-    failed, answers = (await session.execute(statement.where(Failure.deployment_id == deployment_id))).one()
-    return int(failed), int(answers)
 
 
 async def _keep(session: AsyncSession, deployment_id: UUID, readings: list[Reading], now: datetime) -> None:
@@ -441,7 +435,7 @@ async def _conclude(session: AsyncSession, challenger: Deployment, installs: Ins
             figures={each.comparison.name: written_arms(each) for each in arms},
         )
     )
-    details: dict[str, Any] = told(challenger) | {"verdict": word, "installs": installs.counted}
+    details: dict[str, Any] = audit_details(challenger) | {"verdict": word, "installs": installs.counted}
     if found is not None:
         details |= {"difference": found.value, "low": found.low, "high": found.high}
     await note(session, VERDICT, challenger.model_version, details, actor=SERVICE, at=now)

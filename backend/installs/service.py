@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.deployments.service import export_assignments, export_shadow_answers, reassign_assignments
+from backend.deployments.assignments import export_assignments, export_shadow_answers, reassign_assignments
 from backend.drafts.service import export_drafts, reassign_drafts
 from backend.feedback.service import export_events, export_items, export_numbering, export_refused, reassign_events
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.rollup_refresh import finish_days
 from backend.counters.skipped import work_through
-from backend.deployments.service import forget_assignments
+from backend.deployments.assignments import delete_assignments
 from backend.drafts.addresses import delete_addresses
 from backend.drafts.service import delete_drafts, list_drafts_before, lock_drafts_before
 from backend.feedback.service import forget_old_events, forget_old_refusals
@@ -41,7 +41,7 @@ async def forget_old(database: Database, now: Callable[[], datetime] = lambda: d
             spared = await finish_days(session, horizon.date())
             if spared is None:
                 return 0
-            await forget_assignments(session, horizon)
+            await delete_assignments(session, horizon)
         forgotten = await _forget_drafts(database, horizon, spared)
         while await _forget_some_refusals(database, horizon, spared) == BATCH:
             pass

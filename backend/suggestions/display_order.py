@@ -1,8 +1,8 @@
-"""The order that chips are shown in: the model's, or, in a small share of drafts, a random one.
+"""The order in which chips are shown: the model's or, in a small share of drafts, a random one.
 
 A chip in the first place is clicked more often because it is better, and because it is first. Drafts in random order
-tell the two apart. What a draft gets is drawn by a hash of its id, so that all answers to it and all replicas agree,
-and two tags that are in two answers stand in the same order in both.
+tell the two apart. A draft's order is drawn by a hash of its id, so that all answers to it and all replicas agree, and
+two tags that are in two answers are in the same order in both.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from model.serving.classifier import Suggested
 Order = Literal["model", "random"]
 
 
-def order_of(draft_id: UUID, share: float) -> Order:
-    """The order of a draft's chips.
+def draw_order(draft_id: UUID, share: float) -> Order:
+    """Return the order of a draft's chips.
 
     Args:
         draft_id: of the draft.
-        share: part of all drafts that get a random one, 0 to 1.
+        share: part of all drafts that get a random order, 0 to 1.
     """
-    return "random" if _place(f"order/{draft_id}") < share else "model"
+    return "random" if _hash_to_unit(f"order/{draft_id}") < share else "model"
 
 
-def shuffled(suggested: Sequence[Suggested], draft_id: UUID) -> list[Suggested]:
-    """Suggested tags, best first, with those that are shown in the draft's random order."""
-    chips = [each for each in suggested if each.confident]
-    rest = [each for each in suggested if not each.confident]
-    return sorted(chips, key=lambda each: _place(f"chip/{draft_id}/{each.tag}")) + rest
+def shuffle_chips(suggested: Sequence[Suggested], draft_id: UUID) -> list[Suggested]:
+    """Return suggested tags, best first, with the chips among them in the draft's random order."""
+    chips = [tag for tag in suggested if tag.confident]
+    rest = [tag for tag in suggested if not tag.confident]
+    return sorted(chips, key=lambda chip: _hash_to_unit(f"chip/{draft_id}/{chip.tag}")) + rest
 
 
-def _place(what: str) -> float:
-    """A place in [0, 1), uniform over all that may be asked."""
-    return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big") / 2**64
+def _hash_to_unit(text: str) -> float:
+    """Return a place in [0, 1), uniform over all texts."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.deployments.arms import Exposure
+from backend.deployments.router import Exposure
 from backend.deployments.tables import Assignment
 from backend.drafts.addresses import NO_LIMITS, AddressHasher, AddressLimits
 from backend.drafts.tables import Draft, Newcomer, Suggestion
@@ -188,7 +188,7 @@ class Recorder:
         self._waiting: list[_Recording] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def record_in_time(
+    async def record(
         self,
         draft: DraftState,
         suggested: Sequence[Suggested],

@@ -15,7 +15,7 @@ async def test_a_stopped_application_lets_go_of_its_models_and_threads(database_
     before = set(threading.enumerate())
     async with running(database_url) as service:
         await service.suggest()
-        app, model = service.app, weakref.ref(service.app.state.suggester.classifier)
+        app, model = service.app, weakref.ref(service.app.state.router.models.champion)
         working = [each for each in threading.enumerate() if each.name.startswith("inference") and each not in before]
         assert working
     del service

@@ -59,7 +59,7 @@ def test_a_writer_does_what_the_taste_says() -> None:
 
 
 async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Service) -> None:
-    service, classifier = emptied, emptied.app.state.suggester.classifier
+    service, classifier = emptied, emptied.app.state.router.models.champion
     now = datetime.now(UTC)
     played = await play(service.database, classifier, traffic(until=now, days=7, drafts=6), now)
     assert played.drafts > 20
@@ -79,7 +79,7 @@ async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Se
 
 
 async def test_the_same_traffic_is_not_written_twice_and_can_be_removed(emptied: Service) -> None:
-    service, classifier = emptied, emptied.app.state.suggester.classifier
+    service, classifier = emptied, emptied.app.state.router.models.champion
     real = await service.suggest()
     first = traffic()[:5]
     await play(service.database, classifier, first, UNTIL)

@@ -13,7 +13,8 @@ import pytest
 
 from backend.audit.service import OPERATOR
 from backend.deployments import registry, service
-from backend.deployments.router import Serving
+from backend.deployments.loader import ModelLoader
+from backend.deployments.router import LoadedModels
 from backend.deployments.tables import Deployment
 from backend.postgres.database import Database
 from model.serving.classifier import Classifier
@@ -32,8 +33,12 @@ class Deploying:
     database: Database
 
     @property
-    def serving(self) -> Serving:
-        return self.service.app.state.serving
+    def loader(self) -> ModelLoader:
+        return self.service.app.state.loader
+
+    @property
+    def loaded(self) -> LoadedModels:
+        return self.service.app.state.router.models
 
     async def deploy(self, number: int, share: float = 0.5, **more: Any) -> Deployment:
         registered = registry.read_version(self.models, number)
@@ -41,23 +46,23 @@ class Deploying:
             deployment = await service.deploy(
                 session, registered, share=share, actor=OPERATOR, now=datetime.now(UTC), **more
             )
-        await self.serving.follow()
+        await self.loader.sync()
         return deployment
 
     async def promote(self) -> Deployment:
         async with self.database.session() as session:
-            challenger = (await service.current(session)).challenger
+            challenger = (await service.read_running(session)).challenger
             promoted = await service.promote(
                 session, challenger.id, actor=OPERATOR, reason="test", now=datetime.now(UTC)
             )
-        await self.serving.follow()
+        await self.loader.sync()
         return promoted
 
     async def roll_back(self, role: str) -> str:
         async with self.database.session() as session:
-            ending = getattr(await service.current(session), role)
+            ending = getattr(await service.read_running(session), role)
             instead = await service.roll_back(session, ending.id, actor=OPERATOR, reason="test", now=datetime.now(UTC))
-        await self.serving.follow()
+        await self.loader.sync()
         return instead
 
 

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from backend.deployments import router
-from backend.deployments.arms import draw
+from backend.deployments import loader
+from backend.deployments.router import draw_arm
 from backend.deployments.tables import Deployment
 from backend.suggestions import queue
 from model.serving.classifier import ReleaseError
@@ -25,7 +25,7 @@ SHIPPED = json.loads((Path(__file__).parents[3] / "model/released/light/manifest
 
 
 def arm_of(deployment: Deployment, install: str) -> str:
-    return draw(deployment.salt, deployment.share, UUID(install))
+    return draw_arm(deployment.salt, deployment.share, UUID(install))
 
 
 async def ask(deployable: Deploying, install: str, **changes: object) -> str:
@@ -115,7 +115,7 @@ async def test_a_draft_whose_version_was_rolled_back_is_answered_by_the_champion
     assert (await deployable.service.suggest(**begun))["model_version"] == version
     await deployable.roll_back("challenger")
     assert (await deployable.service.suggest(**begun))["model_version"] == SHIPPED
-    assert deployable.serving.versions == [SHIPPED]
+    assert deployable.loader.versions == [SHIPPED]
     register(deployable.models, 2)
     await deployable.deploy(2, 1.0)
     await deployable.service.suggest(**begun)
@@ -133,10 +133,10 @@ async def test_promote_and_roll_back_change_the_champion_of_everybody(deployable
     for ended, version in ((versions[2], versions[1]), (versions[1], versions[0])):
         assert await deployable.roll_back("champion") == version
         assert {await ask(deployable, each) for each in installs(8)} == {version}
-        assert ended not in deployable.serving.versions
+        assert ended not in deployable.loader.versions
     assert await deployable.roll_back("champion") == "the shipped model"
     assert {await ask(deployable, each) for each in installs(8)} == {SHIPPED}
-    assert deployable.serving.versions == [SHIPPED]
+    assert deployable.loader.versions == [SHIPPED]
 
 
 @pytest.mark.parametrize("kind", ["try", "demo"])
@@ -165,7 +165,7 @@ async def test_two_replicas_agree_within_seconds(deployable: Deploying, database
         writers = installs(20)
         deployment = await deployable.deploy(1, 0.5)
         started = time.monotonic()
-        while other.serving.challenger is None:
+        while other.loaded.challenger is None:
             assert time.monotonic() - started < 60
             await asyncio.sleep(0.05)
         for each in writers:
@@ -181,7 +181,7 @@ async def test_two_replicas_agree_within_seconds(deployable: Deploying, database
 async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     deployable: Deploying, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(router, "TRY_AGAIN_AFTER", 0.0)
+    monkeypatch.setattr(loader, "RETRY_AFTER", 0.0)
     version = register(deployable.models, 1)
     broken = deployable.models / "1" / ("manifest.json" if damage == "manifest" else "model.onnx")
     content = broken.read_bytes()
@@ -200,7 +200,7 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     ready = await deployable.service.client.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["missing_models"][version]
-    await deployable.serving.follow()
+    await deployable.loader.sync()
     # Read at once: a process has this gauge once, and other tests' services live in this one.
     assert REGISTRY.get_sample_value("tagalong_models_missing") == 1
     (replica,) = await deployable.service.rows("SELECT champion, problems FROM replica")
@@ -212,7 +212,7 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     assert {await ask(deployable, each) for each in installs(5)} == {SHIPPED}
 
     broken.write_bytes(content)
-    await deployable.serving.follow()
+    await deployable.loader.sync()
     assert {await ask(deployable, each) for each in installs(5)} == {version}
     assert (await deployable.service.client.get("/health/ready")).json()["missing_models"] == {}
 
@@ -227,7 +227,7 @@ async def test_a_challenger_that_fails_is_stood_in_for_and_counted(
     assert answer["items"]
     assert answer["model_version"] == SHIPPED
     assert await ask(deployable, str(uuid4())) == version
-    await deployable.serving.flush()
+    await deployable.service.app.state.suggester.failures.flush()
     (row,) = await deployable.service.rows(
         "SELECT deployment_id, sum(answers) AS a, sum(failed) AS f FROM failure GROUP BY 1"
     )
@@ -238,7 +238,7 @@ async def test_no_request_fails_while_versions_come_and_go(
     deployable: Deploying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A machine that is busy with something else must not look like a failure of the switch.
-    monkeypatch.setattr(queue, "LONGEST_WAIT", 60.0)
+    monkeypatch.setattr(queue, "MAX_WAIT", 60.0)
     for number in (1, 2):
         register(deployable.models, number)
     stop = asyncio.Event()

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from backend.deployments.inference_pool import Cores
-from backend.deployments.shadow import Shadows
+from backend.deployments.inference_pool import InferencePool
+from backend.deployments.shadow import ShadowRunner
 from backend.experiments.shadow_scores import ShadowScores, scores, shadow_scores
 from model.serving.classifier import Classifier
 from tests.backend.deployments.deploying import Deploying, fail_where_it_says, installs
@@ -94,15 +94,15 @@ async def test_a_slow_shadow_holds_up_nobody_and_what_it_cannot_do_is_dropped(
 async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: Deploying) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
-    cores, writer_answered = Cores(1), threading.Event()
-    shadows = Shadows(deployable.serving, deployable.database, cores)
+    pool, writer_answered = InferencePool(1), threading.Event()
+    shadows = ShadowRunner(deployable.service.app.state.router, deployable.database, pool)
     answer = await deployable.service.suggest()
     await stored(deployable, 1)
     await deployable.service.rows("DELETE FROM shadow RETURNING 1 AS one")
     asked = []
     working = asyncio.create_task(shadows.work())
     try:
-        writer = asyncio.create_task(cores.run(writer_answered.wait))
+        writer = asyncio.create_task(pool.run(writer_answered.wait))
         await asyncio.sleep(0)
         shadows.offer(UUID(answer["suggestion_id"]), lambda classifier: asked.append(classifier) or [])
         await asyncio.sleep(0.3)

@@ -6,6 +6,7 @@ import pytest
 
 from backend.audit.service import OPERATOR
 from backend.deployments import service
+from backend.deployments.assignments import delete_assignments
 from backend.deployments.service import DeploymentRefused
 from tests.backend.deployments.deploying import Deploying, installs
 from tests.backend.deployments.registry import register
@@ -43,8 +44,8 @@ async def test_every_step_is_in_the_audit_log_and_marked(deployable: Deploying) 
     assert rows[2]["details"]["instead of"] == "the shipped model"
     assert (rows[5]["details"]["role"], rows[5]["details"]["to"]) == ("champion", "the shipped model")
     async with deployable.database.session() as session:
-        told = [mark.what for mark in await service.marks(session, began, datetime.now(UTC))]
-        assert await service.marks(session, began - timedelta(days=1), began) == []
+        told = [release.description for release in await service.list_releases(session, began, datetime.now(UTC))]
+        assert await service.list_releases(session, began - timedelta(days=1), began) == []
     assert told == [
         f"deploy {first} (version 1), 10% of the installs",
         f"change share {first} (version 1), 25% of the installs",
@@ -58,7 +59,7 @@ async def test_every_step_is_in_the_audit_log_and_marked(deployable: Deploying) 
 async def test_a_step_that_is_refused_leaves_nothing(deployable: Deploying) -> None:
     for number in (1, 2, 3):
         register(deployable.models, number)
-    register(deployable.models, 4, version=deployable.serving.champion.version)
+    register(deployable.models, 4, version=deployable.loaded.champion.version)
     with pytest.raises(DeploymentRefused, match="is the champion already"):
         await deployable.deploy(4, 0.1)
     for share in (0.0, 1.1):
@@ -118,7 +119,7 @@ async def test_a_shadow_becomes_the_challenger(deployable: Deploying) -> None:
         ("shadow", "became the challenger"),
         ("challenger", None),
     ]
-    assert deployable.serving.shadow is None
+    assert deployable.loaded.shadow is None
 
 
 async def test_an_install_that_a_growing_share_moves_keeps_the_arm_of_its_first_exposure(deployable: Deploying) -> None:
@@ -150,8 +151,8 @@ async def test_arms_of_experiments_that_are_long_over_are_forgotten(deployable: 
     await deployable.deploy(2, 1.0)
     await deployable.service.suggest(install_id=installs(1)[0])
     async with deployable.database.session() as session:
-        assert await service.forget_assignments(session, datetime.now(UTC) - timedelta(hours=1)) == 0
-        assert await service.forget_assignments(session, datetime.now(UTC) + timedelta(hours=1)) == 1
+        assert await delete_assignments(session, datetime.now(UTC) - timedelta(hours=1)) == 0
+        assert await delete_assignments(session, datetime.now(UTC) + timedelta(hours=1)) == 1
     (left,) = await deployable.service.rows(
         "SELECT model_version FROM assignment JOIN deployment ON id = deployment_id"
     )

@@ -34,7 +34,7 @@ SECRET = "Xyzzyplugh"
 
 
 async def exported(service: Service, since: date = TODAY, kind: str = "ask") -> list[dict[str, Any]]:
-    known = service.app.state.suggester.classifier.tags
+    known = service.app.state.router.models.champion.tags
     async with service.database.session() as session:
         return [json.loads(line) async for line in export_lines(session, since, TODAY, kind, known)]
 

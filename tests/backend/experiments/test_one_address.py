@@ -114,7 +114,7 @@ async def test_d5_requests_of_one_address_count_as_few_installs(
             events = [an_event("viewed", 1, draft, **item, position=1), an_event("dismissed", 2, draft, **item)]
             await service.send(draft["install_id"], events)
         assert unrecorded == 10
-        await deployed.serving.flush()
+        await deployed.service.app.state.suggester.failures.flush()
         crowds = await service.rows("SELECT DISTINCT crowd FROM assignment")
         assert len(crowds) == 1
         assert crowds[0]["crowd"] is not None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from backend.suggestions.display_order import order_of, shuffled
+from backend.suggestions.display_order import draw_order, shuffle_chips
 from model.serving.classifier import Suggested
 from tests.backend.service import Service, a_draft
 
@@ -25,16 +25,16 @@ def suggested(tags: str, confident: int) -> list[Suggested]:
 
 def test_about_the_share_that_was_set_gets_a_random_order_and_always_the_same() -> None:
     drafts = [UUID(int=number) for number in range(20_000)]
-    drawn = [order_of(draft, 0.02) for draft in drafts]
+    drawn = [draw_order(draft, 0.02) for draft in drafts]
     assert 340 <= drawn.count("random") <= 460
-    assert drawn == [order_of(draft, 0.02) for draft in drafts]
-    assert {order_of(draft, 0.0) for draft in drafts} == {"model"}
-    assert {order_of(draft, 1.0) for draft in drafts} == {"random"}
+    assert drawn == [draw_order(draft, 0.02) for draft in drafts]
+    assert {draw_order(draft, 0.0) for draft in drafts} == {"model"}
+    assert {draw_order(draft, 1.0) for draft in drafts} == {"random"}
 
 
 def test_every_order_of_the_chips_is_as_frequent_and_the_rest_stays_where_it_is() -> None:
     orders = Counter(
-        "".join(each.tag for each in shuffled(suggested("abcxy", confident=3), UUID(int=number)))
+        "".join(each.tag for each in shuffle_chips(suggested("abcxy", confident=3), UUID(int=number)))
         for number in range(6_000)
     )
     assert len(orders) == 6
@@ -44,8 +44,8 @@ def test_every_order_of_the_chips_is_as_frequent_and_the_rest_stays_where_it_is(
 
 def test_tags_of_two_answers_stand_in_the_same_order_in_both() -> None:
     for number in range(50):
-        first = [each.tag for each in shuffled(suggested("abcd", confident=4), UUID(int=number))]
-        later = [each.tag for each in shuffled(suggested("xdba", confident=4), UUID(int=number))]
+        first = [each.tag for each in shuffle_chips(suggested("abcd", confident=4), UUID(int=number))]
+        later = [each.tag for each in shuffle_chips(suggested("xdba", confident=4), UUID(int=number))]
         assert [tag for tag in first if tag in "abd"] == [tag for tag in later if tag in "abd"]
 
 

@@ -29,7 +29,7 @@ async def record_all(database: Database, states: list[DraftState]) -> list[UUID 
     """Record answers to drafts at the same time."""
     recorder = Recorder(database)
     return await asyncio.gather(
-        *(recorder.record_in_time(state, SUGGESTED, "light-test", 1.0) for state in states), return_exceptions=True
+        *(recorder.record(state, SUGGESTED, "light-test", 1.0) for state in states), return_exceptions=True
     )
 
 
@@ -84,7 +84,7 @@ async def test_a_draft_that_somebody_holds_costs_a_second_at_most(
 async def test_an_answer_is_recorded_once_the_connection_was_cut_by_the_server(service: Service) -> None:
     recorder = Recorder(service.database)
     for _ in range(2):
-        assert await recorder.record_in_time(a_state(draft_id=uuid4()), SUGGESTED, "light-test", 1.0)
+        assert await recorder.record(a_state(draft_id=uuid4()), SUGGESTED, "light-test", 1.0)
         await service.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database() AND state = 'idle'"

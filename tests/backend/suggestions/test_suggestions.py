@@ -22,7 +22,7 @@ async def test_a_draft_gets_tags_best_first(service: Service) -> None:
     assert confident == sorted(confident, reverse=True)
     assert confident[0]
     assert all(0 <= item["score"] <= 1 and item["uses"] > 0 for item in items)
-    assert answer["model_version"] == service.app.state.suggester.classifier.version
+    assert answer["model_version"] == service.app.state.router.models.champion.version
 
 
 async def test_what_may_be_left_out_may_be_left_out(service: Service) -> None:
