@@ -54,7 +54,7 @@ from backend.web.metrics import RequestMetricsMiddleware
 from backend.web.middleware import request_checks
 from backend.web.request_stats import FLUSH_EVERY as REQUEST_STATS_EVERY
 from backend.web.request_stats import RequestStatsWriter
-from model.serving.classifier import ReleaseError
+from model.serving import ReleaseError
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from backend.alerts.rules import SHIPPED
 from backend.postgres.database_url import normalize
 from backend.web.logs import Form, Level
 from backend.web.middleware import parse_hostname
-from model.serving.classifier import DEFAULT_TIER
+from model.serving import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 

@@ -1,36 +1,71 @@
 """The command ``tagalong-model``: every step from questions to a released model, and what one does with a model."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final
+
 import click
 
-from model.commands.ablate import ablate
-from model.commands.backtest import backtest
-from model.commands.compare import compare
-from model.commands.drift import drift
-from model.commands.due import due
-from model.commands.evaluate import evaluate
-from model.commands.finetune import finetune
-from model.commands.prepare import prepare
-from model.commands.questions import questions
-from model.commands.rebuild import rebuild
-from model.commands.register import register
-from model.commands.release import release
-from model.commands.retrain import retrain
-from model.commands.suggest import suggest
-from model.commands.train import train
-from model.commands.trained_titles import trained_titles
-from model.commands.versions import versions
+SUMMARIES: Final = {
+    "questions": "Read questions from a source into a Parquet file.",
+    "prepare": "Check and clean questions for training.",
+    "finetune": "Fine-tune MiniLM-L6 on questions and their tags.",
+    "train": "Train a model on questions.",
+    "evaluate": "Measure models on held-out questions.",
+    "ablate": "Train models that differ in one part, and compare them.",
+    "compare": "Compare encoders, classifiers, Parabel and our model.",
+    "release": "Measure a trained model and write it as a released one.",
+    "suggest": "Suggest tags for a draft, or for a file of drafts.",
+    "drift": "Compare what came in with the model's reference.",
+    "register": "Give a model the registry's next number, if it passes the gates.",
+    "versions": "List the registry's versions.",
+    "due": "Say whether it is time to train again, and why.",
+    "retrain": "Train again with posted questions, and register the result.",
+    "rebuild": "Rebuild a version from what it says of itself, and compare the files.",
+    "backtest": "Train on old questions and measure on newer ones.",
+    "trained-titles": "Write down which titles a model was trained on.",
+}
+"""What ``--help`` says of each command, so that it need not import them: polars and scipy take a second."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyCommands(Mapping[str, click.Command]):
+    """The commands by name, each imported from ``model.commands`` when it is used."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        # It loads ONNX Runtime, which the list of commands does without.
+        from model.commands.terminal import require_extra
+
+        function = name.replace("-", "_")
+        with require_extra():
+            command: click.Command = getattr(import_module(f"model.commands.{function}"), function)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only to run it or to show its own help (click's documentation, "Lazy loading")."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.commands = LazyCommands()  # type: ignore[assignment]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and their summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUMMARIES.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Train, measure and try the model that suggests tags."""
 
-
-OF_A_MODEL = (questions, prepare, finetune, train, evaluate, ablate, compare, release, suggest, drift)
-OF_ITS_LIFE = (register, versions, due, retrain, rebuild, backtest, trained_titles)
-
-for command in (*OF_A_MODEL, *OF_ITS_LIFE):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

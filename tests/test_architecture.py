@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import model.serving
+
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
 
@@ -35,14 +37,10 @@ def within(name: str, allowed: set[str]) -> bool:
     return any(name == each or name.startswith(each + ".") for each in allowed)
 
 
-def test_the_backend_knows_the_classifier_and_nothing_else_of_the_model() -> None:
+def test_the_backend_knows_the_names_of_model_serving_and_nothing_else_of_the_model() -> None:
+    allowed = {"model.serving"} | {f"model.serving.{name}" for name in model.serving.__all__}
     for module, path in modules("backend"):
-        strangers = {
-            name
-            for name in imports(path)
-            if name.startswith("model") and not within(name, {"model.serving.classifier", "model.serving.text"})
-        }
-        assert strangers - {"model"} == set(), module
+        assert {name for name in imports(path) if name.split(".")[0] == "model"} <= allowed, module
 
 
 def test_the_model_never_imports_the_backend() -> None:

@@ -29,7 +29,7 @@ from backend.postgres.database import DAMAGE, TOO_SLOW, WHAT_TO_DO, alembic_conf
 from backend.postgres.database_url import create_engine
 from backend.postgres.embedded.service import VERSION, EmbeddedFailure
 from backend.settings import ARGON2, Settings
-from model.serving.classifier import Classifier, ReleaseError
+from model.serving import Classifier, ReleaseError
 
 MUST: Final = "must"
 SHOULD: Final = "should"

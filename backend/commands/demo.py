@@ -12,7 +12,7 @@ from backend.demo.service import AlreadyPlayed, Played, play
 from backend.demo.service import remove as remove_demo
 from backend.demo.writers import read_questions, sittings
 from backend.postgres.database import Database, migrate
-from model.serving.classifier import Classifier, ReleaseError
+from model.serving import Classifier, ReleaseError
 
 
 @click.command()

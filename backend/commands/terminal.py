@@ -28,7 +28,7 @@ from backend.postgres.database import (
 )
 from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
 from backend.settings import Settings
-from model.serving.classifier import Classifier, ReleaseError
+from model.serving import Classifier, ReleaseError
 
 T = TypeVar("T")
 

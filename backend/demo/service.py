@@ -19,7 +19,7 @@ from backend.feedback.service import forget_events, take
 from backend.postgres.database import Database
 from backend.suggestions.recording import record
 from backend.suggestions.schemas import DraftState
-from model.serving.classifier import Classifier, Suggested
+from model.serving import Classifier, Suggested
 
 # The writer has typed the title, and some time later the body. Seconds.
 BODY_AFTER = (30, 240)

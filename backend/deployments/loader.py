@@ -24,7 +24,7 @@ from backend.deployments.service import RunningDeployments, list_replaced_versio
 from backend.deployments.tables import Deployment
 from backend.postgres.database import Database, DatabaseUnavailable
 from backend.web.metrics import MODEL, MODELS_MISSING
-from model.serving.classifier import Classifier, ReleaseError
+from model.serving import Classifier, ReleaseError
 
 log = logging.getLogger(__name__)
 

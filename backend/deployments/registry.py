@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.serving.classifier import MANIFEST_FILE, Classifier, ReleaseError
+from model.serving import MANIFEST_FILE, Classifier, ReleaseError
 
 FORMAT: Final = 1
 VERSION_FILE: Final = "version.json"

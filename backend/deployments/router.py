@@ -15,7 +15,7 @@ from uuid import UUID
 
 from backend.drafts.service import FirstAnswer, find_first_answer
 from backend.postgres.database import Database, DatabaseUnavailable
-from model.serving.classifier import Classifier
+from model.serving import Classifier
 
 Arm = Literal["champion", "challenger"]
 

@@ -15,7 +15,7 @@ from backend.deployments.router import Router, ShadowModel
 from backend.deployments.tables import Shadow
 from backend.postgres.database import Database, DatabaseUnavailable
 from backend.web.metrics import SHADOW_ANSWERS
-from model.serving.classifier import Classifier, Suggested
+from model.serving import Classifier, Suggested
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from backend.feedback.projection import project_items, project_posts
 from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
 from backend.postgres.base import as_dict, day_of
-from model.serving.classifier import name_in_use
+from model.serving import name_in_use
 
 UNKNOWN_DRAFT = "unknown_draft"
 UNKNOWN_SUGGESTION = "unknown_suggestion"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from model.serving.classifier import Suggested
+from model.serving import Suggested
 
 Order = Literal["model", "random"]
 

@@ -19,7 +19,7 @@ from backend.postgres.database import Database, DatabaseAway, DatabaseUnavailabl
 from backend.suggestions.display_order import Order
 from backend.suggestions.schemas import DraftState
 from backend.web.problems import Problem
-from model.serving.classifier import Suggested, name_in_use
+from model.serving import Suggested, name_in_use
 
 # Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
 RECORD_WITHIN = 1.0

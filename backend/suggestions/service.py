@@ -20,7 +20,7 @@ from backend.suggestions.schemas import Answer, BatchAnswer, BatchDraft, DraftSt
 from backend.web.metrics import CHALLENGER_ANSWERS, SUGGESTIONS
 from backend.web.problems import Problem
 from backend.web.tracing import span
-from model.serving.classifier import Classifier, Suggested
+from model.serving import Classifier, Suggested
 
 log = logging.getLogger(__name__)
 

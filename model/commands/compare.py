@@ -58,7 +58,7 @@ def compare(
 
     What is done is kept, combination by combination, and not done again. OUT gets comparison.md, .json and .svg.
     """
-    with require_extra("compare"):
+    with require_extra():
         from model.compare import tables, tracking
         from model.compare.combinations import ENCODERS
         from model.compare.comparison import compare as compared

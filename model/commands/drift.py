@@ -73,7 +73,7 @@ def drift(
     if not found["drafts"]:
         raise click.ClickException(f"{findings.limit(found)}.{_other_versions(came)}")
     if html is not None:
-        with require_extra("drift"), report_errors(html):
+        with require_extra(), report_errors(html):
             from model.drift.page import write_page
 
             write_page(findings.compared(came, against), against, html)

@@ -15,6 +15,9 @@ from model.commands.terminal import (
     report_errors,
     require_extra,
 )
+from model.questions.parquet import read
+from model.training.encoder import minilm
+from model.training.train import TrainingParameters, choose_tags, targets
 
 
 @click.command()
@@ -22,13 +25,13 @@ from model.commands.terminal import (
 @click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
 @click.option("--epochs", type=click.FloatRange(0), help="Passes over the questions; 0 exports MiniLM as it is.")
-@click.option("--tokens", type=click.IntRange(8, 512), help="Word pieces of a question that are read.")
+@click.option("--tokens", type=click.IntRange(8, 512), help="Most tokens of a question that are read.")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     default=float("inf"),
     show_default="no limit",
-    help="Stop after so long; the same command goes on.",
+    help="Stop after this many minutes; the same command goes on.",
 )
 @force_option
 def finetune(
@@ -37,13 +40,11 @@ def finetune(
     """Fine-tune MiniLM-L6 on questions and their tags, and export it with 8 bits.
 
     Needs the extra 'encoder' and the package with MiniLM's weights. Takes about half an hour an epoch of 240,000
-    questions on two cores. `tagalong-model train --tier full --encoder OUT` uses what it makes.
+    questions on two cores. `tagalong-model train --tier full --encoder OUT` uses the result.
     """
+    # The command lists its options where torch, which few need, is not installed.
     with require_extra():
-        from model.questions.parquet import read
-        from model.training.encoder import minilm
         from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, FineTuningParameters, write
-        from model.training.train import TrainingParameters, choose_tags, targets
     parameters = FineTuningParameters(seed=seed)
     if epochs is not None:
         parameters = replace(parameters, epochs=epochs)

@@ -75,14 +75,14 @@ def prepare(
         from model.preparation import prepare as preparation
         from model.questions.gather import REFUSED
         from model.questions.parquet import ParquetFile
-        from model.runs.resumable import Parts
+        from model.runs.resumable import ResumableOutput
     with report_errors(out):
         source = ParquetFile(questions)
         parameters = {"dev_share": dev_share, "languages": languages and sorted(languages)}
         run = begin_run("prepare", [questions], out, parameters, force=force)
         if run is None:
             return
-        with Parts(out, run.identity) as parts, progress_bars() as bar:
+        with ResumableOutput(out, run.identity) as parts, progress_bars() as bar:
             advance = bar("preparing", source.length)
             report = preparation.prepare(source, parts, out, dev_share, advance, languages, refuse_above)
         run.record([out, *(out.with_name(out.name + ending) for ending in (preparation.REPORT, REFUSED))])

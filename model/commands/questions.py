@@ -213,7 +213,7 @@ def _gather(
         most_parts: how many of their parts are wanted.
     """
     from model.questions.gather import REFUSED, gather, recheck
-    from model.runs.resumable import Parts
+    from model.runs.resumable import ResumableOutput
     from model.runs.steps import STEPS, Run
 
     run = begin_run("questions", files, out, parameters, force=force)
@@ -221,7 +221,7 @@ def _gather(
         recheck(out, refuse_above)
         return
     identity = run.identity if unfinished is None else Run(STEPS["questions"], files, out, unfinished).identity
-    with Parts(out, identity, fresh=not go_on, most=most_parts) as parts, progress_bars() as bar:
+    with ResumableOutput(out, identity, fresh=not go_on, max_parts=most_parts) as parts, progress_bars() as bar:
         if parts.done:
             click.echo(f"Going on after {parts.rows():,} questions of a run that was stopped.", err=True)
         length = sum(source.length for source in sources)

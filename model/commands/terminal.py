@@ -8,10 +8,20 @@ from typing import Any, Final, Protocol
 
 import click
 
+from model.questions import QuestionsError
 from model.runs import steps
+from model.runs.files import OutputBusyError
 from model.runs.progress import Progress
 from model.serving.classifier import DEFAULT_TIER, Classifier, ReleaseError
 
+_EXTRAS: Final = {
+    "evidently": "drift",
+    "omikuji": "compare",
+    "pandas": "drift",
+    "skl2onnx": "compare",
+    "torch": "encoder",
+}
+"""The extra that a library comes with, where it is not 'train'."""
 RELEASED: Final = Path(__file__).parent.parent / "released"
 
 model_option = click.option(
@@ -86,14 +96,14 @@ def load_model(folder: Path) -> Classifier:
 
 
 @contextmanager
-def require_extra(extra: str = "train") -> Iterator[None]:
-    """End the command with what to install where a library of the extra is missing."""
+def require_extra() -> Iterator[None]:
+    """End the command with what to install where a library of an extra is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error.name} is not installed. Training and measuring need it: run `make tools`, "
-            f"or install tagalong with its extra '{extra}'."
+            f"or install tagalong with its extra '{_EXTRAS.get(error.name or '', 'train')}'."
         ) from error
 
 
@@ -122,13 +132,9 @@ def begin_run(
 @contextmanager
 def report_errors(out: Path) -> Iterator[None]:
     """End the command with the reason where questions or files cannot be used."""
-    # Both need polars, which serving is installed without.
-    from model.questions import QuestionsError
-    from model.runs.resumable import PartsError
-
     try:
         yield
-    except (QuestionsError, PartsError) as error:
+    except (QuestionsError, OutputBusyError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}.") from error

@@ -12,11 +12,17 @@ from model.commands.terminal import (
     out_folder,
     questions_option,
     report_errors,
-    require_extra,
     show_progress,
 )
+from model.questions.parquet import read
+from model.questions.tag_sets import read_tag_sets
 from model.runs.parameters import to_record
 from model.serving.classifier import TIERS
+from model.training.build import DataSource, EncoderInput, train_model
+from model.training.encoder.encode import EncoderFolderError, read_encoder
+from model.training.onnx_export import ExportError
+from model.training.tfidf import FeatureLimits
+from model.training.train import TrainingParameters
 
 
 @click.command()
@@ -24,10 +30,10 @@ from model.serving.classifier import TIERS
 @click.option(
     "--tag-sets",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Parquet file with question_id and tags of more questions: which tags go together, and rare ones.",
+    help="Parquet file with question_id and tags of more questions, for rare tags and for tags that go together.",
 )
 @click.option(
-    "--tier", type=click.Choice(TIERS), default="light", show_default=True, help="With an encoder or without."
+    "--tier", type=click.Choice(TIERS), default="light", show_default=True, help="full has an encoder, light has none."
 )
 @click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option(
@@ -35,7 +41,7 @@ from model.serving.classifier import TIERS
     type=click.Path(path_type=Path, file_okay=False),
     default=RELEASED / "full",
     show_default="the shipped one",
-    help="Folder of a full model, or of what finetune made. Full tier only.",
+    help="Folder of a full model, or of what finetune wrote. Full tier only.",
 )
 @click.option(
     "--keep",
@@ -44,8 +50,8 @@ from model.serving.classifier import TIERS
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the questions.")
-@click.option("--rank", type=click.IntRange(1, 2048), help="Numbers a word in the low-rank part.")
-@click.option("--least-uses", type=click.IntRange(1), help="Uses from which on a tag is in the vocabulary.")
+@click.option("--rank", type=click.IntRange(1, 2048), help="Width of the low-rank part.")
+@click.option("--least-uses", type=click.IntRange(1), help="Fewest uses of a tag in the vocabulary.")
 @force_option
 def train(
     questions: Path,
@@ -60,26 +66,18 @@ def train(
     least_uses: int | None,
     force: bool,
 ) -> None:
-    """Train a model on questions: learned, calibrated, and checked against what ONNX Runtime computes.
+    """Train a model on questions, calibrate it, and check that ONNX Runtime computes the same.
 
     The next steps are evaluate and release.
     """
-    with require_extra():
-        from model.questions.parquet import read
-        from model.questions.tag_sets import read_tag_sets
-        from model.training.build import DataSource, EncoderInput, train_model
-        from model.training.encoder.encode import EncoderFolderError, read_encoder
-        from model.training.onnx_export import ExportError
-        from model.training.tfidf import FeatureLimits
-        from model.training.train import TrainingParameters
-    given = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
-    parameters = replace(TrainingParameters(), **{name: value for name, value in given.items() if value is not None})
+    options = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
+    parameters = replace(TrainingParameters(), **{name: value for name, value in options.items() if value is not None})
     limits = FeatureLimits()
     with report_errors(out):
-        with_encoder, inputs = None, [questions, *filter(None, [tag_sets])]
+        encoder_input, inputs = None, [questions, *filter(None, [tag_sets])]
         try:
             if tier == "full":
-                with_encoder = EncoderInput(read_encoder(encoder), keep or out.with_name(f"{out.name}.encoded"))
+                encoder_input = EncoderInput(read_encoder(encoder), keep or out.with_name(f"{out.name}.encoded"))
                 inputs.append(encoder)
             settings = {"tier": tier, "parameters": to_record(parameters), "features": to_record(limits)}
             run = begin_run("train", inputs, out, settings, force=force)
@@ -90,7 +88,7 @@ def train(
                 hidden = [question for question in rows if question.split != "train"]
                 sets = read_tag_sets(tag_sets, without=hidden) if tag_sets else []
                 data = DataSource.describe(questions, rows, tag_sets)
-                manifest = train_model(rows, sets, data, out, with_encoder, parameters, limits, progress)
+                manifest = train_model(rows, sets, data, out, encoder_input, parameters, limits, progress)
         except (ExportError, EncoderFolderError) as error:
             raise click.ClickException(str(error)) from error
         run.record([out])

@@ -22,7 +22,7 @@ from model.questions.gather import check_share, nothing_usable, write_refused
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, Batch, Noted, Refused
 from model.runs.files import write_atomically
-from model.runs.resumable import Parts
+from model.runs.resumable import ResumableOutput
 
 REPORT: Final = ".report.json"
 """Ending of the file beside the output with what was dropped and changed."""
@@ -43,7 +43,7 @@ _FORMATS: Final = {"html": "HTML made plain text", "markdown": "Markdown made pl
 
 def prepare(
     source: ParquetFile,
-    parts: Parts,
+    parts: ResumableOutput,
     out: Path,
     dev_share: float,
     advance: Callable[[int], None] = lambda done: None,
@@ -71,7 +71,7 @@ def prepare(
     refused = [Refused(**each) for part in parts.done for each in part.notes["refused"]]
     unusable = _joined(part.notes["dropped"] for part in parts.done)
     if not parts.rows():
-        parts.throw_away()
+        parts.remove()
         rows_of = [Refused(f"row {row}", reason) for reason, rows in unusable.items() for row in rows]
         raise QuestionsError(nothing_usable(refused + rows_of))
     check_share(refused, sum(part.notes["read"] for part in parts.done), refuse_above, out)
@@ -87,7 +87,7 @@ def prepare(
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     write_atomically(out.parent, {out.name + REPORT: text.encode()})
     write_refused(refused, out)
-    parts.throw_away()
+    parts.remove()
     return report
 
 
@@ -148,7 +148,7 @@ def _body_key(prose: str, code: str) -> int:
     return text_key(text) if sum(map(str.isalnum, text)) >= OWN_CHARS else 0
 
 
-def repeated(parts: Parts) -> Noted:
+def repeated(parts: ResumableOutput) -> Noted:
     """Find the rows whose title, or whose body, another row has.
 
     Of rows with one title that of ``dev`` stays, so that nothing of dev is trained on; else one with a body; else the
@@ -174,7 +174,7 @@ def _first_of_each(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     return first
 
 
-def _split(parts: Parts, dev_share: float) -> pl.Expr:
+def _split(parts: ResumableOutput, dev_share: float) -> pl.Expr:
     """Return the split: as it came if any row is dev, else by the title's hash."""
     if any((pl.read_parquet(part.file, columns=["split"])["split"] == "dev").any() for part in parts.done):
         return pl.col("split")
@@ -182,7 +182,7 @@ def _split(parts: Parts, dev_share: float) -> pl.Expr:
     return pl.when(is_dev).then(pl.lit("dev")).otherwise(pl.lit("train"))
 
 
-def reported(parts: Parts, dropped: Noted, out: Path) -> dict[str, Any]:
+def reported(parts: ResumableOutput, dropped: Noted, out: Path) -> dict[str, Any]:
     """Put the report together; see ``table`` for its parts."""
     refused: Noted = {}
     for part in parts.done:

@@ -12,7 +12,7 @@ import polars as pl
 from model.questions import QuestionsError
 from model.questions.posts import Refused, Source
 from model.runs.files import write_atomically
-from model.runs.resumable import Parts
+from model.runs.resumable import ResumableOutput
 from model.runs.steps import RECORD
 
 REFUSED: Final = ".refused.jsonl"
@@ -44,7 +44,7 @@ class Gathered:
 
 def gather(
     sources: Sequence[Source],
-    parts: Parts,
+    parts: ResumableOutput,
     out: Path,
     advance: Callable[[int], None] = lambda done: None,
     refuse_above: float = 1.0,
@@ -68,16 +68,16 @@ def gather(
     if failure:
         raise QuestionsError(f"{failure} {_keep(parts, refused, out)}") from failure
     if not gathered.questions:
-        parts.throw_away()
+        parts.remove()
         raise QuestionsError(nothing_usable(refused))
     check_share(refused, gathered.questions, refuse_above, out)
     parts.join(out)
     write_refused(refused, out)
-    parts.throw_away()
+    parts.remove()
     return gathered
 
 
-def _read(sources: Sequence[Source], parts: Parts, advance: Callable[[int], None]) -> QuestionsError | None:
+def _read(sources: Sequence[Source], parts: ResumableOutput, advance: Callable[[int], None]) -> QuestionsError | None:
     """Read what is left of the sources into the parts, and return what stopped it."""
     number, after, done = 0, None, 0
     if parts.done:
@@ -98,7 +98,7 @@ def _read(sources: Sequence[Source], parts: Parts, advance: Callable[[int], None
     return None
 
 
-def _summed_up(parts: Parts, refused: Sequence[Refused]) -> Gathered:
+def _summed_up(parts: ResumableOutput, refused: Sequence[Refused]) -> Gathered:
     noted = Counter[str]()
     for part in parts.done:
         noted.update(part.notes["noted"])
@@ -106,7 +106,7 @@ def _summed_up(parts: Parts, refused: Sequence[Refused]) -> Gathered:
     return Gathered(parts.rows(), len(refused), _by_reason(refused), dict(noted.most_common()), tuple(notices))
 
 
-def _keep(parts: Parts, refused: Sequence[Refused], out: Path) -> str:
+def _keep(parts: ResumableOutput, refused: Sequence[Refused], out: Path) -> str:
     """Write what was read before a failure, and say where it is."""
     if out.with_name(out.name + RECORD).exists():  # a whole output is not replaced by a part of one
         return f"{parts.rows():,} questions that were read are kept in {parts.folder}; {out} is as it was."

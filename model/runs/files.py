@@ -1,8 +1,12 @@
-"""Files that are whole or not there at all."""
+"""Output files: whole or not there at all, and written by one process at a time."""
 
 import os
 import tempfile
 from pathlib import Path
+
+
+class OutputBusyError(Exception):
+    """Another process is writing the same output; the message says what to do."""
 
 
 def write_atomically(folder: Path, files: dict[str, bytes]) -> None:

@@ -11,14 +11,10 @@ from typing import Any, Final, Self
 
 import polars as pl
 
-from model.runs.files import write_atomically
+from model.runs.files import OutputBusyError, write_atomically
 
-ROWS_OF_A_GROUP: Final = 50_000
+ROW_GROUP_SIZE: Final = 50_000
 """Rows of a row group of the joined file: fixed, so that the same rows give the same bytes."""
-
-
-class PartsError(Exception):
-    """The unfinished output cannot be used; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +25,10 @@ class Part:
     notes: dict[str, Any]
 
 
-class Parts:
-    """The parts of ``out`` in the folder ``OUT.unfinished``. A part is there when its notes are.
+class ResumableOutput:
+    """The parts of ``out`` in the folder ``OUT.unfinished``. A part is finished when its notes are written.
 
-    Parts of a run with another identity are thrown away. Use it in a ``with`` block: it holds a lock.
+    Parts of a run with another identity are removed. Use it in a ``with`` block: it holds a lock.
 
     Attributes:
         done: the finished parts, in their order.
@@ -40,15 +36,15 @@ class Parts:
 
     done: list[Part]
 
-    def __init__(self, out: Path, identity: str, *, fresh: bool = False, most: int | None = None) -> None:
-        """Find what an earlier run with the same identity has finished.
+    def __init__(self, out: Path, identity: str, *, fresh: bool = False, max_parts: int | None = None) -> None:
+        """Find the parts that an earlier run with the same identity has finished.
 
         Args:
-            fresh: throw that away too.
-            most: parts that are wanted; what was finished after them is not taken.
+            fresh: remove those too.
+            max_parts: use no more than this many of them.
 
         Raises:
-            PartsError: another process is writing the same output.
+            OutputBusyError: another process is writing the same output.
         """
         self.folder = out.with_name(out.name + ".unfinished")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -57,16 +53,16 @@ class Parts:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise PartsError(f"{out} is being written by another process. Wait for it, or stop it.") from error
-        of = self.folder / "of.json"
-        if fresh or not of.is_file() or of.read_text() != identity:
+            raise OutputBusyError(f"{out} is being written by another process. Wait for it, or stop it.") from error
+        identity_file = self.folder / "of.json"
+        if fresh or not identity_file.is_file() or identity_file.read_text() != identity:
             for path in self.folder.iterdir():
                 if path.name != ".lock":
                     path.unlink()
-            write_atomically(self.folder, {of.name: identity.encode()})
+            write_atomically(self.folder, {identity_file.name: identity.encode()})
         self.done = []
-        while len(self.done) != most and (notes := self._notes(len(self.done))).is_file():
-            self.done.append(Part(self._rows(len(self.done)), json.loads(notes.read_bytes())))
+        while len(self.done) != max_parts and (notes := self._notes_file(len(self.done))).is_file():
+            self.done.append(Part(self._rows_file(len(self.done)), json.loads(notes.read_bytes())))
 
     def __enter__(self) -> Self:
         return self
@@ -81,27 +77,28 @@ class Parts:
         number, notes = len(self.done), notes | {"rows": rows.height}
         temporary = self.folder / ".rows"
         rows.write_parquet(temporary)
-        temporary.replace(self._rows(number))
-        write_atomically(self.folder, {self._notes(number).name: json.dumps(notes, ensure_ascii=False).encode()})
-        self.done.append(Part(self._rows(number), notes))
+        temporary.replace(self._rows_file(number))
+        content = json.dumps(notes, ensure_ascii=False).encode()
+        write_atomically(self.folder, {self._notes_file(number).name: content})
+        self.done.append(Part(self._rows_file(number), notes))
 
     def join(self, out: Path, select: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows) -> None:
         """Write the rows of all parts, or what ``select`` makes of them, in order into one Parquet file."""
         temporary = out.with_name(f".{out.name}.joined")
         rows = select(pl.scan_parquet([part.file for part in self.done]))
-        rows.sink_parquet(temporary, row_group_size=ROWS_OF_A_GROUP)
+        rows.sink_parquet(temporary, row_group_size=ROW_GROUP_SIZE)
         temporary.replace(out)
 
     def rows(self) -> int:
-        """Count the rows of all parts."""
+        """Return the number of rows of all parts."""
         return sum(part.notes["rows"] for part in self.done)
 
-    def throw_away(self) -> None:
-        """Remove the folder: the output is there."""
+    def remove(self) -> None:
+        """Remove the folder, once the output is written."""
         shutil.rmtree(self.folder)
 
-    def _rows(self, number: int) -> Path:
+    def _rows_file(self, number: int) -> Path:
         return self.folder / f"{number:06}.parquet"
 
-    def _notes(self, number: int) -> Path:
+    def _notes_file(self, number: int) -> Path:
         return self.folder / f"{number:06}.json"

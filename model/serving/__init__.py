@@ -1,1 +1,13 @@
-"""What the service may import: a draft in, tags with scores and reasons out."""
+"""Tag suggestions: the one package of ``model`` that the service imports.
+
+A draft goes in; tags with calibrated scores and the words that speak for them come out, whatever
+graph a version holds::
+
+    classifier = Classifier.load(folder)
+    classifier.suggest("How do I merge two DataFrames?", chosen_tags=["python"])
+"""
+
+from model.serving.classifier import DEFAULT_TIER, MANIFEST_FILE, Classifier, ReleaseError, Suggested
+from model.serving.synonyms import name_in_use
+
+__all__ = ["DEFAULT_TIER", "MANIFEST_FILE", "Classifier", "ReleaseError", "Suggested", "name_in_use"]

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from model.serving.decision import Decision
 from model.serving.encoder import Encoder
 from model.serving.explanation import Words, because, sparse_losses, state_losses
-from model.serving.synonyms import RETIRED, same_tags
-from model.serving.synonyms import name_in_use as name_in_use  # the service knows the model by this module alone
+from model.serving.synonyms import RETIRED, name_in_use, same_tags
 from model.serving.text import BODY_FORMATS, ready, written_words
 from model.serving.tokens import Tokens
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from backend.cli import main as server
 from model.cli import main
+from model.commands import terminal
 from model.commands.terminal import RELEASED
 from model.questions.drafts import read as drafts_of
 from model.serving.classifier import DEFAULT_TIER
@@ -298,3 +299,16 @@ def test_a_missing_extra_is_named_with_what_to_install(questions_file: Path) -> 
     assert result.returncode == 1
     assert "make tools" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_list_of_commands_has_them_all_and_imports_none() -> None:
+    defined = {path.stem.replace("_", "-") for path in Path(terminal.__file__).parent.glob("*.py")}
+    assert set(main.commands) == defined - {"--init--", "registry", "terminal"}
+    code = (
+        "import sys; from model.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print({'onnxruntime', 'numpy', 'polars', 'scipy'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.endswith("set()\n")
+    assert all(f"  {name} " in shown for name in main.commands)

@@ -18,7 +18,7 @@ from model.questions import QuestionsError
 from model.questions.gather import REFUSED
 from model.questions.parquet import ParquetFile, read
 from model.questions.posts import NO_YEAR, UNKNOWN_FORMAT
-from model.runs.resumable import Parts
+from model.runs.resumable import ResumableOutput
 
 LONG = "This body is long enough to be its writer's own, since nobody writes so many words twice. " * 2
 
@@ -33,7 +33,7 @@ def prepared(tmp_path: Path, *rows: dict[str, object], dev_share: float = 0) -> 
         {"title": f"Title {i}", "body": "", "body_format": "text", "tags": ["a"]} | row for i, row in enumerate(rows)
     ]
     pl.DataFrame(full, infer_schema_length=None).write_parquet(path)
-    with Parts(out, "one") as parts:
+    with ResumableOutput(out, "one") as parts:
         report = prepare(ParquetFile(path), parts, out, dev_share)
     assert json.loads(Path(f"{out}{REPORT}").read_text()) == report
     return pl.read_parquet(out), report

@@ -21,7 +21,7 @@ from model.questions.database import Database
 from model.questions.gather import REFUSED, Gathered, gather
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
-from model.runs.resumable import Parts, PartsError
+from model.runs.resumable import OutputBusyError, ResumableOutput
 
 WRITTEN = Path(__file__).parent.parent / "written.csv"
 BODY = '<p>Rows &lt; 3, and "quotes",\nand a line.</p>'
@@ -39,7 +39,7 @@ EXPECTED = {
 
 def gathered(tmp_path: Path, *sources: Source) -> tuple[pl.DataFrame, list[dict[str, str]], Gathered]:
     out = tmp_path / "gathered.parquet"
-    with Parts(out, "one") as parts:
+    with ResumableOutput(out, "one") as parts:
         result = gather(sources, parts, out)
     lines = (tmp_path / (out.name + REFUSED)).read_text().splitlines()
     return pl.read_parquet(out), [json.loads(line) for line in lines], result
@@ -256,7 +256,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_gives_the_same_file(
         gathered(tmp_path, source)
         source = ParquetFile((tmp_path / "gathered.parquet").rename(tmp_path / "all.parquet"))
     whole, stopped = tmp_path / "whole.parquet", tmp_path / "stopped.parquet"
-    with Parts(whole, "one") as parts:
+    with ResumableOutput(whole, "one") as parts:
         gather([source], parts, whole)
 
     class Stopped(Exception):
@@ -271,11 +271,11 @@ def test_a_stopped_run_goes_on_where_it_was_and_gives_the_same_file(
                     raise Stopped
                 yield batch
 
-    with Parts(stopped, "one") as parts, pytest.raises(Stopped):
+    with ResumableOutput(stopped, "one") as parts, pytest.raises(Stopped):
         gather([Stops()], parts, stopped)
     assert not stopped.exists()
     read: list[int] = []
-    with Parts(stopped, "one") as parts:
+    with ResumableOutput(stopped, "one") as parts:
         assert len(parts.done) == 3
         gather([source], parts, stopped, read.append)
     assert stopped.read_bytes() == whole.read_bytes()
@@ -312,13 +312,13 @@ def test_e10_more_refused_rows_than_the_bound_are_an_error_that_names_the_common
 
 def test_parts_of_another_run_are_not_used_and_two_runs_do_not_write_one_output(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    with Parts(out, "one") as parts:
+    with ResumableOutput(out, "one") as parts:
         parts.add(pl.DataFrame({"a": [1]}), {})
-        with pytest.raises(PartsError, match="another process"):
-            Parts(out, "one")
-    with Parts(out, "one") as parts:
+        with pytest.raises(OutputBusyError, match="another process"):
+            ResumableOutput(out, "one")
+    with ResumableOutput(out, "one") as parts:
         assert parts.rows() == 1
-    with Parts(out, "two") as parts:
+    with ResumableOutput(out, "two") as parts:
         assert parts.done == []
 
 

@@ -17,7 +17,7 @@ from model.questions.feedback import Feedback
 from model.questions.gather import REFUSED, gather
 from model.questions.posts import Source
 from model.questions.stack_exchange import TRIES, Client, Numbers, Pages
-from model.runs.resumable import Parts
+from model.runs.resumable import ResumableOutput
 from tests.model.questions.stack_exchange_server import FIRST_DAY, Site, question, serving
 
 THROTTLED = {"error_id": 502, "error_name": "throttle_violation", "error_message": "too many requests from this IP, more requests available in {} seconds"}  # fmt: skip  # noqa: E501
@@ -45,7 +45,7 @@ def client(site: Site, slept: Slept, key: str | None = None) -> Client:
 
 def gathered(tmp_path: Path, source: Source) -> tuple[pl.DataFrame, list[dict[str, str]]]:
     out = tmp_path / "api.parquet"
-    with Parts(out, "one") as parts:
+    with ResumableOutput(out, "one") as parts:
         gather([source], parts, out)
     return pl.read_parquet(out), [json.loads(line) for line in Path(f"{out}{REFUSED}").read_text().splitlines()]
 
@@ -124,7 +124,7 @@ def test_a_run_that_had_to_stop_goes_on_without_asking_again(
         "throttle": "wait 40,000 s",
         "down": "did not answer 6 times",
     }
-    with Parts(out, "one") as parts, pytest.raises(QuestionsError, match=says[what]):
+    with ResumableOutput(out, "one") as parts, pytest.raises(QuestionsError, match=says[what]):
         gather([ThenFails(run)], parts, out)
     assert pl.read_parquet(out)["question_id"].to_list() == list(range(1, 101))
     site.quota, site.asked, site.faults = 300, [], []
@@ -205,7 +205,10 @@ def test_a13_an_absurd_wait_stops_the_run_with_what_it_has(tmp_path: Path, site:
                 throttled = THROTTLED | {"error_message": THROTTLED["error_message"].format(64_123)}
                 site.faults = [(400, throttled) if how == "message" else (429, PAGE, {"Retry-After": "64123"})]
 
-    with Parts(out, "one") as parts, pytest.raises(QuestionsError, match=r"asks to wait 64,123 s.*100 questions"):
+    with (
+        ResumableOutput(out, "one") as parts,
+        pytest.raises(QuestionsError, match=r"asks to wait 64,123 s.*100 questions"),
+    ):
         gather([ThenWaits(talking)], parts, out)
     assert pl.read_parquet(out).height == 100
     assert slept == []
