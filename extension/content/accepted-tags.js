@@ -1,6 +1,6 @@
 /** The tags that the page was asked to take: under which names it shows them, and whether it may still refuse them. */
 
-import { replacements } from "./pages/parts/tag-list.js";
+import { findRenamedTags } from "./pages/parts/renamed-tags.js";
 
 /** @typedef {import("./items.js").Items} Items */
 /** @typedef {import("./pages/contract.js").Page} Page */
@@ -98,7 +98,7 @@ export class TakenTags {
   follow() {
     const [before, names] = [this.#names, this.#read()];
     this.#names = names;
-    for (const [was, is] of replacements(before, names)) {
+    for (const [was, is] of findRenamedTags(before, names)) {
       if (this.#byHand(was)) continue;
       const tag = this.tagOf(was);
       this.#offered.delete(was);

@@ -79,7 +79,7 @@ export function createDeeds(desk) {
   /** @param {string} tag @returns {Promise<Note | null>} */
   async function add(tag) {
     const position = chips.positionOf(tag);
-    if (page.readTags().length >= page.mostTags) return offerReplacing(tag);
+    if (page.readTags().length >= page.maxTags) return offerReplacing(tag);
     const name = await page.addTag(tag).catch(() => null);
     if (name === null) return refused(tag);
     take(tag, name, position);
@@ -186,7 +186,7 @@ export function createDeeds(desk) {
   /** Asks which tag is to make room; nothing else can be done where the page takes no more. @param {string} tag */
   function offerReplacing(tag) {
     desk.draw();
-    chips.announce(getText("chipsLimit", page.mostTags));
+    chips.announce(getText("chipsLimit", page.maxTags));
     chips.offerReplacing(tag);
     return null;
   }

@@ -131,7 +131,7 @@ export function mount(page, { debounceMs, never: banished }) {
         clearTimeout(atRest);
         atRest = setTimeout(compareTags, TAGS_AT_REST_MS);
       },
-      takenOut: (name) => taken.touch(name),
+      removing: (name) => taken.touch(name),
       posting() {
         compareTags();
         taken.settle();
@@ -244,7 +244,7 @@ export function mount(page, { debounceMs, never: banished }) {
 
   function isFull() {
     const adding = [...desk.underWay].filter(([, what]) => what === "adding").map(([tag]) => tag);
-    return new Set([...page.readTags(), ...adding]).size >= page.mostTags;
+    return new Set([...page.readTags(), ...adding]).size >= page.maxTags;
   }
 
   /** @param {string} tag @param {string[]} tags @returns {Look} */
@@ -261,7 +261,7 @@ export function mount(page, { debounceMs, never: banished }) {
     if (state === "away") {
       return { text: `${getText("chipsAway")} ${why}`.trim(), steps: [{ label: getText("chipsRetry"), run: draft.retry }] };
     }
-    if (isFull() && shown.length > 0) return { text: getText("chipsLimit", page.mostTags) };
+    if (isFull() && shown.length > 0) return { text: getText("chipsLimit", page.maxTags) };
     const hidden = offered.filter((tag) => items.get(tag)?.dismissed && !shown.includes(tag) && !desk.never.has(tag));
     if (hidden.length > 0) {
       return { text: getText("chipsHidden", hidden.length), steps: [{ label: getText("chipsShow"), run: unfold }] };

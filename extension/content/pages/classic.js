@@ -1,6 +1,6 @@
 /** The classic ask page, 2019 to now: one form with a Markdown textarea. */
 
-import { pageOf } from "./parts/form.js";
+import { createFormPage } from "./parts/form.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
@@ -12,7 +12,7 @@ export function find(document) {
   if (!form || !(body instanceof HTMLTextAreaElement)) return null;
   // The toolbar changes the body without an input event, but never without its preview.
   const watched = [body, ...form.querySelectorAll(".js-wmd-preview")];
-  return pageOf(form, { generation: "classic", kind: "ask" }, watched, () => ({
+  return createFormPage(form, { generation: "classic", kind: "ask" }, watched, () => ({
     body: body.value,
     body_format: "markdown",
   }));

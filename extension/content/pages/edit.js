@@ -1,7 +1,7 @@
 /** The page to edit a question: a form named after its post, with a Stacks editor or the plain textarea. */
 
 import { readBody } from "./parts/body.js";
-import { pageOf } from "./parts/form.js";
+import { createFormPage } from "./parts/form.js";
 
 /** @typedef {import("./contract.js").Page} Page */
 
@@ -11,7 +11,7 @@ export function find(document) {
   const form = textarea?.closest("form");
   const body = textarea?.closest(".js-stacks-editor-container") ?? textarea?.parentElement;
   if (!form || !body) return null;
-  // The plain textarea's toolbar tells nobody but the preview.
+  // The plain textarea's toolbar changes it without an input event, but never without its preview.
   const watched = [body, ...form.querySelectorAll(".js-wmd-preview")];
-  return pageOf(form, { generation: "edit", kind: "edit" }, watched, () => readBody(body));
+  return createFormPage(form, { generation: "edit", kind: "edit" }, watched, () => readBody(body));
 }

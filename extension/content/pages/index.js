@@ -1,10 +1,10 @@
-/** Finds the page to write a question on by its markup: addresses and dates do not tell the generations apart. */
+/** Finds the adapter of the page by its markup: addresses and dates do not tell the generations apart. */
 
 /** @typedef {import("./contract.js").Page} Page */
 /** @typedef {import("./contract.js").Adapter} Adapter */
 
 /**
- * Generations by what only they have. The code of one is loaded only where it is needed.
+ * The generations by a mark that only they have. An adapter is loaded only where it is needed.
  *
  * @type {{generation: string, mark: string, load: () => Promise<Adapter>}[]}
  */
@@ -18,7 +18,7 @@ const GENERATIONS = [
     load: () => import("./svelte.js"),
   },
   {
-    // An answer's page is known by it too: only that there is nothing to tag on it.
+    // The page to edit an answer has it too, but no tags, so its adapter finds nothing there.
     generation: "edit",
     mark: "form:not(#post-form) textarea.js-post-body-field",
     load: () => import("./edit.js"),
@@ -26,13 +26,13 @@ const GENERATIONS = [
 ];
 
 /** @param {Document} document */
-const recognised = (document) => GENERATIONS.find(({ mark }) => document.querySelector(mark));
+const recognise = (document) => GENERATIONS.find(({ mark }) => document.querySelector(mark));
 
 /** @param {Document} document @returns {string | null} null on unknown markup */
-export const generationOf = (document) => recognised(document)?.generation ?? null;
+export const generationOf = (document) => recognise(document)?.generation ?? null;
 
 /** @param {Document} document @returns {Promise<Page | null>} null on unknown markup, and before all of it is there */
 export async function findPage(document) {
-  const adapter = await recognised(document)?.load();
+  const adapter = await recognise(document)?.load();
   return adapter?.find(document) ?? null;
 }

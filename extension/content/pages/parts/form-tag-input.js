@@ -1,36 +1,35 @@
-/** Puts a tag into the tag field of the form of 2019, and takes one out. */
+/** Adds a tag by the tag field of the form of 2019, and removes one. */
 
-import { SharedField, takeOut } from "./borrowed-tag-input.js";
+import { BorrowedTagInput } from "./borrowed-tag-input.js";
 
 /** @typedef {import("./borrowed-tag-input.js").TagField} TagField */
 
-/** The page takes most tags in an instant, and asks its server about others. */
+export { removeTag } from "./borrowed-tag-input.js";
+
+/** The page takes most tags at once, and asks its server about others. */
 const REACTION_MS = 1000;
 const ANSWER_MS = 3500;
-const MOST_TRIES = 8;
+const MAX_TRIES = 8;
 
-/** @param {TagField} field @param {string} tag */
-export async function add(field, tag) {
-  const shared = new SharedField(field, tag);
+/** @param {TagField} field @param {string} tag @returns {Promise<string | null>} as `Page.addTag` */
+export async function addTag(field, tag) {
+  const input = new BorrowedTagInput(field, tag);
   const gestures = [
-    // As one who has typed it clicks beside it.
-    () => shared.put((input) => /** @type {HTMLElement} */ (input.closest(".js-tag-editor")).click()),
-    () => shared.press(" "),
-    () => shared.press("Enter"),
+    // As someone does who has typed the tag and clicks beside it.
+    () => input.type((element) => /** @type {HTMLElement} */ (element.closest(".js-tag-editor")).click()),
+    () => input.press(" "),
+    () => input.press("Enter"),
   ];
-  const isShown = () => shared.shown() !== null;
-  for (let tries = 0; tries < MOST_TRIES && !isShown(); tries++) {
-    await shared.pause();
+  const isShown = () => input.findShownTag() !== null;
+  for (let tries = 0; tries < MAX_TRIES && !isShown(); tries++) {
+    await input.waitForPause();
     gestures[Math.min(tries, gestures.length - 1)]?.();
-    await shared.until(() => isShown() || shared.consumed, REACTION_MS);
-    // Wanted back by the writer before the page could react, it is tried again.
-    const over = shared.consumed || (shared.inPlace && tries >= gestures.length - 1);
-    if (over) await shared.answer(ANSWER_MS);
-    if (over) break;
+    await input.waitUntil(() => isShown() || input.isConsumed, REACTION_MS);
+    // If the writer typed on before the page could react, it is tried again.
+    const done = input.isConsumed || (input.isTyped && tries >= gestures.length - 1);
+    if (done) await input.waitForNewTag(ANSWER_MS);
+    if (done) break;
   }
-  shared.end();
-  return shared.shown();
+  input.giveBack();
+  return input.findShownTag();
 }
-
-/** @param {TagField} field @param {string} tag */
-export const remove = (field, tag) => takeOut(field, tag);

@@ -1,7 +1,7 @@
-/** What pages with the form of 2019 share: a title, a tag field with its chips and input in one box, a submit. */
+/** What pages with the form of 2019 share: a title, a tag field with its tags and input in one box, a submit. */
 
-import { namesOf } from "./tag-list.js";
-import { watchChanges, watchHands, watchPosting } from "./watch.js";
+import { readTagNames } from "./tag-list.js";
+import { watchChanges, watchPosting, watchTagEdits } from "./watch.js";
 
 /** @typedef {import("../contract.js").Page} Page */
 /** @typedef {import("./body.js").Body} Body */
@@ -9,50 +9,50 @@ import { watchChanges, watchHands, watchPosting } from "./watch.js";
 const INPUT = ".js-tag-editor input.js-tageditor-replacing";
 
 /** Loaded at the first click on a chip: until then there is only reading. */
-const acts = () => import("./form-tag-input.js");
+const loadTagInput = () => import("./form-tag-input.js");
 
 /**
  * @param {Element} form
- * @param {Pick<Page, "generation" | "kind">} name
- * @param {Element[]} bodies  what holds the body, and changes with it
+ * @param {Pick<Page, "generation" | "kind">} identity
+ * @param {Element[]} bodies  that contain the body, and change with it
  * @param {() => Body} readBody
  * @returns {Page | null} null where a part is missing
  */
-export function pageOf(form, name, bodies, readBody) {
+export function createFormPage(form, identity, bodies, readBody) {
   const title = form.querySelector("#title");
   // Only in here: the site has more tag fields, for its filters.
   const input = form.querySelector(INPUT);
-  const field = input?.closest(".js-tag-editor");
-  // Label, field, drop-down and messages.
-  const block = field?.closest("#tag-editor") ?? field?.closest(".js-tag-editor-container")?.parentElement;
+  const editor = input?.closest(".js-tag-editor");
+  // Label, editor, drop-down and messages.
+  const block = editor?.closest("#tag-editor") ?? editor?.closest(".js-tag-editor-container")?.parentElement;
   if (!(title instanceof HTMLInputElement || title instanceof HTMLTextAreaElement)) return null;
-  if (!(input instanceof HTMLInputElement && field instanceof HTMLElement && block)) return null;
-  const chosen = {
+  if (!(input instanceof HTMLInputElement && editor instanceof HTMLElement && block)) return null;
+  const list = {
     root: block,
-    chip: ".js-tag-editor .s-tag.rendered-element",
-    button: ".js-delete-tag",
-    hidden: "input#tagnames",
+    tag: ".js-tag-editor .s-tag.rendered-element",
+    removeButton: ".js-delete-tag",
+    hiddenInput: "input#tagnames",
   };
   // A page may draw it anew with every tag.
-  const inputNow = () => /** @type {HTMLInputElement | null} */ (block.querySelector(INPUT));
-  const tagField = { chosen, input: inputNow, hits: ".js-tag-suggestions" };
+  const getInput = () => /** @type {HTMLInputElement | null} */ (block.querySelector(INPUT));
+  const field = { list, getInput, suggestions: ".js-tag-suggestions" };
   return {
-    ...name,
+    ...identity,
     get parts() {
-      return [title, inputNow() ?? input, ...bodies];
+      return [title, getInput() ?? input, ...bodies];
     },
-    mostTags: 5,
+    maxTags: 5,
     readDraft: () => ({ title: title.value, ...readBody() }),
-    readTags: () => namesOf(chosen),
-    addTag: async (tag) => (await acts()).add(tagField, tag),
-    removeTag: async (tag) => (await acts()).remove(tagField, tag),
+    readTags: () => readTagNames(list),
+    addTag: async (tag) => (await loadTagInput()).addTag(field, tag),
+    removeTag: async (tag) => (await loadTagInput()).removeTag(field, tag),
     place(host) {
       if (host.parentElement !== block) block.append(host);
     },
-    focusTags: () => inputNow()?.focus(),
+    focusTags: () => getInput()?.focus(),
     observe(listener, signal) {
       watchChanges(form, [block, ...bodies], listener, signal);
-      watchHands(chosen, inputNow, listener, signal);
+      watchTagEdits(list, getInput, listener, signal);
       watchPosting("submit", ({ target }) => target === form, listener, signal);
     },
   };

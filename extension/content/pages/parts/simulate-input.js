@@ -1,26 +1,26 @@
-/** Does on a page what its writer's hands would: types, presses keys, and keeps the keyboard where it was. */
+/** Simulates a writer's input in a page's field: text, keys; and restores the focus and the caret afterwards. */
 
-/** @typedef {{value: string, start: number, end: number, direction: "forward" | "backward" | "none"}} Text */
+/** @typedef {{value: string, start: number, end: number, direction: "forward" | "backward" | "none"}} InputText */
 
-/** The element with the keyboard, also inside a shadow root; null where nothing has it. */
-export function focusedElement() {
+/** Return the focused element, also inside a shadow root; null where nothing has the focus. */
+export function getFocusedElement() {
   let element = document.activeElement;
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
   return element === document.body ? null : element;
 }
 
 /**
- * Remembers the keyboard's place and the caret in it.
+ * Remember the focused element and the caret in it; return a function that restores both.
  *
  * @param {Element | null} [element]
- * @returns {() => void} gives it back
+ * @returns {() => void}
  */
-export function rememberPlace(element = focusedElement()) {
+export function saveFocus(element = getFocusedElement()) {
   const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection() ?? {};
   const editable = element instanceof HTMLElement && element.isContentEditable;
   return () => {
-    if (element === focusedElement()) return;
-    if (element === null) return void (/** @type {HTMLElement | null} */ (focusedElement())?.blur());
+    if (element === getFocusedElement()) return;
+    if (element === null) return void (/** @type {HTMLElement | null} */ (getFocusedElement())?.blur());
     if (!(element instanceof HTMLElement) || !element.isConnected) return;
     element.focus({ preventScroll: true });
     // A text field keeps its own caret; that of an editor is the document's, and has gone with the focus.
@@ -29,32 +29,32 @@ export function rememberPlace(element = focusedElement()) {
   };
 }
 
-/** @param {HTMLInputElement} input @returns {Text} */
-export function textOf(input) {
+/** Return the input's text with its selection. @param {HTMLInputElement} input @returns {InputText} */
+export function saveText(input) {
   const { value, selectionStart, selectionEnd, selectionDirection } = input;
   const [start, end] = [selectionStart ?? value.length, selectionEnd ?? value.length];
   return { value, start, end, direction: selectionDirection ?? "none" };
 }
 
-/** @param {HTMLInputElement} input @param {Text} text */
-export function putText(input, { value, start, end, direction }) {
-  if (input.value !== value) type(input, value);
+/** @param {HTMLInputElement} input @param {InputText} text */
+export function restoreText(input, { value, start, end, direction }) {
+  if (input.value !== value) setValue(input, value);
   if (input.selectionStart !== start || input.selectionEnd !== end) input.setSelectionRange(start, end, direction);
 }
 
 /**
- * Sets an input's value so that the page notices: by the native setter, which no framework has replaced.
+ * Set an input's value so that the page notices: by the native setter, which no framework has replaced.
  *
  * @param {HTMLInputElement} input
  * @param {string} value
  */
-export function type(input, value) {
+export function setValue(input, value) {
   Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")?.set?.call(input, value);
   input.dispatchEvent(new InputEvent("input", { bubbles: true }));
 }
 
 /** @param {HTMLElement} element @param {" " | "Enter"} key */
-export function press(element, key) {
+export function pressKey(element, key) {
   const keyCode = key === " " ? 32 : 13;
   const init = { key, code: key === " " ? "Space" : key, keyCode, which: keyCode, bubbles: true, cancelable: true };
   for (const type of ["keydown", "keyup"]) element.dispatchEvent(new KeyboardEvent(type, init));

@@ -1,16 +1,16 @@
-/** Knows what the page's texts said before the browser translated them. */
+/** Remembers what the page's texts were before the browser translated them. */
 
 const LANGUAGE = document.documentElement.lang;
 
-/** @type {WeakMap<Node, string>} by the translated text, or by the `<font>` that stands in its place */
+/** @type {WeakMap<Node, string>} by the translated text node, or by the `<font>` that replaces it */
 const sources = new WeakMap();
 
 /**
- * Remembers what a translation replaces. To be called with every change of what is read.
+ * Remember the texts that a translation replaces. To be called with every change of what is read.
  *
  * @param {MutationRecord[]} records  with old values
  */
-export function keepSources(records) {
+export function recordTranslations(records) {
   /** @type {Map<Node, string>} texts as they were before all of this */
   const before = new Map();
   for (const { type, target, oldValue } of records) {
@@ -21,16 +21,16 @@ export function keepSources(records) {
     const font = [...addedNodes, previousSibling, nextSibling].find(isFont);
     if (text && font && !sources.has(font)) sources.set(font, before.get(text) ?? text.data);
   }
-  // Some browsers translate in place; nothing but the document tells it from a page that changes its texts.
+  // Some browsers translate in place; only the document's attributes tell it from a page that changes its texts.
   if (!isTranslated()) return;
   for (const [text, value] of before) if (!sources.has(text)) sources.set(text, value);
 }
 
 /**
  * @param {Text} text
- * @returns {string | undefined} undefined: it was translated before anybody looked
+ * @returns {string | undefined} undefined if it was translated before we looked
  */
-export function sourceOf(text) {
+export function getSourceText(text) {
   let outermost = null;
   for (let font = text.parentElement; isFont(font); font = font.parentElement) {
     outermost = font;
@@ -43,13 +43,13 @@ export function sourceOf(text) {
  * @param {Node} root
  * @returns {string | undefined} all its text; undefined where any part of it is known only as translated
  */
-export function sourceTextOf(root) {
-  const texts = textsIn(root).map(sourceOf);
+export function readSourceText(root) {
+  const texts = findTextNodes(root).map(getSourceText);
   return texts.includes(undefined) ? undefined : texts.join("");
 }
 
 /** @param {Node} root @returns {Text[]} */
-export function textsIn(root) {
+export function findTextNodes(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const texts = [];
   while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));

@@ -1,63 +1,69 @@
-/** Puts a tag into the tag field of the Svelte page, and takes one out. */
+/** Adds a tag by the tag field of the Svelte page, and removes one. */
 
-import { sourceTextOf } from "./source-text.js";
-import { SharedField, takeOut } from "./borrowed-tag-input.js";
+import { BorrowedTagInput } from "./borrowed-tag-input.js";
+import { readSourceText } from "./source-text.js";
 
 /** @typedef {import("./borrowed-tag-input.js").TagField} TagField */
 
-const REACTION_MS = 1000;
-/** For each of its answers: what it has found, and whether it takes the tag. */
-const ANSWER_MS = 3500;
-/** A list without any hit that stays empty for so long is an answer too. */
-const EMPTY_MS = 500;
-const MOST_TRIES = 8;
+export { removeTag } from "./borrowed-tag-input.js";
 
-/** @param {TagField} field @param {string} tag */
-export async function add(field, tag) {
-  const shared = new SharedField(field, tag);
-  let over = false;
-  for (let tries = 0; tries < MOST_TRIES && !over; tries++) {
-    await shared.pause();
-    over = await offer(shared, field, tag);
+const REACTION_MS = 1000;
+/** For each of the page's answers: what it has found, and whether it takes the tag. */
+const ANSWER_MS = 3500;
+/** A list of suggestions that stays empty for so long is an answer too. */
+const EMPTY_MS = 500;
+const MAX_TRIES = 8;
+
+/** @param {TagField} field @param {string} tag @returns {Promise<string | null>} as `Page.addTag` */
+export async function addTag(field, tag) {
+  const input = new BorrowedTagInput(field, tag);
+  let done = false;
+  for (let tries = 0; tries < MAX_TRIES && !done; tries++) {
+    await input.waitForPause();
+    done = await tryTag(input, field, tag);
   }
-  shared.end();
-  return shared.shown();
+  input.giveBack();
+  return input.findShownTag();
 }
 
 /**
- * Has the page look for the tag, and takes its hit.
+ * Let the page search for the tag, and choose it among the page's suggestions.
  *
- * @param {SharedField} shared
+ * @param {BorrowedTagInput} input
  * @param {TagField} field
  * @param {string} tag
- * @returns {Promise<boolean>} false: the writer wanted the field back meanwhile
+ * @returns {Promise<boolean>} false if the writer typed on in the field meanwhile
  */
-async function offer(shared, field, tag) {
-  const isShown = () => shared.shown() !== null;
-  const isTaken = () => isShown() || shared.consumed;
-  const hits = () => Array.from(field.chosen.root.querySelectorAll(`${field.hits} span`));
-  const hit = () =>
-    /** @type {HTMLElement | undefined} */ (hits().find((hit) => sourceTextOf(hit)?.trim() === tag));
+async function tryTag(input, field, tag) {
+  const isTaken = () => input.findShownTag() !== null || input.isConsumed;
+  const findSuggestions = () => Array.from(field.list.root.querySelectorAll(`${field.suggestions} span`));
+  const findSuggestion = () =>
+    /** @type {HTMLElement | undefined} */ (findSuggestions().find((hit) => readSourceText(hit)?.trim() === tag));
   let emptySince = Infinity;
   const isEmpty = () => {
-    const empty = field.chosen.root.querySelector(field.hits) !== null && hits().length === 0;
+    const empty = field.list.root.querySelector(field.suggestions) !== null && findSuggestions().length === 0;
     emptySince = empty ? Math.min(emptySince, performance.now()) : Infinity;
     return performance.now() - emptySince > EMPTY_MS;
   };
-  const steps = [() => shared.use(() => hit()?.click()), () => shared.press("Enter"), () => shared.leave()];
+  const gestures = [
+    () => input.withFocus(() => findSuggestion()?.click()),
+    () => input.press("Enter"),
+    () => input.blur(),
+  ];
 
-  shared.put();
-  await shared.until(() => isTaken() || !shared.inPlace || hit() !== undefined || isEmpty(), ANSWER_MS);
-  // Any other hit would be another tag; of one that is translated, nobody knows.
-  const known = hit() !== undefined || hits().every((hit) => sourceTextOf(hit) === undefined);
-  for (const step of known ? steps : []) {
-    if (isTaken() || !shared.inPlace) break;
-    step();
-    await shared.until(() => isTaken() || !shared.inPlace, REACTION_MS);
+  input.type();
+  await input.waitUntil(
+    () => isTaken() || !input.isTyped || findSuggestion() !== undefined || isEmpty(),
+    ANSWER_MS,
+  );
+  // Any other suggestion would be another tag; of one that is translated, nobody knows.
+  const known =
+    findSuggestion() !== undefined || findSuggestions().every((hit) => readSourceText(hit) === undefined);
+  for (const gesture of known ? gestures : []) {
+    if (isTaken() || !input.isTyped) break;
+    gesture();
+    await input.waitUntil(() => isTaken() || !input.isTyped, REACTION_MS);
   }
-  if (shared.consumed) await shared.answer(ANSWER_MS);
-  return isTaken() || shared.inPlace;
+  if (input.isConsumed) await input.waitForNewTag(ANSWER_MS);
+  return isTaken() || input.isTyped;
 }
-
-/** @param {TagField} field @param {string} tag */
-export const remove = (field, tag) => takeOut(field, tag);

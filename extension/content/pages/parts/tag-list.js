@@ -1,102 +1,86 @@
-/** The tags that a page shows as chosen, whatever it makes their chips of. */
+/** Reads the tags that a page shows as chosen, whatever elements it shows them with. */
 
-import { sourceOf, textsIn } from "./source-text.js";
+import { findTextNodes, getSourceText } from "./source-text.js";
 
 /**
- * @typedef {object} Chosen
- * @property {Element} root  holds the tag field, and stays when the page draws the field anew
- * @property {string} chip  selector of one chosen tag in it
- * @property {string} button  selector of a chip's own delete
- * @property {string} [hidden]  selector of the input with the names that are posted
+ * @typedef {object} TagList  where a page shows its chosen tags
+ * @property {Element} root  contains the tag field, and stays when the page draws the field anew
+ * @property {string} tag  selector of the element of one chosen tag in it
+ * @property {string} removeButton  selector of the button with which the page removes a tag
+ * @property {string} [hiddenInput]  selector of the input with the names that are posted
  */
 
-const TAG = /^[a-z0-9.+#-]{1,35}$/;
-const LINK = /\/(?:questions\/tagged|tags)\/([^/?#]+)/;
-const NOT_THE_NAME = "button, [role='button'], .s-tag--dismiss, .js-delete-tag, .delete-tag, .v-visible-sr, svg";
+const TAG_NAME = /^[a-z0-9.+#-]{1,35}$/;
+const TAG_LINK = /\/(?:questions\/tagged|tags)\/([^/?#]+)/;
+const NOT_A_NAME = "button, [role='button'], .s-tag--dismiss, .js-delete-tag, .delete-tag, .v-visible-sr, svg";
 
-/** @param {Chosen} chosen @returns {Element[]} */
-const chipsOf = ({ root, chip }) => Array.from(root.querySelectorAll(chip));
+/** @param {TagList} list @returns {Element[]} */
+const findTagElements = ({ root, tag }) => Array.from(root.querySelectorAll(tag));
 
-/** In the page's order; by its data first, since texts may be translated. @param {Chosen} chosen @returns {string[]} */
-export function namesOf(chosen) {
-  const posted = postedNames(chosen);
-  const names = posted.length > 0 ? posted : chipsOf(chosen).map(nameOf);
+/**
+ * Return the chosen tags in the page's order; from the hidden input if there is one, since texts may be translated.
+ *
+ * @param {TagList} list
+ * @returns {string[]}
+ */
+export function readTagNames(list) {
+  const posted = readHiddenInput(list);
+  const names = posted.length > 0 ? posted : findTagElements(list).map(readElement);
   return [...new Set(names.filter(Boolean))];
 }
 
-/** @param {Chosen} chosen @param {string} tag @returns {Element | undefined} the chip of the tag */
-export function chipOf(chosen, tag) {
-  return chipsOf(chosen).find((chip) => tagOf(chosen, chip) === tag);
+/** @param {TagList} list @param {string} tag @returns {Element | undefined} the page's element of the tag */
+export function findTagElement(list, tag) {
+  return findTagElements(list).find((element) => readTagName(list, element) === tag);
 }
 
-/** @param {Chosen} chosen @param {Element} chip */
-export function tagOf(chosen, chip) {
-  const [chips, posted] = [chipsOf(chosen), postedNames(chosen)];
-  return (chips.length === posted.length && posted[chips.indexOf(chip)]) || nameOf(chip);
+/** @param {TagList} list @param {Element} element  of one chosen tag */
+export function readTagName(list, element) {
+  const [elements, posted] = [findTagElements(list), readHiddenInput(list)];
+  return (elements.length === posted.length && posted[elements.indexOf(element)]) || readElement(element);
 }
 
-/**
- * Finds the names that a page has put in the place of others: between two that stayed, as many as there were.
- *
- * @param {string[]} before
- * @param {string[]} after
- * @returns {[string, string][]} what was, and what is
- */
-export function replacements(before, after) {
-  const stays = (/** @type {string} */ name) => before.includes(name) && after.includes(name);
-  const gaps = (/** @type {string[]} */ names) => {
-    /** @type {string[][]} */
-    const all = [[]];
-    for (const name of names) stays(name) ? all.push([]) : all.at(-1)?.push(name);
-    return all;
-  };
-  const fresh = gaps(after);
-  return gaps(before).flatMap((gone, index) => {
-    const names = fresh[index] ?? [];
-    if (gone.length !== names.length) return [];
-    return gone.map((was, place) => /** @type {[string, string]} */ ([was, names[place]]));
-  });
+/** @param {TagList} list @returns {string[]} empty where the page has no such input, or has not filled it */
+function readHiddenInput({ root, hiddenInput }) {
+  const input = hiddenInput && root.querySelector(hiddenInput);
+  if (!(input instanceof HTMLInputElement)) return [];
+  return input.value.split(/[^a-z0-9.+#-]+/).filter((name) => TAG_NAME.test(name));
 }
 
-/** @param {Chosen} chosen @returns {string[]} empty where the page keeps no such input, or has not filled it */
-function postedNames({ root, hidden }) {
-  const input = hidden && root.querySelector(hidden);
-  return input instanceof HTMLInputElement ? input.value.split(/[^a-z0-9.+#-]+/).filter((name) => TAG.test(name)) : [];
+/** @param {Element} element */
+function readElement(element) {
+  const texts = findTextNodes(element);
+  const own = texts.filter((text) => text.parentElement === element);
+  const nested = texts.filter((text) => !text.parentElement?.closest(NOT_A_NAME));
+  // The element's own text comes first: what other scripts put beside the name is in an element of theirs.
+  return readDataset(element) || readLink(element) || readTexts(own) || readTexts(nested);
 }
 
-/** @param {Element} chip */
-function nameOf(chip) {
-  const texts = textsIn(chip);
-  const own = texts.filter((text) => text.parentElement === chip);
-  const nested = texts.filter((text) => !text.parentElement?.closest(NOT_THE_NAME));
-  // A text of the chip's own comes first: what other scripts put beside the name is an element of theirs.
-  return nameInData(chip) || nameInLink(chip) || nameInTexts(own) || nameInTexts(nested);
-}
-
-/** @param {Element} chip */
-function nameInData(chip) {
-  for (const element of [chip, ...chip.querySelectorAll("[data-tag], [data-tag-name], [data-tagname]")]) {
-    const { tag, tagName, tagname } = /** @type {HTMLElement} */ (element).dataset;
-    const name = [tagName, tagname, tag].find((value) => value !== undefined && TAG.test(value));
+/** @param {Element} element */
+function readDataset(element) {
+  for (const part of [element, ...element.querySelectorAll("[data-tag], [data-tag-name], [data-tagname]")]) {
+    const { tag, tagName, tagname } = /** @type {HTMLElement} */ (part).dataset;
+    const name = [tagName, tagname, tag].find((value) => value !== undefined && TAG_NAME.test(value));
     if (name) return name;
   }
   return "";
 }
 
-/** @param {Element} chip */
-function nameInLink(chip) {
-  const link = chip.matches("a[href]") ? chip : chip.querySelector("a[href*='/tagged/'], a[href*='/tags/']");
-  const name = LINK.exec(link?.getAttribute("href") ?? "")?.[1] ?? "";
+/** @param {Element} element */
+function readLink(element) {
+  const link = element.matches("a[href]") ? element : element.querySelector("a[href*='/tagged/'], a[href*='/tags/']");
+  const name = TAG_LINK.exec(link?.getAttribute("href") ?? "")?.[1] ?? "";
   try {
-    return TAG.test(decodeURIComponent(name)) ? decodeURIComponent(name) : "";
+    return TAG_NAME.test(decodeURIComponent(name)) ? decodeURIComponent(name) : "";
   } catch {
     return "";
   }
 }
 
-/** The one word that can be a tag: a number beside it is a count that another script put there. @param {Text[]} texts */
-function nameInTexts(texts) {
-  const words = texts.flatMap((text) => (sourceOf(text) ?? "").trim().split(/\s+/)).filter((word) => TAG.test(word));
-  const names = words.length > 1 ? words.filter((word) => /[a-z]/.test(word)) : words;
+/** Return the word that can be a tag: a number beside it is a count by another script. @param {Text[]} texts */
+function readTexts(texts) {
+  const words = texts.flatMap((text) => (getSourceText(text) ?? "").trim().split(/\s+/));
+  const candidates = words.filter((word) => TAG_NAME.test(word));
+  const names = candidates.length > 1 ? candidates.filter((word) => /[a-z]/.test(word)) : candidates;
   return names.length === 1 ? /** @type {string} */ (names[0]) : "";
 }

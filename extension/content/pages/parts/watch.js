@@ -1,25 +1,27 @@
-/** Watches a form for its page: what changes in it, and whether it is posted. */
+/** Watches a form for its page: changes in it, tags that the writer edits by hand, and its being posted. */
 
-import { namesOf, tagOf } from "./tag-list.js";
-import { keepSources } from "./source-text.js";
+import { recordTranslations } from "./source-text.js";
+import { readTagName, readTagNames } from "./tag-list.js";
 
-/** @typedef {import("./tag-list.js").Chosen} Chosen */
+/** @typedef {import("./tag-list.js").TagList} TagList */
 /** @typedef {import("../contract.js").Listener} Listener */
 
-/** The keys by which a page makes a tag of what is typed. */
-export const COMMITS = new Set(["Enter", "Tab", " ", ",", ";"]);
+/** The keys at which a page makes a tag of what is typed. */
+export const COMMIT_KEYS = new Set(["Enter", "Tab", " ", ",", ";"]);
 
-/** What is known of the writer's hands. */
-export const hands = {
-  /** Whether a character is being composed: the keyboard must stay where it is. */
+/** What is known of the writer's typing. */
+export const typing = {
+  /** Whether a character is being composed: the focus must stay where it is. */
   composing: false,
-  /** Whether what happens in the tag field is not their doing, but ours. */
-  still: false,
+  /** Whether what happens in the tag field is simulated by us. */
+  simulated: false,
   /** @type {Map<string, number>} when which tags were typed, by the page's clock; it may take some of them late */
-  typed: new Map(),
+  tags: new Map(),
 };
 
 /**
+ * Call `changed` at each change of the form.
+ *
  * @param {Element} form
  * @param {Element[]} parts  that change by script too, without an input event
  * @param {Pick<Listener, "changed">} listener
@@ -27,10 +29,10 @@ export const hands = {
  */
 export function watchChanges(form, parts, { changed }, signal) {
   form.addEventListener("input", changed, { capture: true, signal });
-  form.addEventListener("compositionstart", () => (hands.composing = true), { capture: true, signal });
-  form.addEventListener("compositionend", () => (hands.composing = false), { capture: true, signal });
+  form.addEventListener("compositionstart", () => (typing.composing = true), { capture: true, signal });
+  form.addEventListener("compositionend", () => (typing.composing = false), { capture: true, signal });
   const observer = new MutationObserver((records) => {
-    keepSources(records);
+    recordTranslations(records);
     changed();
   });
   const everything = { childList: true, subtree: true, characterData: true, characterDataOldValue: true };
@@ -39,59 +41,61 @@ export function watchChanges(form, parts, { changed }, signal) {
 }
 
 /**
- * Notes which tags are typed by hand, and tells which are taken out: that of a delete that is clicked, and the last one
- * by Backspace. All others come and go by the page's own doing.
+ * Record which tags the writer types, and call `removing` for those that they remove: by a click on a tag's button, or
+ * the last one by Backspace. All others come and go by the page's own doing.
  *
- * @param {Chosen} chosen
- * @param {() => HTMLInputElement | null} input
- * @param {Pick<Listener, "takenOut">} listener
+ * @param {TagList} list
+ * @param {() => HTMLInputElement | null} getInput
+ * @param {Pick<Listener, "removing">} listener
  * @param {AbortSignal} signal
  */
-export function watchHands(chosen, input, { takenOut }, signal) {
+export function watchTagEdits(list, getInput, { removing }, signal) {
   const options = { capture: true, signal };
-  chosen.root.addEventListener(
+  list.root.addEventListener(
     "click",
     ({ target }) => {
-      const chip = target instanceof Element && target.closest(chosen.button)?.closest(chosen.chip);
-      if (chip) takenOut(tagOf(chosen, chip));
+      const element = target instanceof Element && target.closest(list.removeButton)?.closest(list.tag);
+      if (element) removing(readTagName(list, element));
     },
     options,
   );
-  chosen.root.addEventListener(
+  list.root.addEventListener(
     "keydown",
     (event) => {
       const { key, target } = /** @type {KeyboardEvent} */ (event);
-      const field = input();
-      if (!event.isTrusted || !field || target !== field) return;
-      if (key === "Backspace" && field.selectionEnd === 0) takenOut(namesOf(chosen).at(-1) ?? "");
-      if (COMMITS.has(key)) noteTyped(field.value);
+      const input = getInput();
+      if (!event.isTrusted || !input || target !== input) return;
+      if (key === "Backspace" && input.selectionEnd === 0) removing(readTagNames(list).at(-1) ?? "");
+      if (COMMIT_KEYS.has(key)) recordTypedTags(input.value);
     },
     options,
   );
-  chosen.root.addEventListener(
+  list.root.addEventListener(
     "focusout",
     ({ target }) => {
-      const field = input();
-      if (!field || target !== field || hands.still) return;
-      const { value } = field;
-      // One that is only drawn anew keeps what is typed.
-      setTimeout(() => input()?.value !== value && noteTyped(value));
+      const input = getInput();
+      if (!input || target !== input || typing.simulated) return;
+      const { value } = input;
+      // An input that is only drawn anew keeps what is typed.
+      setTimeout(() => getInput()?.value !== value && recordTypedTags(value));
     },
     options,
   );
 }
 
 /** @param {string} value */
-function noteTyped(value) {
-  for (const name of value.toLowerCase().split(/[\s,;]+/)) if (name) hands.typed.set(name, performance.now());
+function recordTypedTags(value) {
+  for (const name of value.toLowerCase().split(/[\s,;]+/)) if (name) typing.tags.set(name, performance.now());
 }
 
 /**
+ * Call `posting` when the writer posts the form.
+ *
  * @param {"submit" | "click"} type
- * @param {(event: Event) => boolean} posts  whether an event of that type, anywhere, posts the form
+ * @param {(event: Event) => boolean} isPost  whether an event of that type, anywhere, posts the form
  * @param {Pick<Listener, "posting">} listener
  * @param {AbortSignal} signal
  */
-export function watchPosting(type, posts, { posting }, signal) {
-  document.addEventListener(type, (event) => posts(event) && posting(), { capture: true, signal });
+export function watchPosting(type, isPost, { posting }, signal) {
+  document.addEventListener(type, (event) => isPost(event) && posting(), { capture: true, signal });
 }
