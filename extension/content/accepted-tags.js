@@ -1,139 +1,138 @@
-/** The tags that the page was asked to take: under which names it shows them, and whether it may still refuse them. */
+/** The tags that the page accepted from us: under which names it shows them, and whether it may still refuse them. */
 
 import { findRenamedTags } from "./pages/parts/renamed-tags.js";
 
 /** @typedef {import("./items.js").Items} Items */
-/** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {import("./event-buffer.js").Held} Held */
+/** @typedef {import("./event-buffer.js").HeldEvents} HeldEvents */
 
-/** The page shows a tag, and asks its server about it; by then it has heard. */
-const SETTLES_MS = 1500;
-/** A tag that the writer's hand is on goes within this time, or stays. */
-const HAND_MS = 4000;
+/** A page shows a tag, and then asks its server about it; by then it has the answer. */
+const CONFIRM_MS = 1500;
+/** A tag that the writer is removing goes within this time, or stays. */
+const REMOVAL_MS = 4000;
 
 /**
- * @typedef {object} News
- * @property {(tag: string, was: string, is: string) => void} renamed  the page has put another name in a tag's place
- * @property {(tag: string) => void} refused  the page has taken back a tag that it showed
+ * @typedef {object} AcceptedTagsListener
+ * @property {(tag: string, oldName: string, newName: string) => void} renamed  the page put another name in its place
+ * @property {(tag: string) => void} refused  the page took back a tag that it had shown
  */
 
-export class TakenTags {
-  /** @type {Map<string, string>} tags as they are offered, by the names under which the page shows them */
+export class AcceptedTags {
+  /** @type {Map<string, string>} tags as they were offered, by the names under which the page shows them */
   #offered = new Map();
-  /** @type {Map<string, {held: Held, timer: ReturnType<typeof setTimeout>}>} by tag */
-  #unsettled = new Map();
-  /** @type {Map<string, number>} when the writer's hand was last on a chosen tag */
-  #touched = new Map();
+  /** @type {Map<string, {events: HeldEvents, timer: ReturnType<typeof setTimeout>}>} by tag */
+  #unconfirmed = new Map();
+  /** @type {Map<string, number>} when the writer last began to remove a tag, by name */
+  #removedAt = new Map();
   /** @type {string[]} what the page showed last */
   #names;
-  #read;
+  #readTags;
   #items;
   #hold;
-  #news;
+  #listener;
 
   /**
-   * @param {() => string[]} read  the page's tags
+   * @param {() => string[]} readTags  of the page
    * @param {Items} items
-   * @param {(act: () => void) => Held} hold  of the events
-   * @param {News} news
+   * @param {(act: () => void) => HeldEvents} hold  holds back the events of `act`
+   * @param {AcceptedTagsListener} listener
    */
-  constructor(read, items, hold, news) {
-    this.#read = read;
-    this.#names = read();
+  constructor(readTags, items, hold, listener) {
+    this.#readTags = readTags;
+    this.#names = readTags();
     this.#items = items;
     this.#hold = hold;
-    this.#news = news;
+    this.#listener = listener;
   }
 
-  /** The page shows a tag after a click. @param {string} tag @param {string} name @param {number} position */
-  take(tag, name, position) {
-    this.settle(tag);
+  /** The page shows a tag after a press. @param {string} tag @param {string} name @param {number} position */
+  add(tag, name, position) {
+    this.confirm(tag);
     if (name !== tag) this.#offered.set(name, tag);
-    // Seen it is, whatever the page still says.
-    this.#items.viewed(tag, position);
-    const held = this.#hold(() => this.#items.accepted(tag, position));
-    this.#unsettled.set(tag, { held, timer: setTimeout(() => this.#confirm(tag), SETTLES_MS) });
+    // It was seen, whether or not the page refuses it.
+    this.#items.markViewed(tag, position);
+    const events = this.#hold(() => this.#items.markAccepted(tag, position));
+    this.#unconfirmed.set(tag, { events, timer: setTimeout(() => this.#onTimeout(tag), CONFIRM_MS) });
   }
 
-  /** The tag as it was offered. @param {string} name  that the page shows */
-  tagOf(name) {
+  /** Return the tag as it was offered. @param {string} name  that the page shows */
+  getTag(name) {
     return this.#offered.get(name) ?? name;
   }
 
-  /** Whether the page may still refuse a tag that it shows. @param {string} tag */
-  isUnsettled(tag) {
-    return this.#unsettled.has(tag);
-  }
-
-  /** The name under which the page shows a tag; undefined: it does not. @param {string} tag @param {string[]} names */
-  nameOf(tag, names) {
+  /** Return the name under which the page shows a tag, if it does. @param {string} tag @param {string[]} names */
+  findName(tag, names) {
     return names.includes(tag) ? tag : names.find((name) => this.#offered.get(name) === tag);
   }
 
-  /** The writer's hand is on a chosen tag: if it goes now, the page did not do it. @param {string} name */
-  touch(name) {
-    this.#touched.set(name, Date.now());
+  /** Whether the page may still refuse a tag that it shows. @param {string} tag */
+  isUnconfirmed(tag) {
+    return this.#unconfirmed.has(tag);
   }
 
-  /** It is certain that the page has taken a tag; without one, all that it shows. @param {string} [tag] */
-  settle(tag) {
-    for (const [other, { held, timer }] of this.#unsettled) {
+  /** The writer is removing a tag: if it goes now, the page has not refused it. @param {string} name */
+  markRemoving(name) {
+    this.#removedAt.set(name, Date.now());
+  }
+
+  /** Count a tag as accepted for certain; without one, all that the page shows. @param {string} [tag] */
+  confirm(tag) {
+    for (const [other, { events, timer }] of this.#unconfirmed) {
       if (tag !== undefined && tag !== other) continue;
       clearTimeout(timer);
-      this.#unsettled.delete(other);
-      held.keep();
+      this.#unconfirmed.delete(other);
+      events.confirm();
     }
   }
 
-  /** A tag was taken out by the writer. @param {string} name  as the page showed it */
-  takenOut(name) {
-    for (const tag of new Set([this.tagOf(name), name])) {
-      this.settle(tag);
-      this.#items.gone(tag);
+  /** The writer removed a tag. @param {string} name  under which the page showed it */
+  remove(name) {
+    for (const tag of new Set([this.getTag(name), name])) {
+      this.confirm(tag);
+      this.#items.markRemoved(tag);
     }
     this.#offered.delete(name);
   }
 
-  /** Follows every change of the page's tags: what is put in another's place has renamed it. */
-  follow() {
-    const [before, names] = [this.#names, this.#read()];
+  /** To be called at every change of the page's tags, to notice which it renames. */
+  followRenames() {
+    const [before, names] = [this.#names, this.#readTags()];
     this.#names = names;
-    for (const [was, is] of findRenamedTags(before, names)) {
-      if (this.#byHand(was)) continue;
-      const tag = this.tagOf(was);
-      this.#offered.delete(was);
-      this.#offered.set(is, tag);
-      this.#news.renamed(tag, was, is);
+    for (const [oldName, newName] of findRenamedTags(before, names)) {
+      if (this.#isRemovedByWriter(oldName)) continue;
+      const tag = this.getTag(oldName);
+      this.#offered.delete(oldName);
+      this.#offered.set(newName, tag);
+      this.#listener.renamed(tag, oldName, newName);
     }
   }
 
-  /** A name is on the page no more: by the writer's hand, or refused. @param {string} name @returns {string} its tag */
-  lose(name) {
-    const tag = this.tagOf(name);
-    const unsettled = this.#unsettled.get(tag);
-    if (!unsettled || this.#byHand(name)) {
-      this.takenOut(name);
+  /** The page shows a name no more: it was removed, or refused. @param {string} name @returns {string} its tag */
+  handleMissing(name) {
+    const tag = this.getTag(name);
+    const unconfirmed = this.#unconfirmed.get(tag);
+    if (!unconfirmed || this.#isRemovedByWriter(name)) {
+      this.remove(name);
       return tag;
     }
-    clearTimeout(unsettled.timer);
-    this.#unsettled.delete(tag);
+    clearTimeout(unconfirmed.timer);
+    this.#unconfirmed.delete(tag);
     this.#offered.delete(name);
-    unsettled.held.drop();
-    this.#items.refused(tag);
-    this.#news.refused(tag);
+    unconfirmed.events.discard();
+    this.#items.markRefused(tag);
+    this.#listener.refused(tag);
     return tag;
   }
 
   /** The page has had its time; while it draws its tags anew, it has a little more. @param {string} tag */
-  #confirm(tag, again = true) {
-    const unsettled = this.#unsettled.get(tag);
-    if (this.nameOf(tag, this.#read()) !== undefined) this.settle(tag);
-    else if (unsettled && again) unsettled.timer = setTimeout(() => this.#confirm(tag, false), SETTLES_MS);
-    else this.lose(tag);
+  #onTimeout(tag, again = true) {
+    const unconfirmed = this.#unconfirmed.get(tag);
+    if (this.findName(tag, this.#readTags()) !== undefined) this.confirm(tag);
+    else if (unconfirmed && again) unconfirmed.timer = setTimeout(() => this.#onTimeout(tag, false), CONFIRM_MS);
+    else this.handleMissing(tag);
   }
 
   /** @param {string} name */
-  #byHand(name) {
-    return Date.now() - (this.#touched.get(name) ?? -Infinity) < HAND_MS;
+  #isRemovedByWriter(name) {
+    return Date.now() - (this.#removedAt.get(name) ?? -Infinity) < REMOVAL_MS;
   }
 }

@@ -1,250 +1,272 @@
-/** What the writer does with the chips: take a tag, take it out, say no, say never, swap two, undo each of these. */
+/** What the writer can do with chips: add a tag, remove it, dismiss or block it, replace another, and undo each. */
 
 import { getText } from "../shared/i18n.js";
 import { sendMessage } from "../shared/messaging.js";
 
 /** @typedef {import("./chips/panel.js").Note} Note */
-/** @typedef {import("./chips/panel.js").Step} Step */
-/** @typedef {import("./controller.js").Desk} Desk */
-/** @typedef {ReturnType<typeof createDeeds>} Deeds */
+/** @typedef {import("./chips/panel.js").NoteAction} NoteAction */
+/** @typedef {import("./chips/panel.js").Panel} Panel */
+/** @typedef {import("./session.js").PageSession} PageSession */
 
-/** @param {Desk} desk */
-export function createDeeds(desk) {
-  const { page, items, chips, settled, taken } = desk;
-  /** Ends when the page has taken, or refused, what it was asked to: its field holds one tag at a time. */
-  let turn = Promise.resolve();
+export class Actions {
+  #session;
+  #panel;
+  #draw;
+  #signal;
+  /** Ends when the page has done, or refused, what it was asked to: its field can hold one tag at a time. */
+  #queue = Promise.resolve();
 
-  return { act, dismiss, banish, replace, refuse };
+  /**
+   * @param {PageSession} session
+   * @param {Panel} panel
+   * @param {() => void} draw
+   * @param {AbortSignal} signal  aborts when the chips are gone
+   */
+  constructor(session, panel, draw, signal) {
+    this.#session = session;
+    this.#panel = panel;
+    this.#draw = draw;
+    this.#signal = signal;
+  }
 
-  /** A chip was pressed: add its tag, take it out again, or take a "no" back. @param {string} tag */
-  function act(tag) {
-    if (desk.underWay.has(tag)) return;
-    desk.note = null;
-    settled.set(tag, Date.now());
-    if (isChosen(tag)) inTurn([tag], () => takeOut(tag));
-    else if (items.get(tag)?.dismissed) restore(tag);
-    else if (desk.isFull()) offerReplacing(tag);
-    else inTurn([tag], () => add(tag), tag);
+  /** The chip was pressed: add its tag, remove it again, or undo its dismissal. @param {string} tag */
+  toggle(tag) {
+    const session = this.#session;
+    if (session.pending.has(tag)) return;
+    session.note = null;
+    session.markSettled(tag);
+    if (session.isChosen(tag)) this.#changePage([tag], () => this.#remove(tag));
+    else if (session.items.isDismissed(tag)) this.#restore(tag);
+    else if (session.isFull()) this.#offerReplacing(tag);
+    else this.#changePage([tag], () => this.#add(tag), tag);
   }
 
   /** @param {string} tag */
-  function dismiss(tag) {
-    if (desk.underWay.has(tag)) return;
-    if (isChosen(tag) || items.get(tag)?.dismissed) return act(tag);
-    settled.set(tag, Date.now());
-    items.dismissed(tag, chips.positionOf(tag));
-    tell(dismissedNote(tag));
+  dismiss(tag) {
+    const session = this.#session;
+    if (session.pending.has(tag)) return;
+    if (session.isChosen(tag) || session.items.isDismissed(tag)) return this.toggle(tag);
+    session.markSettled(tag);
+    session.items.markDismissed(tag, this.#panel.getPosition(tag));
+    this.#show(this.#createDismissedNote(tag));
+  }
+
+  /** Suggest the tag in no draft any more; it is dismissed in this one. @param {string} tag */
+  block(tag) {
+    const { items, blocked, pending } = this.#session;
+    if (pending.has(tag) || blocked.has(tag)) return;
+    this.#session.markSettled(tag);
+    const wasDismissed = items.isDismissed(tag);
+    if (!wasDismissed) items.markDismissed(tag, this.#panel.getPosition(tag));
+    this.#setBlocked(tag, true);
+    const undo = createUndo(() => (wasDismissed ? this.#unblock(tag) : this.#restore(tag)));
+    this.#show({ text: getText("chipsNever", tag), ...this.#createNoteActions([tag], [undo]) });
+  }
+
+  /** Put the tag in the place of a chosen one. @param {string} tag @param {string} chosen */
+  replace(tag, chosen) {
+    this.#session.note = null;
+    this.#session.markSettled(tag);
+    this.#changePage([tag, chosen], () => this.#exchange(chosen, tag), tag);
+  }
+
+  /** Say that the page showed the tag, and then refused it. @param {string} tag */
+  reportRefusal(tag) {
+    this.#show(this.#createRefusedNote(tag));
   }
 
   /**
-   * The writer wants no chip of the tag in any draft: it is dismissed here, and on the list from now on.
-   *
-   * @param {string} tag
-   */
-  function banish(tag) {
-    if (desk.underWay.has(tag) || desk.never.has(tag)) return;
-    settled.set(tag, Date.now());
-    const before = items.get(tag)?.dismissed ?? false;
-    if (!before) items.dismissed(tag, chips.positionOf(tag));
-    desk.never.add(tag);
-    keepNever(tag, true);
-    tell({ text: getText("chipsNever", tag), ...steps([tag], [undo(() => (before ? allow(tag) : restore(tag)))]) });
-  }
-
-  /** Puts the tag in the place of a chosen one. @param {string} tag @param {string} chosen */
-  function replace(tag, chosen) {
-    desk.note = null;
-    settled.set(tag, Date.now());
-    inTurn([tag, chosen], () => exchange(chosen, tag), tag);
-  }
-
-  /**
-   * Works on the page once it is done with what came before; until the end, pressing the tags does nothing.
+   * Change the page's tags once it is done with what came before; until the end, pressing these tags does nothing.
    *
    * @param {string[]} tags
-   * @param {() => Promise<Note | null>} work  what there is to say of it
-   * @param {string} [adding]  the tag that the page is asked to take
+   * @param {() => Promise<Note | null>} change  resolves to what there is to say about it
+   * @param {string} [adding]  the tag that the page is asked to add
    */
-  function inTurn(tags, work, adding) {
-    if (tags.some((tag) => desk.underWay.has(tag))) return;
-    for (const tag of tags) desk.underWay.set(tag, tag === adding ? "adding" : "removing");
-    desk.draw();
-    turn = turn.then(async () => {
-      const note = desk.signal.aborted ? null : await work();
-      for (const tag of tags) desk.underWay.delete(tag);
-      if (!desk.signal.aborted) tell(note);
+  #changePage(tags, change, adding) {
+    const { pending } = this.#session;
+    if (tags.some((tag) => pending.has(tag))) return;
+    for (const tag of tags) pending.set(tag, tag === adding ? "adding" : "removing");
+    this.#draw();
+    this.#queue = this.#queue.then(async () => {
+      const note = this.#signal.aborted ? null : await change();
+      for (const tag of tags) pending.delete(tag);
+      if (!this.#signal.aborted) this.#show(note);
     });
   }
 
   /** @param {string} tag @returns {Promise<Note | null>} */
-  async function add(tag) {
-    const position = chips.positionOf(tag);
-    if (page.readTags().length >= page.maxTags) return offerReplacing(tag);
+  async #add(tag) {
+    const { page } = this.#session;
+    const position = this.#panel.getPosition(tag);
+    if (page.readTags().length >= page.maxTags) return this.#offerReplacing(tag);
     const name = await page.addTag(tag).catch(() => null);
-    if (name === null) return refused(tag);
-    take(tag, name, position);
+    if (name === null) return this.#createRefusedNote(tag);
+    this.#markAccepted(tag, name, position);
     const text = name === tag ? getText("chipsAdded", tag) : getText("chipsReplaced", name, tag);
-    return { text, ...steps([tag], [undo(() => inTurn([tag], () => takeOut(tag)))]) };
+    const undo = createUndo(() => this.#changePage([tag], () => this.#remove(tag)));
+    return { text, ...this.#createNoteActions([tag], [undo]) };
   }
 
   /** @param {string} tag @returns {Promise<Note | null>} */
-  async function takeOut(tag) {
-    const name = nameOf(tag);
-    if (!(await page.removeTag(name).catch(() => false))) return { text: getText("chipsStays", tag) };
-    isGone(name);
-    chips.announce(getText("chipsRemoved", tag));
+  async #remove(tag) {
+    const name = this.#getName(tag);
+    const removed = await this.#session.page.removeTag(name).catch(() => false);
+    if (!removed) return { text: getText("chipsStays", tag) };
+    this.#markRemoved(name);
+    this.#panel.announce(getText("chipsRemoved", tag));
     return null;
   }
 
-  /** @param {string} out  a chosen tag @param {string} tag @returns {Promise<Note | null>} */
-  async function exchange(out, tag) {
-    const [position, offered] = [chips.positionOf(tag), taken.tagOf(out)];
-    const accepted = items.get(offered)?.accepted ?? false;
-    const name = await swap(out, tag);
+  /** @param {string} chosen @param {string} tag  to put in its place @returns {Promise<Note | null>} */
+  async #exchange(chosen, tag) {
+    const { items, accepted } = this.#session;
+    const [position, chosenTag] = [this.#panel.getPosition(tag), accepted.getTag(chosen)];
+    const wasAccepted = items.get(chosenTag)?.accepted ?? false;
+    const name = await this.#swap(chosen, tag);
     if (typeof name !== "string") return name;
-    take(tag, name, position);
-    const inverse = async () => {
-      const again = await swap(nameOf(tag), out);
-      if (typeof again !== "string") return again;
-      if (accepted) take(offered, again, chips.positionOf(offered));
+    this.#markAccepted(tag, name, position);
+    const swapBack = async () => {
+      const oldName = await this.#swap(this.#getName(tag), chosen);
+      if (typeof oldName !== "string") return oldName;
+      if (wasAccepted) this.#markAccepted(chosenTag, oldName, this.#panel.getPosition(chosenTag));
       return null;
     };
-    const back = undo(() => inTurn([tag, out], inverse, out));
-    const text = name === tag ? getText("chipsSwapped", tag, out) : getText("chipsReplaced", name, tag);
-    return { text, ...steps([tag, out], [back]) };
+    const undo = createUndo(() => this.#changePage([tag, chosen], swapBack, chosen));
+    const text = name === tag ? getText("chipsSwapped", tag, chosen) : getText("chipsReplaced", name, tag);
+    return { text, ...this.#createNoteActions([tag, chosen], [undo]) };
   }
 
   /**
-   * Has the page take one tag for another. If it refuses, it gets the first one back, and nothing has happened.
+   * Replace one tag of the page by another. If the page refuses, it gets the first one back, and nothing has happened.
    *
-   * @param {string} out
+   * @param {string} chosen
    * @param {string} tag
    * @returns {Promise<string | Note>} the name under which the page shows the tag, or what went wrong
    */
-  async function swap(out, tag) {
-    // Until it comes back, its absence says nothing of whether the page had taken it.
-    taken.settle(taken.tagOf(out));
-    if (!(await page.removeTag(out).catch(() => false))) return { text: getText("chipsStays", out) };
+  async #swap(chosen, tag) {
+    const { page, accepted } = this.#session;
+    // Until it comes back, its absence does not mean that the page refused it.
+    accepted.confirm(accepted.getTag(chosen));
+    if (!(await page.removeTag(chosen).catch(() => false))) return { text: getText("chipsStays", chosen) };
     const name = await page.addTag(tag).catch(() => null);
-    if (name === null && (await page.addTag(out).catch(() => null)) === out) return refused(tag);
-    isGone(out);
-    if (name === null) return refused(out);
-    desk.present = [...desk.present, name];
+    if (name === null && (await page.addTag(chosen).catch(() => null)) === chosen) return this.#createRefusedNote(tag);
+    this.#markRemoved(chosen);
+    if (name === null) return this.#createRefusedNote(chosen);
+    this.#session.tagsAtRest = [...this.#session.tagsAtRest, name];
     return name;
   }
 
-  /** Counts what the page shows after a press. @param {string} tag @param {string} name @param {number} position */
-  function take(tag, name, position) {
-    taken.take(tag, name, position);
+  /** The page shows the tag after a press. @param {string} tag @param {string} name @param {number} position */
+  #markAccepted(tag, name, position) {
+    const session = this.#session;
+    session.accepted.add(tag, name, position);
     // Only this one: what else has changed meanwhile is compared when the page is at rest.
-    desk.present = [...new Set([...desk.present, name])];
-    if (desk.signal.aborted) taken.settle();
+    session.tagsAtRest = [...new Set([...session.tagsAtRest, name])];
+    if (this.#signal.aborted) session.accepted.confirm();
   }
 
   /** @param {string} name */
-  function isGone(name) {
-    taken.takenOut(name);
-    desk.present = desk.present.filter((other) => other !== name);
+  #markRemoved(name) {
+    const session = this.#session;
+    session.accepted.remove(name);
+    session.tagsAtRest = session.tagsAtRest.filter((other) => other !== name);
   }
 
-  /** The name under which the page shows a tag. @param {string} tag */
-  function nameOf(tag) {
-    return taken.nameOf(tag, page.readTags()) ?? tag;
+  /** Return the name under which the page shows a tag. @param {string} tag */
+  #getName(tag) {
+    const { page, accepted } = this.#session;
+    return accepted.findName(tag, page.readTags()) ?? tag;
   }
 
-  /** @param {string} tag */
-  function isChosen(tag) {
-    return taken.nameOf(tag, page.readTags()) !== undefined;
+  /** Undo the dismissal of a tag, and suggest it in other drafts too. @param {string} tag */
+  #restore(tag) {
+    this.#setBlocked(tag, false);
+    this.#session.items.markRestored(tag, this.#panel.getPosition(tag));
+    this.#panel.announce(getText("chipsRestored", tag));
+    this.#draw();
   }
 
-  /** The page showed the tag, and then would not have it. @param {string} tag */
-  function refuse(tag) {
-    tell(refused(tag));
+  /** Suggest the tag in other drafts; in this one it stays dismissed. @param {string} tag */
+  #unblock(tag) {
+    this.#setBlocked(tag, false);
+    this.#show(this.#createDismissedNote(tag));
   }
 
-  /** @param {string} tag */
-  function restore(tag) {
-    if (desk.never.delete(tag)) keepNever(tag, false);
-    items.restored(tag, chips.positionOf(tag));
-    chips.announce(getText("chipsRestored", tag));
-    desk.draw();
-  }
-
-  /** The tag may be suggested again in other drafts; in this one it is as dismissed as it was. @param {string} tag */
-  function allow(tag) {
-    if (desk.never.delete(tag)) keepNever(tag, false);
-    tell(dismissedNote(tag));
-  }
-
-  /** @param {string} tag @param {boolean} on */
-  function keepNever(tag, on) {
+  /** @param {string} tag @param {boolean} blocked */
+  #setBlocked(tag, blocked) {
+    const list = this.#session.blocked;
+    if (list.has(tag) === blocked) return;
+    if (blocked) list.add(tag);
+    else list.delete(tag);
+    const store = () => sendMessage("setTagBlocked", { tag, blocked });
     // Once more: the worker may die while it starts.
-    const send = () => sendMessage("setTagBlocked", { tag, blocked: on });
-    send().catch(send).catch(() => {});
+    store().catch(store).catch(() => {});
   }
 
-  /** Asks which tag is to make room; nothing else can be done where the page takes no more. @param {string} tag */
-  function offerReplacing(tag) {
-    desk.draw();
-    chips.announce(getText("chipsLimit", page.maxTags));
-    chips.offerReplacing(tag);
+  /** Ask which tag to replace: the question has all its tags. @param {string} tag */
+  #offerReplacing(tag) {
+    this.#draw();
+    this.#panel.announce(getText("chipsLimit", this.#session.page.maxTags));
+    this.#panel.offerReplacing(tag);
     return null;
   }
 
   /** @param {string} tag @returns {Note} */
-  function dismissedNote(tag) {
-    const never = { label: getText("chipNever"), run: () => banish(tag) };
-    return { text: getText("chipsDismissed", tag), ...steps([tag], [undo(() => restore(tag)), never]) };
+  #createDismissedNote(tag) {
+    const undo = createUndo(() => this.#restore(tag));
+    const block = { label: getText("chipNever"), run: () => this.block(tag) };
+    return { text: getText("chipsDismissed", tag), ...this.#createNoteActions([tag], [undo, block]) };
   }
 
   /** @param {string} tag @returns {Note} */
-  function refused(tag) {
-    const copied = () => tell({ text: getText("chipsCopied", tag) });
-    const failed = () => tell({ text: getText("chipsNotCopied", tag) });
-    const run = () => void navigator.clipboard.writeText(tag).then(copied, failed);
-    return { text: getText("chipsRefused", tag), steps: [{ label: getText("chipsCopy"), run }] };
-  }
-
-  /** @param {() => void} run  the inverse of the act that the note names @returns {Step} */
-  function undo(run) {
-    return { label: getText("chipsUndo"), run };
+  #createRefusedNote(tag) {
+    const onCopied = () => this.#show({ text: getText("chipsCopied", tag) });
+    const onFailed = () => this.#show({ text: getText("chipsNotCopied", tag) });
+    const run = () => void navigator.clipboard.writeText(tag).then(onCopied, onFailed);
+    return { text: getText("chipsRefused", tag), actions: [{ label: getText("chipsCopy"), run }] };
   }
 
   /**
-   * What can be done about an act: only as long as its tags stand as it left them. Whatever else changes one of them
-   * (the writer's typing, the page, another tab) ends the offer.
+   * Return what can be done about an action: only as long as its tags are as it left them. Whatever else changes one of
+   * them (the writer's typing, the page, another tab) ends the offer.
    *
    * @param {[string, ...string[]]} tags
-   * @param {Step[]} all
+   * @param {NoteAction[]} actions
    * @returns {Omit<Note, "text">}
    */
-  function steps(tags, all) {
-    const state = () => JSON.stringify(tags.map(stateOf));
-    const left = state();
-    const holds = () => state() === left;
-    const once = (/** @type {Step} */ { label, run }) => ({
+  #createNoteActions(tags, actions) {
+    const readState = () => JSON.stringify(tags.map((tag) => this.#getState(tag)));
+    const state = readState();
+    const isCurrent = () => readState() === state;
+    const guard = (/** @type {NoteAction} */ { label, run }) => ({
       label,
-      run() {
-        if (!holds()) return;
-        desk.note = null;
+      run: () => {
+        if (!isCurrent()) return;
+        this.#session.note = null;
         run();
       },
     });
-    return { tag: tags[0], holds, steps: all.map(once) };
+    return { tag: tags[0], isCurrent, actions: actions.map(guard) };
   }
 
-  /** How a tag stands. A page that draws its tags anew shows none for a moment. @param {string} tag */
-  function stateOf(tag) {
-    const chosen = taken.nameOf(tag, [...page.readTags(), ...desk.present]) !== undefined;
-    return [chosen, items.get(tag)?.dismissed ?? false, desk.never.has(tag)];
+  /** A page that draws its tags anew shows none for a moment. @param {string} tag */
+  #getState(tag) {
+    const { page, items, blocked, tagsAtRest } = this.#session;
+    const isChosen = this.#session.isChosen(tag, [...page.readTags(), ...tagsAtRest]);
+    return [isChosen, items.isDismissed(tag), blocked.has(tag)];
   }
 
-  /** @param {Note | null} news */
-  function tell(news) {
-    if (news) {
-      desk.note = news;
-      chips.announce(news.text);
+  /** Draw the chips, with a note if there is one. @param {Note | null} note */
+  #show(note) {
+    if (note) {
+      this.#session.note = note;
+      this.#panel.announce(note.text);
     }
-    desk.draw();
+    this.#draw();
   }
+}
+
+/** @param {() => void} run  the inverse of the action that the note is about @returns {NoteAction} */
+function createUndo(run) {
+  return { label: getText("chipsUndo"), run };
 }

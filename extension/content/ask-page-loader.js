@@ -1,28 +1,28 @@
-// Where a question can be written, and on every page of the site once drafts may be sent: a page of scripts may become
-// one without being loaded. Before a yes, and until a question can be written, it loads nothing and says nothing.
+// Runs where a question can be written, and on every page of the site once drafts may be sent: a page of scripts may
+// become an ask page without being loaded. It loads nothing before drafts may be sent and a question can be written.
 (() => {
   const scope = /** @type {any} */ (globalThis);
   /** @type {typeof chrome} */
   const { runtime, storage } = scope.browser ?? scope.chrome;
-  const WRITING = /^\/(questions\/ask|posts\/\d+\/edit)(\/|$)/;
+  const ASK_PATH = /^\/(questions\/ask|posts\/\d+\/edit)(\/|$)/;
   /** @type {Promise<typeof import("./ask-page.js")> | undefined} */
-  let main;
+  let loading;
 
   /** @param {Event} [change]  of the address */
-  async function follow(change) {
+  async function onAddress(change) {
     if (!runtime.id) return;
     const { pathname } = location;
-    const writing = WRITING.test(pathname);
-    if (writing && !main && (await storage.local.get("agreed"))["agreed"]) {
-      main = import(runtime.getURL("content/ask-page.js"));
+    const isAskAddress = ASK_PATH.test(pathname);
+    if (isAskAddress && !loading && (await storage.local.get("agreed"))["agreed"]) {
+      loading = import(runtime.getURL("content/ask-page.js"));
     }
-    (await main)?.follow(writing, pathname, change);
+    (await loading)?.onAddress(isAskAddress, pathname, change);
   }
 
-  // A page that was open at the yes is given the script, and may have it from before.
+  // A page that was open when drafts were allowed gets this script then, and may have it already.
   if (scope.tagalong) return;
   scope.tagalong = true;
-  scope.navigation?.addEventListener("currententrychange", follow);
-  storage.local.onChanged.addListener(({ agreed }) => agreed?.newValue && void follow());
-  void follow();
+  scope.navigation?.addEventListener("currententrychange", onAddress);
+  storage.local.onChanged.addListener(({ agreed }) => agreed?.newValue && void onAddress());
+  void onAddress();
 })();

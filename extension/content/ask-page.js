@@ -3,74 +3,58 @@
 import { browser } from "../shared/browser.js";
 import { sendMessage } from "../shared/messaging.js";
 import { getSite } from "../shared/site.js";
-import { findPage, generationOf } from "./pages/index.js";
+import { findPage, getGeneration } from "./pages/index.js";
 
-/** @typedef {import("./pages/contract.js").Page} Page */
-/** @typedef {ReturnType<typeof import("./controller.js").mount>} Mounted */
-/** @typedef {Event & {navigationType: string | null, from: {url: string | null}}} AddressChange */
+/** @typedef {import("./posted-question.js").AddressChange} AddressChange */
 
-const LOOK_AGAIN_MS = 200;
+const UPDATE_MS = 200;
 
-/** @type {{page: Page} & Mounted | null} */
-let mounted = null;
-/** @type {{debounceMs: number, never: string[]} | null} how chips are wanted; null: not at all */
-let wanted = null;
-/** Whether the address is one to write on: a page of scripts may change it without being loaded. */
-let writing = false;
+/** @type {import("./controller.js").Controller | null} */
+let controller = null;
+/** @type {import("./controller.js").ChipSettings | null} null where no chips are wanted */
+let settings = null;
+/** Whether a question can be written at the address: a page of scripts may change it without being loaded. */
+let isAskPage = false;
 
 /**
  * The page was loaded, or its address has changed.
  *
- * @param {boolean} writes  whether a question can be written at the address
+ * @param {boolean} isAskAddress  whether a question can be written at the address
  * @param {string} path
  * @param {Event} [change]
  */
-export async function follow(writes, path, change) {
-  const [entered, left] = [writes && !writing, !writes && writing];
-  writing = writes;
-  void look();
-  if (entered) await learn(true);
-  if (left) await leave(path, /** @type {AddressChange} */ (change));
+export async function onAddress(isAskAddress, path, change) {
+  const [entered, left] = [isAskAddress && !isAskPage, !isAskAddress && isAskPage];
+  isAskPage = isAskAddress;
+  void update();
+  if (entered) await loadSettings(true);
+  if (left) await (await import("./posted-question.js")).onLeave(path, /** @type {AddressChange} */ (change));
 }
 
-/**
- * The address is another one: that of the question, if the page posted it, and the history was not gone through.
- *
- * @param {string} path
- * @param {AddressChange} change
- */
-async function leave(path, { navigationType, from }) {
-  const [posting, { isQuestion, tellArrival }] = await Promise.all([import("./posted-question.js"), import("./question-page.js")]);
-  if (!posting.isPending()) return;
-  if (navigationType === "traverse" || !isQuestion(path)) return posting.withdraw();
-  posting.forget();
-  await tellArrival(path, new URL(from.url ?? "", location.href).pathname);
-}
-
-/** Shows chips where there is a page and they are wanted; takes them away where not. Safe to repeat. */
-async function look() {
-  const stands = mounted?.page.parts.every((part) => part.isConnected);
-  if (mounted && !(writing && wanted && stands)) {
-    mounted.unmount();
-    mounted = null;
+/** Show chips where there is a form and they are wanted, and remove them elsewhere. May be called at any time. */
+async function update() {
+  const isWhole = controller?.page.parts.every((part) => part.isConnected);
+  if (controller && !(isAskPage && settings && isWhole)) {
+    controller.unmount();
+    controller = null;
   }
-  if (mounted || !writing || !wanted || generationOf(document) === null) return;
+  if (controller || !isAskPage || !settings || getGeneration(document) === null) return;
   // A page that is not known loads nothing more.
-  const [page, { mount }] = await Promise.all([findPage(document), import("./controller.js")]);
-  if (page && writing && wanted && !mounted) mounted = { page, ...mount(page, wanted) };
+  const [page, { Controller }] = await Promise.all([findPage(document), import("./controller.js")]);
+  if (page && isAskPage && settings && !controller) controller = new Controller(page, settings);
 }
 
-/** @param {boolean} [entered]  the page was come to: what the tab submitted before did not become a question */
-async function learn(entered = false) {
+/** @param {boolean} [entered]  the page has just been opened: what the tab submitted before was not posted */
+async function loadSettings(entered = false) {
   const { on, debounce_ms, blocked_tags } = await sendMessage("getPageSettings", { entered });
-  // What is mounted belongs to the settings, and the install, of before.
-  wanted = null;
-  void look();
-  wanted = on ? { debounceMs: debounce_ms, never: blocked_tags } : null;
-  void look();
+  // The chips that are shown belong to the settings, and the install, of before.
+  settings = null;
+  void update();
+  settings = on ? { debounceMs: debounce_ms, blockedTags: blocked_tags } : null;
+  void update();
 }
 
-// What an earlier version left behind when it was updated under the page's feet.
+// What an earlier version left behind when it was updated while the page was open.
 document.querySelector("[data-tagalong]")?.remove();
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -78,19 +62,19 @@ let timer;
 new MutationObserver(() => {
   timer ??= setTimeout(() => {
     timer = undefined;
-    void look();
-  }, LOOK_AGAIN_MS);
-  // A step that is unlocked changes nothing but its class.
+    void update();
+  }, UPDATE_MS);
+  // When a step of the wizard is unlocked, only its class changes.
 }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["class"] });
 
-/** @type {{[K in keyof import("../shared/protocol.js").TabMessages]: (said: any) => unknown}} */
+/** @type {{[K in keyof import("../shared/protocol.js").TabMessages]: (fields: any) => unknown}} */
 const listeners = {
-  getTabState: () => (writing ? { site: getSite(location), page: generationOf(document) } : null),
-  focusChips: () => mounted?.focus(),
-  settingsChanged: () => void learn(),
+  getTabState: () => (isAskPage ? { site: getSite(location), page: getGeneration(document) } : null),
+  focusChips: () => controller?.focus(),
+  settingsChanged: () => void loadSettings(),
   blockedTagsChanged({ blocked_tags }) {
-    if (wanted) wanted = { ...wanted, never: blocked_tags };
-    mounted?.setNever(blocked_tags);
+    if (settings) settings = { ...settings, blockedTags: blocked_tags };
+    controller?.setBlockedTags(blocked_tags);
   },
 };
 browser.runtime.onMessage.addListener((message, _, reply) => {
@@ -98,9 +82,9 @@ browser.runtime.onMessage.addListener((message, _, reply) => {
   reply(listeners[/** @type {keyof typeof listeners} */ (message.type)](message) ?? null);
 });
 
-// Come back to as it was left, the page may hold what has been posted or switched off meanwhile.
+// Restored as it was left, the page may show what has been posted or switched off meanwhile.
 addEventListener("pageshow", ({ persisted }) => {
-  if (!persisted || !writing) return;
-  void import("./posted-question.js").then(({ forget }) => forget());
-  void learn(true);
+  if (!persisted || !isAskPage) return;
+  void import("./posted-question.js").then(({ forgetSubmission }) => forgetSubmission());
+  void loadSettings(true);
 });

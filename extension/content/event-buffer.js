@@ -1,50 +1,49 @@
-/** Lets events through in their order, and holds one back until it is sure that it happened. */
+/** Passes events on in their order, and holds back those about a tag that the page may still refuse. */
 
-/** @typedef {import("./items.js").Record} Record */
-/** @typedef {{event: Parameters<Record>[0], held: boolean}} Entry */
-/** @typedef {{keep: () => void, drop: () => void}} Held */
+/** @typedef {import("./items.js").RecordEvent} RecordEvent */
+/** @typedef {{event: Parameters<RecordEvent>[0], held: boolean}} Entry */
+/** @typedef {{confirm: () => void, discard: () => void}} HeldEvents */
 
 /**
- * @param {Record} record
- * @param {(events: object[]) => void} keepHeld  puts what waits on disk
+ * @param {RecordEvent} record
+ * @param {(events: object[]) => void} saveHeld  stores the events that are held back
  */
-export function holdEvents(record, keepHeld) {
+export function createEventBuffer(record, saveHeld) {
   /** @type {Entry[]} */
-  let waiting = [];
-  /** @type {Entry[] | null} */
+  let entries = [];
+  /** @type {Entry[] | null} those of the `hold` that runs */
   let holding = null;
-
-  /** Whether something that waits is on disk. */
-  let kept = false;
+  /** Whether events that are held back are stored. */
+  let saved = false;
 
   function release() {
-    while (waiting[0]?.held === false) record(/** @type {Entry} */ (waiting.shift()).event);
-    if (kept || waiting.length > 0) keepHeld(waiting.map(({ event }) => event));
-    kept = waiting.length > 0;
+    while (entries[0]?.held === false) record(/** @type {Entry} */ (entries.shift()).event);
+    if (saved || entries.length > 0) saveHeld(entries.map(({ event }) => event));
+    saved = entries.length > 0;
   }
 
   return {
-    /** @type {Record} */
+    /** @type {RecordEvent} */
     record(event) {
-      const made = { id: crypto.randomUUID(), occurred_at: new Date().toISOString() };
-      const entry = { event: { ...made, ...event }, held: holding !== null };
-      waiting.push(entry);
+      const stamped = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
+      const entry = { event: stamped, held: holding !== null };
+      entries.push(entry);
       holding?.push(entry);
       release();
     },
 
-    /** Holds what `act` records, and with it all that comes after. @param {() => void} act @returns {Held} */
+    /** Hold back the events of `act` and all that come later. @param {() => void} act @returns {HeldEvents} */
     hold(act) {
       /** @type {Entry[]} */
-      const mine = (holding = []);
+      const held = (holding = []);
       act();
       holding = null;
       const end = (/** @type {boolean} */ happened) => {
-        if (!happened) waiting = waiting.filter((entry) => !mine.includes(entry));
-        for (const entry of mine) entry.held = false;
+        if (!happened) entries = entries.filter((entry) => !held.includes(entry));
+        for (const entry of held) entry.held = false;
         release();
       };
-      return { keep: () => end(true), drop: () => end(false) };
+      return { confirm: () => end(true), discard: () => end(false) };
     },
   };
 }

@@ -1,4 +1,4 @@
-/** The items of one draft, and what is counted of them: the rules of an item's life, without any page. */
+/** The items of one draft and the events about them: the rules of an item's life, independent of any page. */
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
 /** @typedef {import("../shared/protocol.js").ItemState} ItemState */
@@ -8,36 +8,36 @@
  *
  * @typedef {object} Item
  * @property {string} tag
- * @property {string | null} suggestion_id  the newest until the first view, then that of the view; null:
- *   the service could not record it, and nothing of it is counted
+ * @property {string | null} suggestion_id  the newest until the first view, then that of the view; null: the service
+ *   could not record it, and nothing of it is counted
  * @property {boolean} viewed
- * @property {boolean} accepted  the last word of accepted and removed
- * @property {boolean} dismissed  the last word of dismissed and restored
+ * @property {boolean} accepted  by the latest of accepted and removed
+ * @property {boolean} dismissed  by the latest of dismissed and restored
  */
 
-/** @typedef {(event: Omit<ItemEvent, "id" | "occurred_at"> & {occurred_at?: string}) => void} Record */
+/** @typedef {(event: Omit<ItemEvent, "id" | "occurred_at"> & {occurred_at?: string}) => void} RecordEvent */
 
 export class Items {
   /** @type {Map<string, Item>} */
   #items = new Map();
-  /** @type {Record} */
+  /** @type {RecordEvent} */
   #record;
   #draftId = "";
 
-  /** @param {Record} record */
+  /** @param {RecordEvent} record */
   constructor(record) {
     this.#record = record;
   }
 
   /**
-   * Begins a draft, with what became of its items before a reload.
+   * Begin a draft, with what became of its items before a reload.
    *
    * @param {string} draftId
-   * @param {{[tag: string]: ItemState}} lives
+   * @param {{[tag: string]: ItemState}} states
    */
-  begin(draftId, lives) {
+  begin(draftId, states) {
     this.#draftId = draftId;
-    const known = Object.entries(lives).map(([tag, life]) => [tag, { tag, viewed: true, ...life }]);
+    const known = Object.entries(states).map(([tag, state]) => [tag, { tag, viewed: true, ...state }]);
     this.#items = new Map(/** @type {[string, Item][]} */ (known));
   }
 
@@ -50,11 +50,16 @@ export class Items {
     return this.#items.get(tag);
   }
 
+  /** @param {string} tag */
+  isDismissed(tag) {
+    return this.get(tag)?.dismissed ?? false;
+  }
+
   /**
-   * Takes up an answer.
+   * Add the items of an answer.
    *
    * @param {string | null} suggestionId
-   * @param {string[]} tags  that it offers
+   * @param {string[]} tags
    */
   offer(suggestionId, tags) {
     for (const tag of tags) {
@@ -71,46 +76,46 @@ export class Items {
   }
 
   /**
-   * The item was seen, or acted upon. An item belongs to the suggestion of its first view.
+   * The item was seen or acted upon. It belongs to the suggestion of its first view.
    *
    * @param {string} tag
    * @param {number} position  from 1 on screen
    */
-  viewed(tag, position) {
+  markViewed(tag, position) {
     const item = this.#items.get(tag);
     if (!item || item.viewed || item.suggestion_id === null) return;
-    // Its life began off the record: the rest of it would be half a story.
+    // Its life began without being recorded: events about the rest of it would contradict each other.
     if (item.accepted || item.dismissed) return;
     item.viewed = true;
-    this.#tell("viewed", item, position);
+    this.#recordEvent("viewed", item, position);
   }
 
-  /** The page took the tag after a click. @param {string} tag @param {number} position */
-  accepted(tag, position) {
-    // Taken before a reload that did not bring it back: it was gone.
-    this.gone(tag);
-    this.#act(tag, "accepted", position);
+  /** The page took the tag after a press. @param {string} tag @param {number} position */
+  markAccepted(tag, position) {
+    // Accepted before a reload that did not restore it: it had been removed.
+    this.markRemoved(tag);
+    this.#change(tag, "accepted", position);
   }
 
-  /** The page would not have the tag after all: it was never taken. @param {string} tag */
-  refused(tag) {
+  /** The page refused the tag after all: it was never accepted. @param {string} tag */
+  markRefused(tag) {
     const item = this.#items.get(tag);
     if (item) item.accepted = false;
   }
 
-  /** A tag is no longer on the page; counted only if it came by a click. @param {string} tag */
-  gone(tag) {
-    if (this.#items.get(tag)?.accepted) this.#act(tag, "removed", 0);
+  /** The tag is on the page no more; counted only if it was accepted. @param {string} tag */
+  markRemoved(tag) {
+    if (this.#items.get(tag)?.accepted) this.#change(tag, "removed", 0);
   }
 
-  /** The writer said no. @param {string} tag @param {number} position */
-  dismissed(tag, position) {
-    this.#act(tag, "dismissed", position);
+  /** @param {string} tag @param {number} position */
+  markDismissed(tag, position) {
+    this.#change(tag, "dismissed", position);
   }
 
-  /** The writer took the no back. @param {string} tag @param {number} position */
-  restored(tag, position) {
-    this.#act(tag, "restored", position);
+  /** The writer undid the dismissal. @param {string} tag @param {number} position */
+  markRestored(tag, position) {
+    this.#change(tag, "restored", position);
   }
 
   /**
@@ -118,14 +123,14 @@ export class Items {
    * @param {"accepted" | "removed" | "dismissed" | "restored"} kind
    * @param {number} position
    */
-  #act(tag, kind, position) {
+  #change(tag, kind, position) {
     const item = this.#items.get(tag);
     if (!item) return;
-    this.viewed(tag, position);
+    this.markViewed(tag, position);
     if (kind === "accepted" || kind === "removed") item.accepted = kind === "accepted";
     else item.dismissed = kind === "dismissed";
-    // Not viewed by now: without a suggestion on record.
-    if (item.viewed) this.#tell(kind, item);
+    // Not viewed by now: its suggestion is not recorded.
+    if (item.viewed) this.#recordEvent(kind, item);
   }
 
   /**
@@ -133,7 +138,7 @@ export class Items {
    * @param {Item} item
    * @param {number} [position]
    */
-  #tell(kind, { tag, suggestion_id }, position) {
+  #recordEvent(kind, { tag, suggestion_id }, position) {
     const event = { kind, draft_id: this.#draftId, suggestion_id: /** @type {string} */ (suggestion_id), tag };
     this.#record(position === undefined ? event : { ...event, position });
   }

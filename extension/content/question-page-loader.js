@@ -1,4 +1,4 @@
-// Where a tab was led to a question from the page it was written on, this tells the background so, and nothing else.
-void import((globalThis.browser ?? globalThis.chrome).runtime.getURL("content/question-page.js")).then((arrival) =>
-  arrival.tellLoaded(),
+// Loads the module that reports a question to which this tab was led from the page it was written on.
+void import((globalThis.browser ?? globalThis.chrome).runtime.getURL("content/question-page.js")).then((questionPage) =>
+  questionPage.onLoad(),
 );

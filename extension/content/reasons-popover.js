@@ -1,298 +1,264 @@
 /**
- * Says why a tag is suggested, and offers to say no, or to replace a chosen tag where the page takes no more: a small
- * popover below the chip that has pointer or keyboard.
+ * The popover below the chip that has pointer or focus. It says why the tag is suggested, and offers to dismiss or
+ * block it, or to replace a chosen tag by it where the question has all its tags.
  */
 
 import { getText } from "../shared/i18n.js";
-import { tagOf } from "./chips/chip.js";
-import { button, make, put } from "./chips/elements.js";
+import { getTag } from "./chips/chip.js";
+import { createButton, setText } from "./chips/elements.js";
+import { ReasonsContent, describeForScreenReader } from "./reasons-content.js";
 
-/** @typedef {import("./chips/panel.js").Actions} Actions */
-/** @typedef {import("./chips/panel.js").Chip} Chip */
-/** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
+/** @typedef {import("./chips/panel.js").ChipActions} ChipActions */
+/** @typedef {import("./chips/presses.js").Presses} Presses */
+/** @typedef {import("./chips/row.js").ChipRow} ChipRow */
 
 /** A pointer that only passes opens nothing. */
-const OPENS_MS = 350;
-/** Once one is open: a pointer on its way to it may cross other chips. */
-const SWITCHES_MS = 150;
+const OPEN_MS = 350;
+/** Once it is open: a pointer on its way to it may cross other chips. */
+const SWITCH_MS = 150;
 /** Time for the pointer to cross the gap between chip and popover. */
-const CLOSES_MS = 200;
+const CLOSE_MS = 200;
 const GAP = 6;
 const MARGIN = 8;
 
-/**
- * @typedef {object} Row  the chips, as the popover needs them
- * @property {HTMLElement} panel
- * @property {HTMLElement} row
- * @property {import("./chips/presses.js").Presses} presses
- * @property {() => Map<string, Chip>} chips  as last drawn, by tag
- * @property {() => string[]} chosen  tags that could make room for another; empty where there is room
- * @property {(tag: string) => HTMLElement | undefined} mainOf  the chip's first button
- */
-
-/** @typedef {ReturnType<typeof createAbout>} About */
-
-const plural = new Intl.PluralRules(getText("language"));
-/** What the language puts between thousands. Not by Intl.NumberFormat: the first one holds a page up for 10 ms. */
-const COMMA = getText("thousand").slice(1, -3);
-
-/**
- * The words that say why a tag is suggested, and how sure that is.
- *
- * @param {SuggestedTag} offer
- * @returns {{sure: string, because: string, uses: string}}
- */
-function reasonsOf({ score, because, uses }) {
-  return {
-    sure: getText("chipSure", Math.round(score * 100)),
-    because: because.length > 0 ? because.join(", ") : getText("chipBecauseAll"),
-    uses: getText(`chipUses_${plural.select(uses)}`, String(uses).replace(/\B(?=(\d{3})+$)/g, COMMA)),
-  };
-}
-
-/**
- * @param {Row} row
- * @param {Actions} actions
- * @param {AbortSignal} signal
- */
-export function createAbout({ panel, row, presses, chips, chosen, mainOf }, actions, signal) {
-  const popover = make("div", "about");
-  // In the browser's top layer: no part of the page can cut it off, and it moves none.
-  popover.popover = "manual";
-  popover.setAttribute("role", "group");
-  const name = make("b", "");
-  name.translate = false;
-  const sure = make("span", "");
-  const heading = make("p", "heading");
-  heading.append(name, sure);
-  const [because, uses] = [make("dd", "because"), make("dd", "")];
-  const reasons = make("dl", "");
-  reasons.append(term(getText("chipBecause")), because, term(getText("chipLearned")), uses);
-  const [no, never] = [button(""), button("")];
-  put(never, getText("chipNever"));
-  const buttons = make("p", "buttons");
-  buttons.append(no, never);
-  const full = make("p", "full");
-  const room = make("div", "choice");
-  popover.append(heading, reasons, full, room, buttons);
-  row.after(popover);
-
+export class ReasonsPopover {
+  #root;
+  #row;
+  #presses;
+  #actions;
+  #content;
+  #element;
   /** The tag it is about; empty while closed. */
-  let tag = "";
+  #tag = "";
   /** The tag whose chip was just pressed, while the pointer is still on it. */
-  let done = "";
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  signal.addEventListener("abort", () => clearTimeout(timer));
+  #pressedTag = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} until it opens or closes */
+  #timer;
 
-  for (const [step, work] of /** @type {const} */ ([[no, actions.dismiss], [never, actions.banish]])) {
-    presses.on(step, () => {
-      const about = tag;
-      finish(step);
-      work(about);
-    });
+  /**
+   * @param {HTMLElement} panel
+   * @param {ChipRow} row
+   * @param {Presses} presses
+   * @param {ChipActions} actions
+   * @param {AbortSignal} signal
+   */
+  constructor(panel, row, presses, actions, signal) {
+    this.#root = /** @type {ShadowRoot} */ (panel.getRootNode());
+    this.#row = row;
+    this.#presses = presses;
+    this.#actions = actions;
+    this.#content = new ReasonsContent((tag, chosen) => this.#createReplaceButton(tag, chosen));
+    this.#element = this.#content.element;
+    // In the browser's top layer: no part of the page can cut it off, and it moves none.
+    this.#element.popover = "manual";
+    row.element.after(this.#element);
+
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+    this.#onPress(this.#content.dismissButton, actions.dismiss);
+    this.#onPress(this.#content.blockButton, actions.block);
+    this.#followPointer();
+    this.#followFocus(panel);
+    this.#closeFromElsewhere(signal);
+    this.#describeChips();
+    this.#openAtStart();
   }
 
-  row.addEventListener("pointerover", overChip);
-  row.addEventListener("pointerleave", closeSoon);
-  // Who has decided needs no reasons, and what lies below is free again; until the pointer comes back to the chip.
-  row.addEventListener("pointerup", ({ target }) => {
-    close();
-    done = tagOf(/** @type {Element} */ (target));
-  });
-  popover.addEventListener("pointerenter", () => clearTimeout(timer));
-  popover.addEventListener("pointerleave", closeSoon);
-  row.addEventListener("focusin", focused);
-  panel.addEventListener("focusout", closeSoon);
-  row.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown") {
-      open(tagOf(/** @type {Element} */ (event.target)));
-      buttonsShown()[0]?.focus();
-    } else if (event.key === "ArrowUp") close();
-    else return;
-    event.preventDefault();
-  });
-  popover.addEventListener("keydown", (event) => {
-    const steps = buttonsShown();
-    const at = steps.findIndex((step) => step.matches(":focus"));
-    if (event.key === "ArrowDown") steps[at + 1]?.focus();
-    else if (event.key === "ArrowUp") (steps[at - 1] ?? mainOf(tag))?.focus();
-    else if (event.key === "Escape") mainOf(tag)?.focus();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  const escaped = (/** @type {KeyboardEvent} */ { key }) => key === "Escape" && !hasFocus() && close();
-  document.addEventListener("keydown", escaped, { signal, capture: true });
-  const elsewhere = (/** @type {Event} */ { target }) => target !== /** @type {ShadowRoot} */ (panel.getRootNode()).host;
-  document.addEventListener("pointerdown", (event) => elsewhere(event) && close(), { signal, capture: true });
-
-  describe();
-  const [hovered, keyed] = [row.querySelector(".chip:hover"), row.querySelector(":focus-visible")];
-  if (keyed) open(tagOf(keyed));
-  else if (hovered && chips().get(tagOf(hovered))?.look === "offered") openSoon(tagOf(hovered));
-
-  /** @param {PointerEvent} event */
-  function overChip({ target, pointerType }) {
-    const over = tagOf(/** @type {Element} */ (target));
-    // A finger that takes a tag hovers over it, too.
-    if (over === "" || pointerType === "touch") return;
-    if (over === done) return;
-    done = "";
-    clearTimeout(timer);
-    if (over === tag || popover.contains(focusedElement())) return;
-    openSoon(over, tag === "" ? OPENS_MS : SWITCHES_MS);
-  }
-
-  /** @param {FocusEvent} event */
-  function focused({ target }) {
-    const element = /** @type {Element} */ (target);
-    if (element.matches(":focus-visible")) open(tagOf(element));
-  }
-
-  /** @param {string} next @param {number} wait  ms */
-  function openSoon(next, wait = OPENS_MS) {
-    timer = setTimeout(open, wait, next);
-  }
-
-  /** @param {string} next */
-  function open(next) {
-    clearTimeout(timer);
-    if (!chips().has(next)) return;
-    mark(false);
-    tag = next;
-    mark(true);
-    fill();
-    if (!popover.matches(":popover-open")) popover.showPopover();
-    place();
-  }
-
-  /** Its buttons, in their order. @returns {HTMLElement[]} */
-  function buttonsShown() {
-    return Array.from(popover.querySelectorAll("button:not([hidden])"));
+  /** To be called when the chips were drawn: an open popover follows its chip, or goes with it. */
+  refresh() {
+    this.#describeChips();
+    if (this.#tag === "") return;
+    if (!this.#row.chips.has(this.#tag)) return this.#close();
+    this.#fill();
+    this.#place();
   }
 
   /**
-   * One of its buttons was pressed, and may go: the keyboard, if it is there, goes back to the chip. A pointer has
-   * done what it came for.
+   * Open it because the chip was pressed, but the question has all its tags.
    *
-   * @param {HTMLElement} step
+   * @param {string} tag
+   * @param {boolean} byKeyboard  then move the focus to the first choice
    */
-  function finish(step) {
-    if (step.matches(":focus")) mainOf(tag)?.focus();
-    else close();
+  offerReplacing(tag, byKeyboard) {
+    this.#open(tag);
+    if (byKeyboard) this.#content.firstReplaceButton?.focus();
   }
 
-  function closeSoon() {
-    done = "";
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (!hasFocus() && !row.querySelector(".chip:hover") && !popover.matches(":hover")) close();
-    }, CLOSES_MS);
+  #followPointer() {
+    const row = this.#row.element;
+    row.addEventListener("pointerover", (event) => this.#onPointerOver(event));
+    row.addEventListener("pointerleave", () => this.#closeSoon());
+    // Who has decided needs no reasons, and what lies below is free again; until the pointer comes back to the chip.
+    row.addEventListener("pointerup", ({ target }) => {
+      this.#close();
+      this.#pressedTag = getTag(/** @type {Element} */ (target));
+    });
+    this.#element.addEventListener("pointerenter", () => clearTimeout(this.#timer));
+    this.#element.addEventListener("pointerleave", () => this.#closeSoon());
   }
 
-  function close() {
-    clearTimeout(timer);
-    if (popover.contains(focusedElement())) (mainOf(tag) ?? { focus: actions.leave }).focus();
-    mark(false);
-    tag = "";
-    popover.hidePopover();
+  /** @param {HTMLElement} panel */
+  #followFocus(panel) {
+    const row = this.#row.element;
+    row.addEventListener("focusin", ({ target }) => {
+      const element = /** @type {Element} */ (target);
+      if (element.matches(":focus-visible")) this.#open(getTag(element));
+    });
+    panel.addEventListener("focusout", () => this.#closeSoon());
+    row.addEventListener("keydown", (event) => this.#onRowKeyDown(event));
+    this.#element.addEventListener("keydown", (event) => this.#onKeyDown(event));
   }
 
-  /** The reasons for those who hear the chips. */
-  function describe() {
-    for (const [tag, chip] of chips()) {
-      const { sure, because, uses } = reasonsOf(chip);
-      const text = getText("chipReasons", sure, because, uses);
-      const main = mainOf(tag);
-      if (main?.getAttribute("aria-description") !== text) main?.setAttribute("aria-description", text);
+  /** @param {AbortSignal} signal */
+  #closeFromElsewhere(signal) {
+    const options = { signal, capture: true };
+    const onEscape = (/** @type {KeyboardEvent} */ { key }) => key === "Escape" && !this.#hasFocus() && this.#close();
+    document.addEventListener("keydown", onEscape, options);
+    document.addEventListener("pointerdown", ({ target }) => target !== this.#root.host && this.#close(), options);
+  }
+
+  /** Open it where pointer or focus were on a chip before the popover was loaded. */
+  #openAtStart() {
+    const row = this.#row.element;
+    const [hovered, focused] = [row.querySelector(".chip:hover"), row.querySelector(":focus-visible")];
+    if (focused) this.#open(getTag(focused));
+    else if (hovered && this.#row.chips.get(getTag(hovered))?.look === "offered") this.#openSoon(getTag(hovered));
+  }
+
+  /** @param {PointerEvent} event */
+  #onPointerOver({ target, pointerType }) {
+    const tag = getTag(/** @type {Element} */ (target));
+    // A finger that adds a tag hovers over it, too.
+    if (tag === "" || pointerType === "touch") return;
+    if (tag === this.#pressedTag) return;
+    this.#pressedTag = "";
+    clearTimeout(this.#timer);
+    if (tag === this.#tag || this.#containsFocus()) return;
+    this.#openSoon(tag, this.#tag === "" ? OPEN_MS : SWITCH_MS);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onRowKeyDown(event) {
+    if (event.key === "ArrowDown") {
+      this.#open(getTag(/** @type {Element} */ (event.target)));
+      this.#content.buttons[0]?.focus();
+    } else if (event.key === "ArrowUp") this.#close();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKeyDown(event) {
+    const { buttons } = this.#content;
+    const index = buttons.findIndex((button) => button.matches(":focus"));
+    if (event.key === "ArrowDown") buttons[index + 1]?.focus();
+    else if (event.key === "ArrowUp") (buttons[index - 1] ?? this.#row.getButton(this.#tag))?.focus();
+    else if (event.key === "Escape") this.#row.getButton(this.#tag)?.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** @param {HTMLElement} button @param {(tag: string) => void} act */
+  #onPress(button, act) {
+    this.#presses.on(button, () => {
+      const tag = this.#tag;
+      this.#leaveButton(button);
+      act(tag);
+    });
+  }
+
+  /** @param {string} tag @param {string} chosen  a tag of the page */
+  #createReplaceButton(tag, chosen) {
+    const button = createButton();
+    button.translate = false;
+    setText(button, chosen);
+    button.setAttribute("aria-label", getText("chipReplace", chosen, tag));
+    this.#onPress(button, (current) => this.#actions.replace(current, chosen));
+    return button;
+  }
+
+  /**
+   * One of the buttons was pressed, and may go: the focus, if it is there, goes back to the chip. A pointer has done
+   * what it came for.
+   *
+   * @param {HTMLElement} button
+   */
+  #leaveButton(button) {
+    if (button.matches(":focus")) this.#row.getButton(this.#tag)?.focus();
+    else this.#close();
+  }
+
+  /** @param {string} tag @param {number} delay  ms */
+  #openSoon(tag, delay = OPEN_MS) {
+    this.#timer = setTimeout(() => this.#open(tag), delay);
+  }
+
+  /** @param {string} tag */
+  #open(tag) {
+    clearTimeout(this.#timer);
+    if (!this.#row.chips.has(tag)) return;
+    this.#markChip(false);
+    this.#tag = tag;
+    this.#markChip(true);
+    this.#fill();
+    if (!this.#element.matches(":popover-open")) this.#element.showPopover();
+    this.#place();
+  }
+
+  #closeSoon() {
+    this.#pressedTag = "";
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const isHovered = this.#row.element.querySelector(".chip:hover") || this.#element.matches(":hover");
+      if (!this.#hasFocus() && !isHovered) this.#close();
+    }, CLOSE_MS);
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    if (this.#containsFocus()) (this.#row.getButton(this.#tag) ?? { focus: this.#actions.leave }).focus();
+    this.#markChip(false);
+    this.#tag = "";
+    this.#element.hidePopover();
+  }
+
+  /** Give the reasons to screen readers, with each chip. */
+  #describeChips() {
+    for (const [tag, chip] of this.#row.chips) {
+      const text = describeForScreenReader(chip);
+      const button = this.#row.getButton(tag);
+      if (button?.getAttribute("aria-description") !== text) button?.setAttribute("aria-description", text);
     }
   }
 
-  function fill() {
-    const chip = /** @type {Chip} */ (chips().get(tag));
-    const reason = reasonsOf(chip);
-    popover.setAttribute("aria-label", getText("chipAbout", tag));
-    put(name, tag);
-    put(sure, reason.sure);
-    put(because, reason.because);
-    put(uses, reason.uses);
-    put(no, getText(`chipStep_${chip.look}`));
-    no.hidden = chip.look === "adding";
-    never.hidden = no.hidden || chip.look === "chosen" || chip.never;
-    fillRoom(chip.look === "offered" ? chosen() : []);
+  #fill() {
+    const chip = this.#row.chips.get(this.#tag);
+    if (chip) this.#content.fill(chip, this.#row.replaceable);
   }
 
-  /** Offers to replace one of the page's tags. @param {string[]} others  empty where there is no need */
-  function fillRoom(others) {
-    full.hidden = room.hidden = others.length === 0;
-    const choice = [tag, ...others].join(" ");
-    if (room.dataset["choice"] === choice) return;
-    room.dataset["choice"] = choice;
-    put(full, getText("chipFull", others.length, tag));
-    room.replaceChildren(...others.map((other) => replacing(other)));
-  }
-
-  /** @param {string} other  a chosen tag */
-  function replacing(other) {
-    const step = button("");
-    step.translate = false;
-    put(step, other);
-    step.setAttribute("aria-label", getText("chipReplace", other, tag));
-    presses.on(step, () => {
-      const about = tag;
-      finish(step);
-      actions.replace(about, other);
-    });
-    return step;
-  }
-
-  /** Below all chips, so that it covers neither another chip nor the tag field above, and inside the page's width. */
-  function place() {
-    const chip = mainOf(tag)?.parentElement?.getBoundingClientRect();
+  /** Place it below all chips, so that it covers no chip and not the tag field above, and inside the page's width. */
+  #place() {
+    const chip = this.#row.getButton(this.#tag)?.parentElement?.getBoundingClientRect();
     if (!chip) return;
+    const row = this.#row.element;
     const { clientWidth } = document.documentElement;
-    const width = popover.offsetWidth;
+    const width = this.#element.offsetWidth;
     const start = getComputedStyle(row).direction === "rtl" ? chip.right - width : chip.left;
     const left = Math.max(MARGIN, Math.min(start, clientWidth - width - MARGIN));
-    popover.style.left = `${left + scrollX}px`;
-    popover.style.top = `${row.getBoundingClientRect().bottom + GAP + scrollY}px`;
+    this.#element.style.left = `${left + scrollX}px`;
+    this.#element.style.top = `${row.getBoundingClientRect().bottom + GAP + scrollY}px`;
   }
 
   /** @param {boolean} open */
-  function mark(open) {
-    mainOf(tag)?.parentElement?.toggleAttribute("data-open", open);
+  #markChip(open) {
+    this.#row.getButton(this.#tag)?.parentElement?.toggleAttribute("data-open", open);
   }
 
-  const focusedElement = () => /** @type {ShadowRoot} */ (panel.getRootNode()).activeElement;
-  const hasFocus = () => focusedElement()?.matches(".chip *:focus-visible, .about *") ?? false;
+  #containsFocus() {
+    return this.#element.contains(this.#root.activeElement);
+  }
 
-  return {
-    /** The chips were drawn anew: what is open follows its chip, or goes with it. */
-    refresh() {
-      describe();
-      if (tag === "") return;
-      if (!chips().has(tag)) return close();
-      fill();
-      place();
-    },
-
-    /**
-     * The chip was pressed, but the page takes no more tags.
-     *
-     * @param {string} next
-     * @param {boolean} byKeyboard  then it goes to the first choice
-     */
-    offerReplacing(next, byKeyboard) {
-      open(next);
-      if (byKeyboard) room.querySelector("button")?.focus();
-    },
-  };
-}
-
-/** @param {string} text */
-function term(text) {
-  const made = make("dt", "");
-  put(made, text);
-  return made;
+  #hasFocus() {
+    return this.#root.activeElement?.matches(".chip *:focus-visible, .about *") ?? false;
+  }
 }

@@ -1,4 +1,4 @@
-/** Puts on disk what happened to the chips, in order and each once, and tells the background that it is there. */
+/** Stores events in their order, each once, and tells the background that they are there. */
 
 import { browser } from "../shared/browser.js";
 import { sendMessage } from "../shared/messaging.js";
@@ -6,23 +6,23 @@ import { EVENT_PREFIX, HELD_EVENTS_PREFIX } from "../shared/storage-keys.js";
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
 
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 60_000;
+const FIRST_DELAY_MS = 200;
+const MAX_DELAY_MS = 60_000;
 
 /**
- * The page itself puts events on disk: what the background were told in a message would be lost if the page
- * closed and the worker died in the same moment.
+ * The page itself stores the events: sent to the background in a message, they would be lost if the page closed and
+ * the worker died at the same moment.
  *
- * @returns {{record: (event: Omit<ItemEvent, "id" | "occurred_at">) => void, keepHeld: (events: object[]) => void}}
+ * @returns {{record: (event: Omit<ItemEvent, "id" | "occurred_at">) => void, saveHeld: (events: object[]) => void}}
  */
 export function createRecorder() {
   const page = `${Date.now()}.${crypto.randomUUID()}`;
   let count = 0;
-  /** @type {Record<string, ItemEvent>} by key; not yet known to be on disk */
+  /** @type {Record<string, ItemEvent>} by key; not yet known to be stored */
   let unsaved = {};
 
-  /** Each time all that is unsaved, so order holds; the background knows repeated ids. */
-  async function save(tries = 1) {
+  /** Store all that is unsaved each time, so that the order holds; the background knows repeated ids. */
+  async function save(attempt = 1) {
     const batch = unsaved;
     try {
       const full = await browser.storage.local.set(batch).then(() => false, () => true);
@@ -30,8 +30,8 @@ export function createRecorder() {
       await sendMessage("eventsStored", full ? { unsaved: batch } : {});
       forget(batch);
     } catch {
-      // No answer: tried again while the extension is there at all, not updated or removed under the page's feet.
-      if (browser.runtime?.id) setTimeout(save, Math.min(FIRST_WAIT_MS * 2 ** tries, LONGEST_WAIT_MS), tries + 1);
+      // No answer: try again, unless the extension was updated or removed while the page is open.
+      if (browser.runtime?.id) setTimeout(save, Math.min(FIRST_DELAY_MS * 2 ** attempt, MAX_DELAY_MS), attempt + 1);
     }
   }
 
@@ -42,18 +42,18 @@ export function createRecorder() {
 
   return {
     record(event) {
-      const told = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
-      unsaved = { ...unsaved, [`${EVENT_PREFIX}${page}.${String(++count).padStart(6, "0")}`]: told };
+      const stamped = { id: crypto.randomUUID(), occurred_at: new Date().toISOString(), ...event };
+      unsaved = { ...unsaved, [`${EVENT_PREFIX}${page}.${String(++count).padStart(6, "0")}`]: stamped };
       void save();
     },
 
-    /** Puts on disk what is held back, so that a browser that is killed loses none of it. @param {object[]} events */
-    keepHeld(events) {
+    /** Store what is held back, so that a browser that is killed loses none of it. @param {object[]} events */
+    saveHeld(events) {
       if (!browser.runtime?.id) return;
       const [{ local }, key] = [browser.storage, HELD_EVENTS_PREFIX + page];
-      const kept = events.length > 0 ? local.set({ [key]: { at: Date.now(), events } }) : local.remove(key);
-      // On a full disk it is told later, or not at all.
-      kept.catch(() => {});
+      const saved = events.length > 0 ? local.set({ [key]: { at: Date.now(), events } }) : local.remove(key);
+      // On a full disk the events are recorded once they are confirmed, or not at all.
+      saved.catch(() => {});
     },
   };
 }

@@ -1,7 +1,7 @@
-/** One chip: a button that takes the tag, its score, and a second button that says no. */
+/** One chip: a button that adds the tag, its score, and a second button that dismisses it. */
 
 import { getText } from "../../shared/i18n.js";
-import { button, icon, make, put } from "./elements.js";
+import { createButton, createElement, createIcon, setText } from "./elements.js";
 
 /** @typedef {import("./panel.js").Chip} Chip */
 /** @typedef {import("./panel.js").Look} Look */
@@ -9,41 +9,39 @@ import { button, icon, make, put } from "./elements.js";
 const CROSS = "M1.2 1.2l5.6 5.6M6.8 1.2L1.2 6.8";
 const CHECK = "M.8 4.4L3 6.6L7.2 1.6";
 const BACK = "M2.8 .8L.9 2.7l1.9 1.9M.9 2.7h3.7a2.2 2.2 0 010 4.4H2.5";
-/** What the second button shows. */
-const SIGNS = Object.freeze({ offered: [CROSS], adding: [CROSS], chosen: [CHECK, BACK], dismissed: [BACK] });
+/** The icons of the second button. */
+const SIDE_ICONS = Object.freeze({ offered: [CROSS], adding: [CROSS], chosen: [CHECK, BACK], dismissed: [BACK] });
 
 /**
  * @param {string} tag
- * @param {Pick<import("./panel.js").Actions, "act" | "dismiss">} actions
+ * @param {Pick<import("./panel.js").ChipActions, "toggle" | "dismiss">} actions
  * @param {import("./presses.js").Presses} presses
  */
 export function createChip(tag, actions, presses) {
-  const chip = make("span", "chip");
+  const chip = createElement("span", "chip");
   chip.dataset["tag"] = tag;
-  const main = button("tag");
+  const main = createButton("tag");
   main.setAttribute("aria-keyshortcuts", "Delete");
-  const label = make("span", "label");
-  put(label, tag);
+  const label = createElement("span", "label");
+  setText(label, tag);
   label.translate = false;
-  const bar = make("span", "bar");
+  const bar = createElement("span", "bar");
   bar.append(document.createElement("i"));
   main.append(label, bar);
-  const side = button("side");
+  const side = createButton("side");
   side.tabIndex = -1;
-  presses.on(main, () => actions.act(tag));
+  presses.on(main, () => actions.toggle(tag));
   presses.on(side, () => actions.dismiss(tag));
   chip.append(main, side);
   return chip;
 }
 
 /**
- * Shows how the tag stands.
- *
  * @param {HTMLElement} element
  * @param {Chip} chip
- * @param {boolean} full  the page takes no more tags: this one could only replace another
+ * @param {boolean} full  the question has all its tags: this one could only replace another
  */
-export function dress(element, { tag, score, look }, full) {
+export function updateChip(element, { tag, score, look }, full) {
   const [main, side] = element.children;
   element.style.setProperty("--score", `${Math.round(score * 100)}%`);
   const replaces = full && look === "offered";
@@ -55,8 +53,8 @@ export function dress(element, { tag, score, look }, full) {
   main?.setAttribute("aria-busy", String(look === "adding"));
   side?.setAttribute("aria-label", getText(`chipSide_${look}`, tag));
   // A chosen one shows its check, and the way back under the pointer; no chip ever changes its width.
-  side?.replaceChildren(...SIGNS[look].map((path) => icon(path, 8)));
+  side?.replaceChildren(...SIDE_ICONS[look].map((path) => createIcon(path, 8)));
 }
 
 /** @param {Element} element  a chip or a part of one */
-export const tagOf = (element) => /** @type {HTMLElement | null} */ (element.closest(".chip"))?.dataset["tag"] ?? "";
+export const getTag = (element) => /** @type {HTMLElement | null} */ (element.closest(".chip"))?.dataset["tag"] ?? "";

@@ -1,44 +1,44 @@
-/** Works out where chips go when some of them must not move by a pixel. */
+/** Computes where chips go when some of them must not move by a pixel. */
 
-/** @typedef {{tag: string, width: number}} Free  a chip that may go anywhere; its width in pixels */
-/** @typedef {Free & {line: number, start: number}} Fixed  one that stays: its line, and pixels from its beginning */
-/** @typedef {{tag: string, margin: number} | {fill: number}} Item  a chip and the pixels before it; or an empty space */
+/** @typedef {{tag: string, width: number}} FreeChip  one that may go anywhere; its width in pixels */
+/** @typedef {FreeChip & {line: number, start: number}} FixedChip  one that stays; pixels from its line's start */
+/** @typedef {{tag: string, margin: number} | {fill: number}} LayoutItem  a chip and the pixels before it; or a space */
 
-/** Less than any chip is wide: it ends a line all the same, and rounding cannot push it into the next one. */
+/** Narrower than any chip: it ends a line all the same, and rounding cannot push it into the next one. */
 const SPARE = 1;
 
 /**
- * The free chips in their order, before, between and behind those that stay: each as far to the front as it fits.
+ * Return the free chips in their order before, between and behind the fixed ones, each as far to the front as it fits.
  *
- * @param {Fixed[]} fixed  in reading order
- * @param {Free[]} free
+ * @param {FixedChip[]} fixed  in reading order
+ * @param {FreeChip[]} free
  * @param {number} width  of a line; Infinity where chips are not wrapped
  * @param {number} gap  between two chips
- * @returns {Item[]}
+ * @returns {LayoutItem[]}
  */
-export function arrange(fixed, free, width, gap) {
-  /** @type {Item[]} */
+export function layOutChips(fixed, free, width, gap) {
+  /** @type {LayoutItem[]} */
   const items = [];
   const rest = [...free];
   let [line, next] = [0, 0];
 
-  /** Where a chip would stand that comes next. @param {Free} chip */
-  const startOf = (chip) => (next > 0 && next + chip.width > width ? [line + 1, 0] : [line, next]);
+  /** Line and start of a chip that would come next. @param {FreeChip} chip */
+  const placeNext = (chip) => (next > 0 && next + chip.width > width ? [line + 1, 0] : [line, next]);
 
-  for (const stays of fixed) {
+  for (const fixedChip of fixed) {
     for (let chip = rest[0]; chip; chip = rest[0]) {
-      const [chipLine = 0, start = 0] = startOf(chip);
+      const [chipLine = 0, start = 0] = placeNext(chip);
       const end = start + chip.width + gap;
-      if (chipLine > stays.line || (chipLine === stays.line && end > stays.start + 0.5)) break;
+      if (chipLine > fixedChip.line || (chipLine === fixedChip.line && end > fixedChip.start + 0.5)) break;
       items.push({ tag: chip.tag, margin: 0 });
       [line, next] = [chipLine, end];
       rest.shift();
     }
-    for (; line < stays.line; line++, next = 0) {
+    for (; line < fixedChip.line; line++, next = 0) {
       if (next + SPARE < width) items.push({ fill: width - next - SPARE });
     }
-    items.push({ tag: stays.tag, margin: Math.max(0, stays.start - next) });
-    next = stays.start + stays.width + gap;
+    items.push({ tag: fixedChip.tag, margin: Math.max(0, fixedChip.start - next) });
+    next = fixedChip.start + fixedChip.width + gap;
   }
   return [...items, ...rest.map(({ tag }) => ({ tag, margin: 0 }))];
 }

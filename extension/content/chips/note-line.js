@@ -1,37 +1,35 @@
-/** The line beside the chips' title: what has just happened, or how things stand, and what can be done about it. */
+/** The line beside the panel's title: what has just happened, or the current state, and what can be done about it. */
 
-import { button, make, put } from "./elements.js";
+import { createButton, createElement, setText } from "./elements.js";
 
 /** @typedef {import("./panel.js").Note} Note */
 
-const MOST_STEPS = 2;
+const MAX_ACTIONS = 2;
 
 /** @param {import("./presses.js").Presses} presses */
 export function createNoteLine(presses) {
-  const element = make("div", "note");
-  const text = make("span", "");
-  const steps = Array.from({ length: MOST_STEPS }, () => button(""));
+  const element = createElement("div", "note");
+  const text = createElement("span");
+  const buttons = Array.from({ length: MAX_ACTIONS }, () => createButton());
   /** @type {Note | null} */
   let note = null;
-  element.append(text, ...steps);
-  steps.forEach((step, index) => presses.on(step, () => note?.steps?.[index]?.run()));
+  element.append(text, ...buttons);
+  buttons.forEach((button, index) => presses.on(button, () => note?.actions?.[index]?.run()));
 
   return {
     element,
-    steps,
-
-    /** What it says. */
-    text: () => text.textContent ?? "",
+    buttons,
+    getText: () => text.textContent ?? "",
 
     /** @param {Note | null} next */
     draw(next) {
       note = next;
       element.hidden = note === null;
-      put(text, note?.text ?? "");
+      setText(text, note?.text ?? "");
       text.title = note?.text ?? "";
-      steps.forEach((step, index) => {
-        put(step, note?.steps?.[index]?.label ?? "");
-        step.hidden = step.textContent === "";
+      buttons.forEach((button, index) => {
+        setText(button, note?.actions?.[index]?.label ?? "");
+        button.hidden = button.textContent === "";
       });
     },
   };

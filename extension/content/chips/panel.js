@@ -1,73 +1,78 @@
-/** The chips under the tag field: draws what it is told in a shadow root, and says what the writer does. */
+/** The panel under the page's tag field, in a shadow root: it shows the chips and reports what the writer does. */
 
 import { browser } from "../../shared/browser.js";
 import { getText } from "../../shared/i18n.js";
-import { icon, make, put } from "./elements.js";
+import { createElement, createIcon, setText } from "./elements.js";
+import { createLiveRegion } from "./live-region.js";
 import { createNoteLine } from "./note-line.js";
 import { createPresses } from "./presses.js";
 import { followTheme } from "./theme.js";
 
 /** @typedef {import("../../shared/protocol.js").SuggestedTag} SuggestedTag */
 /** @typedef {"offered" | "adding" | "chosen" | "dismissed"} Look */
-/** @typedef {SuggestedTag & {look: Look, never: boolean, stays: boolean}} Chip  `stays`: not to be moved just now */
-/** @typedef {{label: string, run: () => void}} Step  something to do about a note */
-/** @typedef {{text: string, steps?: Step[], tag?: string, holds?: () => boolean}} Note  `tag`: of interest as long as
- *   its chip is shown; `holds`: and as long as this is true */
-/** @typedef {{chips: Chip[], busy: boolean, note: Note | null, replaceable: string[]}} Picture  `replaceable`: chosen
- *   tags that could make room for another; empty where there is room */
+/** @typedef {SuggestedTag & {look: Look, blocked: boolean, stays: boolean}} Chip  `stays`: do not move it now */
+/** @typedef {{label: string, run: () => void}} NoteAction */
 
 /**
- * @typedef {object} Actions
- * @property {(tag: string) => void} act  a chip was pressed
- * @property {(tag: string) => void} dismiss  its second button was pressed, or Delete
- * @property {(tag: string) => void} banish  never again, in any draft
- * @property {(tag: string, chosen: string) => void} replace  put the tag in the place of a chosen one
- * @property {() => void} leave  by Escape, when there is nothing to go back to
+ * @typedef {object} Note
+ * @property {string} text
+ * @property {NoteAction[]} [actions]
+ * @property {string} [tag]  the note goes when this tag has no chip any more
+ * @property {() => boolean} [isCurrent]  the note goes when this is false
  */
 
-/** Offers are announced only after so much calm: a screen reader must not be talked over at every keystroke. */
-const CALM_MS = 700;
-
-const MARK = "M1.5 1.5h4L11 7l-4 4-5.5-5.5zM4 4h.01";
+/**
+ * @typedef {object} PanelState  all that the panel shows
+ * @property {Chip[]} chips  in their order
+ * @property {boolean} busy
+ * @property {Note | null} note
+ * @property {string[]} replaceable  chosen tags that could be replaced; empty where there is room for another tag
+ */
 
 /**
- * @param {Actions} actions
- * @param {(chip: HTMLElement) => void} made  a new chip is there
+ * @typedef {object} ChipActions
+ * @property {(tag: string) => void} toggle  the chip was pressed
+ * @property {(tag: string) => void} dismiss  its second button was pressed, or Delete
+ * @property {(tag: string) => void} block  suggest the tag in no draft any more
+ * @property {(tag: string, chosen: string) => void} replace  put the tag in the place of a chosen one
+ * @property {() => void} leave  Escape was pressed, and there is nothing to go back to
+ */
+
+/** @typedef {ReturnType<typeof createPanel>} Panel */
+
+const LOGO = "M1.5 1.5h4L11 7l-4 4-5.5-5.5zM4 4h.01";
+
+/**
+ * @param {ChipActions} actions
+ * @param {(tag: string) => void} onView  called when the writer has seen its chip
  * @param {AbortSignal} signal
  */
-export function createChips(actions, made, signal) {
+export function createPanel(actions, onView, signal) {
   const host = createHost();
   const root = host.attachShadow({ mode: "open" });
-  const name = make("span", "name");
-  const title = make("span", "title");
-  put(title, getText("chipsTitle"));
-  name.append(icon(MARK, 12), title, make("span", "busy"));
+  const title = createTitle();
   const presses = createPresses(root, signal);
   const noteLine = createNoteLine(presses);
-  const live = make("div", "live");
-  live.setAttribute("role", "status");
-  const panel = make("div", "panel");
-  // What is done most comes first under the keyboard; the style puts the note beside the name.
-  panel.append(name, noteLine.element);
-  root.append(styleOf(host), panel, live);
-  
-  /** @type {Picture} */
-  let picture = { chips: [], busy: false, note: null, replaceable: [] };
-  /** @type {import("./row.js").Row | undefined} */
+  const live = createLiveRegion(signal);
+  const panel = createElement("div", "panel");
+  // What is done most comes first under the keyboard; the style puts the note beside the title.
+  panel.append(title, noteLine.element);
+  root.append(createStyle(host), panel, live.element);
+
+  /** @type {PanelState} */
+  let state = { chips: [], busy: false, note: null, replaceable: [] };
+  /** @type {import("./row.js").ChipRow | undefined} */
   let row;
   /** @type {Promise<void> | undefined} */
   let loading;
-  /** @type {Element | null} where the shortcut took the keyboard from */
+  /** @type {Element | null} what had the focus before the shortcut */
   let cameFrom = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let calm;
-  signal.addEventListener("abort", () => clearTimeout(calm));
 
-  // The pointer must not take focus from the field that the writer is in.
+  // A press must not take the focus from the field that the writer is in.
   root.addEventListener("mousedown", (event) => event.preventDefault());
   host.addEventListener("focusout", () => {
-    // While the page takes a tag, it has the keyboard for a moment.
-    if (!picture.chips.some(({ look }) => look === "adding")) cameFrom = null;
+    // While the page adds a tag, it has the focus for a moment.
+    if (!state.chips.some(({ look }) => look === "adding")) cameFrom = null;
   });
   followTheme(host, signal);
 
@@ -76,60 +81,57 @@ export function createChips(actions, made, signal) {
     prepare,
     draw,
     focus,
-    announce,
+    announce: live.announce,
+    announceCalmly: live.announceCalmly,
 
-    /** @param {string} tag @returns {number} from 1 on screen; 0: no chip */
-    positionOf: (tag) => row?.positionOf(tag) ?? 0,
+    /** @param {string} tag @returns {number} from 1 on screen; 0 if it has no chip */
+    getPosition: (tag) => row?.getPosition(tag) ?? 0,
 
-    /** @param {string} tag @returns {HTMLElement | undefined} */
-    elementOf: (tag) => row?.elementOf(tag),
+    /** Call `onView` once more when the writer has seen the tag's chip from now on. @param {string} tag */
+    watchAgain: (tag) => row?.watchAgain(tag),
 
-    /** Asks which of the chosen tags is to make room for this one. @param {string} tag */
+    /** Ask which of the chosen tags this one is to replace. @param {string} tag */
     offerReplacing: (tag) => void row?.offerReplacing(tag),
 
-    /** Whether the pointer or the keyboard is on the tag's chip, or on what explains it. @param {string} tag */
-    inUse: (tag) => row?.inUse(tag) ?? false,
-
-    /** `announce` for what came by itself, once all is calm. @param {string} text */
-    announceCalmly(text) {
-      clearTimeout(calm);
-      calm = setTimeout(announce, CALM_MS, text);
-    },
+    /** Whether pointer or focus are on the tag's chip, or on its popover. @param {string} tag */
+    isInUse: (tag) => row?.isInUse(tag) ?? false,
   };
 
-  /** Loads what the first chips need, while they are on their way. */
+  /** Load what the first chips need, while they are on their way. */
   function prepare() {
-    return (loading ??= import("./row.js").then(({ createRow }) => {
+    return (loading ??= import("./row.js").then(({ ChipRow }) => {
       if (signal.aborted) return;
-      row = createRow({ panel, actions, presses, made, leave, signal });
-      name.after(row.element);
-      draw(picture);
+      row = new ChipRow({ panel, actions, presses, onView, leave, signal });
+      title.after(row.element);
+      draw(state);
     }));
   }
 
-  /** @param {Picture} next */
+  /** @param {PanelState} next */
   function draw(next) {
-    picture = next;
-    const chips = row ? picture.chips : [];
-    if (!row && picture.chips.length > 0) void prepare();
-    const step = noteLine.steps.find((step) => step === root.activeElement);
-    // Another note, or another place for it, is another thing: put in anew, nothing is seen to move.
+    state = next;
+    const chips = row ? state.chips : [];
+    if (!row && state.chips.length > 0) void prepare();
+    const focused = noteLine.buttons.find((button) => button === root.activeElement);
+    // Another note, or another place for it, is inserted anew, so that nothing is seen to move.
     const moved = panel.hasAttribute("data-empty") !== (chips.length === 0);
-    if (moved || noteLine.text() !== (picture.note?.text ?? "")) panel.append(noteLine.element);
+    if (moved || noteLine.getText() !== (state.note?.text ?? "")) panel.append(noteLine.element);
     panel.toggleAttribute("data-empty", chips.length === 0);
-    panel.toggleAttribute("data-noted", picture.note !== null);
-    panel.toggleAttribute("data-busy", picture.busy);
-    row?.draw(chips, picture.replaceable);
-    noteLine.draw(picture.note);
-    // The button that had the keyboard may be gone: it must not fall back to the page's beginning.
-    if (step && !root.activeElement) ((step.hidden ? row?.current() : step) ?? { focus: actions.leave }).focus();
+    panel.toggleAttribute("data-noted", state.note !== null);
+    panel.toggleAttribute("data-busy", state.busy);
+    row?.draw(chips, state.replaceable);
+    noteLine.draw(state.note);
+    // The focused button may be gone: the focus must not fall back to the page's beginning.
+    if (focused && !root.activeElement) {
+      ((focused.hidden ? row?.focusable : focused) ?? { focus: actions.leave }).focus();
+    }
   }
 
-  /** The shortcut: leads the keyboard to the chips, or to what there is to do instead; again, and it goes back. */
+  /** Move the focus to the chips, or to what there is to do instead; from there, back to where it came from. */
   function focus() {
     if (root.activeElement) return leave();
-    const target = row?.current() ?? noteLine.steps.find((step) => !noteLine.element.hidden && !step.hidden);
-    if (!target) return announce(noteLine.text() || getText("chipsTitle"));
+    const target = row?.focusable ?? noteLine.buttons.find((button) => !noteLine.element.hidden && !button.hidden);
+    if (!target) return live.announce(noteLine.getText() || getText("chipsTitle"));
     cameFrom = document.activeElement;
     // The browser may keep the shortcut's key to itself, and then does not know that it was the keyboard.
     target.focus({ focusVisible: true });
@@ -141,11 +143,6 @@ export function createChips(actions, made, signal) {
     if (back instanceof HTMLElement && back.isConnected && back !== document.body) back.focus();
     else actions.leave();
   }
-
-  /** Says what has just happened to those who do not see it. @param {string} text */
-  function announce(text) {
-    put(live, text);
-  }
 }
 
 function createHost() {
@@ -156,12 +153,20 @@ function createHost() {
   return host;
 }
 
+function createTitle() {
+  const title = createElement("span", "name");
+  const text = createElement("span", "title");
+  setText(text, getText("chipsTitle"));
+  title.append(createIcon(LOGO, 12), text, createElement("span", "busy"));
+  return title;
+}
+
 /**
- * A file, not a <style>: a page's content security policy does not hold for the extension's own files.
+ * Return a link to a file, not a <style>: a page's content security policy does not apply to the extension's own files.
  *
- * @param {HTMLElement} host
+ * @param {HTMLElement} host  shown once the style is loaded
  */
-function styleOf(host) {
+function createStyle(host) {
   const style = document.createElement("link");
   style.rel = "stylesheet";
   style.href = browser.runtime.getURL("content/chips/chips.css");

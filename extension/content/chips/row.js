@@ -1,240 +1,157 @@
-/** The row of chips: which are there, where each of them stands, and to which the keyboard comes. */
+/** The row of chips. */
 
 import { getText } from "../../shared/i18n.js";
-import { createChip, dress, tagOf } from "./chip.js";
-import { make } from "./elements.js";
-import { arrange } from "./layout.js";
+import { createChip, getTag, updateChip } from "./chip.js";
+import { createElement } from "./elements.js";
+import { watchImpressions } from "./impressions.js";
+import { ChipPlacement } from "./placement.js";
+import { RovingFocus } from "./roving-focus.js";
 
-/** @typedef {import("./panel.js").Actions} Actions */
+/** @typedef {import("./panel.js").ChipActions} ChipActions */
 /** @typedef {import("./panel.js").Chip} Chip */
-/** @typedef {ReturnType<typeof createRow>} Row */
+/** @typedef {import("../reasons-popover.js").ReasonsPopover} ReasonsPopover */
 
-/** What explains the chips is loaded once the browser has nothing better to do, but not later than this. */
-const EXPLAINED_MS = 1000;
+/** The popover is loaded once the browser is idle, but not later than this. */
+const POPOVER_MS = 1000;
 
 /**
- * @typedef {object} Surroundings
+ * @typedef {object} RowContext
  * @property {HTMLElement} panel
- * @property {Actions} actions
+ * @property {ChipActions} actions
  * @property {import("./presses.js").Presses} presses
- * @property {(chip: HTMLElement) => void} made  a new chip is there
- * @property {() => void} leave  by Escape
+ * @property {(tag: string) => void} onView  called when the writer has seen its chip
+ * @property {() => void} leave  called at Escape
  * @property {AbortSignal} signal
  */
 
-/** @param {Surroundings} surroundings */
-export function createRow({ panel, actions, presses, made, leave, signal }) {
-  const row = make("div", "row");
-  row.setAttribute("role", "toolbar");
-  row.setAttribute("aria-label", getText("chipsTitle"));
-  const root = /** @type {ShadowRoot} */ (panel.getRootNode());
-  /** @type {Map<string, HTMLElement>} */
-  const elements = new Map();
-  /** @type {Map<string, Chip>} as last drawn */
-  let drawn = new Map();
-  /** @type {string[]} chosen tags that could make room for another; empty where there is room */
-  let replaceable = [];
-  /** The order that was last arranged, and what stayed then. */
-  let arranged = "";
-  /** Whether chips that stay have left holes before them. */
-  let holes = false;
-  /** @type {Promise<import("../reasons-popover.js").About | undefined> | undefined} */
-  let explaining;
-  /** @type {import("../reasons-popover.js").About | undefined} */
-  let about;
+export class ChipRow {
+  element = createElement("div", "row");
+  /** @type {Map<string, Chip>} as last drawn, by tag */
+  chips = new Map();
+  /** @type {string[]} chosen tags that could be replaced; empty where there is room for another tag */
+  replaceable = [];
+  #context;
+  #root;
+  /** @type {Map<string, HTMLElement>} by tag */
+  #elements = new Map();
+  #placement = new ChipPlacement(this.element, this.#elements);
+  #focus;
+  #impressions;
+  /** @type {Promise<ReasonsPopover | undefined> | undefined} */
+  #loading;
+  /** @type {ReasonsPopover | undefined} */
+  #popover;
 
-  row.addEventListener("focusin", rove);
-  row.addEventListener("focusout", settleLater);
-  row.addEventListener("pointerleave", settleLater);
-  row.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.altKey && !event.metaKey && key(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-    }
-  });
-
-  return { element: row, draw, positionOf, elementOf, inUse, current, offerReplacing };
-
-  /** @param {string} tag @returns {HTMLElement | undefined} */
-  function elementOf(tag) {
-    return elements.get(tag);
+  /** @param {RowContext} context */
+  constructor(context) {
+    this.#context = context;
+    this.#root = /** @type {ShadowRoot} */ (context.panel.getRootNode());
+    this.element.setAttribute("role", "toolbar");
+    this.element.setAttribute("aria-label", getText("chipsTitle"));
+    const isOffered = (/** @type {string} */ tag) => this.chips.get(tag)?.look === "offered";
+    this.#focus = new RovingFocus(this.element, this.#root, isOffered, context.leave);
+    this.#impressions = watchImpressions((chip) => context.onView(getTag(chip)), context.signal);
+    this.element.addEventListener("focusout", () => this.#redrawLater());
+    this.element.addEventListener("pointerleave", () => this.#redrawLater());
   }
 
-  /** @param {string} tag @returns {number} from 1 on screen; 0: no chip */
-  function positionOf(tag) {
-    return onScreen().indexOf(tag) + 1;
+  /** The button that is in the tab order. */
+  get focusable() {
+    return this.#focus.current;
   }
 
-  /** Whether the pointer or the keyboard is on the tag's chip, or on what explains it. @param {string} tag */
-  function inUse(tag) {
-    const element = elements.get(tag);
-    return element !== undefined && (element.matches(":hover, [data-open]") || element.contains(root.activeElement));
+  /** Count the chip's next view, whether or not it was seen before. @param {string} tag */
+  watchAgain(tag) {
+    const element = this.#elements.get(tag);
+    if (element) this.#impressions.watch(element);
+  }
+
+  /** @param {string | undefined} tag @returns {HTMLElement | undefined} the first button of its chip */
+  getButton(tag) {
+    return /** @type {HTMLElement | undefined} */ (this.#elements.get(tag ?? "")?.firstElementChild ?? undefined);
+  }
+
+  /** @param {string} tag @returns {number} from 1 on screen; 0 if it has no chip */
+  getPosition(tag) {
+    return this.#placement.order.indexOf(tag) + 1;
+  }
+
+  /** Whether pointer or focus are on the tag's chip, or on its popover. @param {string} tag */
+  isInUse(tag) {
+    const element = this.#elements.get(tag);
+    return (
+      element !== undefined && (element.matches(":hover, [data-open]") || element.contains(this.#root.activeElement))
+    );
   }
 
   /**
    * @param {Chip[]} chips  in their order
-   * @param {string[]} chosen  tags that could make room for another; empty where there is room
+   * @param {string[]} replaceable
    */
-  function draw(chips, chosen) {
-    drawn = new Map(chips.map((chip) => [chip.tag, chip]));
-    replaceable = chosen;
-    place(chips);
+  draw(chips, replaceable) {
+    this.chips = new Map(chips.map((chip) => [chip.tag, chip]));
+    this.replaceable = replaceable;
+    this.#place(chips);
     for (const chip of chips) {
-      const element = /** @type {HTMLElement} */ (elements.get(chip.tag));
+      const element = /** @type {HTMLElement} */ (this.#elements.get(chip.tag));
       const added = element.dataset["look"] === "adding" && chip.look !== "adding";
-      if (added && element.firstElementChild) presses.end(element.firstElementChild);
-      dress(element, chip, replaceable.length > 0);
+      if (added && element.firstElementChild) this.#context.presses.end(element.firstElementChild);
+      updateChip(element, chip, replaceable.length > 0);
     }
-    rove();
-    about?.refresh();
-    if (chips.length > 0 && !explaining) requestIdleCallback(explain, { timeout: EXPLAINED_MS });
+    this.#focus.update();
+    this.#popover?.refresh();
+    if (chips.length > 0 && !this.#loading) requestIdleCallback(() => this.#loadPopover(), { timeout: POPOVER_MS });
+  }
+
+  /** Ask which of the chosen tags this one is to replace. @param {string} tag */
+  async offerReplacing(tag) {
+    const focused = this.getButton(tag) === this.#root.activeElement;
+    (await this.#loadPopover())?.offerReplacing(tag, focused);
   }
 
   /**
-   * Puts the chips into their order, but for those in use and those just settled: they stay where they are, to the
-   * pixel, and the others go around them.
+   * Put the chips into their order, except for those in use and those just settled: they stay where they are.
    *
    * @param {Chip[]} chips
    */
-  function place(chips) {
+  #place(chips) {
     const order = chips.map(({ tag }) => tag);
-    const staying = chips.filter(({ tag, stays }) => elements.has(tag) && (stays || inUse(tag)));
-    const state = JSON.stringify([order, staying.map(({ tag }) => tag)]);
-    const inOrder = !holes && onScreen().join(" ") === order.join(" ");
-    if (inOrder || state === arranged) return;
-    arranged = state;
-    const fixed = staying.map(({ tag }) => placeOf(tag));
-    fixed.sort((one, other) => one.line - other.line || one.start - other.start);
-    for (const [tag, element] of elements) {
-      if (drawn.has(tag)) continue;
+    const fixed = chips
+      .filter(({ tag, stays }) => this.#elements.has(tag) && (stays || this.isInUse(tag)))
+      .map(({ tag }) => tag);
+    if (!this.#placement.isOutdated(order, fixed)) return;
+    const measured = this.#placement.measureFixed(fixed);
+    for (const [tag, element] of this.#elements) {
+      if (this.chips.has(tag)) continue;
       element.remove();
-      elements.delete(tag);
+      this.#elements.delete(tag);
     }
-    for (const chip of chips) if (!elements.has(chip.tag)) add(chip);
-    const others = order.filter((tag) => !fixed.some((stays) => stays.tag === tag));
-    if (fixed.length === 0) return put(others.map((tag) => ({ tag, margin: 0 })), []);
-    const { width, gap } = measure();
-    const free = others.map((tag) => ({ tag, width: boxOf(tag).width }));
-    put(arrange(fixed, free, width, gap), fixed.map(({ tag }) => tag));
+    for (const chip of chips) if (!this.#elements.has(chip.tag)) this.#add(chip);
+    this.#placement.place(order, measured);
   }
 
   /** @param {Chip} chip */
-  function add(chip) {
+  #add(chip) {
+    const { actions, presses } = this.#context;
     const element = createChip(chip.tag, actions, presses);
-    elements.set(chip.tag, element);
-    dress(element, chip, replaceable.length > 0);
-    row.append(element);
-    made(element);
+    this.#elements.set(chip.tag, element);
+    updateChip(element, chip, this.replaceable.length > 0);
+    this.element.append(element);
+    this.#impressions.watch(element);
   }
 
-  /**
-   * All but those that stay are put in anew: to the browser, what was not there before has not moved.
-   *
-   * @param {import("./layout.js").Item[]} items
-   * @param {string[]} fixed
-   */
-  function put(items, fixed) {
-    for (const element of [...row.children]) if (!fixed.includes(tagOf(element))) element.remove();
-    holes = false;
-    /** @type {Element | null} */
-    let after = null;
-    for (const item of items.toReversed()) {
-      const element = "fill" in item ? make("span", "gap") : /** @type {HTMLElement} */ (elements.get(item.tag));
-      const [property, size] = "fill" in item ? ["inline-size", item.fill] : ["margin-inline-start", item.margin];
-      element.style.setProperty(property, size > 0 ? `${size}px` : "");
-      holes ||= size > 0;
-      if (!element.isConnected) row.insertBefore(element, after);
-      after = element;
-    }
-  }
-
-  /** The room that chips have in a line, in pixels, and the gap between two of them. */
-  function measure() {
-    const { flexWrap, columnGap, paddingInlineStart, paddingInlineEnd } = getComputedStyle(row);
-    const inner = row.clientWidth - parseFloat(paddingInlineStart) - parseFloat(paddingInlineEnd);
-    return { width: flexWrap === "wrap" ? inner : Infinity, gap: parseFloat(columnGap) };
-  }
-
-  /** @param {string} tag */
-  function placeOf(tag) {
-    const [box, around] = [boxOf(tag), row.getBoundingClientRect()];
-    const { direction, columnGap, paddingInlineStart, paddingBlockStart } = getComputedStyle(row);
-    const aside = direction === "rtl" ? around.right - box.right : box.left - around.left;
-    const down = box.top - around.top + row.scrollTop - parseFloat(paddingBlockStart);
-    return {
-      tag,
-      width: box.width,
-      line: Math.round(down / (box.height + parseFloat(columnGap))),
-      start: aside + Math.abs(row.scrollLeft) - parseFloat(paddingInlineStart),
-    };
-  }
-
-  /** @param {string} tag */
-  function boxOf(tag) {
-    return /** @type {HTMLElement} */ (elements.get(tag)).getBoundingClientRect();
-  }
-
-  /** Once nobody is at a chip any more, it takes its place in the order. */
-  function settleLater() {
+  /** Once a chip is in use no more, it takes its place in the order. */
+  #redrawLater() {
     setTimeout(() => {
-      if (!signal.aborted) draw([...drawn.values()], replaceable);
+      if (!this.#context.signal.aborted) this.draw([...this.chips.values()], this.replaceable);
     });
   }
 
-  /** The tags in the order of their chips. */
-  function onScreen() {
-    return Array.from(row.querySelectorAll(".chip"), tagOf);
-  }
-
-  /**
-   * One chip is in the tab order: that with the keyboard, else the first on offer, so that who comes and presses
-   * Enter takes no tag out again. Arrows lead to the others.
-   */
-  function rove() {
-    const tags = onScreen();
-    const here = root.activeElement && row.contains(root.activeElement) ? tagOf(root.activeElement) : undefined;
-    const stop = here ?? tags.find((tag) => drawn.get(tag)?.look === "offered") ?? tags[0];
-    for (const tag of tags) mainOf(tag)?.setAttribute("tabindex", tag === stop ? "0" : "-1");
-  }
-
-  /** The chip that is in the tab order. @returns {HTMLElement | null} */
-  function current() {
-    return row.querySelector('[tabindex="0"]');
-  }
-
-  /** @param {string | undefined} tag @returns {HTMLElement | undefined} */
-  function mainOf(tag) {
-    return /** @type {HTMLElement | undefined} */ (elements.get(tag ?? "")?.firstElementChild ?? undefined);
-  }
-
-  /**
-   * @param {KeyboardEvent} event
-   * @returns {boolean} whether the key was for us
-   */
-  function key(event) {
-    const tags = onScreen();
-    const at = tags.indexOf(tagOf(/** @type {Element} */ (event.target)));
-    const forward = getComputedStyle(row).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
-    if (event.key === "Escape") leave();
-    else if (event.key === "Home") mainOf(tags[0])?.focus();
-    else if (event.key === "End") mainOf(tags.at(-1))?.focus();
-    else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-      mainOf(tags[at + (event.key === forward ? 1 : -1)])?.focus();
-    } else return false;
-    return true;
-  }
-
-  function explain() {
-    return (explaining ??= import("../reasons-popover.js").then(({ createAbout }) => {
+  #loadPopover() {
+    const { panel, presses, actions, signal } = this.#context;
+    return (this.#loading ??= import("../reasons-popover.js").then(({ ReasonsPopover }) => {
       if (signal.aborted) return undefined;
-      const chosen = () => replaceable;
-      return (about = createAbout({ panel, row, presses, chips: () => drawn, chosen, mainOf }, actions, signal));
+      return (this.#popover = new ReasonsPopover(panel, this, presses, actions, signal));
     }));
-  }
-
-  /** Asks which of the chosen tags the one of this chip is to replace. @param {string} tag */
-  async function offerReplacing(tag) {
-    const byKeyboard = mainOf(tag) === root.activeElement;
-    (await explain())?.offerReplacing(tag, byKeyboard);
   }
 }

@@ -1,11 +1,11 @@
-/** Keeps the chips' theme and direction as the page's are. */
+/** Keeps the chips' theme and text direction the same as the page's. */
 
 /** @param {HTMLElement} host @param {AbortSignal} signal */
 export function followTheme(host, signal) {
-  const system = matchMedia("(prefers-color-scheme: dark)");
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
   const update = () => {
     const { classList } = document.body;
-    const dark = classList.contains("theme-dark") || (classList.contains("theme-system") && system.matches);
+    const dark = classList.contains("theme-dark") || (classList.contains("theme-system") && systemDark.matches);
     host.toggleAttribute("data-dark", dark);
     host.toggleAttribute("data-contrast", classList.contains("theme-highcontrast"));
     host.dir = getComputedStyle(document.documentElement).direction;
@@ -13,7 +13,7 @@ export function followTheme(host, signal) {
   const observer = new MutationObserver(update);
   observer.observe(document.body, { attributeFilter: ["class"] });
   observer.observe(document.documentElement, { attributeFilter: ["dir"] });
-  system.addEventListener("change", update, { signal });
+  systemDark.addEventListener("change", update, { signal });
   signal.addEventListener("abort", () => observer.disconnect());
   update();
 }

@@ -27,7 +27,7 @@
 
 /**
  * @typedef {object} Adapter
- * @property {(document: Document) => Page | null} find  null where a part is missing, or the tags cannot be written yet;
+ * @property {(document: Document) => Page | null} find  null where a part is missing or no tags can be written yet;
  *   never throws, changes nothing
  */
 

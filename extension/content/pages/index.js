@@ -29,7 +29,7 @@ const GENERATIONS = [
 const recognise = (document) => GENERATIONS.find(({ mark }) => document.querySelector(mark));
 
 /** @param {Document} document @returns {string | null} null on unknown markup */
-export const generationOf = (document) => recognise(document)?.generation ?? null;
+export const getGeneration = (document) => recognise(document)?.generation ?? null;
 
 /** @param {Document} document @returns {Promise<Page | null>} null on unknown markup, and before all of it is there */
 export async function findPage(document) {
