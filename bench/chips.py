@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwrigh
 
 from bench.lines import line, quantile
 from tests.extension.browser import consented_settings, expect_chips, launch, reset_extension
-from tests.extension.generations import ALL, Generation
+from tests.extension.generations import GENERATIONS, Generation
 from tests.extension.recording_server import RecordingServer
 
 LOADS = 10
@@ -112,10 +112,10 @@ def main() -> None:
         with sync_playwright() as playwright, launch(playwright, folder) as context:
             reset_extension(context, consented_settings(service.url))
             line(f"load of the page, {LOADS} times", "p50", "p95", "max")
-            for generation in ALL:
+            for generation in GENERATIONS:
                 time_mount(context, generation)
             line(f"typing, {len(KEYS)} keys", "p50", "p95", "max")
-            for generation in ALL:
+            for generation in GENERATIONS:
                 time_keys(context, generation)
     finally:
         service.stop()

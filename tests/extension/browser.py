@@ -106,7 +106,7 @@ def launch(
 
 def serve_stack_overflow(route: Route) -> None:
     """Serve our pages as stackoverflow.com, and nothing else of the web."""
-    answer = stack_overflow.answer(route.request.url)
+    answer = stack_overflow.get_response(route.request.url)
     if answer is None:
         route.abort()
     else:

@@ -148,7 +148,7 @@ class Firefox:
 
 def serve(url: str) -> dict[str, Any]:
     """Return the response for an address of stackoverflow.com, as the protocol wants it."""
-    answer = stack_overflow.answer(url) or stack_overflow.Answer("")
+    answer = stack_overflow.get_response(url) or stack_overflow.Response("")
     header = {"name": "Content-Type", "value": {"type": "string", "value": answer.content_type}}
     return {"statusCode": 200, "headers": [header], "body": {"type": "string", "value": answer.text}}
 

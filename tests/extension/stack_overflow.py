@@ -19,41 +19,41 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 @dataclass
-class Answer:
-    """What the site answers: a text, and its content type."""
+class Response:
+    """A text and its content type."""
 
     text: str
     content_type: str = "text/html; charset=utf-8"
 
 
-def answer(url: str) -> Answer | None:
-    """The site's answer for an address, None where it has none; ``?page=`` chooses the generation of the ask page."""
+def get_response(url: str) -> Response | None:
+    """Return the site's response at an address, or None; ``?page=`` chooses the generation of the ask page."""
     parts = urlsplit(url)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     path = parts.path
     if parts.hostname != "stackoverflow.com":
         return None
     if path == "/questions/ask":
-        return read(PAGES / f"{query.get('page', 'classic')}.html")
+        return read_file(PAGES / f"{query.get('page', 'classic')}.html")
     if re.fullmatch(r"/posts/\d+/edit", path):
-        return read(PAGES / "edit.html")
+        return read_file(PAGES / "edit.html")
     if path.startswith("/fixture/"):
-        return read(PAGES / path.removeprefix("/fixture/"))
+        return read_file(PAGES / path.removeprefix("/fixture/"))
     if path in FROM_STACKS:
-        return read(STACKS / FROM_STACKS[path])
+        return read_file(STACKS / FROM_STACKS[path])
     if path == "/posts/validate-tags":
         refused = query.get("refused")
-        return Answer(f"Creating the new tag '{refused}' requires 1500 reputation." if refused else "")
+        return Response(f"Creating the new tag '{refused}' requires 1500 reputation." if refused else "")
     if path == "/questions/ask/submit" or re.fullmatch(r"/posts/\d+/edit-submit", path):
-        return Answer("")
+        return Response("")
     if path == "/questions" or re.match(r"/(questions|staging-ground)/\d+", path):
-        return Answer("<!doctype html><title>A question</title><h1>A question</h1>")
+        return Response("<!doctype html><title>A question</title><h1>A question</h1>")
     return None
 
 
 @cache
-def read(file: Path) -> Answer:
-    """A file's content; fails with the line that installs it."""
+def read_file(file: Path) -> Response:
+    """Return a file's content; fail with the command that installs it."""
     if not file.exists() and STACKS in file.parents:
         pytest.fail(f"{file.name} is not there; install what the tests need with: make browser", pytrace=False)
-    return Answer(file.read_text(), f"{TYPES[file.suffix]}; charset=utf-8")
+    return Response(file.read_text(), f"{TYPES[file.suffix]}; charset=utf-8")

@@ -218,7 +218,7 @@ def test_a_page_that_comes_back_with_errors_is_not_posted(viewed: Page, service:
     expect(look(viewed, "pandas")).to_have_attribute("data-look", "chosen")
     # The site, not the page, finds the error, and answers with the page again.
     viewed.evaluate("document.addEventListener('submit', (event) => event.stopPropagation(), true)")
-    answer = stack_overflow.answer(ASK)
+    answer = stack_overflow.get_response(ASK)
     assert answer
     viewed.route(
         "**/questions/ask/submit", lambda route: route.fulfill(body=answer.text, content_type=answer.content_type)

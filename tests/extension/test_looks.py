@@ -1,4 +1,4 @@
-"""The chips in every look of the page: no rule of accessibility broken, nothing cut off, nothing that moves unasked."""
+"""The chips in every theme and size of the page: accessible, whole, and nothing moves against the writer's will."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from tests.extension.axe import find_violations
 from tests.extension.browser import ask_page, chip, chips, expect_chips, look, side, write
 from tests.extension.recording_server import RecordingServer
 
-ABOUT = "[data-tagalong] .about"
+POPOVER = "[data-tagalong] .about"
 INPUT = "#tageditor-replacing-tagnames--input"
 THEMES = ["theme-light", "theme-dark", "theme-highcontrast", "theme-highcontrast theme-dark"]
 
 
-def dressed(consented: BrowserContext, query: str, **media: Any) -> Page:
-    """An ask page in some look, with a title and its chips."""
+def open_styled_page(consented: BrowserContext, query: str, **media: Any) -> Page:
+    """Return an ask page with these options and media features, with a title and its chips."""
     page = ask_page(consented, f"?{query}")
     page.emulate_media(reduced_motion="reduce", **media)
     write(page)
@@ -27,11 +27,11 @@ def dressed(consented: BrowserContext, query: str, **media: Any) -> Page:
 def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: RecordingServer, theme: str) -> None:
     page = ask_page(consented, f"?theme={theme}&unknown=dataframe")
     page.emulate_media(reduced_motion="reduce")
-    found = {}
+    violations_by_state = {}
 
     def check(state: str) -> None:
         page.wait_for_timeout(100)
-        found[state] = find_violations(page, "[data-tagalong]")
+        violations_by_state[state] = find_violations(page, "[data-tagalong]")
 
     expect(page.locator("[data-tagalong]")).to_be_visible()
     check("short")
@@ -39,7 +39,7 @@ def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: Reco
     expect_chips(page)
     check("offered")
     chip(page, "pandas").hover()
-    expect(page.locator(ABOUT)).to_be_visible()
+    expect(page.locator(POPOVER)).to_be_visible()
     check("why")
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
@@ -59,18 +59,18 @@ def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: Reco
     write(page, "?")
     page.get_by_role("button", name="Try again").wait_for()
     check("away")
-    assert found == {state: [] for state in found}
+    assert violations_by_state == {state: [] for state in violations_by_state}
 
 
 def test_axe_reaches_the_chips(consented: BrowserContext) -> None:
-    """A check that could not fail would say nothing."""
-    page = dressed(consented, "")
+    """axe finds violations inside the shadow root, so that the test above can fail."""
+    page = open_styled_page(consented, "")
     # A button of our own: what the extension drew, it may draw again at any time.
     look(page, "pandas").evaluate("(chip) => { chip.append(document.createElement('button')); }")
     look(page, "python").evaluate("(chip) => { chip.style.color = '#ccc'; }")
-    found = "\n".join(find_violations(page, "[data-tagalong]"))
-    assert "button-name" in found
-    assert "color-contrast" in found
+    violations_by_state = "\n".join(find_violations(page, "[data-tagalong]"))
+    assert "button-name" in violations_by_state
+    assert "color-contrast" in violations_by_state
 
 
 @pytest.mark.parametrize("width", [1280, 640, 320])
@@ -105,7 +105,7 @@ def test_b21_every_target_can_be_hit_and_every_note_read(
     page.set_viewport_size({"width": width, "height": 1000})
 
     def check() -> None:
-        assert small_or_cut_off(page) == []
+        assert find_small_or_clipped(page) == []
 
     expect(page.locator("[data-tagalong]")).to_be_visible()
     check()
@@ -114,7 +114,7 @@ def test_b21_every_target_can_be_hit_and_every_note_read(
     side(page, "r").click()
     check()
     chip(page, "postgresql-performance").hover()
-    expect(page.locator(ABOUT)).to_be_visible()
+    expect(page.locator(POPOVER)).to_be_visible()
     check()
     page.get_by_role("button", name="Never suggest it").last.click()
     check()
@@ -135,8 +135,8 @@ def test_b21_every_target_can_be_hit_and_every_note_read(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def small_or_cut_off(page: Page) -> list[str]:
-    """Buttons of less than 24 by 24 pixels, and texts of the note that are not whole inside the panel."""
+def find_small_or_clipped(page: Page) -> list[str]:
+    """Return buttons smaller than 24 by 24 pixels, and parts of the note that are not completely inside the panel."""
     return page.evaluate(
         """() => {
             const root = document.querySelector("[data-tagalong]").shadowRoot;
@@ -153,14 +153,14 @@ def small_or_cut_off(page: Page) -> list[str]:
 
 
 def test_from_right_to_left_arrows_and_places_turn_round(consented: BrowserContext) -> None:
-    page = dressed(consented, "dir=rtl")
+    page = open_styled_page(consented, "dir=rtl")
     boxes = [chips(page).nth(index).bounding_box() for index in range(3)]
     assert [box["x"] for box in boxes if box] == sorted((box["x"] for box in boxes if box), reverse=True)
     page.locator(INPUT).focus()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowLeft")
     expect(chip(page, "python")).to_be_focused()
-    popover, python = page.locator(ABOUT).bounding_box(), look(page, "python").bounding_box()
+    popover, python = page.locator(POPOVER).bounding_box(), look(page, "python").bounding_box()
     assert popover
     assert python
     assert popover["x"] + popover["width"] == pytest.approx(python["x"] + python["width"], abs=1)
@@ -181,7 +181,7 @@ def test_a_tag_that_begins_with_signs_reads_right_from_right_to_left(
 
 
 def test_with_reduced_motion_nothing_moves(consented: BrowserContext, service: RecordingServer) -> None:
-    page = dressed(consented, "slowly=900")
+    page = open_styled_page(consented, "slowly=900")
     service.delay = lambda body: 0.5
     write(page, "?")
     chip(page, "pandas").click()
@@ -192,7 +192,7 @@ def test_with_reduced_motion_nothing_moves(consented: BrowserContext, service: R
 
 
 def test_forced_colors_show_every_edge(consented: BrowserContext) -> None:
-    page = dressed(consented, "", forced_colors="active")
+    page = open_styled_page(consented, "", forced_colors="active")
     side(page, "python").click()
     edges = chips(page).evaluate_all(
         "(chips) => chips.map((c) => [getComputedStyle(c).borderTopColor, getComputedStyle(c).borderTopWidth])"
@@ -203,7 +203,7 @@ def test_forced_colors_show_every_edge(consented: BrowserContext) -> None:
 
 
 def test_the_theme_of_the_page_is_followed_when_it_changes(consented: BrowserContext) -> None:
-    page = dressed(consented, "theme=theme-light")
+    page = open_styled_page(consented, "theme=theme-light")
     ink = "(button) => getComputedStyle(button).color"
     light = chip(page, "pandas").evaluate(ink)
     page.evaluate("document.body.className = 'theme-dark'")

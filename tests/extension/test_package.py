@@ -70,7 +70,7 @@ def test_permissions_are_few() -> None:
 
 
 def test_every_generation_of_the_page_is_tested() -> None:
-    assert set(GENERATIONS) == {generation.name for generation in generations.ALL}
+    assert set(GENERATIONS) == {generation.name for generation in generations.GENERATIONS}
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

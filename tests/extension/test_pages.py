@@ -1,4 +1,4 @@
-"""Every page that a question is written on: what the writer does there is what the database holds, event by event.
+"""On every page where a question is written, the database has exactly the events of what the writer did.
 
 Real browser, extension, service, model and database; the writer's diary says what must be told.
 """
@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.end_to_end.process import get, serving
 from tests.extension import browser
 from tests.extension.browser import chip, chips, eventually, look, side, stored, suggested
-from tests.extension.generations import ALL, Generation
+from tests.extension.generations import GENERATIONS, Generation, get_name
 
 TITLE = "How do I merge two pandas DataFrames on the nearest date?"
 BODY = """I have two frames in Python, one with trades and one with quotes:
@@ -37,34 +37,34 @@ LOOK_MS = 900
 
 @pytest.fixture(scope="module")
 def service(clusters: Path) -> Iterator[str]:
-    """The address of a running service, with a database of its own."""
+    """Run a service with its own database; yield its address."""
     folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
     with serving(folder / "data") as (_, address, _):
         yield address
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=ALL, ids=lambda generation: generation.name)
+@pytest.fixture(params=GENERATIONS, ids=get_name)
 def generation(request: pytest.FixtureRequest) -> Generation:
     return request.param
 
 
 @dataclass
 class Writer:
-    """A person at one page, who notes in a diary which chips there were to see, and what was done with them."""
+    """A person at one page, who notes which chips they saw, and what they did with them."""
 
     page: Page
     generation: Generation
     service: str
     install_id: str
-    seen: set[str] = field(default_factory=set)
-    acts: list[tuple[str, str | None]] = field(default_factory=list)
+    viewed: set[str] = field(default_factory=set)
+    actions: list[tuple[str, str | None]] = field(default_factory=list)
 
     def open(self, query: str = "") -> None:
         self.generation.open(self.page, query)
 
     def write(self) -> list[str]:
-        """Writes the question, looks at the chips, and gives their tags in order."""
+        """Write the question, view the chips, and return their tags in order."""
         self.generation.write(self.page, TITLE, BODY)
         expect(chips(self.page)).not_to_have_count(0)
         self.look()
@@ -73,39 +73,39 @@ class Writer:
         return tags
 
     def look(self) -> None:
-        """Looks at the chips until nothing changes any more."""
+        """View the chips until they change no more."""
         before: list[str] | None = None
         while before != (now := suggested(self.page)):
             before = now
             self.page.wait_for_timeout(LOOK_MS)
-        self.seen |= set(now)
+        self.viewed |= set(now)
 
-    def did(self, kind: str, tag: str | None, look_now: str) -> None:
-        """Notes an act, once the chip shows it; takes the pointer away, so that nothing more of the chip is shown."""
-        self.acts.append((kind, tag))
+    def record(self, kind: str, tag: str | None, expected_look: str) -> None:
+        """Note an action once the chip shows it; move the pointer away, so that the popover closes."""
+        self.actions.append((kind, tag))
         self.page.mouse.move(1, 1)
-        expect(look(self.page, tag or "")).to_have_attribute("data-look", look_now)
+        expect(look(self.page, tag or "")).to_have_attribute("data-look", expected_look)
         if kind in ("accepted", "removed"):
             # Other tags on the page make another answer.
             self.look()
 
-    def told(self) -> dict[str, Any]:
-        """What the database holds of this install."""
+    def export_data(self) -> dict[str, Any]:
+        """Return what the database has of this install."""
         return get(f"{self.service}/api/v1/installs/{self.install_id}")
 
-    def assert_the_database_agrees(self) -> dict[str, Any]:
-        """Each chip that was seen is viewed once; each act is told once, in order; no number is missing."""
-        expected = len(self.seen) + len(self.acts)
-        assert eventually(lambda: len(self.told()["events"]) >= expected, 15)
+    def assert_database_matches(self) -> dict[str, Any]:
+        """Each viewed chip has one view, each action one event, in order; no sequence number is missing."""
+        expected = len(self.viewed) + len(self.actions)
+        assert eventually(lambda: len(self.export_data()["events"]) >= expected, 15)
         self.page.wait_for_timeout(100)
-        told = self.told()
-        events = sorted(told["events"], key=lambda event: event["sequence"])
+        export_data = self.export_data()
+        events = sorted(export_data["events"], key=lambda event: event["sequence"])
         viewed = [event["tag"] for event in events if event["kind"] == "viewed"]
-        assert sorted(viewed) == sorted(self.seen)
-        assert [(event["kind"], event.get("tag")) for event in events if event["kind"] != "viewed"] == self.acts
+        assert sorted(viewed) == sorted(self.viewed)
+        assert [(event["kind"], event.get("tag")) for event in events if event["kind"] != "viewed"] == self.actions
         assert [event["sequence"] for event in events] == list(range(1, expected + 1))
         assert stored(self.page.context, "outbox")["events"] == []
-        return told
+        return export_data
 
 
 @pytest.fixture
@@ -116,87 +116,87 @@ def writer(chromium: BrowserContext, service: str, generation: Generation) -> Wr
 
 
 def test_a_question_from_its_first_word_to_its_post(writer: Writer) -> None:
-    page, on = writer.page, writer.generation
+    page, generation = writer.page, writer.generation
     writer.open()
     first, second, third = writer.write()[:3]
-    if on.editor:
-        on.switch_mode(page, "rich")
-        on.write_body(page, "Any hint is welcome.")
+    if generation.editor:
+        generation.switch_mode(page, "rich")
+        generation.write_body(page, "Any hint is welcome.")
         writer.look()
 
     # The page will not have it without tags; an edit has one already.
-    on.review(page)
-    if on.kind == "ask":
-        on.post(page)
-        expect(page.locator(on.error)).to_contain_text("tag")
+    generation.review(page)
+    if generation.kind == "ask":
+        generation.post(page)
+        expect(page.locator(generation.error)).to_contain_text("tag")
 
     chip(page, first).click()
-    writer.did("accepted", first, "chosen")
-    expect(on.chosen_tags(page).filter(has_text=first)).to_have_count(1)
+    writer.record("accepted", first, "chosen")
+    expect(generation.chosen_tags(page).filter(has_text=first)).to_have_count(1)
     side(page, first).click()
-    writer.did("removed", first, "offered")
+    writer.record("removed", first, "offered")
     side(page, second).click()
-    writer.did("dismissed", second, "dismissed")
+    writer.record("dismissed", second, "dismissed")
     side(page, second).click()
-    writer.did("restored", second, "offered")
+    writer.record("restored", second, "offered")
 
-    page.locator(on.tag_input).focus()
+    page.locator(generation.tag_input).focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Home")
     while page.evaluate("document.activeElement.shadowRoot?.activeElement.closest('.chip').dataset.tag") != first:
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    writer.did("accepted", first, "chosen")
+    writer.record("accepted", first, "chosen")
 
-    on.type_tag(page, third)
-    on.type_tag(page, "nearest-neighbour")
+    generation.type_tag(page, third)
+    generation.type_tag(page, "nearest-neighbour")
     expect(look(page, third)).to_have_attribute("data-look", "chosen")
     writer.look()
-    on.post(page)
-    page.wait_for_url(on.posted_at)
-    writer.acts.append(("posted", None))
+    generation.post(page)
+    page.wait_for_url(generation.posted_url)
+    writer.actions.append(("posted", None))
 
-    (draft,) = writer.assert_the_database_agrees()["drafts"]
-    assert (draft["kind"], draft["page"], draft["site"]) == (on.kind, on.name, "stackoverflow.com")
-    assert draft["posted_tags"] == [*on.had_tags, first, third, "nearest-neighbour"]
+    (draft,) = writer.assert_database_matches()["drafts"]
+    assert (draft["kind"], draft["page"], draft["site"]) == (generation.kind, generation.name, "stackoverflow.com")
+    assert draft["posted_tags"] == [*generation.initial_tags, first, third, "nearest-neighbour"]
 
 
 def test_a_refused_tag_and_a_sixth_are_said_and_counted_as_nothing(writer: Writer) -> None:
-    page, on = writer.page, writer.generation
+    page, generation = writer.page, writer.generation
     writer.open()
     first, second = writer.write()[:2]
     page.evaluate("tag => window.unknownTags.add(tag)", first)
-    page.locator(on.tag_input).press_sequentially(HALF_TYPED)
+    page.locator(generation.tag_input).press_sequentially(HALF_TYPED)
     chip(page, first).click()
-    expect(page.locator(NOTE)).to_have_text(f"The page did not accept “{first}”.")
-    expect(page.locator(on.tag_input)).to_have_value(HALF_TYPED)
-    expect(page.locator(on.tag_input)).to_be_focused()
-    expect(on.chosen_tags(page)).to_have_count(len(on.had_tags))
+    expect(page.locator(NOTE)).to_have_text(f"The page did not take “{first}”.")
+    expect(page.locator(generation.tag_input)).to_have_value(HALF_TYPED)
+    expect(page.locator(generation.tag_input)).to_be_focused()
+    expect(generation.chosen_tags(page)).to_have_count(len(generation.initial_tags))
 
-    page.locator(on.tag_input).fill("")
-    for tag in ["one-tag", "two-tags", "three-tags", "four-tags", "five-tags"][len(on.had_tags) :]:
-        on.type_tag(page, tag)
+    page.locator(generation.tag_input).fill("")
+    for tag in ["one-tag", "two-tags", "three-tags", "four-tags", "five-tags"][len(generation.initial_tags) :]:
+        generation.type_tag(page, tag)
     writer.look()
     chip(page, second).click()
-    expect(page.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
-    writer.assert_the_database_agrees()
+    expect(page.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    writer.assert_database_matches()
 
 
 def test_a_draft_outlives_a_reload_and_is_not_posted_by_going_away(writer: Writer) -> None:
-    page, on = writer.page, writer.generation
+    page, generation = writer.page, writer.generation
     writer.open()
     (first, *_) = writer.write()
     chip(page, first).click()
-    writer.did("accepted", first, "chosen")
+    writer.record("accepted", first, "chosen")
     page.reload()
     expect(chips(page)).not_to_have_count(0)
     writer.look()
-    on.take_out(page, first)
-    writer.acts.append(("removed", first))
+    generation.remove_tag(page, first)
+    writer.actions.append(("removed", first))
     expect(look(page, first)).to_have_attribute("data-look", "offered")
     writer.look()
     page.goto("https://stackoverflow.com/questions/4712/another-question")
-    assert len(writer.assert_the_database_agrees()["drafts"]) == 1
+    assert len(writer.assert_database_matches()["drafts"]) == 1
 
 
 def test_two_tabs_are_two_drafts(writer: Writer) -> None:
@@ -207,14 +207,14 @@ def test_two_tabs_are_two_drafts(writer: Writer) -> None:
         each.open("fresh")
         (first, *_) = each.write()
         chip(each.page, first).click()
-        each.did("accepted", first, "chosen")
+        each.record("accepted", first, "chosen")
     # Events are numbered by install: one after the other, whichever tab they come from.
     together = Writer(writer.page, writer.generation, writer.service, writer.install_id)
-    expected = [sorted([*(("viewed", tag) for tag in each.seen), *each.acts]) for each in both]
-    assert eventually(lambda: len(together.told()["events"]) >= sum(map(len, expected)))
-    told = together.told()
-    by_draft: dict[str, list[tuple[str, str | None]]] = {draft["id"]: [] for draft in told["drafts"]}
-    for event in told["events"]:
+    expected = [sorted([*(("viewed", tag) for tag in each.viewed), *each.actions]) for each in both]
+    assert eventually(lambda: len(together.export_data()["events"]) >= sum(map(len, expected)))
+    export_data = together.export_data()
+    by_draft: dict[str, list[tuple[str, str | None]]] = {draft["id"]: [] for draft in export_data["drafts"]}
+    for event in export_data["events"]:
         by_draft[event["draft_id"]].append((event["kind"], event["tag"]))
     assert sorted(map(sorted, by_draft.values())) == sorted(expected)
-    assert sorted(event["sequence"] for event in told["events"]) == list(range(1, sum(map(len, expected)) + 1))
+    assert sorted(event["sequence"] for event in export_data["events"]) == list(range(1, sum(map(len, expected)) + 1))

@@ -1,4 +1,4 @@
-"""Each page is known by its markup and read as its writer sees it; what is unknown, or not there yet, is left alone."""
+"""Pages are recognised by their markup and read as their writer sees them; unknown pages are left alone."""
 
 import re
 from pathlib import Path
@@ -23,28 +23,24 @@ from tests.extension.browser import (
     stored,
     update_extension,
 )
-from tests.extension.generations import ALL, CLASSIC, EDITING, SVELTE, WIZARD, Generation
+from tests.extension.generations import CLASSIC, EDIT, GENERATIONS, SVELTE, WIZARD, Generation, get_name
 from tests.extension.recording_server import RecordingServer
 
 BODY = "I have two frames with the same index. How do I get the columns of both?"
 WITH_EDITOR = [WIZARD, SVELTE]
 MERGE = "Use `pd.merge` & **not** <join>"
-HOSTS = "[data-tagalong]"
+PANEL = "[data-tagalong]"
 
 
-def named(generation: Generation) -> str:
-    return generation.name
-
-
-def opened(context: BrowserContext, generation: Generation, query: str = "") -> Page:
-    """A tab on the page."""
+def open_page(context: BrowserContext, generation: Generation, query: str = "") -> Page:
+    """Open the page in a new tab."""
     page = context.new_page()
     generation.open(page, query)
     return page
 
 
-def assert_last(service: RecordingServer, **expected: object) -> None:
-    """The newest state of the draft that the service was asked about is as expected, in time."""
+def assert_last_draft(service: RecordingServer, **expected: object) -> None:
+    """Check that the last draft that the service was asked about becomes as expected."""
 
     def newest() -> dict[str, object]:
         return {name: service.drafts[-1][name] for name in expected} if service.drafts else {}
@@ -54,7 +50,7 @@ def assert_last(service: RecordingServer, **expected: object) -> None:
 
 
 def assert_nothing_posted(context: BrowserContext, service: RecordingServer) -> None:
-    """No question is held to be submitted, none was told, and none waits to be told."""
+    """Check that no question is stored as submitted, and that no event of a post was sent or waits."""
     find = "async () => Object.keys(await chrome.storage.local.get()).filter((key) => key.startsWith('posting.'))"
     assert eventually(lambda: inspector_page(context).evaluate(find) == [])
     inspector_page(context).wait_for_timeout(300)
@@ -62,8 +58,8 @@ def assert_nothing_posted(context: BrowserContext, service: RecordingServer) -> 
     assert "posted" not in {*waiting, *(kind for kind, _ in service.received_events())}
 
 
-def described(page: Page) -> dict[str, str | None]:
-    """What the page's content script says of itself, as the popup asks it."""
+def get_tab_state(page: Page) -> dict[str, str | None]:
+    """Ask the page's content script for its state, as the popup does."""
     page.bring_to_front()
     ask = """async () => {
         const tabs = await chrome.tabs.query({active: true, lastFocusedWindow: true});
@@ -72,11 +68,11 @@ def described(page: Page) -> dict[str, str | None]:
     return inspector_page(page.context).evaluate(ask)
 
 
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_the_markup_tells_the_generation(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     expect(page.locator(generation.title)).to_be_attached()
     generation.write(page, TITLE, BODY)
     expect_chips(page)
@@ -85,52 +81,52 @@ def test_the_markup_tells_the_generation(
     draft = service.drafts[-1]
     assert (draft["page"], draft["kind"]) == (generation.name, generation.kind)
     assert draft["body_format"] == "markdown"
-    assert draft["chosen_tags"] == list(generation.had_tags)
-    assert described(page) == {"site": "stackoverflow.com", "page": generation.name}
+    assert draft["chosen_tags"] == list(generation.initial_tags)
+    assert get_tab_state(page) == {"site": "stackoverflow.com", "page": generation.name}
 
 
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 @pytest.mark.parametrize("query", ["keys-only", "slowly=600"])
 def test_a_page_that_wants_keys_or_time_still_takes_the_tag(
     consented: BrowserContext, generation: Generation, query: str
 ) -> None:
-    page = opened(consented, generation, query)
+    page = open_page(consented, generation, query)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
-    expect(generation.chosen_tags(page)).to_have_count(len(generation.had_tags) + 1)
+    expect(generation.chosen_tags(page)).to_have_count(len(generation.initial_tags) + 1)
     expect(page.locator(generation.tag_input)).to_have_value("")
 
 
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_a_tag_that_begins_another_is_itself(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    """The page's own list has the other one first."""
+    """The page's own suggestions have the other one first."""
     service.offers = [("java", 0.9)]
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page, 1)
     chip(page, "java").click()
     expect(look(page, "java")).to_have_attribute("data-look", "chosen")
     expect(generation.chosen_tags(page).last).to_have_text(re.compile(r"^\s*java\b(?!script)"))
-    assert_last(service, chosen_tags=[*generation.had_tags, "java"])
+    assert_last_draft(service, chosen_tags=[*generation.initial_tags, "java"])
 
 
-@pytest.mark.parametrize("generation", WITH_EDITOR, ids=named)
+@pytest.mark.parametrize("generation", WITH_EDITOR, ids=get_name)
 def test_an_editor_that_changes_its_mode_is_read_on(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     generation.write(page, TITLE, MERGE)
     expect_chips(page)
-    assert_last(service, body=MERGE, body_format="markdown")
+    assert_last_draft(service, body=MERGE, body_format="markdown")
     generation.switch_mode(page, "rich")
     html = "<p>Use <code>pd.merge</code> &amp; <strong>not</strong> &lt;join></p>"
-    assert_last(service, body=html, body_format="html")
+    assert_last_draft(service, body=html, body_format="html")
     generation.write_body(page, " never")
-    assert_last(service, body=html.replace("</p>", " never</p>"), body_format="html")
+    assert_last_draft(service, body=html.replace("</p>", " never</p>"), body_format="html")
     generation.switch_mode(page, "markdown")
     generation.write_body(page, " again")
     assert eventually(lambda: service.drafts[-1]["body"].endswith(" never again"))
@@ -139,8 +135,8 @@ def test_an_editor_that_changes_its_mode_is_read_on(
 
 
 def test_a_rich_editors_own_parts_are_not_the_post(consented: BrowserContext, service: RecordingServer) -> None:
-    """Its buttons and lists of languages, and what other extensions put beside the text."""
-    page = opened(consented, SVELTE, "mode=rich")
+    """Buttons, lists of languages, and what other extensions put beside the text, are not read."""
+    page = open_page(consented, SVELTE, "mode=rich")
     SVELTE.write(page, TITLE, "First words")
     expect_chips(page)
     page.evaluate(
@@ -176,7 +172,7 @@ quoted **text**
 
 
 def test_b10_blocks_of_html_in_a_rich_editor_are_read(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, SVELTE, "mode=markdown")
+    page = open_page(consented, SVELTE, "mode=markdown")
     SVELTE.write(page, TITLE, MARKDOWN_WITH_HTML)
     expect_chips(page)
     SVELTE.switch_mode(page, "rich")
@@ -196,8 +192,8 @@ def test_b10_blocks_of_html_in_a_rich_editor_are_read(consented: BrowserContext,
 def test_b10_html_blocks_are_read_however_the_editor_wraps_them(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    """And what others put beside them is not: boxes, elements of their own, what nobody can write in."""
-    page = opened(consented, SVELTE)
+    """What other extensions put beside them is not: containers, custom elements, what is not editable."""
+    page = open_page(consented, SVELTE)
     page.locator("#editor-container-question .s-textarea").click()
     page.locator("#editor-container-question").evaluate(
         """(container) => {
@@ -232,7 +228,7 @@ def test_b10_html_blocks_are_read_however_the_editor_wraps_them(
 
 
 def test_b10_in_markdown_only_the_text_is_read(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, SVELTE)
+    page = open_page(consented, SVELTE)
     SVELTE.write(page, TITLE, BODY)
     expect_chips(page)
     page.locator("#editor-container-question").evaluate(
@@ -243,53 +239,53 @@ def test_b10_in_markdown_only_the_text_is_read(consented: BrowserContext, servic
                 `<span class="ProseMirror-widget" contenteditable="false">foreign</span></code></pre></div>`;
         }"""
     )
-    assert_last(service, body="**bold** text", body_format="markdown")
+    assert_last_draft(service, body="**bold** text", body_format="markdown")
 
 
 def test_a_backing_textarea_is_preferred(consented: BrowserContext, service: RecordingServer) -> None:
-    """Where the page keeps the Markdown itself, that is what is posted, whatever the editor shows."""
-    page = opened(consented, EDITING, "mode=rich")
-    EDITING.write_body(page, " What about NaN?")
+    """Where the page has the Markdown in a textarea, that is what is posted, whatever the editor shows."""
+    page = open_page(consented, EDIT, "mode=rich")
+    EDIT.write_body(page, " What about NaN?")
     page.locator("#title").fill(TITLE)
     text = "I have a table and want the sum of each of its columns. What about NaN?"
-    assert_last(service, title=TITLE, body=text, body_format="markdown")
+    assert_last_draft(service, title=TITLE, body=text, body_format="markdown")
 
 
 def test_an_edit_page_may_have_the_plain_textarea(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, EDITING, "plain")
+    page = open_page(consented, EDIT, "plain")
     page.locator("#wmd-input-4711").fill(BODY)
-    assert_last(service, page="edit", body=BODY, body_format="markdown")
+    assert_last_draft(service, page="edit", body=BODY, body_format="markdown")
 
 
 def test_both_editors_of_the_wizard_are_one_body(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, WIZARD)
+    page = open_page(consented, WIZARD)
     WIZARD.write(page, TITLE, "The problem")
     page.locator("#problem-results .js-editor").focus()
     page.keyboard.insert_text("What I tried")
-    assert_last(service, body="The problem\n\nWhat I tried", body_format="markdown")
+    assert_last_draft(service, body="The problem\n\nWhat I tried", body_format="markdown")
     WIZARD.switch_mode(page, "rich")
-    assert_last(service, body="<p>The problem</p><p>What I tried</p>", body_format="html")
+    assert_last_draft(service, body="<p>The problem</p><p>What I tried</p>", body_format="html")
 
 
 def test_the_wizard_is_left_alone_until_its_tags_can_be_written(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    page = opened(consented, WIZARD)
+    page = open_page(consented, WIZARD)
     page.locator(".js-modal-primary-btn").click()
     page.locator("#title").fill(TITLE)
     page.locator(".js-next-title").click()
     WIZARD.write_body(page, BODY)
     page.locator(".js-next-problem-details").click()
     page.wait_for_timeout(500)
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
     assert service.drafts == []
-    assert described(page)["page"] == "wizard"
+    assert get_tab_state(page)["page"] == "wizard"
     page.locator(".js-next-problem-results").click()
     expect_chips(page)
 
 
 def test_the_answer_to_ones_own_question_is_not_read(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, CLASSIC)
+    page = open_page(consented, CLASSIC)
     page.locator("#title").fill(TITLE)
     expect_chips(page)
     assert service.drafts[-1]["body"] == ""
@@ -297,11 +293,11 @@ def test_the_answer_to_ones_own_question_is_not_read(consented: BrowserContext, 
     assert service.drafts[-1]["chosen_tags"] == []
 
 
-@pytest.mark.parametrize("generation", [SVELTE], ids=named)
+@pytest.mark.parametrize("generation", [SVELTE], ids=get_name)
 def test_the_staging_ground_is_a_posting_too(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = opened(consented, generation, "staging")
+    page = open_page(consented, generation, "staging")
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     generation.type_tag(page, "python")
@@ -316,7 +312,7 @@ def test_the_staging_ground_is_a_posting_too(
 def test_a_page_of_scripts_that_goes_on_to_the_question_has_posted(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    page = opened(consented, SVELTE, "router")
+    page = open_page(consented, SVELTE, "router")
     SVELTE.write(page, TITLE, BODY)
     expect_chips(page)
     SVELTE.type_tag(page, "python")
@@ -325,12 +321,12 @@ def test_a_page_of_scripts_that_goes_on_to_the_question_has_posted(
     assert eventually(lambda: "posted" in {kind for kind, _ in service.received_events()})
     (posted,) = [event for event in service.events.values() if event["kind"] == "posted"]
     assert (posted["tags"], posted["question_id"]) == (["python"], QUESTION_ID)
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
 
 
-@pytest.mark.parametrize("generation", [WIZARD, SVELTE], ids=named)
+@pytest.mark.parametrize("generation", [WIZARD, SVELTE], ids=get_name)
 def test_reviewing_posts_nothing(consented: BrowserContext, service: RecordingServer, generation: Generation) -> None:
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     generation.type_tag(page, "python")
@@ -341,16 +337,16 @@ def test_reviewing_posts_nothing(consented: BrowserContext, service: RecordingSe
     assert_nothing_posted(consented, service)
 
 
-@pytest.mark.parametrize("generation", [WIZARD, SVELTE, EDITING], ids=named)
+@pytest.mark.parametrize("generation", [WIZARD, SVELTE, EDIT], ids=get_name)
 def test_what_the_page_would_not_post_is_not_posted_when_left(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     generation.review(page)
-    for tag in generation.had_tags:
-        generation.take_out(page, tag)
+    for tag in generation.initial_tags:
+        generation.remove_tag(page, tag)
     generation.post(page)
     expect(page.locator(generation.error)).to_contain_text("tag")
     page.get_by_role("link", name=re.compile("similar question|Cancel")).click()
@@ -359,30 +355,30 @@ def test_what_the_page_would_not_post_is_not_posted_when_left(
 
 
 def test_an_edit_is_never_the_draft_of_a_question(consented: BrowserContext, service: RecordingServer) -> None:
-    page = opened(consented, CLASSIC)
+    page = open_page(consented, CLASSIC)
     page.locator("#title").fill(TITLE)
     expect_chips(page)
     side(page, "python").click()
-    page.goto(EDITING.address)
+    page.goto(EDIT.address)
     page.locator("#title").fill(TITLE)
     expect(chips(page)).to_have_text(["pandas", "python", "dataframe"])
     by_kind = {draft["kind"]: draft["draft_id"] for draft in service.drafts if draft["title"] == TITLE}
     assert by_kind["ask"] != by_kind["edit"]
 
 
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
     consented: BrowserContext, generation: Generation
 ) -> None:
-    page = opened(consented, generation)
+    page = open_page(consented, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     part = page.locator(generation.tag_input)
     part.evaluate("(input) => (window.home = input.parentElement, input.remove())")
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
     page.evaluate("home.append(document.createElement('i'))")
     page.wait_for_timeout(300)
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
     page.evaluate(
         """id => {
             const input = document.createElement("input");
@@ -392,7 +388,7 @@ def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
         generation.tag_input.removeprefix("#"),
     )
     expect_chips(page)
-    expect(page.locator(HOSTS)).to_have_count(1)
+    expect(page.locator(PANEL)).to_have_count(1)
 
 
 def test_updated_under_the_pages_feet_it_goes_away(
@@ -400,7 +396,7 @@ def test_updated_under_the_pages_feet_it_goes_away(
 ) -> None:
     with launch(playwright, tmp_path) as context:
         store(context, settings=consented_settings(service.url, debounce_ms=100))
-        pages = [opened(context, CLASSIC) for _ in range(2)]
+        pages = [open_page(context, CLASSIC) for _ in range(2)]
         for page in pages:
             CLASSIC.write(page, TITLE, BODY)
             expect_chips(page)
@@ -409,7 +405,7 @@ def test_updated_under_the_pages_feet_it_goes_away(
         pages[0].bring_to_front()
         CLASSIC.write_body(pages[0], "And so on.")
         for page in pages:
-            expect(page.locator(HOSTS)).to_have_count(0)
+            expect(page.locator(PANEL)).to_have_count(0)
 
 
 def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, service: RecordingServer) -> None:
@@ -420,8 +416,8 @@ def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, ser
     page.goto(f"{ASK}?page=unknown")
     page.locator("#title").press_sequentially("A title that is long enough to ask with")
     page.wait_for_timeout(500)
-    expect(page.locator(HOSTS)).to_have_count(0)
-    assert described(page) == {"site": "stackoverflow.com", "page": None}
+    expect(page.locator(PANEL)).to_have_count(0)
+    assert get_tab_state(page) == {"site": "stackoverflow.com", "page": None}
     page.get_by_role("button", name="Post your question").click()
     assert service.requests == []
     assert errors == []
@@ -430,17 +426,17 @@ def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, ser
 
 def test_a_site_that_the_model_does_not_know_gets_nothing(consented: BrowserContext, service: RecordingServer) -> None:
     service.sites = {"superuser.com"}
-    page = opened(consented, CLASSIC)
+    page = open_page(consented, CLASSIC)
     page.locator("#title").fill(TITLE)
     assert eventually(lambda: service.drafts)
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
     page.locator("#title").press_sequentially(" More words")
     page.wait_for_timeout(400)
     assert len(service.drafts) == 1, "the draft is not sent again for nothing"
 
 
 def test_editing_inside_a_questions_page_is_left_alone(consented: BrowserContext, service: RecordingServer) -> None:
-    """Its form comes by XHR into a page of which, as consent says, nothing but the address is read."""
+    """Its form is loaded by XHR into a page of which, as consent says, only the address is read."""
     page = consented.new_page()
     page.goto("https://stackoverflow.com/questions/4711/column-sums")
     page.evaluate(
@@ -451,11 +447,11 @@ def test_editing_inside_a_questions_page_is_left_alone(consented: BrowserContext
     )
     page.locator("#title").fill(TITLE)
     page.wait_for_timeout(500)
-    expect(page.locator(HOSTS)).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(0)
     assert service.requests == []
 
 
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_only_the_page_at_hand_is_loaded(consented: BrowserContext, generation: Generation) -> None:
     page = consented.new_page()
     session = consented.new_cdp_session(page)
@@ -466,7 +462,7 @@ def test_only_the_page_at_hand_is_loaded(consented: BrowserContext, generation: 
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     names = {url.rsplit("/", 1)[1] for url in loaded if "/content/pages/" in url}
-    assert names & {f"{each.name}.js" for each in ALL} == {f"{generation.name}.js"}
+    assert names & {f"{each.name}.js" for each in GENERATIONS} == {f"{generation.name}.js"}
     # What adds a tag comes with the first click.
     assert "simulate-input.js" not in names
     chip(page, "pandas").click()

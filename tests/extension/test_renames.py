@@ -1,25 +1,25 @@
-"""A page that renames a tag, or takes it back: it counts the same at once and after the page's validation (B8, B19)."""
+"""Tags that the page renames or refuses count the same, at once and after the page's validation (B8, B19)."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.extension.browser import TITLE, chip, eventually, expect_chips, look, side
-from tests.extension.generations import ALL, CLASSIC, SVELTE, Generation
+from tests.extension.generations import CLASSIC, GENERATIONS, SVELTE, Generation, get_name
 from tests.extension.recording_server import RecordingServer
 
 BODY = "I have two frames with the same index. How do I get the columns of both? " * 4
 NOTE = "[data-tagalong] .note span"
 OFFERS = [("osx", 0.92), ("merge", 0.81), ("dataframe", 0.55)]
-SITE = "synonym=osx&unknown=dataframe"
+SITE_QUERY = "synonym=osx&unknown=dataframe"
 TIMINGS = pytest.mark.parametrize(
     "timing",
     ["", "&judged=300", "&slowly=600&judged=300&redraw"],
     ids=["at once", "after validation", "slowly, redrawn, after validation"],
 )
-PAGES = pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=lambda generation: generation.name)
+PAGES = pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
 
 
-def written(context: BrowserContext, service: RecordingServer, generation: Generation, query: str) -> Page:
+def open_page_with_chips(context: BrowserContext, service: RecordingServer, generation: Generation, query: str) -> Page:
     service.offers = OFFERS
     page = context.new_page()
     generation.open(page, query)
@@ -28,7 +28,7 @@ def written(context: BrowserContext, service: RecordingServer, generation: Gener
     return page
 
 
-def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
+def recorded_actions(service: RecordingServer) -> list[tuple[str, str | None]]:
     return [(kind, tag) for kind, tag in service.received_events() if kind != "viewed"]
 
 
@@ -37,18 +37,18 @@ def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
 def test_b8_a_renamed_tag_is_accepted_whenever_the_page_renames_it(
     consented: BrowserContext, service: RecordingServer, generation: Generation, timing: str
 ) -> None:
-    page = written(consented, service, generation, SITE + timing)
+    page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
     chip(page, "osx").click()
-    expect(page.locator(NOTE)).to_have_text("The page replaced “osx” with “python”.")
+    expect(page.locator(NOTE)).to_have_text("The page put “python” in place of “osx”.")
     expect(look(page, "osx")).to_have_attribute("data-look", "chosen")
     assert eventually(lambda: service.drafts[-1]["chosen_tags"] == ["python"])
-    assert eventually(lambda: acts(service)) == [("accepted", "osx")]
+    assert eventually(lambda: recorded_actions(service)) == [("accepted", "osx")]
     # B19: it is chosen under its other name; a second press takes it out.
     chip(page, "osx").click()
     expect(generation.chosen_tags(page)).to_have_count(0)
     expect(look(page, "osx")).to_have_attribute("data-look", "offered")
-    assert eventually(lambda: len(acts(service)) == 2)
-    assert acts(service) == [("accepted", "osx"), ("removed", "osx")]
+    assert eventually(lambda: len(recorded_actions(service)) == 2)
+    assert recorded_actions(service) == [("accepted", "osx"), ("removed", "osx")]
 
 
 @TIMINGS
@@ -56,55 +56,55 @@ def test_b8_a_renamed_tag_is_accepted_whenever_the_page_renames_it(
 def test_b8_a_refused_tag_is_not_accepted_whenever_the_page_refuses_it(
     consented: BrowserContext, service: RecordingServer, generation: Generation, timing: str
 ) -> None:
-    page = written(consented, service, generation, SITE + timing)
+    page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
     chip(page, "dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not accept “dataframe”.")
+    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.")
     expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
     chip(page, "merge").click()
-    assert eventually(lambda: acts(service)) == [("accepted", "merge")]
+    assert eventually(lambda: recorded_actions(service)) == [("accepted", "merge")]
 
 
 @PAGES
 def test_b8_what_the_writer_takes_out_at_once_was_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = written(consented, service, generation, SITE)
+    page = open_page_with_chips(consented, service, generation, SITE_QUERY)
     chip(page, "merge").click()
     expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
-    generation.take_out(page, "merge")
-    assert eventually(lambda: len(acts(service)) == 2)
-    assert acts(service) == [("accepted", "merge"), ("removed", "merge")]
+    generation.remove_tag(page, "merge")
+    assert eventually(lambda: len(recorded_actions(service)) == 2)
+    assert recorded_actions(service) == [("accepted", "merge"), ("removed", "merge")]
 
 
 def test_b8_what_is_done_meanwhile_is_told_in_its_order(consented: BrowserContext, service: RecordingServer) -> None:
-    page = written(consented, service, CLASSIC, f"{SITE}&judged=300")
+    page = open_page_with_chips(consented, service, CLASSIC, f"{SITE_QUERY}&judged=300")
     chip(page, "merge").click()
     side(page, "dataframe").click()
-    assert eventually(lambda: len(acts(service)) == 2)
-    assert acts(service) == [("accepted", "merge"), ("dismissed", "dataframe")]
+    assert eventually(lambda: len(recorded_actions(service)) == 2)
+    assert recorded_actions(service) == [("accepted", "merge"), ("dismissed", "dataframe")]
 
 
-@pytest.mark.parametrize("generation", ALL, ids=lambda generation: generation.name)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_b8_posted_before_the_page_has_judged_it_is_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = written(consented, service, generation, "judged=60000")
+    page = open_page_with_chips(consented, service, generation, "judged=60000")
     generation.review(page)
     chip(page, "merge").click()
     expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
     generation.post(page)
-    page.wait_for_url(generation.posted_at)
-    assert eventually(lambda: len(acts(service)) == 2)
-    assert acts(service) == [("accepted", "merge"), ("posted", None)]
+    page.wait_for_url(generation.posted_url)
+    assert eventually(lambda: len(recorded_actions(service)) == 2)
+    assert recorded_actions(service) == [("accepted", "merge"), ("posted", None)]
 
 
 @PAGES
 def test_b8_a_tag_typed_by_hand_and_renamed_is_no_more_on_offer(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = written(consented, service, generation, f"{SITE}&judged=300")
+    page = open_page_with_chips(consented, service, generation, f"{SITE_QUERY}&judged=300")
     generation.type_tag(page, "osx")
     expect(generation.chosen_tags(page)).to_contain_text(["python"])
     expect(look(page, "osx")).to_have_attribute("data-look", "chosen")
     page.wait_for_timeout(400)
-    assert acts(service) == []
+    assert recorded_actions(service) == []

@@ -1,4 +1,4 @@
-"""Pages that the browser translates, or that other scripts write on, are read from their data."""
+"""Pages that the browser translates, or that other scripts change, are read correctly."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -13,7 +13,7 @@ from tests.extension.browser import (
     reset_extension,
     store,
 )
-from tests.extension.generations import ALL, CLASSIC, EDITING, SVELTE, Generation
+from tests.extension.generations import CLASSIC, EDIT, GENERATIONS, SVELTE, Generation, get_name
 from tests.extension.recording_server import RecordingServer
 
 # Long enough for every page.
@@ -53,12 +53,8 @@ TRANSLATE_IN_PLACE = """() => {
 }"""
 
 
-def named(generation: Generation) -> str:
-    return generation.name
-
-
-def written(context: BrowserContext, generation: Generation) -> Page:
-    """A page with a question, its chips, and one tag typed by hand."""
+def open_page_with_tag(context: BrowserContext, generation: Generation) -> Page:
+    """Open a page with a question, its chips, and one typed tag."""
     page = context.new_page()
     generation.open(page)
     generation.write(page, TITLE, BODY)
@@ -67,60 +63,60 @@ def written(context: BrowserContext, generation: Generation) -> Page:
     return page
 
 
-def write_on(page: Page, service: RecordingServer, generation: Generation) -> None:
-    """Writes more of the title, until the service was asked about it."""
+def continue_title(page: Page, service: RecordingServer, generation: Generation) -> None:
+    """Write more of the title, and wait until the service was asked about it."""
     page.locator(generation.title).press("End")
     page.keyboard.insert_text(" Or both?")
     assert eventually(lambda: service.drafts[-1]["title"].endswith("both?"))
 
 
-def posted(service: RecordingServer) -> list[list[str]]:
+def posted_tags(service: RecordingServer) -> list[list[str]]:
     return [event["tags"] for event in service.events.values() if event["kind"] == "posted"]
 
 
-def acts(service: RecordingServer) -> list[tuple[str, str | None]]:
+def recorded_actions(service: RecordingServer) -> list[tuple[str, str | None]]:
     return [(kind, tag) for kind, tag in service.received_events() if kind != "viewed"]
 
 
 @pytest.mark.parametrize("lateness", [0, 300], ids=["at once", "later"])
-@pytest.mark.parametrize("generation", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 def test_b7_a_translated_page_changes_nothing_that_is_sent_or_counted(
     consented: BrowserContext, service: RecordingServer, generation: Generation, lateness: int
 ) -> None:
-    page = written(consented, generation)
+    page = open_page_with_tag(consented, generation)
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     page.evaluate(TRANSLATE, lateness)
     chip(page, "python").click()
     expect(look(page, "python")).to_have_attribute("data-look", "chosen")
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
-    tags = [*generation.had_tags, "numpy", "pandas", "python"]
+    tags = [*generation.initial_tags, "numpy", "pandas", "python"]
     assert eventually(lambda: service.drafts[-1]["chosen_tags"] == tags)
     assert BODY.strip() in service.drafts[-1]["body"]
 
     generation.review(page)
     generation.post(page)
-    page.wait_for_url(generation.posted_at)
-    assert eventually(lambda: posted(service)) == [tags]
-    assert acts(service) == [("accepted", "pandas"), ("accepted", "python"), ("posted", None)]
+    page.wait_for_url(generation.posted_url)
+    assert eventually(lambda: posted_tags(service)) == [tags]
+    assert recorded_actions(service) == [("accepted", "pandas"), ("accepted", "python"), ("posted", None)]
 
 
 def test_b7_a_page_translated_in_place_keeps_its_tags(consented: BrowserContext, service: RecordingServer) -> None:
-    page = written(consented, SVELTE)
+    page = open_page_with_tag(consented, SVELTE)
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
-    assert eventually(lambda: acts(service) == [("accepted", "pandas")])
+    assert eventually(lambda: recorded_actions(service) == [("accepted", "pandas")])
     page.evaluate(TRANSLATE_IN_PLACE)
-    write_on(page, service, SVELTE)
+    continue_title(page, service, SVELTE)
     assert service.drafts[-1]["chosen_tags"] == ["numpy", "pandas"]
     page.wait_for_timeout(400)
-    assert acts(service) == [("accepted", "pandas")]
+    assert recorded_actions(service) == [("accepted", "pandas")]
 
 
 def test_b7_a_page_that_was_translated_before_we_came_is_posted(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    """Of its button, only the place and the looks are known then."""
+    """Its button is known only by its place and style then."""
     reset_extension(consented, {"server": service.url})
     page = consented.new_page()
     SVELTE.open(page)
@@ -135,10 +131,10 @@ def test_b7_a_page_that_was_translated_before_we_came_is_posted(
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     SVELTE.review(page)
     SVELTE.post(page)
-    assert eventually(lambda: posted(service)) == [["pandas"]]
+    assert eventually(lambda: posted_tags(service)) == [["pandas"]]
 
 
-@pytest.mark.parametrize("generation", [CLASSIC, SVELTE, EDITING], ids=named)
+@pytest.mark.parametrize("generation", [CLASSIC, SVELTE, EDIT], ids=get_name)
 @pytest.mark.parametrize(
     "mark",
     [
@@ -151,12 +147,12 @@ def test_b7_a_page_that_was_translated_before_we_came_is_posted(
 def test_b26_what_another_script_puts_before_a_tag_is_not_part_of_it(
     consented: BrowserContext, service: RecordingServer, generation: Generation, mark: str
 ) -> None:
-    page = written(consented, generation)
+    page = open_page_with_tag(consented, generation)
     # The input with the names that are posted is not on every page.
     page.evaluate("document.querySelector('#tagnames')?.remove()")
     generation.chosen_tags(page).evaluate_all(f"(chips) => chips.forEach((chip) => {mark})")
-    write_on(page, service, generation)
-    assert service.drafts[-1]["chosen_tags"] == [*generation.had_tags, "numpy"]
+    continue_title(page, service, generation)
+    assert service.drafts[-1]["chosen_tags"] == [*generation.initial_tags, "numpy"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The writer's keys are the writer's: whatever the page does with a tag, each arrives where it was meant."""
+"""No key of the writer is lost or reaches another field, whatever the page does while it adds a tag."""
 
 import json
 import time
@@ -10,14 +10,25 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.extension import firefox
 from tests.extension.browser import chip, chips, consented_settings, eventually, expect_chips, look
-from tests.extension.generations import ALL, CLASSIC, SVELTE, WIZARD, Generation
+from tests.extension.generations import CLASSIC, GENERATIONS, SVELTE, WIZARD, Generation, get_name
 from tests.extension.recording_server import RecordingServer
 from tests.extension.test_firefox import store
-from tests.extension.typists import BODY, DRAFTS, LOOKS, OFFERS, SITE, TAKEN, TITLE, WATCH, Typist, type_together
+from tests.extension.typists import (
+    BODY,
+    DRAFTS,
+    OFFERS,
+    READ_LOOKS,
+    RECORD_POINTER,
+    SHOWN_AS,
+    SITE_QUERY,
+    TITLE,
+    Typist,
+    type_concurrently,
+)
 
 
-class Keyboard:
-    """The hands of a person at a Chromium."""
+class ChromiumDevice:
+    """Keyboard and mouse of a person at a Chromium."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -35,8 +46,8 @@ class Keyboard:
 FIREFOX_KEYS = {"Space": " ", "Backspace": "\ue003", "ArrowLeft": "\ue012", "End": "\ue010", "Control": "\ue009"}
 
 
-class FirefoxKeyboard:
-    """The hands of a person at a Firefox."""
+class FirefoxDevice:
+    """Keyboard and mouse of a person at a Firefox."""
 
     def __init__(self, browser: firefox.Firefox, window: str) -> None:
         self.browser, self.window = browser, window
@@ -56,125 +67,121 @@ class FirefoxKeyboard:
         self._perform({"type": "pointer", "id": "mouse", "actions": steps})
 
     def _perform(self, actions: dict[str, object]) -> None:
-        self.browser.run("input.performActions", context=self.window, actions=[actions])
+        self.browser.do("input.performActions", context=self.window, actions=[actions])
 
 
-def named(generation: Generation) -> str:
-    return generation.name
-
-
-def sit_down(context: BrowserContext, on: Generation, seed: int) -> Typist:
-    """A typist at a page with a question and its chips."""
+def open_typist(context: BrowserContext, generation: Generation, seed: int) -> Typist:
+    """Open a page with a question and its chips; return a typist at it."""
     page = context.new_page()
-    typist = Typist(Keyboard(page), on, seed)
-    on.open(page, typist.query)
-    draft = json.dumps(json.dumps(DRAFTS[on.name]))
-    page.evaluate(f"localStorage.setItem('{on.name}-draft', {draft})")
+    typist = Typist(ChromiumDevice(page), generation, seed)
+    generation.open(page, typist.query)
+    draft = json.dumps(json.dumps(DRAFTS[generation.name]))
+    page.evaluate(f"localStorage.setItem('{generation.name}-draft', {draft})")
     page.reload()
     chips(page).nth(len(OFFERS) - 1).wait_for()
-    page.evaluate(WATCH)
+    page.evaluate(RECORD_POINTER)
     return typist
 
 
-def assert_all_arrived(typist: Typist) -> None:
-    eventually(lambda: typist.state() == typist.meant(), 30)
-    assert typist.state() == typist.meant(), f"seed {typist.seed}, page with {typist.query}"
+def assert_state(typist: Typist) -> None:
+    eventually(lambda: typist.read_state() == typist.expected_state(), 30)
+    assert typist.read_state() == typist.expected_state(), f"seed {typist.seed}, page with {typist.query}"
 
 
-def assert_events_agree(service: RecordingServer, typists: list[Typist]) -> None:
-    """What was pressed and taken is accepted, once; nothing was taken out."""
-    meant = Counter(("accepted", tag) for typist in typists for tag in typist.clicked if tag in TAKEN)
+def assert_events_match(service: RecordingServer, typists: list[Typist]) -> None:
+    """The tags that were pressed and that the page took are accepted once, and nothing is removed."""
+    expected = Counter(("accepted", tag) for typist in typists for tag in typist.accepted if tag in SHOWN_AS)
     told = lambda: Counter(event for event in service.received_events() if event[0] != "viewed")  # noqa: E731
-    eventually(lambda: told() == meant)
-    assert told() == meant
+    eventually(lambda: told() == expected)
+    assert told() == expected
 
 
 SOME = pytest.param(range(5), id="five")
 MANY = [pytest.param(range(first, first + 5), id=f"from {first}", marks=pytest.mark.slow) for first in range(5, 50, 5)]
 
 
-@pytest.mark.parametrize("on", ALL, ids=named)
+@pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
 @pytest.mark.parametrize("seeds", [SOME, *MANY])
 def test_b1_random_typists_lose_no_key(
-    consented: BrowserContext, service: RecordingServer, on: Generation, seeds: range
+    consented: BrowserContext, service: RecordingServer, generation: Generation, seeds: range
 ) -> None:
     service.offers = OFFERS
-    typists = [sit_down(consented, on, seed) for seed in seeds]
+    typists = [open_typist(consented, generation, seed) for seed in seeds]
     page = consented.pages[0]
-    type_together(typists, lambda seconds: page.wait_for_timeout(seconds * 1000))
+    type_concurrently(typists, lambda seconds: page.wait_for_timeout(seconds * 1000))
     for typist in typists:
-        assert_all_arrived(typist)
-    assert all(typist.clicked for typist in typists)
-    assert_events_agree(service, typists)
+        assert_state(typist)
+    assert all(typist.accepted for typist in typists)
+    assert_events_match(service, typists)
 
 
-def sit_down_at_firefox(browser: firefox.Firefox, on: Generation, seed: int) -> Typist:
-    window = browser.run("browsingContext.create", type="tab")["context"]
-    typist = Typist(FirefoxKeyboard(browser, window), on, seed, slowest=1000)
-    address = f"{on.address}{'&' if '?' in on.address else '?'}{typist.query}"
-    browser.run("browsingContext.navigate", context=window, url=address, wait="complete")
-    assert browser.wait_for(window, f"{LOOKS}.length === {len(OFFERS)}")
-    browser.evaluate(window, WATCH)
+def open_typist_in_firefox(browser: firefox.Firefox, generation: Generation, seed: int) -> Typist:
+    window = browser.do("browsingContext.create", type="tab")["context"]
+    typist = Typist(FirefoxDevice(browser, window), generation, seed, max_delay_ms=1000)
+    address = f"{generation.address}{'&' if '?' in generation.address else '?'}{typist.query}"
+    browser.do("browsingContext.navigate", context=window, url=address, wait="complete")
+    assert browser.until(window, f"{READ_LOOKS}.length === {len(OFFERS)}")
+    browser.evaluate(window, RECORD_POINTER)
     return typist
 
 
 def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_path: Path) -> None:
-    """Two of them at each page."""
+    """Two typists at each page."""
     service.offers = OFFERS
     with firefox.launch(tmp_path) as browser:
-        welcome = browser.wait_for_tab("welcome/welcome.html")
+        welcome = browser.tab("welcome/welcome.html")
         store(browser, welcome, consented_settings(service.url, debounce_ms=100))
         site = browser.open("https://stackoverflow.com/questions/4711/another-question")
         drafts = {f"{name}-draft": json.dumps(draft) for name, draft in DRAFTS.items()}
         browser.evaluate(site, f"Object.assign(localStorage, {json.dumps(drafts)})")
-        typists = [sit_down_at_firefox(browser, on, seed) for on in ALL for seed in range(2)]
+        typists = [open_typist_in_firefox(browser, generation, seed) for generation in GENERATIONS for seed in range(2)]
         for typist in typists:
-            # Firefox slows a page that is not in front, and does not tell it that it has lost the keyboard.
-            browser.run("browsingContext.activate", context=typist.hands.window)
-            type_together([typist], time.sleep)
-            assert_all_arrived(typist)
-        assert_events_agree(service, typists)
+            # Firefox slows a tab in the background, and fires no blur event in it.
+            browser.do("browsingContext.activate", context=typist.device.window)
+            type_concurrently([typist], time.sleep)
+            assert_state(typist)
+        assert_events_match(service, typists)
 
 
-def written(context: BrowserContext, service: RecordingServer, on: Generation, query: str) -> Page:
+def open_page_with_chips(context: BrowserContext, service: RecordingServer, generation: Generation, query: str) -> Page:
     service.offers = OFFERS
     page = context.new_page()
-    on.open(page, query)
-    on.write(page, TITLE, BODY)
+    generation.open(page, query)
+    generation.write(page, TITLE, BODY)
     expect_chips(page)
     return page
 
 
 @pytest.mark.parametrize(
-    "query", ["", "search=1500&slowly=700", f"{SITE}&judged=300&redraw"], ids=["quick", "slow", "odd"]
+    "query", ["", "search=1500&slowly=700", f"{SITE_QUERY}&judged=300&redraw"], ids=["quick", "slow", "odd"]
 )
-@pytest.mark.parametrize("on", [CLASSIC, SVELTE], ids=named)
+@pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
 def test_b2_half_typed_text_and_caret_are_as_before(
-    consented: BrowserContext, service: RecordingServer, on: Generation, query: str
+    consented: BrowserContext, service: RecordingServer, generation: Generation, query: str
 ) -> None:
-    page = written(consented, service, on, query)
-    page.locator(on.tag_input).click()
+    page = open_page_with_chips(consented, service, generation, query)
+    page.locator(generation.tag_input).click()
     page.keyboard.type("sqver")
     for _ in "ver":
         page.keyboard.press("ArrowLeft")
     chip(page, "merge").click()
     page.keyboard.type("l-ser")
     expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
-    expect(page.locator(on.tag_input)).to_have_value("sql-server")
+    expect(page.locator(generation.tag_input)).to_have_value("sql-server")
     page.keyboard.type("!")
-    expect(page.locator(on.tag_input)).to_have_value("sql-ser!ver")
+    expect(page.locator(generation.tag_input)).to_have_value("sql-ser!ver")
 
 
 @pytest.mark.parametrize("mode", ["markdown", "rich"])
 def test_b1_an_editor_keeps_its_caret(consented: BrowserContext, service: RecordingServer, mode: str) -> None:
-    page = written(consented, service, WIZARD, f"mode={mode}&slowly=700&refocus")
+    page = open_page_with_chips(consented, service, WIZARD, f"mode={mode}&slowly=700&refocus")
     editor = page.locator(f"{WIZARD.editor} .js-editor")
     editor.click()
     page.keyboard.press("Control+Home")
     page.keyboard.type("one")
     chip(page, "merge").click()
     page.keyboard.type(" two")
-    # The page takes the keyboard for its own field when it shows the tag.
+    # The page focuses its own field when it shows the tag.
     expect(WIZARD.chosen_tags(page)).to_have_count(1)
     page.keyboard.type(" three")
     expect(editor).to_contain_text("one two threeI have")
@@ -184,23 +191,23 @@ def test_b1_an_editor_keeps_its_caret(consented: BrowserContext, service: Record
 def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
-    """On a page that is slow, with what was typed before the press and with what is typed after it."""
-    page = written(consented, service, CLASSIC, f"{SITE}&slowly=700")
+    """On a slow page, for what was typed before the press and after it."""
+    page = open_page_with_chips(consented, service, CLASSIC, f"{SITE_QUERY}&slowly=700")
     page.locator(CLASSIC.tag_input).click()
     page.keyboard.type("first ")
     chip(page, "dataframe").click()
     page.keyboard.type("second ")
-    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not accept “dataframe”.")
+    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not take “dataframe”.")
     expect(CLASSIC.chosen_tags(page)).to_have_text(["first", "second"])
     assert [kind for kind, _ in service.received_events() if kind != "viewed"] == []
 
 
-@pytest.mark.parametrize("on", [CLASSIC, SVELTE], ids=named)
+@pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
 def test_b1_what_is_being_composed_is_finished_first(
-    consented: BrowserContext, service: RecordingServer, on: Generation
+    consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
-    page = written(consented, service, on, "")
-    page.locator(on.title).click()
+    page = open_page_with_chips(consented, service, generation, "")
+    page.locator(generation.title).click()
     page.keyboard.press("End")
     session = page.context.new_cdp_session(page)
     session.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
@@ -208,4 +215,4 @@ def test_b1_what_is_being_composed_is_finished_first(
     session.send("Input.imeSetComposition", {"text": "nihao", "selectionStart": 5, "selectionEnd": 5})
     session.send("Input.insertText", {"text": "\u4f60\u597d"})
     expect(look(page, "merge")).to_have_attribute("data-look", "chosen")
-    expect(page.locator(on.title)).to_have_value(f"{TITLE}\u4f60\u597d")
+    expect(page.locator(generation.title)).to_have_value(f"{TITLE}\u4f60\u597d")

@@ -1,4 +1,4 @@
-"""Why a tag is suggested, and two ways to say no: the popover of a chip, by pointer and by keyboard."""
+"""The popover of a chip, by pointer and by keyboard: why the tag is suggested, and two ways to refuse it."""
 
 import pytest
 from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, expect
@@ -17,13 +17,13 @@ from tests.extension.browser import (
 )
 from tests.extension.recording_server import RecordingServer
 
-ABOUT = "[data-tagalong] .about"
+POPOVER = "[data-tagalong] .about"
 INPUT = "#tageditor-replacing-tagnames--input"
 
 
 @pytest.fixture
-def written(consented: BrowserContext, service: RecordingServer) -> Page:
-    """An ask page with its chips, and reasons for them."""
+def page(consented: BrowserContext, service: RecordingServer) -> Page:
+    """Return an ask page with its chips, and reasons for them."""
     service.uses = {"pandas": 286_412, "python": 1}
     service.because = {"pandas": ["pandas", "DataFrames"]}
     page = ask_page(consented)
@@ -32,167 +32,167 @@ def written(consented: BrowserContext, service: RecordingServer) -> Page:
     return page
 
 
-def about(page: Page) -> Locator:
-    return page.locator(ABOUT)
+def popover(page: Page) -> Locator:
+    return page.locator(POPOVER)
 
 
-def boxes(page: Page) -> list[FloatRect]:
-    """Where the chips are."""
+def chip_boxes(page: Page) -> list[FloatRect]:
+    """Return the bounding boxes of the chips."""
     places = [place.bounding_box() for place in chips(page).all()]
     return [place for place in places if place]
 
 
-def by_keyboard(page: Page) -> None:
-    """Leads the keyboard from the tag field to the first chip."""
+def tab_to_chips(page: Page) -> None:
+    """Move the focus from the tag field to the first chip."""
     page.locator(INPUT).focus()
     page.keyboard.press("Tab")
-    expect(about(page)).to_be_visible()
+    expect(popover(page)).to_be_visible()
 
 
-def test_the_pointer_on_a_chip_shows_why(written: Page) -> None:
-    chip(written, "pandas").hover()
-    expect(about(written)).to_have_accessible_name("About pandas")
-    expect(about(written).locator(".heading")).to_have_text("pandas92% sure")
-    expect(about(written).locator("dd")).to_have_text(["pandas, DataFrames", "286,412 questions"])
-    chip(written, "python").hover()
-    expect(about(written).locator("dd")).to_have_text(["the draft as a whole", "1 question"])
-    written.mouse.move(5, 5)
-    expect(about(written)).to_be_hidden()
+def test_the_pointer_on_a_chip_shows_why(page: Page) -> None:
+    chip(page, "pandas").hover()
+    expect(popover(page)).to_have_accessible_name("About pandas")
+    expect(popover(page).locator(".heading")).to_have_text("pandas92% sure")
+    expect(popover(page).locator("dd")).to_have_text(["pandas, DataFrames", "286,412 questions"])
+    chip(page, "python").hover()
+    expect(popover(page).locator("dd")).to_have_text(["the draft as a whole", "1 question"])
+    page.mouse.move(5, 5)
+    expect(popover(page)).to_be_hidden()
 
 
-def test_a_pointer_that_only_passes_opens_nothing(written: Page) -> None:
-    chip(written, "pandas").hover()
-    written.mouse.move(5, 5)
-    written.wait_for_timeout(500)
-    expect(about(written)).to_be_hidden()
+def test_a_pointer_that_only_passes_opens_nothing(page: Page) -> None:
+    chip(page, "pandas").hover()
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    expect(popover(page)).to_be_hidden()
 
 
-def test_it_stays_while_the_pointer_goes_into_it(written: Page) -> None:
-    chip(written, "pandas").hover()
-    expect(about(written)).to_be_visible()
-    about(written).hover()
-    written.wait_for_timeout(400)
-    expect(about(written)).to_be_visible()
-    about(written).get_by_role("button", name="Not this").click()
-    expect(look(written, "pandas")).to_have_attribute("data-look", "dismissed")
+def test_it_stays_while_the_pointer_goes_into_it(page: Page) -> None:
+    chip(page, "pandas").hover()
+    expect(popover(page)).to_be_visible()
+    popover(page).hover()
+    page.wait_for_timeout(400)
+    expect(popover(page)).to_be_visible()
+    popover(page).get_by_role("button", name="Not this").click()
+    expect(look(page, "pandas")).to_have_attribute("data-look", "dismissed")
 
 
-def test_once_the_pointer_has_done_something_what_lies_below_is_free(written: Page) -> None:
+def test_once_the_pointer_has_done_something_what_lies_below_is_free(page: Page) -> None:
     for press in (
-        lambda: chip(written, "pandas").click(),
-        lambda: side(written, "python").click(),
-        lambda: about(written).get_by_role("button", name="Never suggest it").click(),
+        lambda: chip(page, "pandas").click(),
+        lambda: side(page, "python").click(),
+        lambda: popover(page).get_by_role("button", name="Never suggest it").click(),
     ):
         press()
-        written.wait_for_timeout(500)
-        expect(about(written)).to_be_hidden()
-        chip(written, "dataframe").hover()
-        expect(about(written)).to_be_visible()
+        page.wait_for_timeout(500)
+        expect(popover(page)).to_be_hidden()
+        chip(page, "dataframe").hover()
+        expect(popover(page)).to_be_visible()
 
 
-def test_the_pointer_reaches_it_across_other_chips(written: Page) -> None:
-    written.set_viewport_size({"width": 320, "height": 1000})
-    chip(written, "pandas").hover()
-    expect(about(written)).to_be_visible()
-    target = about(written).get_by_role("button", name="Not this").bounding_box()
+def test_the_pointer_reaches_it_across_other_chips(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 1000})
+    chip(page, "pandas").hover()
+    expect(popover(page)).to_be_visible()
+    target = popover(page).get_by_role("button", name="Not this").bounding_box()
     assert target
-    written.mouse.move(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2, steps=20)
-    expect(about(written)).to_have_accessible_name("About pandas")
+    page.mouse.move(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2, steps=20)
+    expect(popover(page)).to_have_accessible_name("About pandas")
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_it_leaves_the_tag_field_free_and_stays_in_the_window(written: Page, width: int) -> None:
-    written.set_viewport_size({"width": width, "height": 1000})
+def test_it_leaves_the_tag_field_free_and_stays_in_the_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
     for tag in ("pandas", "python", "dataframe"):
-        chip(written, tag).hover()
-        expect(about(written)).to_have_accessible_name(f"About {tag}")
-        popover, field = about(written).bounding_box(), written.locator(".js-tag-editor").first.bounding_box()
-        assert popover
+        chip(page, tag).hover()
+        expect(popover(page)).to_have_accessible_name(f"About {tag}")
+        box, field = popover(page).bounding_box(), page.locator(".js-tag-editor").first.bounding_box()
+        assert box
         assert field
-        assert popover["y"] >= field["y"] + field["height"]
-        assert popover["x"] >= 0
-        assert popover["x"] + popover["width"] <= width
+        assert box["y"] >= field["y"] + field["height"]
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
         # E16: a popover that covers the next chip keeps the pointer from it.
-        assert all(popover["y"] >= box["y"] + box["height"] for box in boxes(written))
-    assert written.evaluate("document.documentElement.scrollWidth") <= width
+        assert all(box["y"] >= other["y"] + other["height"] for other in chip_boxes(page))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_takes_neither_focus_nor_text(written: Page) -> None:
-    written.locator("#wmd-input").press_sequentially("Half a sen")
-    chip(written, "pandas").hover()
-    about(written).get_by_role("button", name="Not this").click()
-    written.keyboard.type("tence")
-    expect(written.locator("#wmd-input")).to_have_value("Half a sentence")
+def test_it_takes_neither_focus_nor_text(page: Page) -> None:
+    page.locator("#wmd-input").press_sequentially("Half a sen")
+    chip(page, "pandas").hover()
+    popover(page).get_by_role("button", name="Not this").click()
+    page.keyboard.type("tence")
+    expect(page.locator("#wmd-input")).to_have_value("Half a sentence")
 
 
-def test_escape_closes_what_the_pointer_opened(written: Page) -> None:
-    written.locator("#wmd-input").focus()
-    chip(written, "pandas").hover()
-    expect(about(written)).to_be_visible()
-    written.keyboard.press("Escape")
-    expect(about(written)).to_be_hidden()
-    expect(written.locator("#wmd-input")).to_be_focused()
+def test_escape_closes_what_the_pointer_opened(page: Page) -> None:
+    page.locator("#wmd-input").focus()
+    chip(page, "pandas").hover()
+    expect(popover(page)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(popover(page)).to_be_hidden()
+    expect(page.locator("#wmd-input")).to_be_focused()
 
 
-def test_the_keyboard_on_a_chip_shows_why_and_says_it(written: Page) -> None:
-    by_keyboard(written)
-    expect(about(written)).to_have_accessible_name("About pandas")
-    expect(chip(written, "pandas")).to_have_accessible_description(
+def test_the_keyboard_on_a_chip_shows_why_and_says_it(page: Page) -> None:
+    tab_to_chips(page)
+    expect(popover(page)).to_have_accessible_name("About pandas")
+    expect(chip(page, "pandas")).to_have_accessible_description(
         "92% sure. Because of: pandas, DataFrames. Learned from 286,412 questions."
     )
-    written.keyboard.press("ArrowRight")
-    expect(about(written)).to_have_accessible_name("About python")
-    written.keyboard.press("ArrowUp")
-    expect(about(written)).to_be_hidden()
-    expect(chip(written, "python")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(popover(page)).to_have_accessible_name("About python")
+    page.keyboard.press("ArrowUp")
+    expect(popover(page)).to_be_hidden()
+    expect(chip(page, "python")).to_be_focused()
 
 
-def test_the_keyboard_goes_into_it_and_back(written: Page) -> None:
-    by_keyboard(written)
-    written.keyboard.press("Tab")
-    expect(about(written).get_by_role("button", name="Not this")).to_be_focused()
-    written.keyboard.press("ArrowDown")
-    expect(about(written).get_by_role("button", name="Never suggest it")).to_be_focused()
-    written.keyboard.press("ArrowUp")
-    written.keyboard.press("ArrowUp")
-    expect(chip(written, "pandas")).to_be_focused()
-    written.keyboard.press("ArrowDown")
-    written.keyboard.press("Enter")
-    expect(look(written, "pandas")).to_have_attribute("data-look", "dismissed")
-    expect(chip(written, "pandas")).to_be_focused()
-    written.keyboard.press("ArrowDown")
-    written.keyboard.press("Escape")
-    expect(chip(written, "pandas")).to_be_focused()
-    written.keyboard.press("Escape")
-    expect(written.locator(INPUT)).to_be_focused()
-    expect(about(written)).to_be_hidden()
+def test_the_keyboard_goes_into_it_and_back(page: Page) -> None:
+    tab_to_chips(page)
+    page.keyboard.press("Tab")
+    expect(popover(page).get_by_role("button", name="Not this")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(popover(page).get_by_role("button", name="Never suggest it")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(chip(page, "pandas")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(look(page, "pandas")).to_have_attribute("data-look", "dismissed")
+    expect(chip(page, "pandas")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    expect(chip(page, "pandas")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(INPUT)).to_be_focused()
+    expect(popover(page)).to_be_hidden()
 
 
-def test_taken_by_keyboard_it_can_be_taken_out_there(written: Page) -> None:
-    by_keyboard(written)
-    written.keyboard.press("Enter")
-    expect(chosen(written)).to_have_text(["pandas"])
-    expect(chip(written, "pandas")).to_be_focused()
-    written.keyboard.press("ArrowDown")
-    expect(about(written).get_by_role("button", name="Remove it")).to_be_focused()
-    expect(about(written).get_by_role("button", name="Never suggest it")).to_be_hidden()
-    written.keyboard.press("Enter")
-    expect(chosen(written)).to_have_count(0)
+def test_taken_by_keyboard_it_can_be_taken_out_there(page: Page) -> None:
+    tab_to_chips(page)
+    page.keyboard.press("Enter")
+    expect(chosen(page)).to_have_text(["pandas"])
+    expect(chip(page, "pandas")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(popover(page).get_by_role("button", name="Take it out")).to_be_focused()
+    expect(popover(page).get_by_role("button", name="Never suggest it")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(chosen(page)).to_have_count(0)
 
 
-def never(context: BrowserContext) -> list[str]:
-    """The list as the extension keeps it."""
+def blocked_tags(context: BrowserContext) -> list[str]:
+    """Return the list as the extension stores it."""
     tags: list[str] = stored(context, "settings")["never"]
     return tags
 
 
-def test_never_again_holds_in_every_draft(written: Page, consented: BrowserContext, service: RecordingServer) -> None:
-    kept = written.evaluate_handle("document.querySelector('[data-tagalong]')")
-    chip(written, "python").hover()
-    about(written).get_by_role("button", name="Never suggest it").click()
-    note = written.locator("[data-tagalong] .note")
-    expect(note).to_contain_text("python will not be suggested again")
-    assert never(consented) == ["python"]
+def test_never_again_holds_in_every_draft(page: Page, consented: BrowserContext, service: RecordingServer) -> None:
+    kept = page.evaluate_handle("document.querySelector('[data-tagalong]')")
+    chip(page, "python").hover()
+    popover(page).get_by_role("button", name="Never suggest it").click()
+    note = page.locator("[data-tagalong] .note")
+    expect(note).to_contain_text("python is never suggested again")
+    assert blocked_tags(consented) == ["python"]
     assert kept.evaluate("(host) => host.isConnected"), "the list is no reason to mount anew"
     other = ask_page(consented)
     write(other, "Another question, of another draft")
@@ -206,19 +206,19 @@ def test_never_again_holds_in_every_draft(written: Page, consented: BrowserConte
     assert first != second
 
 
-def test_never_again_can_be_undone_at_once(written: Page, consented: BrowserContext) -> None:
-    chip(written, "python").hover()
-    about(written).get_by_role("button", name="Never suggest it").click()
-    written.get_by_role("button", name="Undo").click()
-    expect(look(written, "python")).to_have_attribute("data-look", "offered")
-    written.wait_for_timeout(200)
-    assert never(consented) == []
+def test_never_again_can_be_undone_at_once(page: Page, consented: BrowserContext) -> None:
+    chip(page, "python").hover()
+    popover(page).get_by_role("button", name="Never suggest it").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(look(page, "python")).to_have_attribute("data-look", "offered")
+    page.wait_for_timeout(200)
+    assert blocked_tags(consented) == []
 
 
-def test_taken_off_the_list_elsewhere_a_tag_comes_back(written: Page, consented: BrowserContext) -> None:
+def test_taken_off_the_list_elsewhere_a_tag_comes_back(page: Page, consented: BrowserContext) -> None:
     change = "(never) => chrome.runtime.sendMessage({type: 'changeSettings', changes: {never}})"
     inspector_page(consented).evaluate(change, ["python", "dataframe"])
-    write(written, " and more")
-    expect(chips(written)).to_have_text(["pandas"])
+    write(page, " and more")
+    expect(chips(page)).to_have_text(["pandas"])
     inspector_page(consented).evaluate(change, ["dataframe"])
-    expect(chips(written)).to_have_text(["pandas", "python"])
+    expect(chips(page)).to_have_text(["pandas", "python"])

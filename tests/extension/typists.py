@@ -1,7 +1,7 @@
-"""People who type with a seed: into the title, the body and the tag field, pressing chips between two keys.
+"""Simulated typists, random by a seed: they type into title, body and tag field, and press chips between two keys.
 
-A typist knows by heart what each of their keys was meant for; where the page then holds anything else, a key was lost,
-came elsewhere, or was made into a tag.
+A typist knows what each key was meant for. Where the page ends with anything else, a key was lost, reached another
+field, or was made into a tag.
 """
 
 import heapq
@@ -17,10 +17,10 @@ from tests.extension.generations import Generation
 
 TITLE = "How do I merge two pandas DataFrames?"
 BODY = "I have two frames with the same index. How do I get the columns of both? " * 4
-# One that the site has under another name, one as it is, one that the site does not take.
+# One that the site renames, one that it takes, one that it refuses.
 OFFERS = [("osx", 0.92), ("merge", 0.81), ("dataframe", 0.55)]
-SITE = "synonym=osx&unknown=dataframe"
-TAKEN = {"osx": "python", "merge": "merge"}
+SITE_QUERY = "synonym=osx&unknown=dataframe"
+SHOWN_AS = {"osx": "python", "merge": "merge"}
 DRAFTS = {
     "classic": {"title": TITLE, "body": BODY, "tags": []},
     "wizard": {"title": TITLE, "problem": BODY, "results": BODY, "tags": [], "reached": 5},
@@ -28,21 +28,21 @@ DRAFTS = {
     "edit": {"title": TITLE, "body": BODY, "tags": ["html"]},
 }
 # Milliseconds between two keys, from a fast typist to a slow one.
-KEYS_MS = (30, 200)
-# What the pointer came down on: the page may have moved under it.
-WATCH = """addEventListener("pointerdown", (event) => {
+KEY_DELAY_MS = (30, 200)
+# Records what the pointer came down on: the page may have moved under it.
+RECORD_POINTER = """addEventListener("pointerdown", (event) => {
     if (!event.isTrusted) return;
     window.pointed = event.composedPath()[0];
     const chip = pointed.closest(".chip");
     window.pointedChip = chip && [chip.dataset.tag, chip.dataset.look];
 }, true)"""
-CHIP = "document.querySelector('[data-tagalong]')?.shadowRoot.querySelector('.chip[data-tag=\"%s\"] .tag')"
-LOOKS = """[...(document.querySelector('[data-tagalong]')?.shadowRoot.querySelectorAll('.chip') ?? [])]
+FIND_CHIP = "document.querySelector('[data-tagalong]')?.shadowRoot.querySelector('.chip[data-tag=\"%s\"] .tag')"
+READ_LOOKS = """[...(document.querySelector('[data-tagalong]')?.shadowRoot.querySelectorAll('.chip') ?? [])]
     .map((chip) => [chip.dataset.tag, chip.dataset.look])"""
 
 
-class Hands(Protocol):
-    """What a person does to a page, by real events."""
+class InputDevice(Protocol):
+    """Keyboard and mouse of a person at a page, by trusted events."""
 
     def evaluate(self, expression: str) -> Any: ...
 
@@ -59,7 +59,7 @@ class Text:
     caret: int = 0
 
     def key(self, key: str) -> None:
-        """Do what the key does in a text field."""
+        """Apply a key as a text field does."""
         before, after = self.value[: self.caret], self.value[self.caret :]
         if key == "Backspace":
             before = before[:-1]
@@ -73,32 +73,33 @@ class Text:
 
 @dataclass
 class Typist:
-    """One person at one page; ``steps`` are their acts, each with the pause after it."""
+    """One person at one page; ``steps`` runs their actions, and yields the pause after each."""
 
-    hands: Hands
-    on: Generation
+    device: InputDevice
+    generation: Generation
     seed: int
-    slowest: int = 3000
+    max_delay_ms: int = 3000
     texts: dict[str, Text] = field(default_factory=dict)
     typed: list[str] = field(default_factory=list)
-    clicked: list[str] = field(default_factory=list)
-    place: str = ""
+    accepted: list[str] = field(default_factory=list)
+    focused: str = ""
 
     def __post_init__(self) -> None:
-        self.random = random.Random(f"{self.seed} {self.on.name}")
+        self.random = random.Random(f"{self.seed} {self.generation.name}")
         self.texts = {"title": Text(TITLE), "body": Text(BODY), "tag": Text("")}
 
     @property
     def query(self) -> str:
-        """How the page answers this typist."""
-        behaviour = random.Random(f"page {self.seed} {self.on.name}")
-        slowly, search = behaviour.choice([0, 150, 700, self.slowest]), behaviour.choice([0, 60, 400, self.slowest])
+        """Return the options of the page for this typist."""
+        behaviour = random.Random(f"page {self.seed} {self.generation.name}")
+        slowly = behaviour.choice([0, 150, 700, self.max_delay_ms])
+        search = behaviour.choice([0, 60, 400, self.max_delay_ms])
         judged = behaviour.choice(["", "&judged=300"])
         redraw = behaviour.choice(["", "&redraw"])
-        return f"{SITE}&slowly={slowly}&search={search}{judged}{redraw}"
+        return f"{SITE_QUERY}&slowly={slowly}&search={search}{judged}{redraw}"
 
     def steps(self) -> Iterator[float]:
-        """Do it all, one act after the other; each yields the milliseconds until the next."""
+        """Run all actions in a random order; yield the milliseconds until the next after each."""
         todo = [("keys", "title"), ("keys", "body"), ("keys", "tag"), ("tag", ""), ("keys", "tag")]
         todo += [("click", tag) for tag, _ in OFFERS]
         self.random.shuffle(todo)
@@ -112,76 +113,77 @@ class Typist:
         yield from self.go_to("title")
 
     def pause(self) -> float:
-        return self.random.uniform(*KEYS_MS)
+        return self.random.uniform(*KEY_DELAY_MS)
 
-    def go_to(self, place: str) -> Iterator[float]:
-        if place == self.place:
+    def go_to(self, target: str) -> Iterator[float]:
+        if target == self.focused:
             return
-        selector = {"title": self.on.title, "tag": self.on.tag_input}.get(place) or self.body_selector
+        fields = {"title": self.generation.title, "tag": self.generation.tag_input}
+        selector = fields.get(target, self.body_selector)
         for _ in range(5):
-            self.point_at(f"document.querySelector({json.dumps(selector)})")
-            if self.hands.evaluate(f"!!window.pointed?.closest({json.dumps(selector)})"):
+            self.click(f"document.querySelector({json.dumps(selector)})")
+            if self.device.evaluate(f"!!window.pointed?.closest({json.dumps(selector)})"):
                 break
             yield self.pause()
         else:
             return
-        if self.place == "tag" and self.on.name != "svelte":
+        if self.focused == "tag" and self.generation.name != "svelte":
             self.commit()
-        self.place = place
-        self.hands.press("Control+End" if place == "body" else "End")
-        self.texts[place].caret = len(self.texts[place].value)
+        self.focused = target
+        self.device.press("Control+End" if target == "body" else "End")
+        self.texts[target].caret = len(self.texts[target].value)
         yield self.pause()
 
     @property
-    def room(self) -> int:
-        """How many tags they may type: a page takes five, and one that it will refuse may be among them for a while."""
-        return 5 - len(self.on.had_tags) - len(OFFERS)
+    def max_typed_tags(self) -> int:
+        """Return how many tags they may type: a question has five, one of which the page may refuse later."""
+        return 5 - len(self.generation.initial_tags) - len(OFFERS)
 
     @property
     def body_selector(self) -> str:
-        return f"{self.on.editor} .js-editor" if self.on.editor else "#wmd-input"
+        return f"{self.generation.editor} .js-editor" if self.generation.editor else "#wmd-input"
 
-    def type_into(self, place: str, count: int) -> Iterator[float]:
-        if place == "tag" and len(self.typed) >= self.room:
+    def type_into(self, target: str, count: int) -> Iterator[float]:
+        if target == "tag" and len(self.typed) >= self.max_typed_tags:
             return
-        yield from self.go_to(place)
-        if self.place != place:
+        yield from self.go_to(target)
+        if self.focused != target:
             return
-        letters = "qzx" if place == "tag" else "abc defg "
+        letters = "qzx" if target == "tag" else "abc defg "
         for _ in range(count):
             key = self.random.choice([*letters, *letters, "Backspace", "ArrowLeft"])
-            if key == "Backspace" and self.texts[place].value[: self.texts[place].caret] == "":
-                # There, it would take out a tag.
+            if key == "Backspace" and self.texts[target].value[: self.texts[target].caret] == "":
+                # There, it would remove a tag.
                 continue
-            self.hands.press(key)
-            self.texts[place].key(key)
+            self.device.press(key)
+            self.texts[target].key(key)
             yield self.pause()
 
     def type_tag(self) -> Iterator[float]:
         yield from self.type_into("tag", self.random.randint(2, 5))
-        if self.place == "tag" and self.texts["tag"].value:
-            self.hands.press("Space")
+        if self.focused == "tag" and self.texts["tag"].value:
+            self.device.press("Space")
             self.commit()
             yield self.pause()
 
     def commit(self) -> None:
-        """The page makes a tag of what is in its field."""
+        """Note that the page makes a tag of what is in its field."""
         if self.texts["tag"].value and self.texts["tag"].value not in self.typed:
             self.typed.append(self.texts["tag"].value)
         self.texts["tag"] = Text("")
 
     def press_chip(self, tag: str) -> Iterator[float]:
-        if dict(self.hands.evaluate(LOOKS)).get(tag) == "offered" and self.point_at(CHIP % tag):
-            pressed, look = self.hands.evaluate("window.pointedChip") or (None, None)
+        if dict(self.device.evaluate(READ_LOOKS)).get(tag) == "offered" and self.click(FIND_CHIP % tag):
+            pressed, look = self.device.evaluate("window.pointedChip") or (None, None)
             if look == "offered":
-                self.clicked.append(pressed)
+                self.accepted.append(pressed)
             elif look == "chosen":
-                self.clicked.remove(pressed)
+                self.accepted.remove(pressed)
         yield self.pause()
 
-    def point_at(self, element: str) -> bool:
-        """Click on the middle of an element, unless something lies over it."""
-        place = self.hands.evaluate(
+    def click(self, element: str) -> bool:
+        """Click the middle of an element, unless something covers it; return whether it was clicked."""
+        point = self.device.evaluate(
             f"""(() => {{
                 const element = {element};
                 if (!element) return null;
@@ -192,33 +194,33 @@ class Typist:
                 return over && (element.contains(over)) ? point : null;
             }})()"""
         )
-        if place:
-            self.hands.click(*place)
-        return bool(place)
+        if point:
+            self.device.click(*point)
+        return bool(point)
 
-    def state(self) -> dict[str, Any]:
-        """What the page holds."""
+    def read_state(self) -> dict[str, Any]:
+        """Return the page's texts and tags."""
         body = f"""document.querySelector({json.dumps(self.body_selector)})"""
-        return self.hands.evaluate(
+        return self.device.evaluate(
             f"""({{
-                title: document.querySelector({json.dumps(self.on.title)}).value,
+                title: document.querySelector({json.dumps(self.generation.title)}).value,
                 body: {body}.value ?? {body}.textContent,
-                tag: document.querySelector({json.dumps(self.on.tag_input)}).value,
-                tags: [...document.querySelectorAll({json.dumps(self.on.chosen)})]
+                tag: document.querySelector({json.dumps(self.generation.tag_input)}).value,
+                tags: [...document.querySelectorAll({json.dumps(self.generation.chosen_tag)})]
                     .map((chip) => chip.textContent.replace(/Dismiss .* tag/, "").trim()).sort(),
-                adding: {LOOKS}.filter(([, look]) => look === "adding").length,
+                adding: {READ_LOOKS}.filter(([, look]) => look === "adding").length,
             }})"""
         )
 
-    def meant(self) -> dict[str, Any]:
-        """What it should hold once all is quiet."""
-        taken = [TAKEN[tag] for tag in self.clicked if tag in TAKEN]
-        texts = {place: text.value for place, text in self.texts.items()}
-        return {**texts, "tags": sorted([*self.on.had_tags, *self.typed, *taken]), "adding": 0}
+    def expected_state(self) -> dict[str, Any]:
+        """Return the texts and tags that the page should have in the end."""
+        taken = [SHOWN_AS[tag] for tag in self.accepted if tag in SHOWN_AS]
+        texts = {name: text.value for name, text in self.texts.items()}
+        return {**texts, "tags": sorted([*self.generation.initial_tags, *self.typed, *taken]), "adding": 0}
 
 
-def type_together(typists: Iterable[Typist], wait: Callable[[float], None]) -> None:
-    """Let all of them type at the same time, each at their own pace; ``wait`` waits some seconds."""
+def type_concurrently(typists: Iterable[Typist], wait: Callable[[float], None]) -> None:
+    """Let all typists type at the same time, each at their own pace; ``wait`` waits some seconds."""
     order = itertools.count()
     waiting = [(time.monotonic(), next(order), typist.steps()) for typist in typists]
     while waiting:
