@@ -70,7 +70,7 @@ export class Actions {
     this.#changePage([tag, chosen], () => this.#exchange(chosen, tag), tag);
   }
 
-  /** Say that the page showed the tag, and then refused it. @param {string} tag */
+  /** Show that the page had the tag, and then refused it. @param {string} tag */
   reportRefusal(tag) {
     this.#show(this.#createRefusedNote(tag));
   }

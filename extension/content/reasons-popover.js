@@ -222,7 +222,7 @@ export class ReasonsPopover {
     this.#element.hidePopover();
   }
 
-  /** Give the reasons to screen readers, with each chip. */
+  /** Add the reasons to each chip, for screen readers. */
   #describeChips() {
     for (const [tag, chip] of this.#row.chips) {
       const text = describeForScreenReader(chip);

@@ -181,7 +181,7 @@ export class BorrowedTagInput {
     await this.waitUntil(() => !isTyping(), MAX_PAUSE_MS);
   }
 
-  /** Give the field back; for a moment more, what the page takes from the writer is restored too. */
+  /** Leave the field to the writer; for a moment more, what the page takes from them is restored. */
   giveBack() {
     this.#restoreField();
     setTimeout(() => this.dispose(), LINGER_MS);
