@@ -1,11 +1,11 @@
 // Behaves like the classic ask page: its editor, its validation, its posting.
-import { $, faults, keeping, post, tell } from "./page.js";
-import { tagField } from "./tag-field.js";
+import { $, findErrors, keepDraft, post, showMessage } from "./page.js";
+import { createTagField } from "./tag-field.js";
 
 const form = $("#post-form");
 const [title, body] = [$("#title"), $("#wmd-input")];
 let kept;
-const tags = tagField(form, () => kept?.save());
+const tags = createTagField(form, () => kept?.save());
 
 const preview = () => ($("#wmd-preview").textContent = body.value);
 const show = (draft) => {
@@ -14,7 +14,7 @@ const show = (draft) => {
   tags.show(draft.tags);
 };
 const read = () => ({ title: title.value, body: body.value, tags: tags.names() });
-kept = keeping("classic-draft", read, show);
+kept = keepDraft("classic-draft", read, show);
 
 body.addEventListener("input", () => (preview(), kept.save()));
 title.addEventListener("input", () => kept.save());
@@ -26,7 +26,7 @@ const wrap = (mark) => {
 $("#wmd-bold-button").addEventListener("click", () => wrap("**"));
 $("#wmd-code-button").addEventListener("click", () => wrap("`"));
 
-$(".js-begin-review-button").addEventListener("click", () => tell($("#form-message"), ""));
+$(".js-begin-review-button").addEventListener("click", () => showMessage($("#form-message"), ""));
 $(".js-discard-question").addEventListener("click", () => {
   show({ title: "", body: "", tags: [] });
   title.dispatchEvent(new Event("input", { bubbles: true }));
@@ -35,13 +35,13 @@ $(".js-discard-question").addEventListener("click", () => {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const wrong = faults(read());
-  tell($("#title-message"), wrong.title);
-  tell($("#body-message"), wrong.body);
-  tell(tags.message, wrong.tags);
-  const bad = Object.values(wrong).some(Boolean);
-  tell($("#form-message"), bad ? "Your question couldn't be submitted. Please see the errors above." : "");
-  if (bad) return;
+  const errors = findErrors(read());
+  showMessage($("#title-message"), errors.title);
+  showMessage($("#body-message"), errors.body);
+  showMessage(tags.message, errors.tags);
+  const isRefused = Object.values(errors).some(Boolean);
+  showMessage($("#form-message"), isRefused ? "Your question couldn't be submitted. Please see the errors above." : "");
+  if (isRefused) return;
   kept.forget();
   void post(form.action, { ...read() });
 });

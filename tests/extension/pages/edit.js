@@ -1,7 +1,7 @@
-// Behaves like the page to edit a question: its form arrives by XHR, with what the question has now.
-import { $, faults, keeping, options, post, tell } from "./page.js";
-import { editorIn } from "./editor.js";
-import { tagField } from "./tag-field.js";
+// Behaves like the page to edit a question: its form is loaded by XHR, with the question's present content.
+import { $, findErrors, keepDraft, options, post, showMessage } from "./page.js";
+import { createEditor } from "./editor.js";
+import { createTagField } from "./tag-field.js";
 
 $("#post-4711").innerHTML = await (await fetch("/fixture/edit-form.html")).text();
 
@@ -9,7 +9,7 @@ const form = $("#post-form-4711");
 const [title, textarea] = [$("#title"), $("#wmd-input-4711")];
 let kept;
 const save = () => kept?.save();
-const tags = tagField(form, save);
+const tags = createTagField(form, save);
 tags.show(["html"]);
 title.addEventListener("input", save);
 
@@ -21,11 +21,11 @@ if (options.has("plain")) {
   textarea.hidden = true;
   const container = document.createElement("div");
   textarea.after(container);
-  // By script: nobody is told that the textarea has another value.
-  editor = editorIn(container, textarea.value, (text) => ((textarea.value = text), save()));
+  // By script: this fires no input event on the textarea.
+  editor = createEditor(container, textarea.value, (text) => ((textarea.value = text), save()));
 }
 
-kept = keeping(
+kept = keepDraft(
   "edit-draft",
   () => ({ title: title.value, body: textarea.value, tags: tags.names() }),
   (draft) => {
@@ -38,9 +38,9 @@ kept = keeping(
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const draft = { title: title.value, body: textarea.value, tags: tags.names() };
-  const wrong = Object.values(faults(draft)).filter(Boolean);
-  tell($("#form-message"), wrong.join(" "));
-  if (wrong.length > 0) return;
+  const errors = Object.values(findErrors(draft)).filter(Boolean);
+  showMessage($("#form-message"), errors.join(" "));
+  if (errors.length > 0) return;
   kept.forget();
   void post(form.action, draft, "4711");
 });

@@ -5,14 +5,14 @@ const RICH = 0;
 const MARKDOWN = 1;
 
 /** Puts an editor into `container`; `changed` is called after each change of its text or its mode. */
-export function editorIn(container, markdown, changed) {
+export function createEditor(container, markdown, changed) {
   const defaultView = options.get("mode") === "rich" ? RICH : MARKDOWN;
   const editor = new window.stacksEditor.StacksEditor(container, markdown, { defaultView });
-  let known = editor.content;
+  let last = editor.content;
   new MutationObserver(() => {
-    if (editor.content === known) return;
-    known = editor.content;
-    changed(known);
+    if (editor.content === last) return;
+    last = editor.content;
+    changed(last);
   }).observe(container, { childList: true, subtree: true, characterData: true });
   return editor;
 }

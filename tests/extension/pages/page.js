@@ -1,4 +1,4 @@
-// What every page of this folder shares: how it is told to behave, its looks, messages, its kept draft, its posting.
+// What the pages of this folder share: options, theme, messages, stored drafts, posting.
 
 /**
  * The address says how the page behaves: `unknown` tags it refuses, the `synonym` in whose place it puts "python" (both
@@ -7,24 +7,24 @@
  * tag, `mode` of its editor, `fresh` or `late` with its kept draft, `staging` or `router` for where it leads.
  */
 export const options = new URLSearchParams(location.search);
-export const late = Number(options.get("judged") ?? 0);
+export const judgedMs = Number(options.get("judged") ?? 0);
 
-/** Tags that this site does not know. A test may add some later: it does not know which ones will be offered. */
-export const unknown = new Set((options.get("unknown") ?? "").split(",").filter(Boolean));
-window.unknownTags = unknown;
+/** Tags that this site does not know. A test may add some later: it does not know which ones will be suggested. */
+export const unknownTags = new Set((options.get("unknown") ?? "").split(",").filter(Boolean));
+window.unknownTags = unknownTags;
 
-/** The tag that the site makes of what was typed. */
-export const mainTag = (tag) => (tag === options.get("synonym") ? "python" : tag);
+/** Returns the tag that the site makes of what was typed. */
+export const resolveSynonym = (tag) => (tag === options.get("synonym") ? "python" : tag);
 
 if (options.has("theme")) document.body.className = options.get("theme");
 if (options.has("dir")) document.documentElement.dir = options.get("dir");
 
 export const $ = (selector, within = document) => within.querySelector(selector);
 
-export const known = ["python", "pandas", "dataframe", "numpy", "javascript", "java", "join", "merge", "postgresql"];
+export const knownTags = ["python", "pandas", "dataframe", "numpy", "javascript", "java", "join", "merge", "postgresql"];
 
-/** Puts another input in the place of one; what is being typed there stays. */
-export function drawnAnew(input, put) {
+/** Replaces an input by a new one; what is typed in it stays. */
+export function redrawInput(input, put) {
   const focused = document.activeElement === input;
   const fresh = input.cloneNode();
   const { value, selectionStart, selectionEnd } = input;
@@ -34,13 +34,13 @@ export function drawnAnew(input, put) {
   fresh.setSelectionRange(selectionStart, selectionEnd);
 }
 
-export function tell(element, text) {
+export function showMessage(element, text) {
   element.textContent = text;
   element.hidden = text === "";
 }
 
-/** Keeps the draft as the site does, so that a reload brings it back. */
-export function keeping(key, read, show) {
+/** Stores the draft as the site does, so that a reload restores it. */
+export function keepDraft(key, read, show) {
   const restore = () => {
     const kept = JSON.parse(localStorage.getItem(key) ?? "null");
     if (kept && !options.has("fresh")) show(kept);
@@ -53,7 +53,7 @@ export function keeping(key, read, show) {
   };
 }
 
-/** Sends the question, and goes where the site leads its writer. */
+/** Sends the question, and opens the page to which the site leads its writer. */
 export async function post(address, fields, number = options.get("number") ?? "79000001") {
   await fetch(address, { method: "POST", body: new URLSearchParams(fields) });
   const question = options.has("staging") ? `/staging-ground/${number}` : `/questions/${number}/how-do-i-merge`;
@@ -64,11 +64,11 @@ export async function post(address, fields, number = options.get("number") ?? "7
   } else location.href = question;
 }
 
-/** The site's rules; what is wrong by field, empty where nothing is. */
-export function faults({ title, body, tags }, shortest = 30) {
+/** Checks the site's rules; returns messages by field, empty where all is well. */
+export function findErrors({ title, body, tags }, minBody = 30) {
   return {
     title: title.trim().length < 15 ? "Title must be at least 15 characters." : "",
-    body: body.trim().length < shortest ? `Body must be at least ${shortest} characters.` : "",
+    body: body.trim().length < minBody ? `Body must be at least ${minBody} characters.` : "",
     tags: tags.length === 0 ? "Please enter at least one tag." : "",
   };
 }

@@ -1,6 +1,18 @@
-// Behaves like the ask page of 2026: draws itself from its state, mounts its editor late, looks its tags up.
-import { $, drawnAnew, faults, keeping, known, late, mainTag, options, post, tell, unknown } from "./page.js";
-import { editorIn } from "./editor.js";
+// Behaves like the ask page of 2026: draws itself from its state, mounts its editor late, searches for tags.
+import {
+  $,
+  findErrors,
+  judgedMs,
+  keepDraft,
+  knownTags,
+  options,
+  post,
+  redrawInput,
+  resolveSynonym,
+  showMessage,
+  unknownTags,
+} from "./page.js";
+import { createEditor } from "./editor.js";
 
 const form = $("#question-form");
 const title = $("#post-title-input");
@@ -9,7 +21,7 @@ const input = () => $("#filterInput");
 const chosen = input().parentElement;
 const message = $(".js-tags-message");
 const slot = $("#editor-container-question > div > div:nth-child(3)");
-const slowly = Number(options.get("slowly") ?? 0);
+const delayMs = Number(options.get("slowly") ?? 0);
 const keysOnly = options.has("keys-only");
 const LOOKUP_MS = Number(options.get("search") ?? 60);
 
@@ -19,7 +31,7 @@ const read = () => ({ title: title.value, body, tags });
 function mountEditor() {
   if (editor) return;
   slot.replaceChildren();
-  editor = editorIn(slot, body, (text) => {
+  editor = createEditor(slot, body, (text) => {
     body = text;
     kept.save();
   });
@@ -27,7 +39,7 @@ function mountEditor() {
 }
 slot.addEventListener("click", mountEditor);
 
-function chipOf(tag) {
+function createTagElement(tag) {
   const chip = document.createElement("span");
   chip.className = "s-tag";
   const remove = document.createElement("button");
@@ -39,10 +51,10 @@ function chipOf(tag) {
   return chip;
 }
 
-/** Draws every chip anew, as a framework may. */
+/** Draws every tag anew, as a framework may. */
 function draw() {
-  const chips = tags.map(chipOf);
-  if (options.has("redraw")) return drawnAnew(input(), (fresh) => chosen.replaceChildren(...chips, fresh));
+  const chips = tags.map(createTagElement);
+  if (options.has("redraw")) return redrawInput(input(), (fresh) => chosen.replaceChildren(...chips, fresh));
   chosen.querySelectorAll(".s-tag").forEach((chip) => chip.remove());
   input().before(...chips);
 }
@@ -56,26 +68,28 @@ function set(next) {
 }
 
 function choose(typed) {
-  const tag = late > 0 ? typed : mainTag(typed);
+  const tag = judgedMs > 0 ? typed : resolveSynonym(typed);
   close();
   input().value = "";
   if (tags.includes(tag)) return;
-  if (tags.length >= 5) return tell(message, "You can add up to 5 tags.");
-  if (unknown.has(tag) && !late) return tell(message, `The tag '${tag}' does not exist.`);
-  tell(message, "");
+  if (tags.length >= 5) return showMessage(message, "You can add up to 5 tags.");
+  if (unknownTags.has(tag) && !judgedMs) return showMessage(message, `The tag '${tag}' does not exist.`);
+  showMessage(message, "");
   const take = () => (set([...new Set([...tags, tag])]), options.has("refocus") && input().focus());
-  if (slowly > 0) setTimeout(take, slowly);
+  if (delayMs > 0) setTimeout(take, delayMs);
   else take();
-  if (late > 0) setTimeout(judge, slowly + late, tag);
+  if (judgedMs > 0) setTimeout(judge, delayMs + judgedMs, tag);
 }
 
-/** What the site says of a tag that is there already: it is unknown, or has another name. */
+/** Judges a tag that is shown already: an unknown one is removed, a synonym replaced. */
 function judge(tag) {
   if (!tags.includes(tag)) return;
-  if (unknown.has(tag)) {
+  if (unknownTags.has(tag)) {
     set(tags.filter((other) => other !== tag));
-    tell(message, `The tag '${tag}' does not exist.`);
-  } else if (mainTag(tag) !== tag) set([...new Set(tags.map((other) => (other === tag ? mainTag(tag) : other)))]);
+    showMessage(message, `The tag '${tag}' does not exist.`);
+  } else if (resolveSynonym(tag) !== tag) {
+    set([...new Set(tags.map((other) => (other === tag ? resolveSynonym(tag) : other)))]);
+  }
 }
 
 const close = () => $("#tag-searchResults")?.remove();
@@ -84,8 +98,8 @@ function offer(typed) {
   close();
   const text = typed.trim().toLowerCase();
   if (text === "" || typed !== input().value) return;
-  const hits = new Set(known.filter((tag) => tag.startsWith(text)));
-  if (/^[a-z0-9+#.-]{1,35}$/.test(text) && !unknown.has(text)) hits.add(text);
+  const hits = new Set(knownTags.filter((tag) => tag.startsWith(text)));
+  if (/^[a-z0-9+#.-]{1,35}$/.test(text) && !unknownTags.has(text)) hits.add(text);
   const results = document.createElement("div");
   results.id = "tag-searchResults";
   results.append(
@@ -125,16 +139,16 @@ const show = (draft) => {
   else if (body) mountEditor();
   set(draft.tags);
 };
-kept = keeping("svelte-draft", read, show);
+kept = keepDraft("svelte-draft", read, show);
 
 // The buttons are told apart by their text alone; reviewing makes the one that posts.
 const [review] = [...form.querySelectorAll("button")].filter((button) => button.textContent.includes("Review"));
 review.addEventListener("click", () => {
   review.innerHTML = options.has("staging") ? "<span>Submit to Staging Ground</span>" : " <span>Post your question</span> ";
   review.addEventListener("click", () => {
-    const wrong = Object.values(faults(read())).filter(Boolean);
-    tell($(".js-form-message"), wrong.join(" "));
-    if (wrong.length > 0) return;
+    const errors = Object.values(findErrors(read())).filter(Boolean);
+    showMessage($(".js-form-message"), errors.join(" "));
+    if (errors.length > 0) return;
     kept.forget();
     void post("/questions/ask/submit", read());
   });

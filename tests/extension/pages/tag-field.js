@@ -1,15 +1,15 @@
-// Behaves like the site's tag field of 2019. Own code, after its manners.
-import { $, drawnAnew, known, late, mainTag, options, tell, unknown } from "./page.js";
+// Behaves like the site's tag field of 2019; our own code.
+import { $, judgedMs, knownTags, options, redrawInput, resolveSynonym, showMessage, unknownTags } from "./page.js";
 
-/** Makes the tag field in `form` work; `changed` is called whenever its tags have changed. */
-export function tagField(form, changed) {
+/** Makes the tag field in `form` work; calls `changed` at each change of its tags. */
+export function createTagField(form, changed) {
   const field = $(".js-tag-editor", form);
   const chosen = field.firstElementChild;
   const hidden = $("#tagnames", form);
   const dropDown = $(".js-tag-suggestions", form);
   const message = $("#js-tagnames-validation-message", form);
-  // How slowly it makes a tag of what was typed; whether a click into the field does so at all.
-  const slowly = Number(options.get("slowly") ?? 0);
+  // How long it takes to make a tag of what was typed; whether a click into the field does so at all.
+  const delayMs = Number(options.get("slowly") ?? 0);
   const keysOnly = options.has("keys-only");
   let tags = [];
   let drawing = false;
@@ -28,27 +28,27 @@ export function tagField(form, changed) {
 
   function draw() {
     if (options.has("redraw")) {
-      drawnAnew(input(), (fresh) => chosen.replaceChildren(...tags.map(chipOf), fresh));
+      redrawInput(input(), (fresh) => chosen.replaceChildren(...tags.map(createTagElement), fresh));
       return;
     }
     const chips = [...chosen.querySelectorAll(".s-tag.rendered-element")];
     const kept = new Map(chips.map((chip) => [chip.tag, chip]));
     for (const chip of chips) if (!tags.includes(chip.tag)) chip.remove();
-    for (const tag of tags) if (!kept.has(tag)) chosen.insertBefore(chipOf(tag), input());
-    // In their order, and none is touched that stands right.
+    for (const tag of tags) if (!kept.has(tag)) chosen.insertBefore(createTagElement(tag), input());
+    // In their order, without touching those that are in place.
     tags.forEach((tag, place) => {
       const drawn = chosen.querySelectorAll(".s-tag.rendered-element");
       if (drawn[place].tag !== tag) chosen.insertBefore([...drawn].find((chip) => chip.tag === tag), drawn[place]);
     });
   }
 
-  /** After each change the site is asked, and may have something to say. */
+  /** Asks the site after each change, and shows its message. */
   async function validate(refused) {
     const answer = await fetch(`/posts/validate-tags?tags=${encodeURIComponent(tags.join(" "))}&refused=${refused}`);
-    tell(message, await answer.text());
+    showMessage(message, await answer.text());
   }
 
-  function chipOf(name) {
+  function createTagElement(name) {
     const chip = document.createElement("span");
     chip.className = "s-tag rendered-element";
     // Its text may be translated.
@@ -76,31 +76,31 @@ export function tagField(form, changed) {
     if (typed.length === 0) return;
     let refused = "";
     const taken = [];
-    for (const name of late > 0 ? typed : typed.map(mainTag)) {
+    for (const name of judgedMs > 0 ? typed : typed.map(resolveSynonym)) {
       if (tags.includes(name)) continue;
-      if (tags.length + taken.length >= 5) tell(message, "Please enter no more than 5 tags.");
-      else if (unknown.has(name) && !late) refused = name;
-      else if (!/^[a-z0-9+#.-]{1,35}$/.test(name)) tell(message, `'${name}' is not a tag.`);
+      if (tags.length + taken.length >= 5) showMessage(message, "Please enter no more than 5 tags.");
+      else if (unknownTags.has(name) && !judgedMs) refused = name;
+      else if (!/^[a-z0-9+#.-]{1,35}$/.test(name)) showMessage(message, `'${name}' is not a tag.`);
       else taken.push(name);
     }
     const take = () => (set([...new Set([...tags, ...taken])]), options.has("refocus") && input().focus());
-    if (slowly > 0 && taken.length > 0) setTimeout(take, slowly);
+    if (delayMs > 0 && taken.length > 0) setTimeout(take, delayMs);
     else take();
-    if (late > 0) setTimeout(judge, slowly + late, taken);
+    if (judgedMs > 0) setTimeout(judge, delayMs + judgedMs, taken);
     void validate(refused);
   }
 
-  /** What the site says of tags that are there already: one is unknown, one has another name. */
+  /** Judges tags that are shown already: unknown ones are removed, synonyms replaced. */
   function judge(names) {
-    const wrong = names.filter((name) => tags.includes(name) && (unknown.has(name) || mainTag(name) !== name));
+    const wrong = names.filter((name) => tags.includes(name) && (unknownTags.has(name) || resolveSynonym(name) !== name));
     if (wrong.length === 0) return;
-    const kept = tags.filter((name) => !wrong.includes(name) || !unknown.has(name));
-    set([...new Set(kept.map((name) => (wrong.includes(name) ? mainTag(name) : name)))]);
-    void validate(wrong.find((name) => unknown.has(name)) ?? "");
+    const kept = tags.filter((name) => !wrong.includes(name) || !unknownTags.has(name));
+    set([...new Set(kept.map((name) => (wrong.includes(name) ? resolveSynonym(name) : name)))]);
+    void validate(wrong.find((name) => unknownTags.has(name)) ?? "");
   }
 
   function suggest() {
-    const hits = input().value ? known.filter((name) => name.startsWith(input().value)) : [];
+    const hits = input().value ? knownTags.filter((name) => name.startsWith(input().value)) : [];
     dropDown.replaceChildren(
       ...hits.map((name) => {
         const hit = document.createElement("div");

@@ -1,16 +1,16 @@
 // Behaves like the ask wizard: a dialog first, then step after step, each locked until "Next" of the one before.
-import { $, faults, keeping, post, tell } from "./page.js";
-import { editorIn } from "./editor.js";
-import { tagField } from "./tag-field.js";
+import { $, findErrors, keepDraft, post, showMessage } from "./page.js";
+import { createEditor } from "./editor.js";
+import { createTagField } from "./tag-field.js";
 
 const form = $("#post-form");
 const title = $("#title");
-const SHORTEST_BODY = 220;
+const MIN_BODY = 220;
 let kept;
 const save = () => kept?.save();
-const tags = tagField(form, save);
-const problem = editorIn($("#problem-details"), "", save);
-const results = editorIn($("#problem-results"), "", save);
+const tags = createTagField(form, save);
+const problem = createEditor($("#problem-details"), "", save);
+const results = createEditor($("#problem-results"), "", save);
 title.addEventListener("input", save);
 
 const steps = [...form.querySelectorAll(".box")];
@@ -31,7 +31,7 @@ steps.forEach((step, index) => {
   $(".js-next-buttons", step)?.addEventListener("click", () => {
     const short = index === 0 && title.value.trim().length < 15;
     const message = $(".js-message", step);
-    if (message) tell(message, short ? "Title must be at least 15 characters." : "");
+    if (message) showMessage(message, short ? "Title must be at least 15 characters." : "");
     if (!short) open(steps[index + 1]);
   });
 });
@@ -41,10 +41,10 @@ const show = (draft) => {
   title.value = draft.title;
   [problem.content, results.content] = [draft.problem, draft.results];
   tags.show(draft.tags);
-  // What was reached once stays open.
+  // Steps that were reached once stay open.
   steps.slice(0, draft.reached).forEach(open);
 };
-kept = keeping(
+kept = keepDraft(
   "wizard-draft",
   () => ({
     title: title.value,
@@ -56,7 +56,7 @@ kept = keeping(
   show,
 );
 
-// To those who begin.
+// For those who begin.
 if (title.value === "") $("#welcome-modal").showModal();
 $(".js-modal-primary-btn").addEventListener("click", () => $("#welcome-modal").close());
 $(".js-review-question-button").addEventListener("click", () => ($("#submit-button").hidden = false));
@@ -69,9 +69,9 @@ $(".js-discard-question").addEventListener("click", () => {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const draft = { title: title.value, body: body(), tags: tags.names() };
-  const wrong = Object.values(faults(draft, SHORTEST_BODY)).filter(Boolean);
-  tell($("#form-message"), wrong.join(" "));
-  if (wrong.length > 0) return;
+  const errors = Object.values(findErrors(draft, MIN_BODY)).filter(Boolean);
+  showMessage($("#form-message"), errors.join(" "));
+  if (errors.length > 0) return;
   kept.forget();
   void post(form.action, draft);
 });
