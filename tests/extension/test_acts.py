@@ -59,7 +59,7 @@ def assert_recorded(page: Page, service: RecordingServer, *expected: tuple[str, 
 
 
 @pytest.mark.parametrize("presses", ["three clicks", "Enter Enter", "Space Enter", "held key", "both"])
-def test_b4_pressing_a_chip_twice_takes_the_tag_once(page: Page, service: RecordingServer, presses: str) -> None:
+def test_b4_pressing_a_chip_twice_adds_the_tag_once(page: Page, service: RecordingServer, presses: str) -> None:
     pandas = chip(page, "pandas")
     if presses == "three clicks":
         pandas.click(click_count=3)
@@ -81,7 +81,9 @@ def test_b4_pressing_a_chip_twice_takes_the_tag_once(page: Page, service: Record
     expect(chosen(page)).to_have_text(["pandas"])
 
 
-def test_b4_impatience_with_a_slow_page_takes_the_tag_once(consented: BrowserContext, service: RecordingServer) -> None:
+def test_b4_repeated_presses_on_a_slow_page_add_the_tag_once(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
     page = ask_page(consented, "?slowly=500")
     write(page)
     expect_chips(page)
@@ -97,7 +99,7 @@ def test_b4_impatience_with_a_slow_page_takes_the_tag_once(consented: BrowserCon
 
 
 @pytest.mark.parametrize("key", ["", "Delete"])
-def test_b4_saying_no_twice_is_one_no(page: Page, service: RecordingServer, key: str) -> None:
+def test_b4_dismissing_twice_dismisses_once(page: Page, service: RecordingServer, key: str) -> None:
     if key:
         chip(page, "python").focus()
         for _ in range(2):
@@ -109,7 +111,7 @@ def test_b4_saying_no_twice_is_one_no(page: Page, service: RecordingServer, key:
     assert_recorded(page, service, ("dismissed", "python"))
 
 
-def test_b4_undo_and_never_are_pressed_once_too(
+def test_b4_undo_and_never_suggest_act_once_too(
     page: Page, consented: BrowserContext, service: RecordingServer
 ) -> None:
     side(page, "python").click()
@@ -124,7 +126,7 @@ def test_b4_undo_and_never_are_pressed_once_too(
     assert stored(consented, "settings")["never"] == ["python"]
 
 
-def test_b4_what_is_meant_twice_is_done_twice(page: Page, service: RecordingServer) -> None:
+def test_b4_two_deliberate_presses_are_two_actions(page: Page, service: RecordingServer) -> None:
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     page.wait_for_timeout(500)
@@ -135,7 +137,7 @@ def test_b4_what_is_meant_twice_is_done_twice(page: Page, service: RecordingServ
 # B23: presses by a script of the page do nothing.
 
 
-def test_b23_a_script_of_the_page_presses_nothing(
+def test_b23_a_script_of_the_page_cannot_press_anything(
     page: Page, consented: BrowserContext, service: RecordingServer
 ) -> None:
     press_all = """async () => {
@@ -180,7 +182,7 @@ def test_b23_a_script_of_the_page_presses_nothing(
 # B3: undo reverts one action.
 
 
-def test_b3_undo_goes_when_the_dismissed_tag_is_typed(page: Page, service: RecordingServer) -> None:
+def test_b3_undo_disappears_when_the_dismissed_tag_is_typed(page: Page, service: RecordingServer) -> None:
     side(page, "python").click()
     expect(button(page, "Undo")).to_be_visible()
     type_tags(page, "python ")
@@ -190,7 +192,7 @@ def test_b3_undo_goes_when_the_dismissed_tag_is_typed(page: Page, service: Recor
     assert_recorded(page, service, ("dismissed", "python"))
 
 
-def test_b3_undo_goes_when_the_taken_tag_is_taken_out_by_hand(page: Page, service: RecordingServer) -> None:
+def test_b3_undo_disappears_when_the_added_tag_is_removed_by_hand(page: Page, service: RecordingServer) -> None:
     chip(page, "pandas").click()
     expect(button(page, "Undo")).to_be_visible()
     chosen(page).locator(".js-delete-tag").click()
@@ -213,7 +215,7 @@ def test_b3_undo_stays_while_other_tags_come_and_go(page: Page, service: Recordi
     assert_recorded(page, service, ("accepted", "pandas"), ("removed", "pandas"))
 
 
-def test_b3_undo_stays_while_the_page_draws_its_tags_anew(page: Page, service: RecordingServer) -> None:
+def test_b3_undo_stays_while_the_page_redraws_its_tags(page: Page, service: RecordingServer) -> None:
     chip(page, "pandas").click()
     expect(button(page, "Undo")).to_be_visible()
     page.evaluate(
@@ -230,7 +232,7 @@ def test_b3_undo_stays_while_the_page_draws_its_tags_anew(page: Page, service: R
     assert_recorded(page, service, ("accepted", "pandas"), ("removed", "pandas"))
 
 
-def test_b3_undoing_never_leaves_the_no_of_before(
+def test_b3_undoing_never_suggest_keeps_an_earlier_dismissal(
     page: Page, consented: BrowserContext, service: RecordingServer
 ) -> None:
     side(page, "python").click()
@@ -245,7 +247,9 @@ def test_b3_undoing_never_leaves_the_no_of_before(
     assert_recorded(page, service, ("dismissed", "python"), ("restored", "python"))
 
 
-def test_b3_undo_of_never_goes_when_the_list_is_changed_elsewhere(page: Page, consented: BrowserContext) -> None:
+def test_b3_undo_of_never_suggest_disappears_when_the_list_changes_elsewhere(
+    page: Page, consented: BrowserContext
+) -> None:
     chip(page, "python").hover()
     button(page, "Never suggest it").click()
     expect(button(page, "Undo")).to_be_visible()
@@ -265,7 +269,7 @@ def fill_tags(page: Page) -> Page:
     return page
 
 
-def test_b14_a_full_page_is_said_and_a_tag_can_be_replaced(page: Page, service: RecordingServer) -> None:
+def test_b14_with_five_tags_one_can_be_replaced(page: Page, service: RecordingServer) -> None:
     fill_tags(page)
     expect(chip(page, "pandas")).to_have_accessible_name("Replace a tag with pandas")
     chip(page, "pandas").click()
@@ -331,7 +335,7 @@ def test_b14_if_the_page_refuses_the_new_tag_the_old_one_comes_back(
 # B15, B16, B18: what is shown, and where.
 
 
-def test_b15_the_first_answer_is_waited_for_in_words(consented: BrowserContext, service: RecordingServer) -> None:
+def test_b15_a_note_says_that_the_first_answer_is_awaited(consented: BrowserContext, service: RecordingServer) -> None:
     service.delay = lambda body: 1.5
     page = ask_page(consented)
     expect(page.locator(NOTE)).to_contain_text("15 characters")
@@ -342,7 +346,7 @@ def test_b15_the_first_answer_is_waited_for_in_words(consented: BrowserContext, 
     expect(page.locator(NOTE)).to_contain_text("15 characters")
 
 
-def test_b16_tab_from_the_tag_field_leads_to_the_first_tag_on_offer(page: Page) -> None:
+def test_b16_tab_from_the_tag_field_goes_to_the_first_offered_tag(page: Page) -> None:
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     page.locator(INPUT).focus()
@@ -367,7 +371,7 @@ def wait_for_answer(page: Page, service: RecordingServer, **offers: float) -> No
     expect(page.locator("[data-tagalong] .panel[data-busy]")).to_have_count(0)
 
 
-def test_b18_chips_stand_in_the_order_of_their_scores(page: Page, service: RecordingServer) -> None:
+def test_b18_chips_are_ordered_by_score(page: Page, service: RecordingServer) -> None:
     wait_for_answer(page, service, numpy=0.93, pandas=0.8, python=0.5)
     expect(chips(page)).to_have_text(["numpy", "pandas", "python"])
     wait_for_answer(page, service, excel=0.97, csv=0.6, python=0.53, pandas=0.4)
@@ -419,7 +423,7 @@ def test_b18_positions_are_those_on_screen(consented: BrowserContext, service: R
     assert positions == {"pandas": 1, "python": 2, "dataframe": 3, "numpy": 1, "csv": 3}
 
 
-def test_b18_a_random_order_stays_random(consented: BrowserContext, service: RecordingServer) -> None:
+def test_b18_a_random_order_is_kept(consented: BrowserContext, service: RecordingServer) -> None:
     """The service gives some drafts a random order, to learn its effect: the chips must keep it."""
     service.offers = [("python", 0.5), ("pandas", 0.9), ("dataframe", 0.7)]
     page = ask_page(consented)

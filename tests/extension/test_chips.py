@@ -38,7 +38,7 @@ def page(empty_page: Page) -> Page:
     return empty_page
 
 
-def test_typing_brings_confident_tags_best_first(page: Page, service: RecordingServer) -> None:
+def test_typing_shows_confident_tags_best_first(page: Page, service: RecordingServer) -> None:
     assert chips(page).all_inner_texts() == ["pandas", "python", "dataframe"]
     expect(chip(page, "pandas")).to_have_accessible_name("Add pandas")
     draft = service.drafts[-1]
@@ -48,7 +48,7 @@ def test_typing_brings_confident_tags_best_first(page: Page, service: RecordingS
     assert (draft["body_format"], draft["record"]) == ("markdown", True)
 
 
-def test_a_pause_is_waited_for_not_every_key_asked(consented: BrowserContext, service: RecordingServer) -> None:
+def test_the_service_is_asked_at_a_pause_not_at_every_key(consented: BrowserContext, service: RecordingServer) -> None:
     store(consented, settings={**stored(consented, "settings"), "debounce_ms": 400})
     page = ask_page(consented)
     write(page, delay=0)
@@ -66,7 +66,7 @@ def test_a_title_under_15_characters_asks_nothing(empty_page: Page, service: Rec
     expect(chips(empty_page)).to_have_count(0)
 
 
-def test_an_overtaken_answer_is_never_painted(empty_page: Page, service: RecordingServer) -> None:
+def test_a_superseded_answer_is_never_painted(empty_page: Page, service: RecordingServer) -> None:
     slow, quick = "An older draft of the title", "An older draft of the title, now about SQL"
     service.delay = lambda body: 1.0 if body["title"] == slow else 0.0
     service.decide = lambda body: [("old-tag" if body["title"] == slow else "postgresql", 0.9)]
@@ -115,7 +115,7 @@ def test_a_page_that_wants_keys_or_time_still_takes_the_tag(consented: BrowserCo
     expect(page.locator(INPUT)).to_have_value("")
 
 
-def test_a_chip_pressed_while_another_is_added_has_its_turn(consented: BrowserContext) -> None:
+def test_a_chip_pressed_while_another_is_added_waits_its_turn(consented: BrowserContext) -> None:
     page = ask_page(consented, "?slowly=400")
     write(page)
     for tag in ("pandas", "python"):
@@ -134,14 +134,14 @@ def test_half_typed_text_and_focus_stay_with_the_writer(page: Page) -> None:
     expect(page.locator(INPUT)).to_be_focused()
 
 
-def test_accepting_leaves_the_writer_in_the_body(page: Page) -> None:
+def test_accepting_keeps_the_focus_in_the_body(page: Page) -> None:
     page.locator("#wmd-input").click()
     chip(page, "pandas").click()
     expect(chosen(page)).to_have_text(["pandas"])
     expect(page.locator("#wmd-input")).to_be_focused()
 
 
-def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, service: RecordingServer) -> None:
+def test_a_note_on_a_refused_tag_offers_to_copy_it(consented: BrowserContext, service: RecordingServer) -> None:
     page = ask_page(consented, "?unknown=dataframe")
     write(page)
     page.locator(INPUT).press_sequentially("nump")
@@ -158,7 +158,7 @@ def test_a_refused_tag_is_said_and_offered_to_copy(consented: BrowserContext, se
     assert "accepted" not in {kind for kind, _ in service.received_events()}
 
 
-def test_why_the_service_is_away_is_said(empty_page: Page, service: RecordingServer) -> None:
+def test_a_note_says_why_the_service_is_unavailable(empty_page: Page, service: RecordingServer) -> None:
     service.api_key = "open sesame"
     write(empty_page)
     expect(empty_page.locator(NOTE)).to_have_text(
@@ -166,7 +166,7 @@ def test_why_the_service_is_away_is_said(empty_page: Page, service: RecordingSer
     )
 
 
-def test_a_service_that_names_a_time_is_asked_then(empty_page: Page, service: RecordingServer) -> None:
+def test_retry_after_is_respected(empty_page: Page, service: RecordingServer) -> None:
     service.fail("/api/v1/suggestions", Failure(429, retry_after="1"))
     write(empty_page)
     expect(empty_page.get_by_role("button", name="Try again")).to_be_visible()
@@ -178,7 +178,7 @@ def test_a_service_that_names_a_time_is_asked_then(empty_page: Page, service: Re
     assert second.at - first.at >= 1
 
 
-def test_who_waits_does_not_keep_a_busy_service_down(empty_page: Page, service: RecordingServer) -> None:
+def test_retries_back_off(empty_page: Page, service: RecordingServer) -> None:
     service.fail("/api/v1/suggestions", *[Failure(503, retry_after="1")] * 2)
     write(empty_page)
     expect_chips(empty_page)
@@ -188,7 +188,7 @@ def test_who_waits_does_not_keep_a_busy_service_down(empty_page: Page, service: 
     assert times[2] - times[1] >= 2
 
 
-def test_a_sixth_tag_is_not_tried(page: Page) -> None:
+def test_a_sixth_tag_is_not_added(page: Page) -> None:
     page.locator(INPUT).press_sequentially("a b c d e ")
     chip(page, "pandas").click()
     expect(page.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
@@ -202,7 +202,7 @@ def test_a_tag_typed_by_hand_shows_as_chosen(page: Page, service: RecordingServe
     expect(look(page, "python")).to_have_attribute("data-look", "chosen")
 
 
-def test_undo_takes_the_tag_out_by_the_page_itself(page: Page) -> None:
+def test_undo_removes_the_tag_through_the_page(page: Page) -> None:
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     side(page, "pandas").click()
@@ -211,7 +211,7 @@ def test_undo_takes_the_tag_out_by_the_page_itself(page: Page) -> None:
     expect(look(page, "pandas")).to_have_attribute("data-look", "offered")
 
 
-def test_keyboard_alone_does_it_all(page: Page) -> None:
+def test_everything_works_by_keyboard(page: Page) -> None:
     page.locator(INPUT).click()
     page.keyboard.press("Tab")
     expect(chip(page, "pandas")).to_be_focused()
@@ -254,14 +254,14 @@ def test_a_dismissed_tag_stays_away_for_this_draft(page: Page, service: Recordin
     expect(look(page, "python")).to_have_attribute("data-look", "offered")
 
 
-def test_no_confident_tag_is_said(empty_page: Page, service: RecordingServer) -> None:
+def test_a_note_says_that_no_tag_is_confident(empty_page: Page, service: RecordingServer) -> None:
     service.offers = [("csv", 0.1)]
     write(empty_page)
     expect(empty_page.locator(NOTE)).to_have_text("No confident tag yet.")
     expect(chips(empty_page)).to_have_count(0)
 
 
-def test_a_service_that_fails_is_said_and_tried_again(empty_page: Page, service: RecordingServer) -> None:
+def test_a_note_on_a_failing_service_offers_a_retry(empty_page: Page, service: RecordingServer) -> None:
     write(empty_page, TITLE[:-1])
     expect_chips(empty_page)
     for failure in (
@@ -281,7 +281,7 @@ def test_a_service_that_fails_is_said_and_tried_again(empty_page: Page, service:
         expect_chips(empty_page)
 
 
-def test_nothing_moves_whatever_happens_to_the_chips(empty_page: Page, service: RecordingServer) -> None:
+def test_the_page_does_not_shift_whatever_happens_to_the_chips(empty_page: Page, service: RecordingServer) -> None:
     expect(empty_page.locator("[data-tagalong]")).to_be_visible()
     # The panel takes its room once, while the page loads; that frame has to be painted before typing is measured.
     empty_page.evaluate(
@@ -322,14 +322,14 @@ def test_nothing_moves_whatever_happens_to_the_chips(empty_page: Page, service: 
     assert empty_page.evaluate("shift") == 0
 
 
-def test_taking_a_tag_moves_no_chip(page: Page) -> None:
+def test_adding_a_tag_moves_no_chip(page: Page) -> None:
     places = [chips(page).nth(index).bounding_box() for index in range(3)]
     chip(page, "pandas").click()
     expect(look(page, "pandas")).to_have_attribute("data-look", "chosen")
     assert [chips(page).nth(index).bounding_box() for index in range(3)] == places
 
 
-def test_what_was_taken_or_dismissed_can_be_undone(page: Page) -> None:
+def test_adding_and_dismissing_can_be_undone(page: Page) -> None:
     chip(page, "pandas").click()
     expect(page.locator(NOTE)).to_have_text("pandas added")
     page.get_by_role("button", name="Undo").click()
@@ -342,7 +342,7 @@ def test_what_was_taken_or_dismissed_can_be_undone(page: Page) -> None:
     expect(look(page, "python")).to_have_attribute("data-look", "offered")
 
 
-def test_undone_by_keyboard_it_stays_with_the_chips(page: Page) -> None:
+def test_undo_by_keyboard_keeps_the_focus_in_the_chips(page: Page) -> None:
     side(page, "python").click()
     page.get_by_role("button", name="Undo").focus()
     page.keyboard.press("Enter")
@@ -381,7 +381,7 @@ def test_the_shortcut_leads_to_the_chips_and_back(page: Page, consented: Browser
     expect(page.locator("#wmd-input")).to_be_focused()
 
 
-def test_the_shortcut_without_chips_says_how_it_stands(empty_page: Page, consented: BrowserContext) -> None:
+def test_the_shortcut_without_chips_announces_the_state(empty_page: Page, consented: BrowserContext) -> None:
     expect(empty_page.locator("[data-tagalong]")).to_be_visible()
     empty_page.locator("#title").press_sequentially("Too short")
     press_shortcut(consented)
@@ -419,7 +419,7 @@ def test_an_answer_with_the_same_tags_touches_no_chip(page: Page, service: Recor
     assert page.evaluate("changes") == []
 
 
-def test_news_is_said_once_and_acts_at_once(page: Page, service: RecordingServer) -> None:
+def test_suggestions_are_announced_once_and_actions_at_once(page: Page, service: RecordingServer) -> None:
     said = page.locator("[data-tagalong]").get_by_role("status")
     expect(said).to_have_text("Suggested tags: pandas, python, dataframe")
     side(page, "python").click()
@@ -436,7 +436,7 @@ def test_news_is_said_once_and_acts_at_once(page: Page, service: RecordingServer
     expect(said).to_have_text("Suggested tags: dataframe, merge")
 
 
-def test_what_began_off_the_record_stays_there(empty_page: Page, service: RecordingServer) -> None:
+def test_an_item_that_began_unrecorded_stays_unrecorded(empty_page: Page, service: RecordingServer) -> None:
     """Recorded from the middle on, its events would be in an order that no writer can produce."""
     service.recording = False
     write(empty_page)

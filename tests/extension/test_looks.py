@@ -62,7 +62,7 @@ def test_axe_finds_nothing_in_any_state(consented: BrowserContext, service: Reco
     assert violations_by_state == {state: [] for state in violations_by_state}
 
 
-def test_axe_reaches_the_chips(consented: BrowserContext) -> None:
+def test_axe_checks_the_chips(consented: BrowserContext) -> None:
     """axe finds violations inside the shadow root, so that the test above can fail."""
     page = open_styled_page(consented, "")
     # A button of our own: what the extension drew, it may draw again at any time.
@@ -152,7 +152,7 @@ def find_small_or_clipped(page: Page) -> list[str]:
     )
 
 
-def test_from_right_to_left_arrows_and_places_turn_round(consented: BrowserContext) -> None:
+def test_right_to_left_pages_mirror_arrows_and_positions(consented: BrowserContext) -> None:
     page = open_styled_page(consented, "dir=rtl")
     boxes = [chips(page).nth(index).bounding_box() for index in range(3)]
     assert [box["x"] for box in boxes if box] == sorted((box["x"] for box in boxes if box), reverse=True)
@@ -168,7 +168,7 @@ def test_from_right_to_left_arrows_and_places_turn_round(consented: BrowserConte
     expect(chip(page, "pandas")).to_be_focused()
 
 
-def test_a_tag_that_begins_with_signs_reads_right_from_right_to_left(
+def test_a_tag_that_begins_with_punctuation_is_shown_left_to_right(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
     service.offers = [(".net", 0.9), ("c++", 0.8)]

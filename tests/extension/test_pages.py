@@ -161,7 +161,7 @@ def test_a_question_from_its_first_word_to_its_post(writer: Writer) -> None:
     assert draft["posted_tags"] == [*generation.initial_tags, first, third, "nearest-neighbour"]
 
 
-def test_a_refused_tag_and_a_sixth_are_said_and_counted_as_nothing(writer: Writer) -> None:
+def test_a_refused_and_a_sixth_tag_show_a_note_and_are_not_counted(writer: Writer) -> None:
     page, generation = writer.page, writer.generation
     writer.open()
     first, second = writer.write()[:2]
@@ -182,7 +182,7 @@ def test_a_refused_tag_and_a_sixth_are_said_and_counted_as_nothing(writer: Write
     writer.assert_database_matches()
 
 
-def test_a_draft_outlives_a_reload_and_is_not_posted_by_going_away(writer: Writer) -> None:
+def test_a_draft_survives_a_reload_and_leaving_does_not_post_it(writer: Writer) -> None:
     page, generation = writer.page, writer.generation
     writer.open()
     (first, *_) = writer.write()

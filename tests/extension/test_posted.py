@@ -103,7 +103,7 @@ ERRORS = {
     [*((CLASSIC, error) for error in ERRORS), *((generation, "a notice") for generation in (WIZARD, SVELTE, EDIT))],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_b5_an_error_on_the_page_is_no_post_wherever_the_tab_goes(
+def test_b5_after_an_error_no_navigation_counts_as_posted(
     consented: BrowserContext, service: RecordingServer, generation: Generation, error: str
 ) -> None:
     page, _ = submit_question(consented, generation)
@@ -114,7 +114,7 @@ def test_b5_an_error_on_the_page_is_no_post_wherever_the_tab_goes(
 
 
 @pytest.mark.parametrize("navigate", [enter_address, go_back_in_history, visit_list_first])
-def test_b5_what_the_post_did_not_lead_to_is_not_posted(
+def test_b5_other_navigation_does_not_count_as_posted(
     consented: BrowserContext, service: RecordingServer, navigate: Callable[[Page], None]
 ) -> None:
     page, _ = submit_question(consented, CLASSIC, before=OTHER_QUESTION)
@@ -122,9 +122,7 @@ def test_b5_what_the_post_did_not_lead_to_is_not_posted(
     assert_not_posted(consented, service, page)
 
 
-def test_b5_an_error_that_was_there_before_the_post_says_nothing(
-    consented: BrowserContext, service: RecordingServer
-) -> None:
+def test_b5_an_error_shown_before_submitting_is_ignored(consented: BrowserContext, service: RecordingServer) -> None:
     page = consented.new_page()
     CLASSIC.open(page)
     post = PendingPost(page)
@@ -150,7 +148,7 @@ def test_b5_an_error_that_was_there_before_the_post_says_nothing(
     ],
     ids=["another page first", "back"],
 )
-def test_b5_a_page_of_scripts_that_goes_elsewhere_has_not_posted(
+def test_b5_a_router_that_goes_elsewhere_has_not_posted(
     consented: BrowserContext, service: RecordingServer, navigation: str
 ) -> None:
     page = consented.new_page()
@@ -183,7 +181,7 @@ def route_to_ask_page(page: Page) -> None:
 
 
 @pytest.mark.parametrize("before", [OTHER_QUESTION, "https://stackoverflow.com/staging-ground/4712"])
-def test_b12_chips_come_where_the_site_opens_its_page_without_loading_it(
+def test_b12_chips_appear_when_a_router_opens_the_ask_page(
     consented: BrowserContext, service: RecordingServer, before: str
 ) -> None:
     page = consented.new_page()
@@ -198,9 +196,7 @@ def test_b12_chips_come_where_the_site_opens_its_page_without_loading_it(
     assert eventually(lambda: posted_questions(consented, service) == [79_000_001])
 
 
-def test_b12_the_page_is_left_and_come_back_to_without_loading(
-    consented: BrowserContext, service: RecordingServer
-) -> None:
+def test_b12_a_router_may_leave_the_ask_page_and_return(consented: BrowserContext, service: RecordingServer) -> None:
     page = consented.new_page()
     page.goto(OTHER_QUESTION)
     for _ in range(2):
@@ -221,7 +217,7 @@ SETTING_CHANGES = {
 
 @pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
 @pytest.mark.parametrize("changes", SETTING_CHANGES.values(), ids=SETTING_CHANGES)
-def test_b6_a_setting_changed_while_the_post_is_on_its_way_loses_nothing(
+def test_b6_a_setting_changed_while_submitting_loses_nothing(
     consented: BrowserContext, service: RecordingServer, generation: Generation, changes: dict[str, object]
 ) -> None:
     page, post = submit_question(consented, generation, "router" if generation == SVELTE else "")
@@ -238,7 +234,7 @@ def change_settings(context: BrowserContext, changes: dict[str, object]) -> None
     )
 
 
-def test_b6_a_consent_taken_back_while_the_post_is_on_its_way_drops_it(
+def test_b6_withdrawing_consent_while_submitting_drops_the_submission(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
     page, post = submit_question(consented, CLASSIC)

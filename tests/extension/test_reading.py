@@ -69,7 +69,7 @@ def get_tab_state(page: Page) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
-def test_the_markup_tells_the_generation(
+def test_the_generation_is_recognised_by_its_markup(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page(consented, generation)
@@ -100,7 +100,7 @@ def test_a_page_that_wants_keys_or_time_still_takes_the_tag(
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
-def test_a_tag_that_begins_another_is_itself(
+def test_a_tag_that_is_a_prefix_of_another_is_added_itself(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     """The page's own suggestions have the other one first."""
@@ -115,7 +115,7 @@ def test_a_tag_that_begins_another_is_itself(
 
 
 @pytest.mark.parametrize("generation", WITH_EDITOR, ids=get_name)
-def test_an_editor_that_changes_its_mode_is_read_on(
+def test_an_editor_is_read_after_it_changes_its_mode(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page(consented, generation)
@@ -134,7 +134,7 @@ def test_an_editor_that_changes_its_mode_is_read_on(
     expect_chips(page)
 
 
-def test_a_rich_editors_own_parts_are_not_the_post(consented: BrowserContext, service: RecordingServer) -> None:
+def test_the_rich_editors_own_elements_are_not_read(consented: BrowserContext, service: RecordingServer) -> None:
     """Buttons, lists of languages, and what other extensions put beside the text, are not read."""
     page = open_page(consented, SVELTE, "mode=rich")
     SVELTE.write(page, TITLE, "First words")
@@ -257,7 +257,7 @@ def test_an_edit_page_may_have_the_plain_textarea(consented: BrowserContext, ser
     assert_last_draft(service, page="edit", body=BODY, body_format="markdown")
 
 
-def test_both_editors_of_the_wizard_are_one_body(consented: BrowserContext, service: RecordingServer) -> None:
+def test_both_editors_of_the_wizard_make_one_body(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_page(consented, WIZARD)
     WIZARD.write(page, TITLE, "The problem")
     page.locator("#problem-results .js-editor").focus()
@@ -294,7 +294,7 @@ def test_the_answer_to_ones_own_question_is_not_read(consented: BrowserContext, 
 
 
 @pytest.mark.parametrize("generation", [SVELTE], ids=get_name)
-def test_the_staging_ground_is_a_posting_too(
+def test_submitting_to_the_staging_ground_counts_as_posted(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page(consented, generation, "staging")
@@ -309,9 +309,7 @@ def test_the_staging_ground_is_a_posting_too(
     assert (posted["tags"], posted["question_id"]) == (["python"], None)
 
 
-def test_a_page_of_scripts_that_goes_on_to_the_question_has_posted(
-    consented: BrowserContext, service: RecordingServer
-) -> None:
+def test_a_router_that_opens_the_question_has_posted(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_page(consented, SVELTE, "router")
     SVELTE.write(page, TITLE, BODY)
     expect_chips(page)
@@ -338,7 +336,7 @@ def test_reviewing_posts_nothing(consented: BrowserContext, service: RecordingSe
 
 
 @pytest.mark.parametrize("generation", [WIZARD, SVELTE, EDIT], ids=get_name)
-def test_what_the_page_would_not_post_is_not_posted_when_left(
+def test_leaving_after_a_failed_submission_posts_nothing(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page(consented, generation)
@@ -367,9 +365,7 @@ def test_an_edit_is_never_the_draft_of_a_question(consented: BrowserContext, ser
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
-def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
-    consented: BrowserContext, generation: Generation
-) -> None:
+def test_a_redrawn_form_gets_its_chips_again_once(consented: BrowserContext, generation: Generation) -> None:
     page = open_page(consented, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
@@ -391,7 +387,7 @@ def test_a_form_that_is_drawn_anew_has_its_chips_again_and_once(
     expect(page.locator(PANEL)).to_have_count(1)
 
 
-def test_updated_under_the_pages_feet_it_goes_away(
+def test_chips_disappear_when_the_extension_is_updated(
     playwright: Playwright, tmp_path: Path, service: RecordingServer
 ) -> None:
     with launch(playwright, tmp_path) as context:
@@ -408,7 +404,9 @@ def test_updated_under_the_pages_feet_it_goes_away(
             expect(page.locator(PANEL)).to_have_count(0)
 
 
-def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, service: RecordingServer) -> None:
+def test_an_unknown_page_gets_no_chips_and_is_reported_as_unknown(
+    consented: BrowserContext, service: RecordingServer
+) -> None:
     page = consented.new_page()
     errors: list[object] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -424,7 +422,7 @@ def test_an_unknown_page_gets_nothing_and_says_so(consented: BrowserContext, ser
     assert stored(consented, "drafts") is None
 
 
-def test_a_site_that_the_model_does_not_know_gets_nothing(consented: BrowserContext, service: RecordingServer) -> None:
+def test_a_site_unknown_to_the_model_gets_no_chips(consented: BrowserContext, service: RecordingServer) -> None:
     service.sites = {"superuser.com"}
     page = open_page(consented, CLASSIC)
     page.locator("#title").fill(TITLE)
@@ -452,7 +450,7 @@ def test_editing_inside_a_questions_page_is_left_alone(consented: BrowserContext
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
-def test_only_the_page_at_hand_is_loaded(consented: BrowserContext, generation: Generation) -> None:
+def test_only_the_adapter_of_the_page_is_loaded(consented: BrowserContext, generation: Generation) -> None:
     page = consented.new_page()
     session = consented.new_cdp_session(page)
     loaded: list[str] = []

@@ -34,7 +34,7 @@ def recorded_actions(service: RecordingServer) -> list[tuple[str, str | None]]:
 
 @TIMINGS
 @PAGES
-def test_b8_a_renamed_tag_is_accepted_whenever_the_page_renames_it(
+def test_b8_a_tag_that_the_page_renames_is_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation, timing: str
 ) -> None:
     page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
@@ -53,7 +53,7 @@ def test_b8_a_renamed_tag_is_accepted_whenever_the_page_renames_it(
 
 @TIMINGS
 @PAGES
-def test_b8_a_refused_tag_is_not_accepted_whenever_the_page_refuses_it(
+def test_b8_a_tag_that_the_page_refuses_is_not_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation, timing: str
 ) -> None:
     page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
@@ -65,7 +65,7 @@ def test_b8_a_refused_tag_is_not_accepted_whenever_the_page_refuses_it(
 
 
 @PAGES
-def test_b8_what_the_writer_takes_out_at_once_was_accepted(
+def test_b8_a_tag_that_the_writer_removes_at_once_was_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page_with_chips(consented, service, generation, SITE_QUERY)
@@ -76,7 +76,7 @@ def test_b8_what_the_writer_takes_out_at_once_was_accepted(
     assert recorded_actions(service) == [("accepted", "merge"), ("removed", "merge")]
 
 
-def test_b8_what_is_done_meanwhile_is_told_in_its_order(consented: BrowserContext, service: RecordingServer) -> None:
+def test_b8_events_keep_their_order_while_one_is_held(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_page_with_chips(consented, service, CLASSIC, f"{SITE_QUERY}&judged=300")
     chip(page, "merge").click()
     side(page, "dataframe").click()
@@ -85,7 +85,7 @@ def test_b8_what_is_done_meanwhile_is_told_in_its_order(consented: BrowserContex
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)
-def test_b8_posted_before_the_page_has_judged_it_is_accepted(
+def test_b8_a_tag_posted_before_its_validation_is_accepted(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page_with_chips(consented, service, generation, "judged=60000")
@@ -99,7 +99,7 @@ def test_b8_posted_before_the_page_has_judged_it_is_accepted(
 
 
 @PAGES
-def test_b8_a_tag_typed_by_hand_and_renamed_is_no_more_on_offer(
+def test_b8_a_typed_and_renamed_tag_is_shown_as_chosen(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page_with_chips(consented, service, generation, f"{SITE_QUERY}&judged=300")

@@ -113,7 +113,7 @@ def test_b7_a_page_translated_in_place_keeps_its_tags(consented: BrowserContext,
     assert recorded_actions(service) == [("accepted", "pandas")]
 
 
-def test_b7_a_page_that_was_translated_before_we_came_is_posted(
+def test_b7_a_page_translated_before_the_extension_loaded_is_posted(
     consented: BrowserContext, service: RecordingServer
 ) -> None:
     """Its button is known only by its place and style then."""
@@ -144,7 +144,7 @@ def test_b7_a_page_that_was_translated_before_we_came_is_posted(
     ],
     ids=["sign", "number", "element"],
 )
-def test_b26_what_another_script_puts_before_a_tag_is_not_part_of_it(
+def test_b26_additions_of_other_scripts_are_not_part_of_a_tag(
     consented: BrowserContext, service: RecordingServer, generation: Generation, mark: str
 ) -> None:
     page = open_page_with_tag(consented, generation)
@@ -164,7 +164,7 @@ def test_b26_what_another_script_puts_before_a_tag_is_not_part_of_it(
     ],
     ids=["data", "link", "nested text"],
 )
-def test_b7_a_chip_says_its_tag_by_its_data_or_link_or_text(
+def test_b7_a_tag_is_read_from_its_data_link_or_text(
     consented: BrowserContext, service: RecordingServer, chip_html: str, tag: str
 ) -> None:
     page = consented.new_page()

@@ -156,7 +156,7 @@ def open_page_with_chips(context: BrowserContext, service: RecordingServer, gene
     "query", ["", "search=1500&slowly=700", f"{SITE_QUERY}&judged=300&redraw"], ids=["quick", "slow", "odd"]
 )
 @pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
-def test_b2_half_typed_text_and_caret_are_as_before(
+def test_b2_half_typed_text_and_caret_are_restored(
     consented: BrowserContext, service: RecordingServer, generation: Generation, query: str
 ) -> None:
     page = open_page_with_chips(consented, service, generation, query)
@@ -188,9 +188,7 @@ def test_b1_an_editor_keeps_its_caret(consented: BrowserContext, service: Record
     expect(page.locator(WIZARD.tag_input)).to_have_value("")
 
 
-def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
-    consented: BrowserContext, service: RecordingServer
-) -> None:
+def test_b1_a_typed_tag_is_never_taken_for_a_synonym(consented: BrowserContext, service: RecordingServer) -> None:
     """On a slow page, for what was typed before the press and after it."""
     page = open_page_with_chips(consented, service, CLASSIC, f"{SITE_QUERY}&slowly=700")
     page.locator(CLASSIC.tag_input).click()
@@ -203,7 +201,7 @@ def test_b1_a_tag_that_the_writer_typed_is_never_a_substitute(
 
 
 @pytest.mark.parametrize("generation", [CLASSIC, SVELTE], ids=get_name)
-def test_b1_what_is_being_composed_is_finished_first(
+def test_b1_a_composition_is_finished_first(
     consented: BrowserContext, service: RecordingServer, generation: Generation
 ) -> None:
     page = open_page_with_chips(consented, service, generation, "")

@@ -60,14 +60,14 @@ def test_the_pointer_on_a_chip_shows_why(page: Page) -> None:
     expect(popover(page)).to_be_hidden()
 
 
-def test_a_pointer_that_only_passes_opens_nothing(page: Page) -> None:
+def test_a_passing_pointer_opens_nothing(page: Page) -> None:
     chip(page, "pandas").hover()
     page.mouse.move(5, 5)
     page.wait_for_timeout(500)
     expect(popover(page)).to_be_hidden()
 
 
-def test_it_stays_while_the_pointer_goes_into_it(page: Page) -> None:
+def test_the_popover_stays_while_the_pointer_enters_it(page: Page) -> None:
     chip(page, "pandas").hover()
     expect(popover(page)).to_be_visible()
     popover(page).hover()
@@ -77,7 +77,7 @@ def test_it_stays_while_the_pointer_goes_into_it(page: Page) -> None:
     expect(look(page, "pandas")).to_have_attribute("data-look", "dismissed")
 
 
-def test_once_the_pointer_has_done_something_what_lies_below_is_free(page: Page) -> None:
+def test_after_a_press_the_popover_closes(page: Page) -> None:
     for press in (
         lambda: chip(page, "pandas").click(),
         lambda: side(page, "python").click(),
@@ -90,7 +90,7 @@ def test_once_the_pointer_has_done_something_what_lies_below_is_free(page: Page)
         expect(popover(page)).to_be_visible()
 
 
-def test_the_pointer_reaches_it_across_other_chips(page: Page) -> None:
+def test_the_pointer_reaches_the_popover_across_other_chips(page: Page) -> None:
     page.set_viewport_size({"width": 320, "height": 1000})
     chip(page, "pandas").hover()
     expect(popover(page)).to_be_visible()
@@ -101,7 +101,7 @@ def test_the_pointer_reaches_it_across_other_chips(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_it_leaves_the_tag_field_free_and_stays_in_the_window(page: Page, width: int) -> None:
+def test_the_popover_covers_no_field_and_stays_in_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
     for tag in ("pandas", "python", "dataframe"):
         chip(page, tag).hover()
@@ -117,7 +117,7 @@ def test_it_leaves_the_tag_field_free_and_stays_in_the_window(page: Page, width:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_takes_neither_focus_nor_text(page: Page) -> None:
+def test_the_popover_takes_no_focus(page: Page) -> None:
     page.locator("#wmd-input").press_sequentially("Half a sen")
     chip(page, "pandas").hover()
     popover(page).get_by_role("button", name="Not this").click()
@@ -134,7 +134,7 @@ def test_escape_closes_what_the_pointer_opened(page: Page) -> None:
     expect(page.locator("#wmd-input")).to_be_focused()
 
 
-def test_the_keyboard_on_a_chip_shows_why_and_says_it(page: Page) -> None:
+def test_focus_on_a_chip_shows_and_describes_the_reasons(page: Page) -> None:
     tab_to_chips(page)
     expect(popover(page)).to_have_accessible_name("About pandas")
     expect(chip(page, "pandas")).to_have_accessible_description(
@@ -147,7 +147,7 @@ def test_the_keyboard_on_a_chip_shows_why_and_says_it(page: Page) -> None:
     expect(chip(page, "python")).to_be_focused()
 
 
-def test_the_keyboard_goes_into_it_and_back(page: Page) -> None:
+def test_the_keyboard_enters_and_leaves_the_popover(page: Page) -> None:
     tab_to_chips(page)
     page.keyboard.press("Tab")
     expect(popover(page).get_by_role("button", name="Not this")).to_be_focused()
@@ -168,7 +168,7 @@ def test_the_keyboard_goes_into_it_and_back(page: Page) -> None:
     expect(popover(page)).to_be_hidden()
 
 
-def test_taken_by_keyboard_it_can_be_taken_out_there(page: Page) -> None:
+def test_a_tag_added_by_keyboard_can_be_removed_by_keyboard(page: Page) -> None:
     tab_to_chips(page)
     page.keyboard.press("Enter")
     expect(chosen(page)).to_have_text(["pandas"])
@@ -186,7 +186,9 @@ def blocked_tags(context: BrowserContext) -> list[str]:
     return tags
 
 
-def test_never_again_holds_in_every_draft(page: Page, consented: BrowserContext, service: RecordingServer) -> None:
+def test_a_blocked_tag_is_suggested_in_no_draft(
+    page: Page, consented: BrowserContext, service: RecordingServer
+) -> None:
     kept = page.evaluate_handle("document.querySelector('[data-tagalong]')")
     chip(page, "python").hover()
     popover(page).get_by_role("button", name="Never suggest it").click()
@@ -206,7 +208,7 @@ def test_never_again_holds_in_every_draft(page: Page, consented: BrowserContext,
     assert first != second
 
 
-def test_never_again_can_be_undone_at_once(page: Page, consented: BrowserContext) -> None:
+def test_blocking_can_be_undone_at_once(page: Page, consented: BrowserContext) -> None:
     chip(page, "python").hover()
     popover(page).get_by_role("button", name="Never suggest it").click()
     page.get_by_role("button", name="Undo").click()
@@ -215,7 +217,7 @@ def test_never_again_can_be_undone_at_once(page: Page, consented: BrowserContext
     assert blocked_tags(consented) == []
 
 
-def test_taken_off_the_list_elsewhere_a_tag_comes_back(page: Page, consented: BrowserContext) -> None:
+def test_a_tag_unblocked_elsewhere_is_suggested_again(page: Page, consented: BrowserContext) -> None:
     change = "(never) => chrome.runtime.sendMessage({type: 'changeSettings', changes: {never}})"
     inspector_page(consented).evaluate(change, ["python", "dataframe"])
     write(page, " and more")
