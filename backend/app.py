@@ -33,17 +33,16 @@ from backend.feedback.anonymise import SETTLE_EVERY, settle
 from backend.installs import routes as install_routes
 from backend.playground import routes as trial_routes
 from backend.postgres.database import (
-    WHAT_TO_DO,
+    REPAIR_ADVICE,
     Database,
     DatabaseAway,
     DatabaseBusy,
     DatabaseDamaged,
     DatabaseUnavailable,
-    MayNotMigrate,
-    NewerSchema,
-    migrate,
 )
-from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
+from backend.postgres.embedded.errors import EmbeddedFailure
+from backend.postgres.embedded.service import EmbeddedPostgres
+from backend.postgres.migrate import MayNotMigrate, NewerSchema, migrate
 from backend.retention.service import FORGET_EVERY, forget_old
 from backend.settings import Settings
 from backend.state import AppState
@@ -247,7 +246,7 @@ async def migrate_or_note(state: AppState, url: str) -> None:
     try:
         await migrate(url)
     except DatabaseDamaged as error:
-        state.not_migrated_because = f"The database is damaged: {error}. {WHAT_TO_DO}"
+        state.not_migrated_because = f"The database is damaged: {error}. {REPAIR_ADVICE}"
         log.error("%s", state.not_migrated_because)
     except DatabaseAway:
         state.not_migrated_because = "The database has not been reached yet; trying again."

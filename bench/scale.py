@@ -28,8 +28,10 @@ from backend.acceptance.choices import list_choices
 from backend.acceptance.rollup_refresh import roll_up_days
 from backend.acceptance.statements import begin_snapshot
 from backend.admin import page, panels, query
-from backend.postgres.database import Database, migrate
-from backend.postgres.embedded.service import DATABASE, PORT, SUPERUSER, EmbeddedPostgres
+from backend.postgres.database import Database
+from backend.postgres.embedded.cluster import DATABASE, PORT, SUPERUSER
+from backend.postgres.embedded.service import EmbeddedPostgres
+from backend.postgres.migrate import migrate
 from bench.report import ms, table
 
 DAYS = 400

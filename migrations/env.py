@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that `backend.postgres.database` hands over.
+"""How Alembic reaches the database: on the connection that `backend.postgres.migrate` hands over.
 
 Run by hand (`alembic check`, `alembic revision --autogenerate`), it connects to TAGALONG_DATABASE_URL.
 """

@@ -18,8 +18,10 @@ from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from backend.postgres.database import Database, migrate
-from backend.postgres.embedded.service import PORT, ROLE, SUPERUSER, EmbeddedPostgres
+from backend.postgres.database import Database
+from backend.postgres.embedded.cluster import PORT, ROLE, SUPERUSER
+from backend.postgres.embedded.service import EmbeddedPostgres
+from backend.postgres.migrate import migrate
 from tests.backend.service import Service, running
 
 TEMPLATE = "migrated"

@@ -21,7 +21,7 @@ from backend.admin import exposition, page, panels, query
 from backend.admin.auth import Guard
 from backend.admin.negotiation import wants_page
 from backend.alerts.rules import Rule
-from backend.postgres.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, words
+from backend.postgres.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, error_message
 from backend.web.problems import Problem, database_damaged
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def admin_router(
                 await begin_snapshot(session)
                 return await count_running(session, now())
         except (DatabaseUnavailable, SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("this scrape goes without the counts of items: %s", words(error))
+            log.warning("this scrape goes without the counts of items: %s", error_message(error))
             return None
 
     @router.get("/report")

@@ -25,9 +25,11 @@ from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
 from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
-from backend.postgres.database import DAMAGE, TOO_SLOW, WHAT_TO_DO, alembic_config, sqlstate, words
+from backend.postgres.database import DAMAGE, REPAIR_ADVICE, TOO_SLOW, error_message, sqlstate
 from backend.postgres.database_url import create_engine
-from backend.postgres.embedded.service import VERSION, EmbeddedFailure
+from backend.postgres.embedded.errors import EmbeddedFailure
+from backend.postgres.embedded.programs import VERSION
+from backend.postgres.migrate import alembic_config
 from backend.settings import ARGON2, Settings
 from model.serving import Classifier, ReleaseError
 
@@ -246,8 +248,8 @@ def of_database(settings: Settings) -> list[Finding]:
         return [Finding(MUST, "the database", f"it can't be reached: {str(error).splitlines()[0]}")]
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         if sqlstate(error).startswith(DAMAGE):
-            return [Finding(MUST, "the database", f"it is damaged: {words(error)}. {WHAT_TO_DO}")]
-        return [Finding(MUST, "the database", f"it can't be reached: {words(error)}")]
+            return [Finding(MUST, "the database", f"it is damaged: {error_message(error)}. {REPAIR_ADVICE}")]
+        return [Finding(MUST, "the database", f"it can't be reached: {error_message(error)}")]
 
 
 async def ask_database(url: str, settings: Settings) -> list[Finding]:
@@ -281,7 +283,7 @@ async def of_pages(connection: AsyncConnection) -> AsyncIterator[Finding]:
                 return
             if not sqlstate(error).startswith(DAMAGE):
                 raise
-            yield Finding(MUST, f"the table {table}", f"it is damaged: {words(error)}. {WHAT_TO_DO}")
+            yield Finding(MUST, f"the table {table}", f"it is damaged: {error_message(error)}. {REPAIR_ADVICE}")
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 

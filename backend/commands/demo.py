@@ -11,7 +11,8 @@ from backend.commands.terminal import read_settings, with_session, with_url
 from backend.demo.service import AlreadyPlayed, Played, play
 from backend.demo.service import remove as remove_demo
 from backend.demo.writers import read_questions, sittings
-from backend.postgres.database import Database, migrate
+from backend.postgres.database import Database
+from backend.postgres.migrate import migrate
 from model.serving import Classifier, ReleaseError
 
 

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from backend.alerts.rules import RulesError
 from backend.app import create_app
 from backend.commands.terminal import read_settings
-from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
+from backend.postgres.embedded.errors import EmbeddedFailure
+from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.settings import Settings
 from backend.state import AppState
 from backend.web import logs

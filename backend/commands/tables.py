@@ -14,7 +14,7 @@ from backend.commands.terminal import with_session, with_url
 from backend.feedback.projection import Difference
 from backend.feedback.projection import recount as recount_items
 from backend.installs.service import erase_install
-from backend.postgres.database import migrate as migrate_database
+from backend.postgres.migrate import migrate as migrate_database
 
 
 @click.command()

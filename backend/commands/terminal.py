@@ -16,17 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.registry import RegistryError, find
 from backend.deployments.service import read_running
-from backend.postgres.database import (
-    WHAT_TO_DO,
-    Database,
-    DatabaseAway,
-    DatabaseBusy,
-    DatabaseDamaged,
-    MayNotMigrate,
-    NewerSchema,
-    migrate,
-)
-from backend.postgres.embedded.service import EmbeddedFailure, EmbeddedPostgres
+from backend.postgres.database import REPAIR_ADVICE, Database, DatabaseAway, DatabaseBusy, DatabaseDamaged
+from backend.postgres.embedded.errors import EmbeddedFailure
+from backend.postgres.embedded.service import EmbeddedPostgres
+from backend.postgres.migrate import MayNotMigrate, NewerSchema, migrate
 from backend.settings import Settings
 from model.serving import Classifier, ReleaseError
 
@@ -66,7 +59,7 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
         with database_url(settings) as url:
             return asyncio.run(work(url))
     except DatabaseDamaged as error:
-        raise click.ClickException(f"the database is damaged: {error}. {WHAT_TO_DO}") from None
+        raise click.ClickException(f"the database is damaged: {error}. {REPAIR_ADVICE}") from None
     except DatabaseAway as error:
         raise click.ClickException(f"the database can't be reached: {error}") from None
     except DatabaseBusy as error:

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from backend.postgres.database import LOCK_NOT_AVAILABLE, DatabaseAway, alembic_config, away, speaks_of_server, sqlstate
+from backend.postgres.database import LOCK_NOT_AVAILABLE, DatabaseAway, as_database_away, is_server_fault, sqlstate
 from backend.postgres.database_url import connect, create_engine
+from backend.postgres.migrate import alembic_config
 
 HEADER = b"-- Tagalong database dump: rows only, the tables are made by `tagalong-server restore`\n\n"
 LAST_LINE = b"-- Tagalong database dump complete\n"
@@ -66,7 +67,7 @@ async def write_backup(url: str, output: IO[bytes]) -> None:
     try:
         connection = await connect(url)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise away(error) from error
+        raise as_database_away(error) from error
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables = await connection.fetch(
@@ -84,7 +85,7 @@ async def write_backup(url: str, output: IO[bytes]) -> None:
                     file.write(b"\\.\n\n")
                 file.write(LAST_LINE)
     except asyncpg.PostgresError as error:
-        raise away(error) from error
+        raise as_database_away(error) from error
     finally:
         connection.terminate()
 
@@ -191,8 +192,8 @@ async def restore_backup(url: str, file: IO[bytes]) -> None:
     except (DBAPIError, asyncpg.PostgresError, OSError, TimeoutError) as error:
         if sqlstate(error) == LOCK_NOT_AVAILABLE:
             raise DatabaseAway("somebody holds one of its tables. Stop the service first") from None
-        if speaks_of_server(error):
-            raise away(error) from error
+        if is_server_fault(error):
+            raise as_database_away(error) from error
         # What the server says may quote a row.
         raise NotABackup(f"its rows do not fit together, as PostgreSQL says with SQLSTATE {sqlstate(error)}") from None
     finally:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.postgres.embedded.service import Account, Cluster, account_for, admit, program
+from backend.postgres.embedded.account import Account, choose_account, grant_access
+from backend.postgres.embedded.cluster import Cluster
+from backend.postgres.embedded.programs import program
 from tests.end_to_end.process import ROOT, SERVER, free_port
 
 PASSWORD = "a password / with : all @ kinds & ünïcode"
@@ -25,10 +27,10 @@ PASSWORD = "a password / with : all @ kinds & ünïcode"
 def postgres(folder: Path) -> Iterator[str]:
     """A PostgreSQL server with a password on a port of 127.0.0.1, made as the container's image makes it; its URL."""
     data = folder / "server"
-    account: Account = account_for(data)
+    account: Account = choose_account(data)
     data.mkdir()
     os.chown(data, account.uid, account.gid)
-    admit(account, data)
+    grant_access(account, data)
     secret = data.with_suffix(".password")
     secret.write_text(PASSWORD)
     os.chown(secret, account.uid, account.gid)

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from backend.admin.panels import PANELS
 from backend.cli import main
 from backend.postgres.backups import NotABackup, check_backup
-from backend.postgres.database import migrate
-from backend.postgres.embedded.service import program
+from backend.postgres.embedded.programs import program
+from backend.postgres.migrate import migrate
 from tests.backend.service import ADMIN, DEMO_WEEK, running
 from tests.end_to_end.process import SERVER
 

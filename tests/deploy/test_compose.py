@@ -11,7 +11,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from backend.cli import main
 from backend.commands.check import MUST, of_access, of_proxy
-from backend.postgres.embedded.service import VERSION
+from backend.postgres.embedded.programs import VERSION
 from backend.settings import Settings
 from tests.end_to_end.process import ROOT
 

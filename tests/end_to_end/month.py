@@ -32,7 +32,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from backend.demo.writers import Question, Sitting, Taste, deeds, read_questions, sittings
 from backend.experiments.service import Experiments
 from backend.postgres.database import Database
-from backend.postgres.embedded.service import SUPERUSER, EmbeddedPostgres
+from backend.postgres.embedded.cluster import SUPERUSER
+from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.locks import wait_for_lock
 from backend.schema import METADATA
 from tests.backend.service import BACKGROUND_LOCKS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.postgres.embedded.service import processes_in
+from backend.postgres.embedded.cluster import find_processes
 from tests.deploy.load import Ledger, write
 from tests.end_to_end.process import free_port, get, run, serving
 from tests.end_to_end.stored import stored_events
@@ -33,7 +33,7 @@ async def test_kills_under_load_lose_nothing_that_was_acknowledged(short_folder:
         # Without a pause, or a kill may find them all between two requests.
         writers = [asyncio.create_task(write(address, ledger, stop, keep=n < 4, pause=0)) for n in range(6)]
         await answers(ledger, 100)
-        for each in processes_in(data_dir / "postgres"):
+        for each in find_processes(data_dir / "postgres"):
             each.kill()
         await answers(ledger, 50)
         async with asyncio.timeout(30):

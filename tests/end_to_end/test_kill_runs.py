@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Error, Playwright
 from sqlalchemy import make_url
 
-from backend.postgres.embedded.service import PORT
+from backend.postgres.embedded.cluster import PORT
 from tests.end_to_end.killer import ARGUMENTS, Killer
 from tests.end_to_end.process import serving
 from tests.end_to_end.rough_road import RoughRoad

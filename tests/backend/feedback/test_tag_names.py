@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.feedback.projection import Difference, recount
 from backend.feedback.service import posted_names
-from backend.postgres.database import alembic_config
+from backend.postgres.migrate import alembic_config
 from model.serving import synonyms
 from tests.backend.acceptance.equality import rows_of
 from tests.backend.acceptance.recount import Question, Recount

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend.cli import main
-from backend.postgres.database import Database, DatabaseDamaged, migrate
+from backend.postgres.database import Database, DatabaseDamaged
 from backend.postgres.embedded.service import EmbeddedPostgres
+from backend.postgres.migrate import migrate
 from tests.backend.service import ADMIN, a_batch, a_draft, an_event, running
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +118,7 @@ async def test_d11_check_names_the_damaged_table(filled, monkeypatch: pytest.Mon
         async with database.session() as session:
             await session.execute(text("SELECT * FROM suggestion"))
     assert database.damage
-    monkeypatch.setattr("backend.postgres.database.TELL_DAMAGE_FOR", 0.0)
+    monkeypatch.setattr("backend.postgres.database.SHOW_DAMAGE_FOR", 0.0)
     assert not database.damage
     await database.close()
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -21,13 +20,11 @@ import pytest
 from sqlalchemy import make_url
 
 from backend.postgres.embedded import service as embedded
-from backend.postgres.embedded.service import (
-    AlreadyRunning,
-    EmbeddedFailure,
-    EmbeddedPostgres,
-    account_for,
-    processes_in,
-)
+from backend.postgres.embedded.account import choose_account
+from backend.postgres.embedded.cluster import find_processes, find_socket_folder
+from backend.postgres.embedded.errors import AlreadyRunning, EmbeddedFailure
+from backend.postgres.embedded.posix_acl import grant_traverse
+from backend.postgres.embedded.service import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
@@ -50,7 +47,7 @@ def data_dir(clusters: Path) -> Iterator[Path]:
     """A data folder that is still to be made, in a folder that is closed to others."""
     above = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
     yield above / "data"
-    for process in processes_in(above / "data/postgres"):
+    for process in find_processes(above / "data/postgres"):
         process.kill()
     shutil.rmtree(above)
 
@@ -151,7 +148,7 @@ def as_user(name: str, work: Callable[[], object]) -> str:
         return file.read()
 
 
-# Its life
+# Start and stop
 
 
 def test_first_start_makes_an_empty_database_and_the_second_finds_what_was_written(data_dir: Path) -> None:
@@ -159,7 +156,7 @@ def test_first_start_makes_an_empty_database_and_the_second_finds_what_was_writt
         assert query(url, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7)", "SELECT 1") == 1
         assert query(url, "SELECT current_setting('server_version_num')::int / 10000") == 18
         assert query(url, "SELECT current_database() || current_setting('TimeZone')") == "tagalongUTC"
-    assert processes_in(data_dir / "postgres") == []
+    assert find_processes(data_dir / "postgres") == []
     started = time.monotonic()
     with running(data_dir) as url:
         assert time.monotonic() - started < 2
@@ -173,7 +170,7 @@ def test_stop_may_be_called_at_any_time(made_dir: Path) -> None:
     server.stop()
     server.stop()
     server.ensure_running()
-    assert processes_in(server.pgdata) == []
+    assert find_processes(server.pgdata) == []
     server.start()
     server.stop()
 
@@ -210,7 +207,7 @@ def test_server_of_a_killed_service_is_taken_over_and_then_really_stopped(made_d
         assert main_process(made_dir) == left
         assert query(url, "SELECT n FROM kept") == 7
     assert not left.is_running()
-    assert processes_in(made_dir / "postgres") == []
+    assert find_processes(made_dir / "postgres") == []
 
 
 def test_server_that_was_left_with_other_settings_is_started_anew(made_dir: Path) -> None:
@@ -234,12 +231,12 @@ def test_start_recovers_after_service_and_server_were_killed(made_dir: Path) -> 
             "SELECT 1",
         )
         process.kill()
-        for left in processes_in(made_dir / "postgres"):
+        for left in find_processes(made_dir / "postgres"):
             left.kill()
     with running(made_dir) as url:
         assert query(url, "SELECT count(*) FROM kept") == 100_000
     assert "recovery" in (made_dir / "postgres.log").read_text()
-    assert processes_in(made_dir / "postgres") == []
+    assert find_processes(made_dir / "postgres") == []
 
 
 def test_killed_server_is_started_again_at_the_same_place(made_dir: Path) -> None:
@@ -256,7 +253,7 @@ def test_killed_server_is_started_again_at_the_same_place(made_dir: Path) -> Non
         assert query(url, "SELECT n FROM kept") == 7
     finally:
         server.stop()
-    assert processes_in(made_dir / "postgres") == []
+    assert find_processes(made_dir / "postgres") == []
 
 
 def test_server_that_was_taken_over_and_then_killed_is_started_again(made_dir: Path) -> None:
@@ -271,7 +268,7 @@ def test_server_that_was_taken_over_and_then_killed_is_started_again(made_dir: P
         assert query(url, "SELECT 1") == 1
     finally:
         server.stop()
-    assert processes_in(made_dir / "postgres") == []
+    assert find_processes(made_dir / "postgres") == []
 
 
 def test_backend_that_outlives_its_main_process_does_not_keep_the_next_from_starting(made_dir: Path) -> None:
@@ -296,14 +293,14 @@ def test_first_start_that_was_killed_in_its_middle_leaves_nothing_in_the_way(dat
     process.wait()
     with running(data_dir) as url:
         assert query(url, "SELECT 1") == 1
-    assert processes_in(data_dir / "postgres") == []
+    assert find_processes(data_dir / "postgres") == []
     assert list(data_dir.glob(".postgres*")) == []
 
 
 def test_number_of_a_stranger_in_postmaster_pid_is_no_obstacle(made_dir: Path) -> None:
     with running(made_dir):
         pidfile = (made_dir / "postgres/postmaster.pid").read_text().splitlines()
-    account = account_for(made_dir / "postgres")
+    account = choose_account(made_dir / "postgres")
     stranger = subprocess.Popen(["sleep", "60"], user=None if account.is_us else account.uid)
     try:
         path = made_dir / "postgres/postmaster.pid"
@@ -324,10 +321,10 @@ def test_recovery_that_takes_too_long_goes_on_and_is_taken_over_by_the_next_star
         pass
     server = EmbeddedPostgres(made_dir, durable=False)
     with monkeypatch.context() as patched:
-        patched.setattr(embedded, "PATIENCE", 0.0)
+        patched.setattr(embedded, "START_TIMEOUT", 0.0)
         with pytest.raises(EmbeddedFailure, match="start again in a while"):
             server.start()
-    (recovering,) = [process for process in processes_in(server.pgdata) if process.ppid() == os.getpid()]
+    (recovering,) = [process for process in find_processes(server.pgdata) if process.ppid() == os.getpid()]
     # Without any patience, `start` may have given up before the process had written its name.
     while not (server.pgdata / "postmaster.pid").exists():
         assert recovering.is_running()
@@ -335,10 +332,10 @@ def test_recovery_that_takes_too_long_goes_on_and_is_taken_over_by_the_next_star
     with running(made_dir) as url:
         assert main_process(made_dir) == recovering
         assert query(url, "SELECT 1") == 1
-    assert processes_in(server.pgdata) == []
+    assert find_processes(server.pgdata) == []
 
 
-# One service a folder
+# One service per folder
 
 
 def test_second_service_on_a_folder_is_told_where_the_first_one_is(made_dir: Path) -> None:
@@ -432,6 +429,25 @@ def test_postgres_user_may_pass_through_the_folders_but_not_look_into_them(made_
 
 
 @only_as_root
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o2770])
+def test_the_right_to_pass_is_one_users_and_changes_nobody_elses(short_folder: Path, mode: int) -> None:
+    folder = short_folder / "closed"
+    folder.mkdir()
+    folder.chmod(mode)
+    (folder / "open").mkdir()
+    users = [pwd.getpwnam(name).pw_uid for name in ("nobody", "daemon")]
+    for uid in users:
+        for _ in range(2):
+            grant_traverse(folder, uid)
+    assert stat.S_IMODE(folder.stat().st_mode) == mode | 0o010
+    short_folder.chmod(0o755)
+    for name in ("nobody", "daemon"):
+        assert as_user(name, lambda: os.listdir(folder / "open")) == "[]"
+        assert "PermissionError" in as_user(name, lambda: os.listdir(folder))
+    assert "PermissionError" in as_user("bin", lambda: os.listdir(folder / "open"))
+
+
+@only_as_root
 def test_ordinary_user_runs_postgres_as_itself_in_a_folder_of_its_own(data_dir: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     os.chown(data_dir.parent, nobody.pw_uid, nobody.pw_gid)
@@ -462,7 +478,7 @@ def test_data_of_another_user_is_refused_with_the_way_out(made_dir: Path) -> Non
     assert "sudo chown -R nobody" in told
 
 
-# Odd places
+# Unusual folders
 
 
 @pytest.mark.parametrize("name", ["of $HOME d€pth 'quoted' 50%20&host=x", 'with "comma", and quotes'])
@@ -480,7 +496,7 @@ def test_socket_of_a_deep_folder_is_in_a_closed_folder_elsewhere(made: Path, dat
         place = Path(str(make_url(url).query["host"]))
         assert not place.is_relative_to(data_dir)
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
-        assert place.stat().st_uid == account_for(deep / "postgres").uid
+        assert place.stat().st_uid == choose_account(deep / "postgres").uid
         assert query(url, "SELECT 1") == 1
         assert EmbeddedPostgres(deep).running_url() == url
     assert not place.exists()
@@ -490,7 +506,7 @@ def test_socket_of_a_deep_folder_is_in_a_closed_folder_elsewhere(made: Path, dat
 def test_folder_that_another_user_put_where_the_socket_belongs_is_refused(made: Path, data_dir: Path) -> None:
     deep = data_dir / ("d" * 60) / ("e" * 60)
     copy(made, deep)
-    place = embedded.socket_folder_for(deep / "postgres", account_for(deep / "postgres"))
+    place = find_socket_folder(deep / "postgres", choose_account(deep / "postgres"))
     try:
         os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
         with pytest.raises(EmbeddedFailure, match="is not a closed folder of"):
@@ -534,7 +550,7 @@ def test_full_disk_is_named(data_dir: Path) -> None:
             os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(data_dir).free)
         with pytest.raises(EmbeddedFailure, match="is full"):
             EmbeddedPostgres(data_dir).start()
-        assert processes_in(data_dir / "postgres") == []
+        assert find_processes(data_dir / "postgres") == []
         (data_dir / "ballast").unlink()
         with running(data_dir) as url:
             assert query(url, "SELECT 1") == 1
@@ -581,81 +597,11 @@ def test_damaged_data_are_named_with_the_way_out(made_dir: Path, name: str) -> N
 # Versions
 
 
-def test_data_of_a_newer_postgres_is_refused_and_left_alone(made_dir: Path) -> None:
-    with running(made_dir):
-        pass
-    (made_dir / "postgres/PG_VERSION").write_text("99\n")
-    with pytest.raises(EmbeddedFailure, match="written by PostgreSQL 99"):
+@pytest.mark.parametrize(("version", "way_out"), [(99, "install the newer Tagalong"), (16, "pg_dump"), (12, "pg_dump")])
+def test_data_of_another_postgres_is_refused_and_left_alone(made_dir: Path, version: int, way_out: str) -> None:
+    (made_dir / "postgres/PG_VERSION").write_text(f"{version}\n")
+    with pytest.raises(EmbeddedFailure, match=rf"written by PostgreSQL {version}, .*{way_out}"):
         EmbeddedPostgres(made_dir).start()
     (made_dir / "postgres/PG_VERSION").write_text("18\n")
     with running(made_dir) as url:
         assert query(url, "SELECT 1") == 1
-
-
-def test_data_of_a_postgres_without_programs_is_refused(made_dir: Path) -> None:
-    with running(made_dir):
-        pass
-    (made_dir / "postgres/PG_VERSION").write_text("12\n")
-    with pytest.raises(EmbeddedFailure, match="pg_dump"):
-        EmbeddedPostgres(made_dir).start()
-
-
-def make_data_of_16(data_dir: Path) -> None:
-    """What a service with PostgreSQL 16 left when it was killed: 1000 rows, and its server still running."""
-    data_dir.mkdir(mode=0o700)
-    pgdata = data_dir / "postgres"
-    pgdata.mkdir(mode=0o700)
-    account = account_for(data_dir / "none")
-    os.chown(pgdata, account.uid, account.gid)
-    embedded.admit(account, pgdata)
-    cluster = embedded.Cluster(pgdata, account, data_dir / "postgres.log", version=16)
-    cluster.run("initdb", "-D", str(pgdata), "-U", "postgres", "--encoding=UTF8", "--locale=C", "--no-sync")
-    cluster.start({**embedded.LOCAL_ONLY, "fsync": "off"}, 30)
-    cluster.make_database()
-    url = embedded.url_at(cluster.socket_folder)
-    query(url, "CREATE TABLE kept (n int PRIMARY KEY, word text)", "SELECT 1")
-    query(url, "INSERT INTO kept SELECT n, 'wörd ' || n FROM generate_series(1, 1000) n", "SELECT 1")
-
-
-def test_data_of_an_older_postgres_is_upgraded_and_kept_as_backup(data_dir: Path) -> None:
-    make_data_of_16(data_dir)
-    with running(data_dir) as url:
-        assert query(url, "SELECT current_setting('server_version_num')::int / 10000") == 18
-        assert query(url, "SELECT count(*) FROM kept WHERE word = 'wörd ' || n") == 1000
-        assert query(url, "SELECT current_setting('data_checksums')") == "on"
-        assert stat.S_IMODE((data_dir / "postgres").stat().st_mode) == 0o700
-    assert processes_in(data_dir / "postgres") == []
-    assert list(data_dir.glob(".postgres*")) == []
-    backup = data_dir / "postgres-16.old"
-    assert (backup / "PG_VERSION").read_text() == "16\n"
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o700
-    # The backup works: back to the older version is a matter of names.
-    old = embedded.Cluster(backup, account_for(backup), data_dir / "postgres.log", version=16)
-    try:
-        old.start(embedded.LOCAL_ONLY, 30)
-        assert query(embedded.url_at(old.socket_folder), "SELECT count(*) FROM kept") == 1000
-    finally:
-        old.stop()
-
-
-def test_upgrade_that_was_killed_between_its_two_moves_is_finished(made_dir: Path) -> None:
-    with running(made_dir) as url:
-        query(url, "CREATE TABLE kept AS SELECT 7 AS n", "SELECT 1")
-    (made_dir / "postgres").rename(made_dir / ".postgres-upgraded")
-    (made_dir / "postgres-16.old").mkdir()
-    with running(made_dir) as url:
-        assert query(url, "SELECT n FROM kept") == 7
-    assert list(made_dir.glob(".postgres*")) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [0.3, 0.8, 1.3, 1.8, 2.3, 2.8, 3.3])
-def test_upgrade_that_was_killed_is_done_again(data_dir: Path, after: float) -> None:
-    make_data_of_16(data_dir)
-    process = subprocess.Popen([sys.executable, "-c", SERVICE, str(data_dir), "fast"], cwd=ROOT)
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    with running(data_dir) as url:
-        assert query(url, "SELECT count(*) FROM kept WHERE word = 'wörd ' || n") == 1000
-    assert processes_in(data_dir / "postgres") == []

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.alerts.channels import Telling
-from backend.postgres.database import alembic_config, migrate
+from backend.postgres.migrate import alembic_config, migrate
 
 pytestmark = pytest.mark.anyio
 

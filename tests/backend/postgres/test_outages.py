@@ -9,8 +9,9 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend import app as application
-from backend.postgres import database
-from backend.postgres.database import DatabaseAway, NewerSchema, alembic_config, migrate
+from backend.postgres import migrate as migrate_module
+from backend.postgres.database import DatabaseAway
+from backend.postgres.migrate import NewerSchema, alembic_config, migrate
 from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import Service, a_batch, a_draft, an_event, running
 
@@ -237,7 +238,7 @@ async def test_a_server_without_a_connection_to_spare_is_away_until_it_has_one(
 
 
 async def test_a_migration_gives_way_to_who_holds_a_table_and_tries_again(database_url: str, monkeypatch) -> None:
-    monkeypatch.setattr(database, "TABLE_WITHIN", 1)
+    monkeypatch.setattr(migrate_module, "TABLE_LOCK_TIMEOUT", 1)
     engine = create_async_engine(database_url)
 
     def before_deployments(connection: Connection) -> None:

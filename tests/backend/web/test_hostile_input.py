@@ -188,10 +188,10 @@ async def test_d7_what_never_succeeds_is_told_to_come_back(
         tries.append(1)
         raise Conflict("another transaction stood in the way")
 
-    monkeypatch.setattr(database_module, "PAUSE_BETWEEN_TRIES", 0.0)
+    monkeypatch.setattr(database_module, "RETRY_PAUSE", 0.0)
     monkeypatch.setattr("backend.feedback.service.lock_drafts", fail)
     response = await service.client.post("/api/v1/events", json=a_batch(uuid4(), []))
-    assert (response.status_code, len(tries)) == (503, database_module.TRIES)
+    assert (response.status_code, len(tries)) == (503, database_module.MAX_ATTEMPTS)
     assert int(response.headers["retry-after"]) >= 1
     assert (await service.client.get("/health/ready")).json()["database"] == "present"
 
