@@ -24,14 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
-from backend.deployments.registry import RegistryError, file_faults, numbers, read_version
+from backend.deployments.registry import file_faults, read_version
 from backend.postgres.database import DAMAGE, REPAIR_ADVICE, TOO_SLOW, error_message, sqlstate
 from backend.postgres.database_url import create_engine
 from backend.postgres.embedded.errors import EmbeddedFailure
 from backend.postgres.embedded.programs import VERSION
 from backend.postgres.migrate import alembic_config
 from backend.settings import ARGON2, Settings
-from model.serving import Classifier, ReleaseError
+from model.serving import Classifier, RegistryError, ReleaseError, version_numbers
 
 MUST: Final = "must"
 SHOULD: Final = "should"
@@ -193,7 +193,7 @@ def of_model(settings: Settings) -> Findings:
         Classifier.load(settings.model_folder)
     except ReleaseError as error:
         yield Finding(MUST, "the model", str(error))
-    for number in numbers(settings.registry):
+    for number in version_numbers(settings.registry):
         try:
             faults = file_faults(read_version(settings.registry, number))
         except RegistryError as error:
@@ -296,7 +296,7 @@ def of_schema(connection: Connection, settings: Settings) -> Findings:
     elif current != set(script.get_heads()):
         yield Finding(MUST, "the database", "its schema is not up to date. Run: tagalong-server migrate")
     else:
-        there = numbers(settings.registry)
+        there = version_numbers(settings.registry)
         for row in connection.execute(
             text("SELECT number, model_version, role FROM deployment WHERE ended_at IS NULL")
         ):

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.service import OPERATOR, note
 from backend.commands.terminal import read_settings, with_session
 from backend.deployments import registry, service
-from backend.deployments.registry import Registered, RegistryError
+from backend.deployments.registry import Registered
 from backend.deployments.replicas import list_replicas
 from backend.deployments.service import DeploymentRefused
 from backend.deployments.tables import Deployment
 from backend.experiments.service import PAST, Plan, plan, stand, verdicts
 from backend.experiments.shadow_scores import Scores, shadow_scores
 from backend.experiments.verdict import ENOUGH_TO_PLAN
+from model.serving import RegistryError
 
 T = TypeVar("T")
 

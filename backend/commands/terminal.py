@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.deployments.registry import RegistryError, find
+from backend.deployments.registry import find
 from backend.deployments.service import read_running
 from backend.postgres.database import REPAIR_ADVICE, Database, DatabaseAway, DatabaseBusy, DatabaseDamaged
 from backend.postgres.embedded.errors import EmbeddedFailure
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import MayNotMigrate, NewerSchema, migrate
 from backend.settings import Settings
-from model.serving import Classifier, ReleaseError
+from model.serving import Classifier, RegistryError, ReleaseError
 
 T = TypeVar("T")
 

@@ -17,14 +17,13 @@ from typing import Any
 from uuid import uuid4
 
 from backend.deployments import registry
-from backend.deployments.registry import RegistryError
 from backend.deployments.replicas import delete_replica, record_heartbeat
 from backend.deployments.router import DRAIN_PERIOD, Challenger, Router, ShadowModel
 from backend.deployments.service import RunningDeployments, list_replaced_versions, read_running
 from backend.deployments.tables import Deployment
 from backend.postgres.database import Database, DatabaseUnavailable
 from backend.web.metrics import MODEL, MODELS_MISSING
-from model.serving import Classifier, ReleaseError
+from model.serving import Classifier, RegistryError, ReleaseError
 
 log = logging.getLogger(__name__)
 

@@ -7,18 +7,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from model.serving import MANIFEST_FILE, Classifier, ReleaseError
-
-FORMAT: Final = 1
-VERSION_FILE: Final = "version.json"
-
-_NEEDED: Final = {"number": int, "version": str, "state": str, "checks": list}
-
-
-class RegistryError(Exception):
-    """A version is missing, corrupt, or not one to be deployed; the message says what to do."""
+from model.serving import (
+    MANIFEST_FILE,
+    VERSION_FILE,
+    Classifier,
+    RegistryError,
+    ReleaseError,
+    read_version_file,
+    version_numbers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,7 @@ def read_version(models_dir: Path, number: int) -> Registered:
             f"there is no version {number} in {models_dir}. `tagalong-model versions` lists those that are there; "
             "TAGALONG_MODELS_DIR names another registry."
         )
-    path = folder / VERSION_FILE
-    try:
-        about = json.loads(path.read_bytes())
-    except OSError as error:
-        raise RegistryError(f"{path} can't be read: {error.strerror}. Register the version again.") from None
-    except ValueError as error:
-        raise RegistryError(f"{path} is not JSON: {error}. Register the version again.") from None
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise RegistryError(f"{path} is not of format {FORMAT}, the one that this version of Tagalong reads.")
-    wrong = [name for name, kind in _NEEDED.items() if not isinstance(about.get(name), kind)]
-    if wrong:
-        raise RegistryError(f"{path} lacks {', '.join(wrong)}. Register the version again.")
-    if about["number"] != number:
-        raise RegistryError(f"{path} is of version {about['number']}. A version's folder is named by its number.")
+    about = read_version_file(folder, number)
     return Registered(folder, number, about["version"], about["state"], about)
 
 
@@ -69,7 +55,7 @@ def find(models_dir: Path, name: str) -> Registered:
     """
     if name.isdecimal():
         return read_version(models_dir, int(name))
-    for number in numbers(models_dir):
+    for number in version_numbers(models_dir):
         try:
             found = read_version(models_dir, number)
         except RegistryError:
@@ -77,13 +63,6 @@ def find(models_dir: Path, name: str) -> Registered:
         if found.version == name:
             return found
     raise RegistryError(f"there is no version {name} in {models_dir}. `tagalong-model versions` lists those there.")
-
-
-def numbers(models_dir: Path) -> list[int]:
-    """The numbers of all versions, in order."""
-    if not models_dir.is_dir():
-        return []
-    return sorted(int(path.name) for path in models_dir.iterdir() if path.name.isdecimal() and path.is_dir())
 
 
 def refusals(registered: Registered) -> list[str]:

@@ -8,6 +8,7 @@ import click
 
 from model.commands.registry import registry_option
 from model.commands.terminal import require_extra
+from model.serving.registry import RegistryError
 
 NOT_DUE, WRONG = 1, 2
 
@@ -44,7 +45,7 @@ def due(
     with require_extra():
         from model.questions import QuestionsError
         from model.questions.feedback import told
-        from model.registry.versions import RegistryError, all_versions
+        from model.registry.versions import all_versions
         from model.retraining import due as of
     given = {"days": days, "rest": rest, "drop": drop, "new": new}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

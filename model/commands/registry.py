@@ -9,6 +9,7 @@ import click
 
 from model.commands.terminal import RELEASED, load_model, out_folder, report_errors
 from model.serving.classifier import TIERS, Classifier, ReleaseError
+from model.serving.registry import VERSION_FILE, RegistryError
 
 if TYPE_CHECKING:
     from model.registry.checks import Against
@@ -45,7 +46,6 @@ mlflow_option = click.option(
 def registry_errors(registry: Path) -> Iterator[None]:
     """End the command with the reason where the registry, the gates or a model cannot be used."""
     from model.registry.gates import GatesError
-    from model.registry.versions import RegistryError
     from model.retraining.lock import Held
 
     try:
@@ -63,7 +63,7 @@ def champion_of(registry: Path, named: str | None, tier: str) -> Path:
     Raises:
         RegistryError: there is no such version, or it did not pass its checks.
     """
-    from model.registry.versions import VERSION_FILE, read_folder, read_version
+    from model.registry.versions import read_folder, read_version
 
     if named is None or named in TIERS:
         return RELEASED / (named or tier)

@@ -6,7 +6,6 @@ champion or challenger is not in it: the service's database knows.
 
 import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,10 +18,9 @@ from model.drift.reference import REFERENCE_FILE
 from model.registry.release import CARD_FILE, PICTURE_FILE
 from model.runs.files import write_atomically
 from model.serving.classifier import MANIFEST_FILE
+from model.serving.registry import FORMAT, VERSION_FILE, RegistryError, read_version_file, version_numbers
 from model.training.trained_titles import TITLES_FILE, read_titles
 
-FORMAT: Final = 1
-VERSION_FILE: Final = "version.json"
 TRAINED: Final = "trained"
 """The state of a version that is not checked yet."""
 CHECKED: Final = "checked"
@@ -31,10 +29,6 @@ REFUSED: Final = "refused"
 """The state of a version that failed a gate: it cannot be deployed, and its checks say why."""
 
 _UNFINISHED: Final = ".unfinished-"
-
-
-class RegistryError(Exception):
-    """The registry lacks what is asked of it, or cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def all_versions(registry: Path) -> list[Version]:
     Raises:
         RegistryError: one cannot be read.
     """
-    return [read_version(registry, number) for number in _numbers(registry)]
+    return [read_version(registry, number) for number in version_numbers(registry)]
 
 
 def read_version(registry: Path, number: int) -> Version:
@@ -109,7 +103,7 @@ def read_version(registry: Path, number: int) -> Version:
     """
     folder = registry / str(number)
     if not folder.is_dir():
-        there = ", ".join(map(str, _numbers(registry))) or "none"
+        there = ", ".join(map(str, version_numbers(registry))) or "none"
         raise RegistryError(f"There is no version {number} in {registry}; there are: {there}.")
     return read_folder(folder, number)
 
@@ -120,15 +114,13 @@ def read_folder(folder: Path, number: int | None = None) -> Version:
     Raises:
         RegistryError: its ``version.json`` cannot be read.
     """
+    version = Version(folder, read_version_file(folder, number))
     try:
-        about = json.loads((folder / VERSION_FILE).read_bytes())
-        if about["format"] != FORMAT or number not in (None, about["number"]):
-            raise ValueError(f"it is of format {about['format']} and says number {about['number']}")
-        version = Version(folder, about)
         version.failed()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise RegistryError(
-            f"{folder / VERSION_FILE} cannot be read: {error}. Move its folder away, and register the model again."
+            f"{folder / VERSION_FILE} cannot be read: a check lacks what it must have ({error}). Move its folder away, "
+            "and register the model again."
         ) from error
     return version
 
@@ -146,7 +138,7 @@ def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
                 shutil.copyfile(made / name, folder / name)
         if TITLES_FILE not in about["files"] and (titles := read_titles(made, about)):
             (folder / TITLES_FILE).write_bytes(titles.as_bytes())
-        number = max(_numbers(registry), default=0) + 1
+        number = max(version_numbers(registry), default=0) + 1
         whole = {"format": FORMAT, "number": number, **about}
         write_atomically(folder, {VERSION_FILE: _as_json(whole)})
         folder.chmod(0o755)
@@ -171,14 +163,6 @@ def _adding(registry: Path) -> Iterator[None]:
         for left in registry.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(left)
         yield
-
-
-def _numbers(registry: Path) -> list[int]:
-    try:
-        names = os.listdir(registry)
-    except FileNotFoundError:
-        return []
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and str(int(name)) == name)
 
 
 def _as_json(about: Mapping[str, Any]) -> bytes:

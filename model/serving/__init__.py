@@ -8,6 +8,18 @@ graph a version holds::
 """
 
 from model.serving.classifier import DEFAULT_TIER, MANIFEST_FILE, Classifier, ReleaseError, Suggested
+from model.serving.registry import VERSION_FILE, RegistryError, read_version_file, version_numbers
 from model.serving.synonyms import name_in_use
 
-__all__ = ["DEFAULT_TIER", "MANIFEST_FILE", "Classifier", "ReleaseError", "Suggested", "name_in_use"]
+__all__ = [
+    "DEFAULT_TIER",
+    "MANIFEST_FILE",
+    "VERSION_FILE",
+    "Classifier",
+    "RegistryError",
+    "ReleaseError",
+    "Suggested",
+    "name_in_use",
+    "read_version_file",
+    "version_numbers",
+]

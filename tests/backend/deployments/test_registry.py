@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend.deployments import registry
-from backend.deployments.registry import RegistryError
+from model.serving.registry import RegistryError, version_numbers
 from tests.backend.deployments.registry import fail_check, register
 
 
@@ -23,7 +23,7 @@ def test_a_checked_version_may_be_deployed_and_answers(models: Path) -> None:
 def test_a_version_is_found_by_its_number_and_by_its_name(models: Path) -> None:
     register(models, 3)
     version = register(models, 12)
-    assert registry.numbers(models) == [3, 12]
+    assert version_numbers(models) == [3, 12]
     assert registry.find(models, "12") == registry.find(models, version)
     for name in ("4", "light-other"):
         with pytest.raises(RegistryError, match="there is no version"):
@@ -69,7 +69,7 @@ def test_files_that_are_not_the_manifests_are_refused_and_never_loaded(models: P
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "can't be read"),
+        (None, "cannot be read"),
         ("{", "is not JSON"),
         ("[]", "is not of format 1"),
         ('{"format": 2}', "is not of format 1"),
