@@ -1,4 +1,4 @@
-/** Checks what the service answers: nothing else, from it or from whatever stands in its place, is let in. */
+/** Checks the service's answers: whatever does not follow the contract is rejected, whoever sent it. */
 
 /** @typedef {import("../shared/protocol.js").Health} Health */
 /** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
@@ -66,7 +66,12 @@ const isSuggestedTag = (item) =>
   item.because.length <= MAX_REASONS &&
   item.because.every((/** @type {unknown} */ reason) => isText(reason, MAX_REASON_LENGTH));
 
-/** Drop what a newer service may add: nothing unchecked is passed on. @param {SuggestedTag} item @returns {SuggestedTag} */
+/**
+ * Drop the fields that a newer service may add: nothing unchecked is passed on.
+ *
+ * @param {SuggestedTag} item
+ * @returns {SuggestedTag}
+ */
 const pickKnownFields = ({ tag, score, confident, uses, because }) => ({ tag, score, confident, uses, because });
 
 /** @param {unknown} value @returns {value is string} */

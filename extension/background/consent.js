@@ -1,4 +1,4 @@
-/** Changes settings and consents, and does what follows from a change; ends pauses. */
+/** Changes settings and consents, applies the consequences of a change, and ends pauses. */
 
 import { browser } from "../shared/browser.js";
 import { broadcast, updateContentScripts } from "./content-scripts.js";
@@ -13,6 +13,8 @@ import { applyChanges, mayCount, readSettings } from "./settings.js";
 const PAUSE_ALARM = "pause";
 
 /**
+ * Change settings, and return all of them as they are then.
+ *
  * @param {(before: Settings) => Partial<Settings>} computeChanges
  * @returns {Promise<Settings>}
  */
@@ -51,7 +53,11 @@ async function updatePages(before, after) {
   else await broadcast("settingsChanged", {});
 }
 
-/** Delete what belongs to the install of before, and store the new settings. Call inside `withStorageLock`. @param {Settings} settings */
+/**
+ * Store the settings of a new install, and delete the data of the old one. Call inside `withStorageLock`.
+ *
+ * @param {Settings} settings
+ */
 export async function startNewInstall(settings) {
   await deleteDrafts();
   await storeWithEviction({ settings, outbox: newOutbox() });

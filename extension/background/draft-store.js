@@ -1,4 +1,4 @@
-/** What is stored of drafts: their records, on disk, and which of them is written in which tab, for the session. */
+/** What is stored about drafts: their records, on disk, and which one is written in which tab, for the session. */
 
 import { browser } from "../shared/browser.js";
 import { NO_STATS } from "./stats.js";
@@ -21,7 +21,11 @@ import * as storage from "./storage.js";
 const RETENTION_MS = 7 * 24 * 60 * 60_000;
 const MAX_DRAFTS = 100;
 
-/** Return the drafts of the last seven days, the newest hundred, by id. @returns {Promise<Record<string, DraftRecord>>} */
+/**
+ * Return the drafts of the last seven days by id, at most the newest hundred.
+ *
+ * @returns {Promise<Record<string, DraftRecord>>}
+ */
 export async function readDrafts() {
   const { drafts = {} } = await storage.get("drafts");
   const stored = /** @type {[string, DraftRecord][]} */ (Object.entries(drafts));

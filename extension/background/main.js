@@ -124,7 +124,7 @@ browser.tabs.onReplaced?.addListener((newTab, oldTab) => runInBackground(replace
 browser.runtime.onStartup.addListener(() => {});
 
 /**
- * Take up what the worker of before left, alarms included. The first worker of a browser session waits for no
+ * Resume what the previous worker left, alarms included. The first worker of a browser session waits for no
  * back-off: everything may have changed since.
  */
 async function startWorker() {

@@ -22,11 +22,11 @@ import * as storage from "./storage.js";
  * @property {number} sequence  the last number given to an event
  * @property {QueuedEvent[]} events  oldest first
  * @property {string[]} recent  ids of events that were answered for: a message repeated late adds nothing
- * @property {number} batch  how many to send at once: halved when a batch is refused, doubled when one is taken
+ * @property {number} batch  how many to send at once: halved when a batch is refused, doubled when one is accepted
  * @property {number} failures  in a row
  * @property {number} not_before  ms since the epoch; nothing is sent earlier
  * @property {boolean} told  the service named `not_before`, so nothing cuts the wait short
- * @property {number} proven  ms since the epoch at which the service last took a batch
+ * @property {number} proven  ms since the epoch at which the service last accepted a batch
  * @property {number} lost  events dropped: the service refuses them as malformed, or the disk had no more room.
  *   Their numbers stay used, so the service counts them too, as a gap
  */
@@ -35,11 +35,11 @@ const MAX_BATCH = 100;
 const MAX_RECENT = 300;
 const FIRST_WAIT_MS = 30_000;
 const MAX_WAIT_MS = 60 * 60_000;
-/** The longest that a service may ask for: a wrong clock of its must not silence us for good. */
+/** The longest wait that a service can ask for: its wrong clock must not silence us for good. */
 const MAX_RETRY_AFTER_MS = 24 * 60 * 60_000;
 /** The share of the waiting events to drop at once where the disk has no room. */
 const EVICTED_SHARE = 0.1;
-/** So long after the service took a batch, a refused event is malformed itself; later, the service may be at fault. */
+/** How long after an accepted batch a refused event is at fault itself; later, the service may be. */
 const PROOF_MS = 10_000;
 const ALARM = "outbox";
 
@@ -106,7 +106,7 @@ export function filterNewEvents(outbox, events) {
  */
 export function appendEvents(outbox, events) {
   const numbered = events.map((event, index) => ({ ...event, sequence: outbox.sequence + 1 + index }));
-  // Suspects may wait long for proof that the service is well; new events must not wait with them.
+  // Suspects may wait long for proof that the service works; new events must not wait with them.
   const due = events.length > 0 && !outbox.told && outbox.events.every(isSuspect);
   return {
     ...outbox,
@@ -197,7 +197,7 @@ function selectBatch({ events, batch }) {
 }
 
 /**
- * Return the outbox after the service took a batch. That proves the service well, so suspects get another chance: an
+ * Return the outbox after the service accepted a batch. That proves that the service works, so suspects get another chance: an
  * event that is refused now is malformed itself.
  *
  * @param {Outbox} outbox
@@ -218,10 +218,10 @@ function afterSuccess(outbox, sentIds) {
 }
 
 /**
- * Return the outbox after the service did not take a batch.
+ * Return the outbox after the service did not accept a batch.
  *
  * A batch that is malformed or too large is halved until the event at fault stands alone. That one is dropped only if
- * the service takes others: a server that refuses everything must not empty the outbox.
+ * the service accepts others: a server that refuses everything must not empty the outbox.
  *
  * @param {Outbox} outbox
  * @param {Set<string>} sentIds

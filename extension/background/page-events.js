@@ -32,7 +32,7 @@ export const collectEvents = (unsaved = {}, tab = -1) =>
     await collectWithLock(Object.fromEntries(own));
   });
 
-/** Collect all that pages have stored, held events included: no page of before is open any more. */
+/** Collect all that pages have stored, held events included: after a restart of the browser no page holds them any more. */
 export const collectLeftEvents = () => withStorageLock(() => collectWithLock({}, true));
 
 /**
@@ -115,7 +115,7 @@ export function parsePendingSubmission(stored) {
   return submission && Date.now() - Date.parse(submission.submitted) < SUBMISSION_EXPIRY_MS ? submission : null;
 }
 
-/** Delete what pages have stored and is not collected. Call inside `withStorageLock`. */
+/** Delete what pages have stored and was not collected yet. Call inside `withStorageLock`. */
 export async function deleteUncollected() {
   const prefixes = [EVENT_PREFIX, HELD_EVENTS_PREFIX, SUBMISSION_PREFIX];
   const keys = Object.keys(await browser.storage.local.get(null));

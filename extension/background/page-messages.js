@@ -98,4 +98,5 @@ const isText = (value, maxLength) => typeof value === "string" && value.length <
 const isPositiveInteger = (value) => typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 
 /** @param {unknown} value */
-const isDate = (value) => typeof value === "string" && value.length <= MAX_NAME_LENGTH && !Number.isNaN(Date.parse(value));
+const isDate = (value) =>
+  typeof value === "string" && value.length <= MAX_NAME_LENGTH && !Number.isNaN(Date.parse(value));

@@ -1,4 +1,4 @@
-/** Checks how the service is: the one in use, and another one before it is used. */
+/** Checks the health of the service in use, and of another one before it is used. */
 
 import { userMessage } from "../shared/errors.js";
 import { parseServerAddress } from "../shared/server-address.js";
@@ -11,7 +11,7 @@ import { maySuggest, readSettings } from "./settings.js";
 /** @type {Readonly<Health>} */
 const UNKNOWN_HEALTH = Object.freeze({ service: "away", message: "", model: "", database: "" });
 
-/** @returns {Promise<Health>} */
+/** Return the health of the service in use. @returns {Promise<Health>} */
 export async function checkService() {
   const settings = await readSettings();
   return maySuggest(settings) ? toHealth(fetchHealth(settings)) : { ...UNKNOWN_HEALTH, service: "off" };

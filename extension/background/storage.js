@@ -24,11 +24,12 @@ export async function get(...keys) {
   return transact("readonly", async (store) => {
     const names = keys.length > 0 ? keys : /** @type {string[]} */ (await toPromise(store.getAllKeys()));
     const values = await Promise.all(names.map((name) => toPromise(store.get(name))));
-    return Object.fromEntries(names.map((name, index) => [name, values[index]]).filter(([, value]) => value !== undefined));
+    const entries = names.map((name, index) => [name, values[index]]);
+    return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   });
 }
 
-/** Store values, all of them or none; throw where there is no room. @param {Record<string, unknown>} values */
+/** Store values, all of them or none; throw if there is no room. @param {Record<string, unknown>} values */
 export const set = (values) =>
   change((store) => {
     for (const [name, value] of Object.entries(values)) store.put(value, name);

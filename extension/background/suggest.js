@@ -9,7 +9,7 @@ import { maySuggest, readSettings } from "./settings.js";
 /** @typedef {import("../shared/protocol.js").Draft} Draft */
 /** @typedef {import("../shared/protocol.js").SuggestResult} SuggestResult */
 
-/** However long the service asks to be left alone: a writer does not wait longer. */
+/** The longest wait that the service can ask for: a writer does not wait longer. */
 const MAX_WAIT_MS = 60 * 60_000;
 /** Per tab: our content script sends no more at once, and no other script may keep the service busy. */
 const MAX_CONCURRENT = 2;
@@ -74,7 +74,12 @@ function startRequest(tab) {
   return request;
 }
 
-/** A newer state was answered, so answers to older ones are no longer needed. @param {number} tab @param {AbortController} request */
+/**
+ * Abort requests for older states of the draft, as a newer one was answered.
+ *
+ * @param {number} tab
+ * @param {AbortController} request
+ */
 function abortOlderRequests(tab, request) {
   const requests = runningRequests(tab);
   for (const old of requests.slice(0, requests.indexOf(request))) old.abort();

@@ -65,7 +65,7 @@ async function eraseBrowserData() {
   return readSettings();
 }
 
-/** Erase this install at the service, then what is stored of it here; after that it is a new install. */
+/** Erase this install at the service, then its data here, and start a new install. */
 async function eraseServiceData() {
   // With no batch on its way: one that arrives late would be recorded again.
   const settings = await withSendingLock(async () => {

@@ -4,12 +4,12 @@ import { getElement, showStatus } from "../shared/extension-page.js";
 import { getText } from "../shared/i18n.js";
 import { sendMessage } from "../shared/messaging.js";
 
-const list = getElement("never", HTMLUListElement);
+const list = getElement("blocked-tags", HTMLUListElement);
 
 /** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings }) {
   const tags = settings.never;
-  getElement("never-more", HTMLElement).textContent = getText(tags.length > 0 ? "optionsNeverSome" : "optionsNeverNone");
+  getElement("blocked-tags-info", HTMLElement).textContent = getText(tags.length > 0 ? "optionsNeverSome" : "optionsNeverNone");
   if (listedTags().join(" ") !== tags.join(" ")) list.replaceChildren(...tags.map(createItem));
 }
 
@@ -36,8 +36,8 @@ async function unblockTag(tag) {
   const index = listedTags().indexOf(tag);
   await sendMessage("setTagBlocked", { tag, blocked: false });
   list.children[index]?.remove();
-  showStatus("never-news", getText("optionsNeverDone", tag), "good");
+  showStatus("blocked-tags-status", getText("optionsNeverDone", tag), "good");
   // The pressed button is gone: focus moves to the next one, or to the list's title.
   const next = list.children[Math.min(index, list.children.length - 1)]?.querySelector("button");
-  (next ?? getElement("never-title", HTMLElement)).focus();
+  (next ?? getElement("blocked-tags-title", HTMLElement)).focus();
 }

@@ -18,12 +18,12 @@ async function save() {
   const wanted = { drafts: drafts.checked, counts: counts.checked };
   const settings = await saveConsents(wanted.drafts, wanted.drafts && wanted.counts);
   if (settings) {
-    await showConsentsSaved("consents-news", settings, { on: "optionsSaved", off: "optionsSavedNo" });
+    await showConsentsSaved("consents-status", settings, { on: "optionsSaved", off: "optionsSavedNo" });
   } else {
     // Nothing was stored, so no storage change resets the switches.
     drafts.checked &&= !wanted.drafts;
     counts.checked &&= !wanted.counts;
-    showStatus("consents-news", getText("welcomeNotKept"), "bad");
+    showStatus("consents-status", getText("welcomeNotKept"), "bad");
   }
 }
 

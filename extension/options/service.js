@@ -11,7 +11,7 @@ import { hostPermission, parseServerAddress } from "../shared/server-address.js"
 
 const serverInput = getElement("server", HTMLInputElement);
 const keyInput = getElement("key", HTMLInputElement);
-const buttons = [getElement("use", HTMLButtonElement), getElement("test", HTMLButtonElement)];
+const buttons = [getElement("save", HTMLButtonElement), getElement("test", HTMLButtonElement)];
 /** @type {Connection} */
 let saved = { server: "", api_key: "" };
 
@@ -34,9 +34,9 @@ async function withPermission(work) {
   try {
     const entered = { server: parseServerAddress(serverInput.value), api_key: keyInput.value.trim() };
     if (await browser.permissions.request(hostPermission(entered.server))) await work(entered);
-    else showStatus("service-news", getText("optionsServerRefused"), "bad");
+    else showStatus("service-status", getText("optionsServerRefused"), "bad");
   } catch (error) {
-    showStatus("service-news", userMessage(error), "bad");
+    showStatus("service-status", userMessage(error), "bad");
   } finally {
     for (const button of buttons) button.disabled = false;
   }
@@ -44,13 +44,13 @@ async function withPermission(work) {
 
 /** @param {Connection} entered */
 async function testConnection(entered) {
-  showStatus("service-news", getText("optionsTesting"));
+  showStatus("service-status", getText("optionsTesting"));
   const { service, message, model, database } = await sendMessage("testService", entered);
   if (service === "ready") {
     const text = getText(database === "away" ? "optionsTestedAway" : "optionsTested", model);
-    showStatus("service-news", text, "good");
+    showStatus("service-status", text, "good");
   } else {
-    showStatus("service-news", message, "bad");
+    showStatus("service-status", message, "bad");
   }
 }
 
@@ -58,7 +58,7 @@ async function testConnection(entered) {
 async function useConnection(entered) {
   const before = saved.server;
   await sendMessage("changeSettings", { changes: entered });
-  showStatus("service-news", getText(entered.server === before ? "optionsSaved" : "optionsServerNew"), "good");
+  showStatus("service-status", getText(entered.server === before ? "optionsSaved" : "optionsServerNew"), "good");
   // Give up the permission for a server that is no longer used; the manifest's own stay.
   const { origins } = hostPermission(before);
   const needed = [...hostPermission(entered.server).origins, ...(browser.runtime.getManifest().host_permissions ?? [])];

@@ -19,7 +19,7 @@ export function show({ settings }) {
 
 function showDebounce() {
   const text = getText("optionsMilliseconds", formatNumber(debounce.valueAsNumber));
-  getElement("quiet", HTMLElement).textContent = text;
+  getElement("debounce-value", HTMLElement).textContent = text;
   debounce.setAttribute("aria-valuetext", text);
 }
 
@@ -40,7 +40,7 @@ async function openShortcutSettings() {
 debounce.addEventListener("input", showDebounce);
 debounce.addEventListener("change", async () => {
   await sendMessage("changeSettings", { changes: { debounce_ms: debounce.valueAsNumber } });
-  showStatus("writing-news", getText("optionsSaved"), "good");
+  showStatus("writing-status", getText("optionsSaved"), "good");
 });
 getElement("change-shortcut", HTMLElement).addEventListener("click", () => void openShortcutSettings());
 addEventListener("focus", () => void showShortcut());

@@ -14,7 +14,7 @@ import { hostPermission } from "../shared/server-address.js";
 
 const HOUR_MS = 60 * 60_000;
 
-const siteSwitch = getElement("site-on", HTMLInputElement);
+const siteSwitch = getElement("site-switch", HTMLInputElement);
 const flushButton = getElement("flush", HTMLButtonElement);
 const tab = await getTabState();
 
@@ -30,10 +30,10 @@ async function getTabState() {
 
 async function show() {
   const { settings, waiting, stats } = await sendMessage("getStatus", {});
-  getElement("unasked", HTMLElement).hidden = settings.drafts;
-  getElement("asked", HTMLElement).hidden = !settings.drafts;
-  getElement("here", HTMLElement).hidden = !settings.drafts || !tab;
-  getElement("unknown", HTMLElement).hidden = tab?.page !== null;
+  getElement("no-consent", HTMLElement).hidden = settings.drafts;
+  getElement("consented", HTMLElement).hidden = !settings.drafts;
+  getElement("site-block", HTMLElement).hidden = !settings.drafts || !tab;
+  getElement("unknown-page", HTMLElement).hidden = tab?.page !== null;
   if (tab) {
     getElement("site", HTMLElement).textContent = tab.site;
     siteSwitch.checked = !settings.sites_off.includes(tab.site);
@@ -47,7 +47,7 @@ async function show() {
 /** @param {Settings["paused_until"]} until */
 function showPause(until) {
   const paused = until === null || until > Date.now();
-  for (const id of ["hour", "rest"]) getElement(id, HTMLElement).hidden = paused;
+  for (const id of ["pause-hour", "pause-open-end"]) getElement(id, HTMLElement).hidden = paused;
   getElement("resume", HTMLElement).hidden = !paused;
   getElement("pause", HTMLElement).textContent = !paused
     ? getText("popupPause")
@@ -59,15 +59,15 @@ function showPause(until) {
 /** @param {Stats} stats @param {boolean} counts  whether anything is counted at all */
 function showStats({ viewed, accepted, dismissed, posted, kept }, counts) {
   const any = viewed > 0;
-  getElement("percent", HTMLElement).textContent = any ? formatPercent(accepted, viewed) : "";
-  getElement("taken", HTMLElement).textContent = any
+  getElement("acceptance", HTMLElement).textContent = any ? formatPercent(accepted, viewed) : "";
+  getElement("stats-summary", HTMLElement).textContent = any
     ? getPluralText("popupTaken", viewed, formatNumber(accepted))
     : getText(counts ? "popupNoneYet" : "popupNotCounted");
   const sentences = [
     dismissed > 0 ? getText("popupDismissed", formatNumber(dismissed)) : "",
     posted > 0 ? getText("popupKept", formatNumber(kept), formatNumber(posted)) : "",
   ];
-  getElement("rest-of-it", HTMLElement).textContent = sentences.filter((sentence) => sentence !== "").join(" ");
+  getElement("stats-details", HTMLElement).textContent = sentences.filter((sentence) => sentence !== "").join(" ");
 }
 
 async function showHealth() {
@@ -75,7 +75,7 @@ async function showHealth() {
   const state = getElement("service", HTMLElement);
   state.textContent = getText(`popupService_${health.service}`);
   state.className = { ready: "good", away: "bad", off: "" }[health.service];
-  const details = getElement("why", HTMLElement);
+  const details = getElement("service-details", HTMLElement);
   details.textContent = await healthDetails(health);
   details.hidden = details.textContent === "";
 }
@@ -107,9 +107,9 @@ siteSwitch.addEventListener("change", async () => {
   const others = settings.sites_off.filter((site) => site !== tab?.site);
   await changeSettings({ sites_off: siteSwitch.checked || !tab ? others : [...others, tab.site] });
 });
-getElement("hour", HTMLElement).addEventListener("click", () => setPause(Date.now() + HOUR_MS, "resume"));
-getElement("rest", HTMLElement).addEventListener("click", () => setPause(null, "resume"));
-getElement("resume", HTMLElement).addEventListener("click", () => setPause(0, "hour"));
+getElement("pause-hour", HTMLElement).addEventListener("click", () => setPause(Date.now() + HOUR_MS, "resume"));
+getElement("pause-open-end", HTMLElement).addEventListener("click", () => setPause(null, "resume"));
+getElement("resume", HTMLElement).addEventListener("click", () => setPause(0, "pause-hour"));
 flushButton.addEventListener("click", async () => {
   flushButton.disabled = true;
   await sendMessage("flushOutbox", {});

@@ -54,7 +54,7 @@ const SAMPLE_EVENTS = [
 
 const drafts = getElement("drafts", HTMLInputElement);
 const counts = getElement("counts", HTMLInputElement);
-const serviceHelp = getElement("how", HTMLElement);
+const serviceHelp = getElement("service-help", HTMLElement);
 let settings = DEFAULT_SETTINGS;
 
 /** Show the requests as they would be sent with the switches as they are. */
@@ -64,7 +64,8 @@ function showExamples() {
   getElement("drafts-example", HTMLElement).textContent = formatRequest("suggestions", draft);
   const head = `"install_id": "${examples.install_id}",\n  "sent_at": "2026-03-02T09:20:31.050Z"`;
   const events = SAMPLE_EVENTS.map((event) => `    ${JSON.stringify(event)}`).join(",\n");
-  getElement("counts-example", HTMLElement).textContent = formatRequest("events", `{\n  ${head},\n  "events": [\n${events}\n  ]\n}`);
+  const body = `{\n  ${head},\n  "events": [\n${events}\n  ]\n}`;
+  getElement("counts-example", HTMLElement).textContent = formatRequest("events", body);
 }
 
 /** @param {"suggestions" | "events"} resource @param {string} body */
@@ -78,8 +79,8 @@ async function show() {
   drafts.checked = settings.drafts;
   counts.checked = settings.counts;
   counts.disabled = !settings.drafts;
-  getElement("where", HTMLElement).textContent = settings.server;
-  getElement("whose", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "consentOwn" : "consentOther");
+  getElement("server", HTMLElement).textContent = settings.server;
+  getElement("server-owner", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "consentOwn" : "consentOther");
   showExamples();
 }
 
@@ -96,9 +97,10 @@ counts.addEventListener("change", showExamples);
 
 /** Show what was saved and, while no service answers, how to start one. */
 async function showSaved() {
-  const missing = await showConsentsSaved("news", settings, { on: "welcomeYes", off: "welcomeNo" });
+  const missing = await showConsentsSaved("status", settings, { on: "welcomeYes", off: "welcomeNo" });
   serviceHelp.hidden = !missing;
-  getElement("how-text", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "welcomeHowOwn" : "welcomeHowOther");
+  const key = isLocalServer(settings.server) ? "welcomeHowOwn" : "welcomeHowOther";
+  getElement("service-help-text", HTMLElement).textContent = getText(key);
 }
 
 // The writer may have started the service and come back.
@@ -106,11 +108,11 @@ addEventListener("focus", () => serviceHelp.hidden || void showSaved());
 getElement("form", HTMLFormElement).addEventListener("submit", async (event) => {
   event.preventDefault();
   const saved = await saveConsents(drafts.checked, counts.checked);
-  getElement("ask", HTMLElement).hidden = !saved?.drafts;
+  getElement("ask-link", HTMLElement).hidden = !saved?.drafts;
   settings = saved ?? settings;
-  if (saved === null) showStatus("news", getText("welcomeNotKept"), "bad");
+  if (saved === null) showStatus("status", getText("welcomeNotKept"), "bad");
   else void showSaved();
   // Enter in a switch saves as well: focus goes to the result.
-  getElement("news", HTMLElement).focus({ preventScroll: true });
+  getElement("status", HTMLElement).focus({ preventScroll: true });
 });
 await showPageWhen(show());

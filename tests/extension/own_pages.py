@@ -16,16 +16,16 @@ HOUR_MS = 3_600_000
 # what is visible then.
 STATES: dict[str, tuple[str, dict[str, Any] | None, tuple[str, ...], str]] = {
     "welcome": (WELCOME, None, ("summary >> nth=1",), "#counts-example"),
-    "welcome-saved": (WELCOME, None, ("#drafts", "#counts", "button.primary"), "#ask"),
+    "welcome-saved": (WELCOME, None, ("#drafts", "#counts", "button.primary"), "#ask-link"),
     "popup-before-yes": (POPUP, None, (), "#welcome"),
-    "popup": (POPUP, {}, (), "#why"),
-    "popup-here": (POPUP, {}, (), "#here"),
-    "popup-unknown": (POPUP, {}, (), "#unknown"),
+    "popup": (POPUP, {}, (), "#service-details"),
+    "popup-here": (POPUP, {}, (), "#site-block"),
+    "popup-unknown": (POPUP, {}, (), "#unknown-page"),
     "popup-paused": (POPUP, {"paused_until": HOUR_MS}, (), "#resume"),
     "popup-away": (POPUP, {"server": UNREACHABLE}, (), "#service.bad"),
     "options-before-yes": (OPTIONS, None, (), "#drafts"),
-    "options": (OPTIONS, {"never": ["java", "pandas"]}, ("#test",), "#service-news.good"),
-    "options-sure": (OPTIONS, {}, ("#erase-here",), "#sure"),
+    "options": (OPTIONS, {"never": ["java", "pandas"]}, ("#test",), "#service-status.good"),
+    "options-sure": (OPTIONS, {}, ("#erase-here",), "#confirm"),
 }
 # The query of the ask page that the popup is opened over, where that matters.
 ASK_PAGE_QUERIES = {"popup-here": "", "popup-unknown": "?page=unknown"}

@@ -94,7 +94,7 @@ def test_withdrawing_consent_removes_chips_and_waiting_events(
     assert eventually(lambda: (stored(consented, "outbox") or {}).get("events"))
     options = open_extension_page(consented, "options/options.html")
     options.locator("#drafts").click()
-    expect(options.locator("#consents-news")).to_have_text("Saved. Nothing is sent.")
+    expect(options.locator("#consents-status")).to_have_text("Saved. Nothing is sent.")
     expect(page.locator("[data-tagalong]")).to_have_count(0)
     assert stored(consented, "outbox")["events"] == []
     settings = stored(consented, "settings")
@@ -121,7 +121,7 @@ def test_the_popup_opens_the_consent_page(new_install: BrowserContext) -> None:
 def test_the_second_consent_can_be_withdrawn_alone(consented: BrowserContext, service: RecordingServer) -> None:
     options = open_extension_page(consented, "options/options.html")
     options.locator("#counts").click()
-    expect(options.locator("#consents-news")).to_have_text("Saved.")
+    expect(options.locator("#consents-status")).to_have_text("Saved.")
     page = ask_page(consented)
     write(page)
     expect_chips(page)
@@ -135,8 +135,8 @@ def test_declining_at_the_browsers_own_prompt_changes_nothing(new_install: Brows
     """As in Firefox: this browser is patched to claim consents by kind of data, and to decline."""
     before = stored(new_install, "settings")
     for path, click, line in (
-        ("welcome/welcome.html", "button.primary", "#news"),
-        ("options/options.html", "", "#consents-news"),
+        ("welcome/welcome.html", "button.primary", "#status"),
+        ("options/options.html", "", "#consents-status"),
     ):
         page = new_install.new_page()
         page.add_init_script(

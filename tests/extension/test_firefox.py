@@ -43,10 +43,10 @@ def settings(browser: firefox.Firefox, own: str) -> dict[str, Any]:
 def give_consent(browser: firefox.Firefox, welcome: str, *switches: str) -> None:
     browser.run("browsingContext.activate", context=welcome)
     # The status of the consent before is no answer to this one.
-    browser.evaluate(welcome, "document.querySelector('#news').className = ''")
+    browser.evaluate(welcome, "document.querySelector('#status').className = ''")
     for selector in (*switches, "button.primary"):
         browser.click(welcome, selector)
-    assert browser.wait_for(welcome, "document.querySelector('#news').className") == "good"
+    assert browser.wait_for(welcome, "document.querySelector('#status').className") == "good"
 
 
 def wait_for_kinds(browser: firefox.Firefox, welcome: str, *kinds: str) -> Any:
@@ -70,7 +70,7 @@ def test_install_consent_chips_accept_and_post(short_folder: Path, package: Path
     with serving(short_folder / "data") as (_, address, _), firefox.launch(profile, package) as browser:
         # The welcome page opens by itself, with everything off; without consent nothing is shown or sent.
         welcome = browser.wait_for_tab("welcome/welcome.html")
-        assert browser.wait_for(welcome, "document.querySelector('#where').textContent !== ''")
+        assert browser.wait_for(welcome, "document.querySelector('#server').textContent !== ''")
         assert browser.evaluate(welcome, "[...document.querySelectorAll('input')].map((input) => input.checked)") == [
             False,
             False,
@@ -101,10 +101,12 @@ def test_install_consent_chips_accept_and_post(short_folder: Path, package: Path
         popup = open_popup(browser, welcome)
         assert browser.evaluate(welcome, f"{popup}.querySelector('#site').textContent") == "stackoverflow.com"
         assert browser.evaluate(welcome, f"{popup}.querySelector('#service').textContent") == "ready"
-        assert browser.wait_for(welcome, f"{popup}.querySelector('#taken').textContent").endswith("and added 1.")
+        assert browser.wait_for(welcome, f"{popup}.querySelector('#stats-summary').textContent").endswith(
+            "and added 1."
+        )
         browser.evaluate(welcome, f"{popup}.querySelector('#options').click()")
         options = browser.wait_for_tab("options/options.html")
-        assert browser.wait_for(options, f"document.querySelector('#install').textContent === '{install}'")
+        assert browser.wait_for(options, f"document.querySelector('#install-id').textContent === '{install}'")
         assert browser.evaluate(options, "document.querySelector('#shortcut').textContent") == "Alt+Shift+G"
 
         browser.run("browsingContext.activate", context=page)
@@ -124,7 +126,7 @@ def test_firefox_stores_each_consent_by_its_kind_of_data(
 ) -> None:
     with firefox.launch(tmp_path, package) as browser:
         welcome = browser.wait_for_tab("welcome/welcome.html")
-        assert browser.wait_for(welcome, "document.querySelector('#where').textContent !== ''")
+        assert browser.wait_for(welcome, "document.querySelector('#server').textContent !== ''")
         use_server(browser, welcome, service.url)
         assert browser.evaluate(welcome, KINDS) == []
         give_consent(browser, welcome, "#drafts")

@@ -80,11 +80,11 @@ def shown_request(page: Page, example: str) -> tuple[str, Any]:
 
 def test_the_welcome_page_says_where_drafts_go(new_install: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(new_install, WELCOME)
-    expect(page.locator("#where")).to_have_text(service.url)
-    expect(page.locator("#whose")).to_have_text("(your own machine)")
+    expect(page.locator("#server")).to_have_text(service.url)
+    expect(page.locator("#server-owner")).to_have_text("(your own machine)")
     store(new_install, settings={"server": "https://tags.example.org"})
     page.reload()
-    expect(page.locator("#whose")).to_contain_text("not your own machine")
+    expect(page.locator("#server-owner")).to_contain_text("not your own machine")
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -134,22 +134,22 @@ def test_the_popup_shows_the_state_of_the_service(consented: BrowserContext, ser
     chip(page, "pandas").click()
     popup = open_extension_page(consented, POPUP)
     expect(popup.locator("#service")).to_have_text("not available")
-    expect(popup.locator("#why")).to_have_text(f"No answer from {service.url}.")
+    expect(popup.locator("#service-details")).to_have_text(f"No answer from {service.url}.")
     expect(popup.locator("#waiting")).not_to_have_text("0")
     service.start()
     popup.locator("#flush").click()
     expect(popup.locator("#waiting")).to_have_text("0")
     expect(popup.locator("#service")).to_have_text("ready")
-    expect(popup.locator("#why")).to_have_text("Model light-00000000")
+    expect(popup.locator("#service-details")).to_have_text("Model light-00000000")
     service.recording = False
     popup.reload()
-    expect(popup.locator("#why")).to_contain_text("database is not available")
+    expect(popup.locator("#service-details")).to_contain_text("database is not available")
 
 
 def test_the_popup_names_a_missing_host_permission(consented: BrowserContext) -> None:
     store(consented, settings={**stored(consented, "settings"), "server": "https://tags.example.org"})
     popup = open_extension_page(consented, POPUP)
-    expect(popup.locator("#why")).to_contain_text("The browser does not let Tagalong reach it.")
+    expect(popup.locator("#service-details")).to_contain_text("The browser does not let Tagalong reach it.")
 
 
 def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, service: RecordingServer) -> None:
@@ -173,13 +173,13 @@ def test_a_site_is_switched_off_and_on_in_the_popup(consented: BrowserContext, s
 
 def test_the_popup_names_an_unknown_page(consented: BrowserContext) -> None:
     popup = open_popup_over(ask_page(consented, "?page=unknown"))
-    expect(popup.locator("#unknown")).to_have_text(
+    expect(popup.locator("#unknown-page")).to_have_text(
         "Tagalong does not recognize this page, so there are no suggestions on it."
     )
     # Where no question can be written, there is nothing to explain, and no site to switch off.
     popup = open_popup_over(open_extension_page(consented, OPTIONS))
     expect(popup.locator("#service")).to_have_text("ready")
-    expect(popup.locator("#unknown")).to_be_hidden()
+    expect(popup.locator("#unknown-page")).to_be_hidden()
     expect(popup.get_by_role("switch")).to_have_count(0)
 
 
@@ -221,7 +221,7 @@ def test_a_pause_ends_by_itself(consented: BrowserContext) -> None:
 
 def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service: RecordingServer) -> None:
     popup = open_extension_page(consented, POPUP)
-    expect(popup.locator("#taken")).to_have_text("You have not seen any suggested tags yet.")
+    expect(popup.locator("#stats-summary")).to_have_text("You have not seen any suggested tags yet.")
     page = ask_page(consented)
     write(page, body="A body that is long enough for the page to post it.")
     expect_chips(page)
@@ -230,11 +230,11 @@ def test_the_popup_counts_as_the_service_does(consented: BrowserContext, service
     expect(page.locator("#tag-editor .s-tag.rendered-element")).to_have_text(["pandas"])
     side(page, "python").click()
     assert eventually(lambda: len(service.events) == 5)
-    expect(popup.locator("#percent")).to_have_text("33%")
-    expect(popup.locator("#taken")).to_have_text("You saw 3 tags and added 1.")
-    expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1.")
+    expect(popup.locator("#acceptance")).to_have_text("33%")
+    expect(popup.locator("#stats-summary")).to_have_text("You saw 3 tags and added 1.")
+    expect(popup.locator("#stats-details")).to_have_text("Dismissed: 1.")
     page.locator("#submit-button").click()
-    expect(popup.locator("#rest-of-it")).to_have_text("Dismissed: 1. In posted questions: 1 of 3 kept.")
+    expect(popup.locator("#stats-details")).to_have_text("Dismissed: 1. In posted questions: 1 of 3 kept.")
 
 
 def test_the_stats_follow_the_definitions(consented: BrowserContext) -> None:
@@ -277,7 +277,7 @@ def test_an_invalid_address_is_explained(consented: BrowserContext, typed: str, 
     page.locator("#server").fill(typed)
     for button in ("Save", "Test the connection"):
         page.get_by_role("button", name=button).click()
-        expect(page.locator("#service-news")).to_contain_text(message)
+        expect(page.locator("#service-status")).to_contain_text(message)
     assert stored(consented, "settings") == before
 
 
@@ -290,7 +290,7 @@ def test_without_permission_the_server_stays_unchanged(consented: BrowserContext
     )
     page.locator("#server").fill("https://tags.example.org:8443/so")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#service-news")).to_have_text(
+    expect(page.locator("#service-status")).to_have_text(
         "Nothing has changed: the browser did not allow Tagalong to reach this service."
     )
     assert page.evaluate("window.requested") == {"origins": ["https://tags.example.org/*"]}
@@ -299,7 +299,7 @@ def test_without_permission_the_server_stays_unchanged(consented: BrowserContext
 
 def test_a_connection_can_be_tested_without_consent(new_install: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(new_install, OPTIONS)
-    test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-news")
+    test, line = page.get_by_role("button", name="Test the connection"), page.locator("#service-status")
     test.click()
     expect(line).to_have_text("The service is ready, with the model light-00000000.")
     service.api_key = "open sesame"
@@ -328,7 +328,7 @@ def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service
     page = open_extension_page(consented, OPTIONS)
     page.locator("#key").fill("open sesame")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#service-news")).to_have_text("Saved.")
+    expect(page.locator("#service-status")).to_have_text("Saved.")
     question = ask_page(consented)
     write(question)
     expect_chips(question)
@@ -344,7 +344,7 @@ def test_another_server_starts_afresh(consented: BrowserContext, service: Record
     page = open_extension_page(consented, OPTIONS)
     page.locator("#server").fill(service.url.replace("127.0.0.1", "localhost") + "/")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#service-news")).to_contain_text("From now on Tagalong uses this service")
+    expect(page.locator("#service-status")).to_contain_text("From now on Tagalong uses this service")
     after = stored(consented, "settings")
     assert after["server"] == f"http://localhost:{service.port}"
     assert after["install_id"] not in {None, before["install_id"]}
@@ -355,9 +355,9 @@ def test_the_delay_can_be_set_by_keyboard(consented: BrowserContext) -> None:
     page = open_extension_page(consented, OPTIONS)
     slider = page.get_by_role("slider", name="Delay before the service is asked")
     slider.press("Home")
-    expect(page.locator("#quiet")).to_have_text("100 ms")
+    expect(page.locator("#debounce-value")).to_have_text("100 ms")
     slider.press("ArrowRight")
-    expect(page.locator("#writing-news")).to_have_text("Saved.")
+    expect(page.locator("#writing-status")).to_have_text("Saved.")
     assert eventually(lambda: stored(consented, "settings")["debounce_ms"] == 150)
     expect(slider).to_have_attribute("aria-valuetext", "150 ms")
 
@@ -377,18 +377,18 @@ def test_blocked_tags_can_be_unblocked(consented: BrowserContext) -> None:
     write(question)
     expect_chips(question, 2)
     page = open_extension_page(consented, OPTIONS)
-    expect(page.locator("#never li span")).to_have_text(["csv", "java", "pandas"])
+    expect(page.locator("#blocked-tags li span")).to_have_text(["csv", "java", "pandas"])
     page.get_by_role("button", name="Suggest java again").click()
-    expect(page.locator("#never li span")).to_have_text(["csv", "pandas"])
+    expect(page.locator("#blocked-tags li span")).to_have_text(["csv", "pandas"])
     unblock = page.get_by_role("button", name="Suggest pandas again")
     expect(unblock).to_be_focused()
     unblock.press("Enter")
-    expect(page.locator("#never-news")).to_have_text("pandas is suggested again.")
+    expect(page.locator("#blocked-tags-status")).to_have_text("pandas is suggested again.")
     assert stored(consented, "settings")["never"] == ["csv"]
     expect_chips(question, 3)
     page.get_by_role("button", name="Suggest csv again").click()
-    expect(page.locator("#never-title")).to_be_focused()
-    expect(page.locator("#never-more")).to_contain_text("None.")
+    expect(page.locator("#blocked-tags-title")).to_be_focused()
+    expect(page.locator("#blocked-tags-info")).to_contain_text("None.")
 
 
 def test_data_at_the_service_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
@@ -398,10 +398,10 @@ def test_data_at_the_service_can_be_exported(consented: BrowserContext, service:
     assert download.value.suggested_filename == "tagalong-service.json"
     export = json.loads(download.value.path().read_text())
     assert export["install_id"] == stored(consented, "settings")["install_id"]
-    expect(page.locator("#data-news")).to_have_text("Your data is in the file tagalong-service.json.")
+    expect(page.locator("#data-status")).to_have_text("Your data is in the file tagalong-service.json.")
     service.stop()
     page.get_by_role("button", name="Export from the service").click()
-    expect(page.locator("#data-news")).to_have_text(f"No answer from {service.url}.")
+    expect(page.locator("#data-status")).to_have_text(f"No answer from {service.url}.")
     service.start()
 
 
@@ -424,12 +424,12 @@ def test_erasing_at_the_service_starts_a_new_install(consented: BrowserContext, 
     page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
-    expect(page.locator("#data-news")).to_have_class("good")
+    expect(page.locator("#data-status")).to_have_class("good")
     assert service.erased == [before]
     after = stored(consented, "settings")["install_id"]
     assert after != before
     assert uuid.UUID(after)
-    expect(page.locator("#install")).to_have_text(after)
+    expect(page.locator("#install-id")).to_have_text(after)
     # The page that is still open asks under the new ids, and counts from one.
     old = service.drafts[0]["draft_id"]
     question.bring_to_front()
@@ -451,9 +451,9 @@ def test_erasing_in_the_browser_resets_the_extension(consented: BrowserContext, 
     page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from this browser…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
-    expect(page.locator("#data-news")).to_have_text("Erased. Nothing is sent from now on.")
+    expect(page.locator("#data-status")).to_have_text("Erased. Nothing is sent from now on.")
     expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
-    expect(page.locator("#install")).to_have_text("none until you say yes")
+    expect(page.locator("#install-id")).to_have_text("none until you say yes")
     expect(question.locator("[data-tagalong]")).to_have_count(0)
     # A message that was on its way may leave an empty outbox behind, and settings without consent.
     remaining = page.evaluate("import('/background/storage.js').then((storage) => storage.get())")
@@ -489,7 +489,7 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
     page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from the service…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
-    expect(page.locator("#data-news")).to_have_text(
+    expect(page.locator("#data-status")).to_have_text(
         "Nothing was erased. The service is too busy right now (status 503)."
     )
     assert stored(consented, "settings")["install_id"] == before
@@ -497,14 +497,14 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
 
 def test_consent_works_by_keyboard(new_install: BrowserContext) -> None:
     page = open_extension_page(new_install, WELCOME)
-    expect(page.locator("#where")).not_to_be_empty()
+    expect(page.locator("#server")).not_to_be_empty()
     for key in ("Tab", "Space", "Tab", "Tab", "Space"):
         page.keyboard.press(key)
     expect(page.locator("#drafts")).to_be_checked()
     expect(page.locator("#counts")).to_be_checked()
     for key in ("Tab", "Tab", "Enter"):
         page.keyboard.press(key)
-    expect(page.locator("#news")).to_have_text("Saved. Suggestions are on.")
+    expect(page.locator("#status")).to_have_text("Saved. Suggestions are on.")
     assert stored(new_install, "settings")["counts"] is True
 
 
@@ -549,12 +549,12 @@ def test_b22_the_result_of_saving_is_in_sight(new_install: BrowserContext, width
     else:
         # In the switch, far above the button.
         page.locator("#drafts").press("Enter")
-    expect(page.locator("#news")).to_have_class("good")
-    expect(page.locator("#news")).to_be_focused()
-    expect(page.locator("#news")).to_be_in_viewport(ratio=1)
-    expect(page.locator("#ask a")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#status")).to_have_class("good")
+    expect(page.locator("#status")).to_be_focused()
+    expect(page.locator("#status")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#ask-link a")).to_be_in_viewport(ratio=1)
     page.keyboard.press("Tab")
-    expect(page.locator("#ask a")).to_be_focused()
+    expect(page.locator("#ask-link a")).to_be_focused()
 
 
 @pytest.mark.parametrize(
@@ -576,7 +576,7 @@ def test_b20_errors_of_the_service_are_in_the_browsers_language(
     service.fail("/health/ready", *[Failure(status)] * 2)
     page = open_extension_page(french, OPTIONS)
     page.locator("#test").click()
-    expect(page.locator("#service-news")).to_contain_text(message)
+    expect(page.locator("#service-status")).to_contain_text(message)
     service.fail("/api/v1/suggestions", *[Failure(status)] * 9)
     question = ask_page(french)
     write(question)
@@ -593,14 +593,14 @@ def test_b13_consent_without_a_service_explains_how_to_start_one(
     page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("button.primary").click()
-    status, instructions = page.locator("#news"), page.locator("#how")
+    status, instructions = page.locator("#status"), page.locator("#service-help")
     expect(status).to_have_text(f"Saved, but there are no suggestions yet: No answer from {service.url}.")
     expect(instructions).to_contain_text("make run")
     expect(instructions.get_by_role("link", name="Settings")).to_have_attribute("href", "../options/options.html")
     assert stored(new_install, "settings")["drafts"] is True
     options = open_extension_page(new_install, OPTIONS)
     options.locator("#counts").check()
-    expect(options.locator("#consents-news")).to_contain_text("no suggestions yet")
+    expect(options.locator("#consents-status")).to_contain_text("no suggestions yet")
     # Once started, it is found when the writer comes back.
     service.start()
     page.evaluate("dispatchEvent(new Event('focus'))")
@@ -613,5 +613,5 @@ def test_b13_a_service_elsewhere_is_left_to_whoever_runs_it(new_install: Browser
     page = open_extension_page(new_install, WELCOME)
     page.locator("#drafts").check()
     page.locator("button.primary").click()
-    expect(page.locator("#how")).to_contain_text("whoever runs the service")
-    expect(page.locator("#how")).not_to_contain_text("make run")
+    expect(page.locator("#service-help")).to_contain_text("whoever runs the service")
+    expect(page.locator("#service-help")).not_to_contain_text("make run")
