@@ -146,13 +146,13 @@ def test_a_note_on_a_refused_tag_offers_to_copy_it(consented: BrowserContext, se
     write(page)
     page.locator(INPUT).press_sequentially("nump")
     chip(page, "dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.")
+    expect(page.locator(NOTE)).to_have_text("The page did not accept “dataframe”.")
     expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
     expect(chosen(page)).to_have_count(0)
     expect(page.locator(INPUT)).to_have_value("nump")
     consented.grant_permissions(["clipboard-read", "clipboard-write"], origin="https://stackoverflow.com")
     page.get_by_role("button", name="Copy it").click()
-    expect(page.locator(NOTE)).to_have_text("“dataframe” is copied.")
+    expect(page.locator(NOTE)).to_have_text("Copied “dataframe”.")
     assert page.evaluate("navigator.clipboard.readText()") == "dataframe"
     eventually(lambda: service.events)
     assert "accepted" not in {kind for kind, _ in service.received_events()}
@@ -162,7 +162,7 @@ def test_a_note_says_why_the_service_is_unavailable(empty_page: Page, service: R
     service.api_key = "open sesame"
     write(empty_page)
     expect(empty_page.locator(NOTE)).to_have_text(
-        "Tag suggestions are not available. The service asks for an API key, and this is not the right one."
+        "Tag suggestions are not available. The service requires an API key, and this is not the right one."
     )
 
 
@@ -191,7 +191,7 @@ def test_retries_back_off(empty_page: Page, service: RecordingServer) -> None:
 def test_a_sixth_tag_is_not_added(page: Page) -> None:
     page.locator(INPUT).press_sequentially("a b c d e ")
     chip(page, "pandas").click()
-    expect(page.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(page.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
     expect(chosen(page)).to_have_text(["a", "b", "c", "d", "e"])
 
 
@@ -257,7 +257,7 @@ def test_a_dismissed_tag_stays_away_for_this_draft(page: Page, service: Recordin
 def test_a_note_says_that_no_tag_is_confident(empty_page: Page, service: RecordingServer) -> None:
     service.offers = [("csv", 0.1)]
     write(empty_page)
-    expect(empty_page.locator(NOTE)).to_have_text("No confident tag yet.")
+    expect(empty_page.locator(NOTE)).to_have_text("No confident suggestion yet.")
     expect(chips(empty_page)).to_have_count(0)
 
 

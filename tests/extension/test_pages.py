@@ -168,7 +168,7 @@ def test_a_refused_and_a_sixth_tag_show_a_note_and_are_not_counted(writer: Write
     page.evaluate("tag => window.unknownTags.add(tag)", first)
     page.locator(generation.tag_input).press_sequentially(HALF_TYPED)
     chip(page, first).click()
-    expect(page.locator(NOTE)).to_have_text(f"The page did not take “{first}”.")
+    expect(page.locator(NOTE)).to_have_text(f"The page did not accept “{first}”.")
     expect(page.locator(generation.tag_input)).to_have_value(HALF_TYPED)
     expect(page.locator(generation.tag_input)).to_be_focused()
     expect(generation.chosen_tags(page)).to_have_count(len(generation.initial_tags))
@@ -178,7 +178,7 @@ def test_a_refused_and_a_sixth_tag_show_a_note_and_are_not_counted(writer: Write
         generation.type_tag(page, tag)
     writer.look()
     chip(page, second).click()
-    expect(page.locator(NOTE)).to_have_text("5 tags are the most a question can have.")
+    expect(page.locator(NOTE)).to_have_text("A question can have at most 5 tags.")
     writer.assert_database_matches()
 
 

@@ -39,7 +39,7 @@ def test_b8_a_tag_that_the_page_renames_is_accepted(
 ) -> None:
     page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
     chip(page, "osx").click()
-    expect(page.locator(NOTE)).to_have_text("The page put “python” in place of “osx”.")
+    expect(page.locator(NOTE)).to_have_text("The page replaced “osx” with “python”.")
     expect(look(page, "osx")).to_have_attribute("data-look", "chosen")
     assert eventually(lambda: service.drafts[-1]["chosen_tags"] == ["python"])
     assert eventually(lambda: recorded_actions(service)) == [("accepted", "osx")]
@@ -58,7 +58,7 @@ def test_b8_a_tag_that_the_page_refuses_is_not_accepted(
 ) -> None:
     page = open_page_with_chips(consented, service, generation, SITE_QUERY + timing)
     chip(page, "dataframe").click()
-    expect(page.locator(NOTE)).to_have_text("The page did not take “dataframe”.")
+    expect(page.locator(NOTE)).to_have_text("The page did not accept “dataframe”.")
     expect(look(page, "dataframe")).to_have_attribute("data-look", "offered")
     chip(page, "merge").click()
     assert eventually(lambda: recorded_actions(service)) == [("accepted", "merge")]

@@ -67,7 +67,7 @@ class FirefoxDevice:
         self._perform({"type": "pointer", "id": "mouse", "actions": steps})
 
     def _perform(self, actions: dict[str, object]) -> None:
-        self.browser.do("input.performActions", context=self.window, actions=[actions])
+        self.browser.run("input.performActions", context=self.window, actions=[actions])
 
 
 def open_typist(context: BrowserContext, generation: Generation, seed: int) -> Typist:
@@ -116,11 +116,11 @@ def test_b1_random_typists_lose_no_key(
 
 
 def open_typist_in_firefox(browser: firefox.Firefox, generation: Generation, seed: int) -> Typist:
-    window = browser.do("browsingContext.create", type="tab")["context"]
+    window = browser.run("browsingContext.create", type="tab")["context"]
     typist = Typist(FirefoxDevice(browser, window), generation, seed, max_delay_ms=1000)
     address = f"{generation.address}{'&' if '?' in generation.address else '?'}{typist.query}"
-    browser.do("browsingContext.navigate", context=window, url=address, wait="complete")
-    assert browser.until(window, f"{READ_LOOKS}.length === {len(OFFERS)}")
+    browser.run("browsingContext.navigate", context=window, url=address, wait="complete")
+    assert browser.wait_for(window, f"{READ_LOOKS}.length === {len(OFFERS)}")
     browser.evaluate(window, RECORD_POINTER)
     return typist
 
@@ -129,7 +129,7 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
     """Two typists at each page."""
     service.offers = OFFERS
     with firefox.launch(tmp_path) as browser:
-        welcome = browser.tab("welcome/welcome.html")
+        welcome = browser.wait_for_tab("welcome/welcome.html")
         store(browser, welcome, consented_settings(service.url, debounce_ms=100))
         site = browser.open("https://stackoverflow.com/questions/4711/another-question")
         drafts = {f"{name}-draft": json.dumps(draft) for name, draft in DRAFTS.items()}
@@ -137,7 +137,7 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
         typists = [open_typist_in_firefox(browser, generation, seed) for generation in GENERATIONS for seed in range(2)]
         for typist in typists:
             # Firefox slows a tab in the background, and fires no blur event in it.
-            browser.do("browsingContext.activate", context=typist.device.window)
+            browser.run("browsingContext.activate", context=typist.device.window)
             type_concurrently([typist], time.sleep)
             assert_state(typist)
         assert_events_match(service, typists)
@@ -195,7 +195,7 @@ def test_b1_a_typed_tag_is_never_taken_for_a_synonym(consented: BrowserContext, 
     page.keyboard.type("first ")
     chip(page, "dataframe").click()
     page.keyboard.type("second ")
-    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not take “dataframe”.")
+    expect(page.locator("[data-tagalong] .note span")).to_have_text("The page did not accept “dataframe”.")
     expect(CLASSIC.chosen_tags(page)).to_have_text(["first", "second"])
     assert [kind for kind, _ in service.received_events() if kind != "viewed"] == []
 

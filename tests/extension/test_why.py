@@ -174,7 +174,7 @@ def test_a_tag_added_by_keyboard_can_be_removed_by_keyboard(page: Page) -> None:
     expect(chosen(page)).to_have_text(["pandas"])
     expect(chip(page, "pandas")).to_be_focused()
     page.keyboard.press("ArrowDown")
-    expect(popover(page).get_by_role("button", name="Take it out")).to_be_focused()
+    expect(popover(page).get_by_role("button", name="Remove it")).to_be_focused()
     expect(popover(page).get_by_role("button", name="Never suggest it")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(chosen(page)).to_have_count(0)
@@ -193,7 +193,7 @@ def test_a_blocked_tag_is_suggested_in_no_draft(
     chip(page, "python").hover()
     popover(page).get_by_role("button", name="Never suggest it").click()
     note = page.locator("[data-tagalong] .note")
-    expect(note).to_contain_text("python is never suggested again")
+    expect(note).to_contain_text("python will not be suggested again")
     assert blocked_tags(consented) == ["python"]
     assert kept.evaluate("(host) => host.isConnected"), "the list is no reason to mount anew"
     other = ask_page(consented)
