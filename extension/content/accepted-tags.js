@@ -7,7 +7,7 @@ import { findRenamedTags } from "./pages/parts/renamed-tags.js";
 
 /** A page shows a tag, and then asks its server about it; by then it has the answer. */
 const CONFIRM_MS = 1500;
-/** A tag that the writer is removing goes within this time, or stays. */
+/** A tag that disappears so soon after the writer began to remove it was removed by them. */
 const REMOVAL_MS = 4000;
 
 /**

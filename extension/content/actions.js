@@ -160,7 +160,7 @@ export class Actions {
   #markAccepted(tag, name, position) {
     const session = this.#session;
     session.accepted.add(tag, name, position);
-    // Only this one: what else has changed meanwhile is compared when the page is at rest.
+    // Only this tag: other changes are compared once the page is at rest.
     session.tagsAtRest = [...new Set([...session.tagsAtRest, name])];
     if (this.#signal.aborted) session.accepted.confirm();
   }

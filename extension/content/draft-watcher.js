@@ -42,8 +42,8 @@ export class DraftWatcher {
   #timer;
   /** @type {Promise<string> | undefined} */
   #draftId;
-  /** The state of the draft that was asked for last. */
-  #asked = "";
+  /** The state of the draft in the last request. */
+  #requested = "";
   /** Number of the last request. */
   #newest = 0;
   /** Number of the newest request that needs no answer any more. */
@@ -99,10 +99,10 @@ export class DraftWatcher {
     const draft = readDraft(this.#page);
     if (draft.title.trim().length < MIN_TITLE) return this.#close(draft);
     const state = JSON.stringify(draft);
-    if (state === this.#asked) return;
+    if (state === this.#requested) return;
     this.#waiting = this.#inFlight.size >= MAX_IN_FLIGHT;
     if (this.#waiting) return;
-    this.#asked = state;
+    this.#requested = state;
     this.#lastMessage = performance.now();
     const number = ++this.#newest;
     this.#inFlight.add(number);
@@ -145,7 +145,7 @@ export class DraftWatcher {
     if (answer.state === "away") {
       // A newer request may do better.
       if (number < this.#newest) return;
-      this.#asked = "";
+      this.#requested = "";
       this.#notBefore = performance.now() + answer.wait_ms;
       if (answer.retryable) this.#retryLater(answer.wait_ms);
     } else {
@@ -188,7 +188,7 @@ export class DraftWatcher {
   }
 
   #forget() {
-    [this.#asked, this.#settled, this.#inFlight] = ["", this.#newest, new Set()];
+    [this.#requested, this.#settled, this.#inFlight] = ["", this.#newest, new Set()];
     [this.#waiting, this.#due] = [false, false];
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -40,7 +40,7 @@ export function trackSubmission(draftId, tags) {
   void browser.storage.local.set({ [pending.key]: submission }).catch(() => {});
   watchErrors(location.pathname, lifetime.signal);
   const options = { capture: true, signal: lifetime.signal };
-  // Only a person goes on: the page's own scripts clean up fields while they post.
+  // Only trusted events: the page's own scripts clear fields while they post.
   document.addEventListener("input", (event) => event.isTrusted && withdrawSubmission(), options);
   document.addEventListener("click", (event) => event.isTrusted && isLink(event) && withdrawSubmission(), options);
 }

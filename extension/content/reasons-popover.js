@@ -63,7 +63,7 @@ export class ReasonsPopover {
     this.#openAtStart();
   }
 
-  /** To be called when the chips were drawn: an open popover follows its chip, or goes with it. */
+  /** Update the popover after the chips were drawn: it follows its chip, or closes with it. */
   refresh() {
     this.#describeChips();
     if (this.#tag === "") return;
@@ -87,7 +87,7 @@ export class ReasonsPopover {
     const row = this.#row.element;
     row.addEventListener("pointerover", (event) => this.#onPointerOver(event));
     row.addEventListener("pointerleave", () => this.#closeSoon());
-    // Who has decided needs no reasons, and what lies below is free again; until the pointer comes back to the chip.
+    // After a decision no reasons are needed, and what is below is free; until the pointer comes back to the chip.
     row.addEventListener("pointerup", ({ target }) => {
       this.#close();
       this.#pressedTag = getTag(/** @type {Element} */ (target));
@@ -178,8 +178,8 @@ export class ReasonsPopover {
   }
 
   /**
-   * One of the buttons was pressed, and may go: the focus, if it is there, goes back to the chip. A pointer has done
-   * what it came for.
+   * Move the focus from a pressed button, which may disappear, back to the chip. After a press by pointer, close the
+   * popover.
    *
    * @param {HTMLElement} button
    */

@@ -3,7 +3,7 @@
 /** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
 /** @typedef {import("./session.js").PageSession} PageSession */
 
-/** A settled chip stays so long where it is: the one that takes its place must not get a second click. */
+/** How long a chip stays in place after an action on it: the next one there must not get a second click. */
 const STAY_MS = 8000;
 
 export class Suggestions {
@@ -46,8 +46,8 @@ export class Suggestions {
 
   /**
    * Choose the chips to show, in the order of the newest answer, which is that of their scores (or a random one, to
-   * learn the effect of the order). One that stays without being in the answer goes before the first with a lower
-   * score.
+   * learn the effect of the order). A chip that stays without being in the answer is put before the first with a
+   * lower score.
    */
   arrange() {
     const session = this.#session;

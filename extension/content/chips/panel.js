@@ -17,8 +17,8 @@ import { followTheme } from "./theme.js";
  * @typedef {object} Note
  * @property {string} text
  * @property {NoteAction[]} [actions]
- * @property {string} [tag]  the note goes when this tag has no chip any more
- * @property {() => boolean} [isCurrent]  the note goes when this is false
+ * @property {string} [tag]  the note is removed when this tag has no chip any more
+ * @property {() => boolean} [isCurrent]  the note is removed when this returns false
  */
 
 /**

@@ -1,6 +1,6 @@
 /** Runs what a button does, once for each press, and only for the writer's own: all their actions begin here. */
 
-/** About as long as systems wait for a second click: who wants the opposite of what just happened takes longer. */
+/** About the double-click time of systems; whoever wants to revert what just happened takes longer. */
 const REPEAT_MS = 400;
 const KEYS = ["Enter", " ", "Delete"];
 
@@ -13,7 +13,7 @@ const KEYS = ["Enter", " ", "Delete"];
  * of a chip within `REPEAT_MS` of the first one or of its result: a page may be slow, and an impatient writer presses
  * again.
  *
- * @param {ShadowRoot} root  contains all buttons; one that a script of the page has taken out does nothing any more
+ * @param {ShadowRoot} root  contains all buttons; one that a script of the page has removed from it does nothing
  * @param {AbortSignal} signal
  */
 export function createPresses(root, signal) {
@@ -63,7 +63,7 @@ export function createPresses(root, signal) {
     { capture: true },
   );
   for (const type of ["pointerdown", "keydown"]) {
-    // After something else in between, such as removing the tag in the page's own field, a press is meant anew.
+    // After another event in between, such as removing the tag in the page's field, a press is a new one.
     const onOtherEvent = (/** @type {Event} */ { isTrusted, target }) => {
       if (isTrusted && target !== root.host) last.at = -Infinity;
     };

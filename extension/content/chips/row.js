@@ -140,7 +140,7 @@ export class ChipRow {
     this.#impressions.watch(element);
   }
 
-  /** Once a chip is in use no more, it takes its place in the order. */
+  /** Redraw once a chip is no longer in use, so that it moves to its place in the order. */
   #redrawLater() {
     setTimeout(() => {
       if (!this.#context.signal.aborted) this.draw([...this.chips.values()], this.replaceable);

@@ -3,7 +3,7 @@
 /**
  * @typedef {object} Listener  called by a page until the signal aborts
  * @property {() => void} changed  title, body or tags may have changed; called often, so it must be cheap
- * @property {(tag: string) => void} removing  the writer is removing the tag; one that goes without, the page removed
+ * @property {(tag: string) => void} removing  the writer is removing the tag; others are removed by the page
  * @property {() => void} posting  the writer submitted the form; the tags are final as read now
  */
 

@@ -45,8 +45,8 @@ export class AddedTag {
   }
 
   /**
-   * Return the tag that the page shows for ours: itself, or the one that stands where ours was asked for, and that
-   * nobody but we can have brought about; null if there is none.
+   * Return the name under which the page shows our tag, or null: its own name, or that of the one new tag after all
+   * that the writer did not type, which only our typing can have caused.
    *
    * @param {string[]} names  the page's tags
    * @param {string} typed  what the writer has in the field
@@ -58,7 +58,7 @@ export class AddedTag {
     return this.#isTypedTagMissing(names, typed) ? null : this.findSubstitute(names);
   }
 
-  /** Return the tag that may stand for ours, or come from what the writer typed. @param {string[]} names */
+  /** Return the new tag that may be ours, or come from what the writer typed. @param {string[]} names */
   findSubstitute(names) {
     const [substitute, ...others] = names.filter((name) => !this.#before.includes(name) && !typing.tags.has(name));
     if (!this.consumed || this.suggestionsUsed || substitute === undefined || others.length > 0) return null;

@@ -152,7 +152,7 @@ export class BorrowedTagInput {
   /** Whether the condition comes true in time. @param {() => boolean} condition @param {number} patience  ms */
   waitUntil(condition, patience) {
     const end = performance.now() + patience;
-    // A browser slows down tabs in the background: the page's answer then takes as much longer as our looking.
+    // Browsers throttle timers in background tabs, the page's as much as ours: so a number of polls counts, too.
     let looks = patience / THROTTLED_POLL_MS;
     return new Promise((resolve) => {
       const look = () => {
@@ -202,7 +202,7 @@ export class BorrowedTagInput {
     if (!input || !(target instanceof Element) || target.closest("[data-tagalong]")) return;
     if (target.closest(this.#field.suggestions)) this.#added.suggestionsUsed = true;
     if (target !== input && getFocusedElement() !== input) return;
-    // Before the key has its effect: it is meant for the writer's own text.
+    // Before the key takes effect: it belongs in the writer's own text.
     if (this.#typed) this.#restoreField();
     this.#lastWriterEvent = performance.now();
     const commits = event instanceof KeyboardEvent && COMMIT_KEYS.has(event.key) && !event.isComposing;

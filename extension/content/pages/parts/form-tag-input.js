@@ -6,7 +6,7 @@ import { BorrowedTagInput } from "./borrowed-tag-input.js";
 
 export { removeTag } from "./borrowed-tag-input.js";
 
-/** The page takes most tags at once, and asks its server about others. */
+/** The page accepts most tags at once, and asks its server about others. */
 const REACTION_MS = 1000;
 const ANSWER_MS = 3500;
 const MAX_TRIES = 8;

@@ -8,7 +8,7 @@ import { readSourceText } from "./source-text.js";
 export { removeTag } from "./borrowed-tag-input.js";
 
 const REACTION_MS = 1000;
-/** For each of the page's answers: what it has found, and whether it takes the tag. */
+/** For each response of the page: its suggestions, and whether it accepts the tag. */
 const ANSWER_MS = 3500;
 /** A list of suggestions that stays empty for so long is an answer too. */
 const EMPTY_MS = 500;
@@ -56,7 +56,7 @@ async function tryTag(input, field, tag) {
     () => isTaken() || !input.isTyped || findSuggestion() !== undefined || isEmpty(),
     ANSWER_MS,
   );
-  // Any other suggestion would be another tag; of one that is translated, nobody knows.
+  // Other suggestions are other tags; a translated one may be any.
   const known =
     findSuggestion() !== undefined || findSuggestions().every((hit) => readSourceText(hit) === undefined);
   for (const gesture of known ? gestures : []) {
