@@ -197,8 +197,8 @@ function selectBatch({ events, batch }) {
 }
 
 /**
- * Return the outbox after the service accepted a batch. That proves that the service works, so suspects get another chance: an
- * event that is refused now is malformed itself.
+ * Return the outbox after the service accepted a batch. That proves that the service works, so suspects get another
+ * chance: an event that is refused now is malformed itself.
  *
  * @param {Outbox} outbox
  * @param {Set<string>} sentIds

@@ -32,7 +32,7 @@ export const collectEvents = (unsaved = {}, tab = -1) =>
     await collectWithLock(Object.fromEntries(own));
   });
 
-/** Collect all that pages have stored, held events included: after a restart of the browser no page holds them any more. */
+/** Collect all that pages have stored, held events included: after a restart of the browser, no page holds them. */
 export const collectLeftEvents = () => withStorageLock(() => collectWithLock({}, true));
 
 /**

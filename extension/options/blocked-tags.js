@@ -9,7 +9,8 @@ const list = getElement("blocked-tags", HTMLUListElement);
 /** @param {import("../shared/protocol.js").Status} status */
 export function show({ settings }) {
   const tags = settings.never;
-  getElement("blocked-tags-info", HTMLElement).textContent = getText(tags.length > 0 ? "optionsNeverSome" : "optionsNeverNone");
+  const info = getText(tags.length > 0 ? "optionsNeverSome" : "optionsNeverNone");
+  getElement("blocked-tags-info", HTMLElement).textContent = info;
   if (listedTags().join(" ") !== tags.join(" ")) list.replaceChildren(...tags.map(createItem));
 }
 

@@ -138,6 +138,6 @@
  * @property {{fields: {location: DataLocation}, answer: {settings: Settings} | {failed: string}}} eraseData
  */
 
-/** @typedef {"here" | "service"} DataLocation  what this browser stores, or what the service stores about this install */
+/** @typedef {"here" | "service"} DataLocation  data in this browser, or at the service about this install */
 
 export {};

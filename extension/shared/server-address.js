@@ -23,7 +23,7 @@ export function parseServerAddress(text) {
 /** Whether a server runs on this machine. @param {string} server */
 export const isLocalServer = (server) => LOCAL_HOSTS.includes(new URL(server).hostname);
 
-/** Return the permission to reach a server; its pattern has no port, as match patterns know none. @param {string} server */
+/** Return the permission to reach a server; match patterns have no port. @param {string} server */
 export function hostPermission(server) {
   const { protocol, hostname } = new URL(server);
   return { origins: [`${protocol}//${hostname}/*`] };

@@ -80,7 +80,8 @@ async function show() {
   counts.checked = settings.counts;
   counts.disabled = !settings.drafts;
   getElement("server", HTMLElement).textContent = settings.server;
-  getElement("server-owner", HTMLElement).textContent = getText(isLocalServer(settings.server) ? "consentOwn" : "consentOther");
+  const owner = getText(isLocalServer(settings.server) ? "consentOwn" : "consentOther");
+  getElement("server-owner", HTMLElement).textContent = owner;
   showExamples();
 }
 
