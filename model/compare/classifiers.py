@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression as OneTag
 from threadpoolctl import threadpool_limits
 
 from model.compare.graphs import Trees, linear_head
+from model.runs.arrays import Floats
 
-Floats = NDArray[np.float32]
 Matrix: TypeAlias = Any
 """Features, float32 [questions, features], dense or sparse; scipy has no types."""
 

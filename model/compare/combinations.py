@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from model.compare import classifiers
-from model.compare.classifiers import Floats, Learner, Matrix
+from model.compare.classifiers import Learner, Matrix
 from model.compare.decision import best, fitted_threshold, shown
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
 from model.compare.sample import Settings, Split
@@ -18,6 +18,7 @@ from model.compare.served import InOnnx, InPython, Served, parity
 from model.evaluation import latency
 from model.evaluation.metrics import Answer, metrics
 from model.questions import Question
+from model.runs.arrays import Floats
 from model.runs.progress import OpenBar
 
 ENCODERS: Final = (TfIdf.name, Word2Vec.name, MiniLM.name)

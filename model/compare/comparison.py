@@ -26,7 +26,7 @@ from model.runs.files import write_atomically
 from model.runs.parameters import to_record
 from model.runs.progress import Progress
 from model.serving.classifier import Classifier
-from model.serving.text import ready
+from model.serving.text import prepare_text
 from model.training.build import HARD_TEXTS, DataSource, train_model
 from model.training.encoder import minilm
 from model.training.tfidf import FeatureLimits
@@ -117,7 +117,7 @@ def compare(
         run.record([run.out])
         progress.log(_line(results[place.name]))
 
-    texts = [ready(*text, "text") for text in HARD_TEXTS]
+    texts = [prepare_text(*text, "text") for text in HARD_TEXTS]
     with threadpool_limits(settings.threads):
         for name in encoders:
             of_encoder = [place for place in wanted if place.encoder == name and place.name in runs]

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.evaluation.metrics import Answer
 from model.questions import RANKS
+from model.runs.arrays import Floats
 from model.training.calibration import best_first
-
-Floats = NDArray[np.float32]
 
 
 def best(scores: Floats, tags: Sequence[str]) -> list[Answer]:

@@ -24,7 +24,6 @@ from model.serving.tokens import DraftTokenizer
 from model.training.encoder import graph as encoder_graph
 from model.training.encoder import minilm
 
-Floats = NDArray[np.float32]
 Matrix: TypeAlias = Any
 """Features, float32 [questions, features], dense or sparse; scipy has no types."""
 
@@ -171,7 +170,7 @@ class MiniLM:
         Raises:
             model.training.encoder.minilm.EncoderMissing: the package is not installed.
         """
-        self._tokenizer = DraftTokenizer.of(minilm.tokenizer(), MINILM_TOKENS)
+        self._tokenizer = DraftTokenizer.from_bytes(minilm.tokenizer(), MINILM_TOKENS)
         self._encoder = encoder_graph.build(minilm.weights())
         self._threads = threads
 
@@ -200,4 +199,4 @@ class MiniLM:
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
         """Return the draft's word pieces."""
-        return {"ids": self._tokenizer.tokens(title, body).ids}
+        return {"ids": self._tokenizer.tokenize(title, body).ids}

@@ -17,7 +17,7 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-Floats = NDArray[np.float32]
+from model.runs.arrays import Floats
 
 _OPSETS: Final = {"": 18, "ai.onnx.ml": 3, "com.microsoft": 1}
 _IR_VERSION: Final = 9

@@ -7,14 +7,12 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from model.compare.classifiers import Fitted
 from model.compare.encoders import Encoder, MiniLM
 from model.compare.graphs import joined
 from model.questions import Question
-
-Floats = NDArray[np.float32]
+from model.runs.arrays import Floats
 
 LARGEST_DIFFERENCE: Final = 1e-4
 """Largest difference of a score between ONNX Runtime and scikit-learn that counts as exact."""

@@ -8,12 +8,10 @@ and seed give the same vectors. Written out because gensim has no wheels for the
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from model.runs.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

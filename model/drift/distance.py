@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from model.drift.traffic import Ints, Values
+from model.drift.traffic import Values
+from model.runs.arrays import Ints
 
 DRAWS: Final = 2_000
 CHANCE: Final = 0.999

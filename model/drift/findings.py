@@ -33,7 +33,6 @@ from model.drift.traffic import (
     OTHER,
     STRATA,
     Day,
-    Ints,
     Judged,
     Traffic,
     Values,
@@ -44,6 +43,7 @@ from model.drift.traffic import (
     strata_of,
 )
 from model.questions import RANKS
+from model.runs.arrays import Ints
 
 FORMAT: Final = 1
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from model.drift.findings import PSI_BOUND, column_counts
 from model.drift.reference import Reference
-from model.drift.traffic import BEST_TAG, COLUMNS, Ints, Judged, categories
+from model.drift.traffic import BEST_TAG, COLUMNS, Judged, categories
+from model.runs.arrays import Ints
 
 MOST_ROWS: Final = 20_000
 """Evidently wants rows, where we have counts; of more than these, that many are laid out in the same proportions."""

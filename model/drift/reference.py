@@ -18,7 +18,6 @@ from model.drift.traffic import (
     EDGES,
     OTHER,
     STRATA,
-    Ints,
     Judged,
     Values,
     bands_of,
@@ -28,6 +27,7 @@ from model.drift.traffic import (
     strata_of,
 )
 from model.questions import RANKS
+from model.runs.arrays import Ints
 from model.runs.files import write_atomically
 from model.serving.synonyms import main_names
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.questions import RANKS
+from model.runs.arrays import Ints
 
 FORMAT: Final = 1
 
@@ -40,7 +41,6 @@ BANDS: Final = 10
 STRATA: Final = (0, 1, 500, 1_500)
 """Characters of the body at which a stratum of equal inputs begins: none, short, middle, long."""
 
-Ints = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 

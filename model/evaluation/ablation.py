@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from model.evaluation.metrics import answers, metrics, uses_of
 from model.evaluation.unseen import unseen
 from model.questions import RANKS, Question
+from model.runs.arrays import Ints
 from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, Classifier
 from model.training import calibration, tag_names, tfidf, train
@@ -109,7 +110,7 @@ def ablation(
     return rows
 
 
-def _best(tune_logits: TuneLogits, uses: tfidf.Ints) -> NDArray[np.bool_]:
+def _best(tune_logits: TuneLogits, uses: Ints) -> NDArray[np.bool_]:
     """Return which of the best learned tags are right, [questions, RANKS]."""
     ordering = fit_platt(tune_logits, uses).order(tune_logits.logits, tune_logits.kind)
     return tune_logits.right(calibration.best_first(ordering, RANKS))

@@ -19,7 +19,7 @@ class QuestionsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A posted question. ``title`` and ``body`` are ready for the model (see ``model.serving.text.ready``).
+    """A posted question. ``title`` and ``body`` are ready for the model (see ``model.serving.text.prepare_text``).
 
     With ``tags_complete`` false, the source kept only some frequent tags: a missing tag is unknown.
     ``split`` is ``train``, ``tune`` or ``dev``. In training it counts ``weight`` times.

@@ -15,7 +15,7 @@ from model.questions import Question, QuestionsError, once_each, split_of
 from model.questions.columns import Columns
 from model.questions.posts import READ, REQUIRED, Batch, BatchReader, beginning, kind_of
 from model.questions.tags import TagsError, read_tags
-from model.serving.text import BODY_FORMATS, ready
+from model.serving.text import BODY_FORMATS, prepare_text
 
 _REQUIRED: Final = {"title": pl.String(), "body": pl.String(), "body_format": pl.String(), "tags": pl.List(pl.String())}
 _ROWS_AT_ONCE: Final = 20_000
@@ -173,7 +173,7 @@ def _with_tags(rows: pl.DataFrame, unreadable: Counter[str]) -> Iterator[Questio
 
 def _question(row: dict[str, object], tags: tuple[str, ...]) -> Question:
     body = "\n".join(text for text in (str(row["body"]), str(row["code"])) if text)
-    title, body = ready(str(row["title"]), body, str(row["body_format"]))
+    title, body = prepare_text(str(row["title"]), body, str(row["body_format"]))
     year, number = row["year"], row["question_id"]
     return Question(
         title=title,

@@ -1,4 +1,4 @@
-"""What serving needs of the model: load a released one, suggest tags for a draft.
+"""Load a released model, and suggest tags for a draft.
 
 Imports ONNX Runtime, NumPy, the tokenizers of the encoder and the standard library, nothing of training.
 """
@@ -15,14 +15,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from model.serving.decision import Decision
-from model.serving.encoder import Encoder
-from model.serving.explanation import Words, because, sparse_losses, state_losses
+from model.serving.encoder import EncoderSession
+from model.serving.explanation import DraftWords, embedding_losses, pick_words, sparse_losses
 from model.serving.synonyms import RETIRED, name_in_use, same_tags
-from model.serving.text import BODY_FORMATS, ready, written_words
+from model.serving.text import BODY_FORMATS, original_spellings, prepare_text
 from model.serving.tokens import Tokens
 
 FORMAT: Final = 2
-"""Number of the released files' format: what ``manifest.json`` says and what the graph takes and gives."""
+"""Format of the released files: what ``manifest.json`` says, and the graph's inputs and outputs."""
 MODEL_FILE: Final = "model.onnx"
 MANIFEST_FILE: Final = "manifest.json"
 ENCODER_FILE: Final = "encoder.onnx"
@@ -30,14 +30,14 @@ TOKENIZER_FILE: Final = "tokenizer.json"
 TIERS: Final = ("full", "light")
 """With an encoder beside the sparse part, or without."""
 DEFAULT_TIER: Final = "full"
-"""The shipped model that is taken if none is named: the better one."""
+"""The shipped model that is used by default: the better one."""
 
 _INPUTS: Final = ["title", "body", "limit", "chosen"]
 _OUTPUTS: Final = ["tags", "scores", "uses", "features", "values", "title_features", "evidence"]
-_STATES, _STATE_EVIDENCE = "states", "state_evidence"
+_EMBEDDINGS, _EMBEDDING_EVIDENCE = "states", "state_evidence"
 
 _WINDOW: Final = 50
-"""Best tags of the vocabulary that an answer is made of, at least: names of one tag are merged among them."""
+"""How many of the vocabulary's best tags are looked at, at least: names of one tag are merged among them."""
 
 
 class ReleaseError(Exception):
@@ -50,7 +50,7 @@ class Suggested:
 
     ``score`` is calibrated: the share of tags with this score that are right, 0..1. ``confident`` says that a chip
     is worth showing, ``uses`` how often the tag was used in the training data, ``because`` which words of the draft
-    weigh most for it, most first, at most ``BECAUSE_WORDS``.
+    weigh most for it, the heaviest first, at most ``explanation.MAX_WORDS``.
     """
 
     tag: str
@@ -67,9 +67,9 @@ class Classifier:
         version: tier and first 8 digits of the graph's sha256, like ``light-1a2b3c4d``.
         sites: hosts whose drafts it was made for.
         tags: the vocabulary: the learned tags, the commonest first, then those known by name alone.
-        names: what the vocabulary's tags are offered as: one name of each, the one in use, and none that is retired.
-        known: every name that the model knows, offered or not.
-        manifest: what ``manifest.json`` says.
+        names: the names that can be suggested: of each tag the one in use, without retired ones.
+        known: every name that the model knows, suggested or not.
+        manifest: the content of ``manifest.json``.
     """
 
     version: str
@@ -80,12 +80,12 @@ class Classifier:
     manifest: dict[str, Any]
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, encoder: Encoder | None, manifest: dict[str, Any]
+        self, session: onnxruntime.InferenceSession, encoder: EncoderSession | None, manifest: dict[str, Any]
     ) -> None:
-        """Use a loaded graph with its encoder, if it is for one, and its manifest; ``load`` does all."""
+        """Use a loaded graph with its manifest, and with its encoder if it needs one; see ``load``."""
         decision = manifest["decision"]
         self._session = session
-        self._outputs = _OUTPUTS if encoder is None else [*_OUTPUTS, _STATE_EVIDENCE]
+        self._outputs = _OUTPUTS if encoder is None else [*_OUTPUTS, _EMBEDDING_EVIDENCE]
         self._encoder = encoder
         self._decision = Decision(float(decision["own"]), float(decision["first"]), int(decision["most"]))
         self.version = str(manifest["version"])
@@ -95,7 +95,7 @@ class Classifier:
         self._name = {tag: name_in_use(tag) for tag in self.tags if tag not in RETIRED}
         self.names = frozenset(self._name.values())
         self.known = self.names.union(self.tags)
-        # Of several names of a chosen tag, the commonest says most about which tags go together with it.
+        # Of several names of a chosen tag, the commonest has the best counts of which tags occur with it.
         self._number: dict[str, int] = {}
         for number, tag in enumerate(self.tags):
             self._number.setdefault(name_in_use(tag), number)
@@ -103,13 +103,20 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
-        """Load the files that ``manifest.json`` of a folder names, of either tier, and check them against it.
+        """Load a model of either tier, each of its files checked against ``manifest.json``.
 
         Raises:
             ReleaseError: a file is missing, is not the manifest's, or the format is another one.
         """
         manifest = read_manifest(folder)
-        files = {name: _checked(folder / name, digest) for name, digest in manifest["files"].items()}
+        full = manifest["tier"] == "full"
+        # A folder has files for training too, which need not be read to serve it.
+        needed = [MODEL_FILE, *([ENCODER_FILE, TOKENIZER_FILE] if full else [])]
+        if missing := [name for name in needed if name not in manifest["files"]]:
+            raise ReleaseError(
+                f"{folder / MANIFEST_FILE} lacks {', '.join(missing)}. Copy the released folder again, whole."
+            )
+        files = {name: _read_checked(folder / name, manifest["files"][name]) for name in needed}
         options = onnxruntime.SessionOptions()
         # A draft takes well under a millisecond: threads inside one answer only take cores from other answers.
         options.intra_op_num_threads = 1
@@ -118,13 +125,12 @@ class Classifier:
         try:
             graph = files[MODEL_FILE]
             session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            encoder, needed = None, [*_INPUTS, *_OUTPUTS]
-            if manifest["tier"] == "full":
-                encoder = Encoder(files[ENCODER_FILE], files[TOKENIZER_FILE], int(manifest["encoder"]["tokens"]))
-                needed += [_STATES, _STATE_EVIDENCE]
-            has = {node.name for node in [*session.get_inputs(), *session.get_outputs()]}
-            if not has.issuperset(needed):
-                raise ValueError(f"its inputs and outputs are not {', '.join(needed)}")
+            encoder, nodes = None, [*_INPUTS, *_OUTPUTS]
+            if full:
+                encoder = EncoderSession(files[ENCODER_FILE], files[TOKENIZER_FILE], int(manifest["encoder"]["tokens"]))
+                nodes += [_EMBEDDINGS, _EMBEDDING_EVIDENCE]
+            if not {node.name for node in [*session.get_inputs(), *session.get_outputs()]}.issuperset(nodes):
+                raise ValueError(f"its inputs and outputs are not {', '.join(nodes)}")
             return cls(session, encoder, manifest)
         except Exception as error:  # ONNX Runtime's own errors share no base but Exception
             raise ReleaseError(
@@ -152,28 +158,28 @@ class Classifier:
             raise ValueError(f"limit is {limit}; it must be 1 or more")
         if body_format not in BODY_FORMATS:
             raise ValueError(f"body_format is {body_format!r}; it must be one of {', '.join(BODY_FORMATS)}")
-        draft = ready(title, body, body_format)
+        draft = prepare_text(title, body, body_format)
         chosen = same_tags(chosen_tags)
-        found, tokens = self._run(*draft, chosen, max(limit, _WINDOW) + len(chosen))
-        if not len(found["features"]):
+        outputs, tokens = self._run(*draft, chosen, max(limit, _WINDOW) + len(chosen))
+        if not len(outputs["features"]):
             return []
-        best = self._settle(found, chosen)
-        if len(best) < limit and len(found["tags"]) < len(self.tags):
-            found, tokens = self._run(*draft, chosen, len(self.tags))
-            best = self._settle(found, chosen)
+        best = self._merge_names(outputs, chosen)
+        if len(best) < limit and len(outputs["tags"]) < len(self.tags):
+            outputs, tokens = self._run(*draft, chosen, len(self.tags))
+            best = self._merge_names(outputs, chosen)
         best = best[:limit]
-        confident = self._decision.confident([score for _, score, _ in best])
-        reasons = _reasons(*draft, tokens, found, [place for _, _, place in best])
-        reasons = _as_written(reasons, title, body, body_format)
+        confident = self._decision.count_confident([score for _, score, _ in best])
+        explanations = _explain(*draft, tokens, outputs, [place for _, _, place in best])
+        explanations = _restore_spelling(explanations, title, body, body_format)
         return [
-            Suggested(name, score, rank < confident, self._uses[name], reasons[rank])
+            Suggested(name, score, rank < confident, self._uses[name], explanations[rank])
             for rank, (name, score, _) in enumerate(best)
         ]
 
     def _run(
         self, title: str, body: str, chosen: frozenset[str], limit: int
     ) -> tuple[dict[str, NDArray[Any]], Tokens | None]:
-        """Return the graph's outputs for a draft that is ready, by their names, and the encoder's tokens."""
+        """Return the graph's outputs for a prepared draft, by their names, and the encoder's tokens."""
         draft: dict[str, NDArray[Any]] = {
             "title": np.array([title], object),
             "body": np.array([body], object),
@@ -182,65 +188,67 @@ class Classifier:
         }
         tokens = None
         if self._encoder is not None:
-            tokens, draft[_STATES] = self._encoder.encode(title, body)
+            tokens, draft[_EMBEDDINGS] = self._encoder.encode(title, body)
         return dict(zip(self._outputs, self._session.run(self._outputs, draft), strict=True)), tokens
 
-    def _settle(self, found: dict[str, NDArray[Any]], chosen: frozenset[str]) -> list[tuple[str, float, int]]:
-        """Return (name in use, score, place in ``found``) of each tag that may be offered, best first, each once.
+    def _merge_names(self, outputs: dict[str, NDArray[Any]], chosen: frozenset[str]) -> list[tuple[str, float, int]]:
+        """Return (name in use, score, place in the outputs) of each tag that may be suggested, best first, each once.
 
         The probabilities of two names of one tag are merged by noisy-or: on dev it kept calibration and Jaccard better
         than the larger one and than their sum (docs/training.md). The place is that of the likelier name.
         """
         merged: dict[str, tuple[float, int]] = {}
-        for place, (tag, score) in enumerate(zip(found["tags"].tolist(), found["scores"].tolist(), strict=True)):
+        for place, (tag, score) in enumerate(zip(outputs["tags"].tolist(), outputs["scores"].tolist(), strict=True)):
             name = self._name.get(tag)
             if name is None or name in chosen:
                 continue
             before, first = merged.get(name, (0.0, place))
             merged[name] = before + score - before * score, first
-        return sorted(((name, score, place) for name, (score, place) in merged.items()), key=lambda one: -one[1])
+        return sorted(((name, score, place) for name, (score, place) in merged.items()), key=lambda item: -item[1])
 
     def _count_uses(self) -> dict[str, int]:
-        """Return how often the training data have each name that may be offered, under all names of its tag."""
-        found, _ = self._run("", "", frozenset(), len(self.tags))
+        """Return how often the training data have each name that may be suggested, under all names of its tag."""
+        outputs, _ = self._run("", "", frozenset(), len(self.tags))
         uses: dict[str, int] = dict.fromkeys(self.names, 0)
-        for tag, n in zip(found["tags"].tolist(), found["uses"].tolist(), strict=True):
+        for tag, n in zip(outputs["tags"].tolist(), outputs["uses"].tolist(), strict=True):
             if tag in self._name:
                 uses[self._name[tag]] += n
         return uses
 
 
-def _reasons(
-    title: str, body: str, tokens: Tokens | None, found: dict[str, NDArray[Any]], places: list[int]
+def _explain(
+    title: str, body: str, tokens: Tokens | None, outputs: dict[str, NDArray[Any]], places: list[int]
 ) -> list[tuple[str, ...]]:
-    """Give the words that weigh most for each of the tags at ``places``, from what the graph gives."""
-    in_title = int(found["title_features"][0])
-    words = Words(title, body, found["features"], in_title)
+    """Return the words that weigh most for each of the tags at ``places`` of the graph's outputs."""
+    in_title = int(outputs["title_features"][0])
+    words = DraftWords(title, body, outputs["features"], in_title)
     # First, since it may add words that no feature has.
-    word_of = words.of_tokens(tokens) if tokens is not None else None
-    losses = sparse_losses(words, found["values"], found["evidence"].T[places], in_title)
+    word_of = words.number_tokens(tokens) if tokens is not None else None
+    losses = sparse_losses(words, outputs["values"], outputs["evidence"].T[places], in_title)
     if word_of is not None:
-        losses += state_losses(word_of, len(words.spelled), found[_STATE_EVIDENCE].T[places])
-    return because(words, losses)
+        losses += embedding_losses(word_of, len(words.spelled), outputs[_EMBEDDING_EVIDENCE].T[places])
+    return pick_words(words, losses)
 
 
-def _as_written(reasons: list[tuple[str, ...]], title: str, body: str, body_format: str) -> list[tuple[str, ...]]:
-    """Return reasons in the writer's own characters, where the model read plainer ones."""
-    if all(word in title or word in body for words in reasons for word in words):
-        return reasons
-    written = written_words(title, body, body_format)
-    return [tuple(written.get(word, word) for word in words) for words in reasons]
+def _restore_spelling(
+    explanations: list[tuple[str, ...]], title: str, body: str, body_format: str
+) -> list[tuple[str, ...]]:
+    """Return explanations in the writer's own characters, where the model read plainer ones."""
+    if all(word in title or word in body for words in explanations for word in words):
+        return explanations
+    spellings = original_spellings(title, body, body_format)
+    return [tuple(spellings.get(word, word) for word in words) for words in explanations]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read what ``manifest.json`` of a released or trained folder says.
+    """Return the content of ``manifest.json`` of a released or trained folder.
 
     Raises:
-        ReleaseError: it is missing, no JSON, of another format, or not whole.
+        ReleaseError: it is missing, not JSON, of another format, or not whole.
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(_bytes(path))
+        manifest = json.loads(_read(path))
     except ValueError as error:
         raise ReleaseError(f"{path} is not JSON: {error}. Copy the released folder again, whole.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -254,8 +262,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _checked(path: Path, digest: str) -> bytes:
-    content = _bytes(path)
+def _read_checked(path: Path, digest: str) -> bytes:
+    content = _read(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ReleaseError(
             f"{path} is not the file that {MANIFEST_FILE} describes: its sha256 differs. "
@@ -264,7 +272,7 @@ def _checked(path: Path, digest: str) -> bytes:
     return content
 
 
-def _bytes(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -43,7 +43,7 @@ NAME_PART: Final = r"[a-zA-Z0-9#+]+"
 
 Capitals do not part it, or each ``JavaScript`` would name ``java``.
 """
-APART: Final = "\n"
+SEPARATOR: Final = "\n"
 """Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
 _word, _part, _name_part = re.compile(WORD), re.compile(PART), re.compile(NAME_PART)
 
@@ -62,7 +62,7 @@ _foreign: Final = re.compile(r"[^\x00-\x7f]")
 _changes: Final = re.compile(f"[{_SHARP}{''.join(_OWN_FORMS)}]")
 
 
-def ready(title: str, body: str, body_format: str) -> tuple[str, str]:
+def prepare_text(title: str, body: str, body_format: str) -> tuple[str, str]:
     """Make a title and a body ready: plain text in plain characters, cut to the length that the model reads.
 
     Args:
@@ -113,7 +113,7 @@ def _plain_form(character: str) -> str:
     return normalize("NFKC", character) if own is None else own
 
 
-def written_words(title: str, body: str, body_format: str) -> dict[str, str]:
+def original_spellings(title: str, body: str, body_format: str) -> dict[str, str]:
     """Return how the writer wrote the words of a ready draft that ``plain_characters`` changed, by how they are ready.
 
     Raises:
@@ -132,20 +132,20 @@ def written_words(title: str, body: str, body_format: str) -> dict[str, str]:
 
 
 def words(text: str) -> list[str]:
-    """Split a text into its words, ``APART``, and the parts of its words, in lower case.
+    """Split a text into its words, ``SEPARATOR``, and the parts of its words, in lower case.
 
     A word that is its own only part comes twice.
     """
-    return [word.lower() for word in [*_word.findall(text), APART, *_part.findall(text)]]
+    return [word.lower() for word in [*_word.findall(text), SEPARATOR, *_part.findall(text)]]
 
 
-def name_pieces(text: str) -> list[str]:
-    """Split a text into its words, ``APART``, and their parts in which names are looked for, in lower case."""
-    return [word.lower() for word in [*_word.findall(text), APART, *_name_part.findall(text)]]
+def split_for_names(text: str) -> list[str]:
+    """Split a text into its words, ``SEPARATOR``, and their parts in which names are looked for, in lower case."""
+    return [word.lower() for word in [*_word.findall(text), SEPARATOR, *_name_part.findall(text)]]
 
 
-def names_of_words(text: str) -> tuple[list[str], list[str], list[tuple[int, str]]]:
-    """Give each word of a text once, as it is spelled, and what ``words`` and ``name_pieces`` make of them.
+def spell_words(text: str) -> tuple[list[str], list[str], list[tuple[int, str]]]:
+    """Give each word of a text once, as it is spelled, and what ``words`` and ``split_for_names`` make of them.
 
     Their own names are the words in lower case; their parts' come as (number of word, name), in lower case, and only of
     words that have parts: letters of one case, after a capital or not, have none. This is in the way of every answer.

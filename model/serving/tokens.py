@@ -1,21 +1,21 @@
 """A draft as the encoder reads it: the same code for training and for serving.
 
-``[CLS] title [SEP] body [SEP]``, cut to a number of tokens; the body's part is left out where there is no body.
+``[CLS] title [SEP] body [SEP]``, cut to a number of tokens; without a body, ``[CLS] title [SEP]``.
 """
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from model.serving.arrays import Ints
+
 TITLE_TOKENS: Final = 40
-"""Tokens of a title that are read: all of nearly every title."""
+"""Most tokens of a title that are read: nearly every title is shorter."""
 CHARS_A_TOKEN: Final = 12
-"""Characters of a body that are looked at for each token that is read: more than a token ever takes in real text."""
+"""Characters that are tokenized for each token that is read: more than a token has in real text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +26,29 @@ class Tokens:
     1 body, -1 neither (``[CLS]``, ``[SEP]``).
     """
 
-    ids: NDArray[np.int64]
-    spans: NDArray[np.int64]
-    field: NDArray[np.int64]
+    ids: Ints
+    spans: Ints
+    field: Ints
 
 
 class DraftTokenizer:
     """Turns drafts into tokens. Safe to use from several threads at once."""
 
-    def __init__(self, tokenizer: Tokenizer, most: int) -> None:
-        """Use a word-piece tokenizer, and read ``most`` tokens of a draft."""
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        """Use a word-piece tokenizer, and read at most ``max_tokens`` tokens of a draft."""
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._first = tokenizer.token_to_id("[CLS]")
-        self._end = tokenizer.token_to_id("[SEP]")
-        self.most = most
+        self._cls = tokenizer.token_to_id("[CLS]")
+        self._sep = tokenizer.token_to_id("[SEP]")
+        self.max_tokens = max_tokens
 
     @classmethod
-    def load(cls, file: Path, most: int) -> "DraftTokenizer":
-        """Read a ``tokenizer.json``.
+    def from_bytes(cls, content: bytes, max_tokens: int) -> "DraftTokenizer":
+        """Make a tokenizer from the content of a ``tokenizer.json``.
 
         Raises:
-            ValueError: the file is none, or its tokenizer has no ``[CLS]`` or ``[SEP]``.
-            OSError: it cannot be read.
-        """
-        return cls.of(file.read_bytes(), most)
-
-    @classmethod
-    def of(cls, content: bytes, most: int) -> "DraftTokenizer":
-        """Make one of the content of a ``tokenizer.json``.
-
-        Raises:
-            ValueError: it is none, or has no ``[CLS]`` or ``[SEP]``.
+            ValueError: it is not one, or has no ``[CLS]`` or ``[SEP]``.
         """
         json.loads(content)
         try:
@@ -67,20 +57,20 @@ class DraftTokenizer:
             raise ValueError(f"not a tokenizer: {error}") from error
         if tokenizer.token_to_id("[CLS]") is None or tokenizer.token_to_id("[SEP]") is None:
             raise ValueError("the tokenizer lacks [CLS] or [SEP]")
-        return cls(tokenizer, most)
+        return cls(tokenizer, max_tokens)
 
-    def tokens(self, title: str, body: str) -> Tokens:
-        """Return the tokens of a prepared draft (``text.ready``), at least two and at most ``most``."""
-        ids, spans, field = [self._first], [(0, 0)], [-1]
-        for number, text, room in ((0, title, TITLE_TOKENS), (1, body, self.most)):
+    def tokenize(self, title: str, body: str) -> Tokens:
+        """Return the tokens of a prepared draft (``text.prepare_text``), at least two and at most ``max_tokens``."""
+        ids, spans, field = [self._cls], [(0, 0)], [-1]
+        for number, text, limit in ((0, title, TITLE_TOKENS), (1, body, self.max_tokens)):
             if number == 1 and not body:
                 break
-            left = min(room, self.most - len(ids) - 1)
-            if left <= 0:
+            room = min(limit, self.max_tokens - len(ids) - 1)
+            if room <= 0:
                 break
-            found = self._tokenizer.encode(text[: CHARS_A_TOKEN * left], add_special_tokens=False)
-            n = min(len(found.ids), left)
-            ids += [*found.ids[:n], self._end]
-            spans += [*found.offsets[:n], (0, 0)]
+            encoded = self._tokenizer.encode(text[: CHARS_A_TOKEN * room], add_special_tokens=False)
+            n = min(len(encoded.ids), room)
+            ids += [*encoded.ids[:n], self._sep]
+            spans += [*encoded.offsets[:n], (0, 0)]
             field += [*[number] * n, -1]
         return Tokens(np.array(ids, np.int64), np.array(spans, np.int64), np.array(field, np.int64))

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_info
 
 from model.questions import RANKS, Question, QuestionsError
 from model.runs import steps
+from model.runs.arrays import Floats, Ints
 from model.runs.files import write_atomically
 from model.runs.parameters import to_record
 from model.runs.progress import Progress
@@ -268,11 +269,11 @@ def _states(questions: Sequence[Question], encoder: EncoderInput | None, progres
 class TuneLogits:
     """What the model says of the tune part before calibration: ``logits`` [questions, learned tags]."""
 
-    logits: tfidf.Floats
-    kind: tfidf.Ints
+    logits: Floats
+    kind: Ints
     texts: Sequence[tuple[str, str]]
     own: Sequence[frozenset[int]]
-    posted: tfidf.Ints
+    posted: Ints
 
     @classmethod
     def of(
@@ -295,11 +296,11 @@ class TuneLogits:
             np.array([len(q.tags) for q in tuned]),
         )
 
-    def right(self, best: tfidf.Ints) -> NDArray[np.bool_]:
+    def right(self, best: Ints) -> NDArray[np.bool_]:
         """Say which of each question's tags in ``best`` [questions, n] are its own."""
         return np.array([[tag in own for tag in row] for row, own in zip(best.tolist(), self.own, strict=True)])
 
-    def ordering(self, scale: calibration.Calibration, naming: tag_names.Naming) -> Iterator[tfidf.Floats]:
+    def ordering(self, scale: calibration.Calibration, naming: tag_names.Naming) -> Iterator[Floats]:
         """Give what orders all tags with what names say, ``CHUNK`` questions at a time."""
         found = naming.find(self.texts)
         for first in range(0, len(found), CHUNK):
@@ -308,7 +309,7 @@ class TuneLogits:
             yield naming.added(ordering, found[rows])
 
 
-def fit_platt(tune_logits: TuneLogits, uses: tfidf.Ints) -> calibration.Calibration:
+def fit_platt(tune_logits: TuneLogits, uses: Ints) -> calibration.Calibration:
     """Fit Platt scaling of the learned tags, by their ``uses``; the curve is still straight."""
     best = calibration.best_first(tune_logits.logits, calibration.CANDIDATES)
     logits = np.take_along_axis(tune_logits.logits, best, axis=1)
@@ -316,7 +317,7 @@ def fit_platt(tune_logits: TuneLogits, uses: tfidf.Ints) -> calibration.Calibrat
 
 
 def calibrate(
-    tune_logits: TuneLogits, seen: tag_names.Seen, uses: tfidf.Ints, learned: int
+    tune_logits: TuneLogits, seen: tag_names.Seen, uses: Ints, learned: int
 ) -> tuple[calibration.Calibration, tag_names.Naming, Decision]:
     """Fit Platt scaling of the ``learned`` tags, what names say, the curve, then the decision rule."""
     kind = tune_logits.kind

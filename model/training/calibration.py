@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from model.runs.arrays import Floats
 from model.serving.decision import Decision
-from model.training.tfidf import Floats
 
 CANDIDATES: Final = 10
 """Best tags of a question that calibration looks at: what is ever shown."""
@@ -162,7 +162,7 @@ def choose_decision(scores: Floats, right: NDArray[np.bool_], posted: NDArray[np
     """
 
     def jaccard(decision: Decision) -> float:
-        shown = np.array([decision.confident(row) for row in scores.tolist()])
+        shown = np.array([decision.count_confident(row) for row in scores.tolist()])
         hits = np.array([row[:n].sum() for row, n in zip(right, shown, strict=True)])
         return float(np.mean(hits / (shown + posted - hits)))
 

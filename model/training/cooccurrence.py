@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.training.tfidf import Floats, Ints
+from model.runs.arrays import Floats, Ints
 
 PARTNERS: Final = 32
 """Tags for which a chosen tag speaks, or against which: those it says most of."""

@@ -27,13 +27,14 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model.serving.encoder import Encoder
-from model.serving.text import APART, NAME_PART, PART, WORD
+from model.runs.arrays import Floats
+from model.serving.encoder import EncoderSession
+from model.serving.text import NAME_PART, PART, SEPARATOR, WORD
 from model.training import train
 from model.training.calibration import Calibration, knots_and_ends
 from model.training.cooccurrence import Together
 from model.training.tag_names import FAR, Names, Naming
-from model.training.tfidf import Floats, Vocabulary, count, kinds, weigh
+from model.training.tfidf import Vocabulary, count, kinds, weigh
 
 _OPSET: Final = 18
 _IR_VERSION: Final = 9
@@ -161,7 +162,7 @@ def build(
     # A field without any known word has length 0; what it has, nothing, is divided by a little more than that.
     g.constant("tiny", np.array([1e-12], np.float32))
     g.constant("one", np.array([1], np.float32))
-    g.constant("apart", np.array([[APART]], dtype=object))
+    g.constant("apart", np.array([[SEPARATOR]], dtype=object))
     width = model.dense.shape[1]
 
     _active_features(g, vocabulary)
@@ -473,7 +474,7 @@ def _tokens(g: Graph, text: str, name: str, expression: str) -> str:
 
 
 def _lower(g: Graph, name: str, words: str, parts: str) -> str:
-    """Add words, ``APART`` and parts in one row, in lower case."""
+    """Add words, ``SEPARATOR`` and parts in one row, in lower case."""
     g.add("Concat", [words, "apart", parts], f"{name}_cased", axis=1)
     # Locale "C": ASCII letters only, the same everywhere. The default, en_US.UTF-8, is not on every machine.
     return g.add(
@@ -526,7 +527,7 @@ def largest_difference(
     weights: train.Weights,
     calibration: Calibration,
     naming: Naming,
-    encoder: Encoder | None,
+    encoder: EncoderSession | None,
     texts: Sequence[tuple[str, str]],
 ) -> float:
     """Give the largest difference of any tag's score between ONNX Runtime and the trainer, over (title, body) texts.

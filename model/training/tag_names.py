@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from model.runs.arrays import Floats, Ints
 from model.serving.synonyms import other_names
-from model.serving.text import name_pieces
-from model.training.tfidf import Floats, Ints
+from model.serving.text import split_for_names
 
 WORDS: Final = 4
 """Most words of a spelling."""
@@ -114,7 +114,7 @@ def _forms(name: str) -> set[str]:
 
 
 class Finder:
-    """Finds spellings in texts: the runs of ``model.serving.text.name_pieces``, as the ONNX graph does."""
+    """Finds spellings in texts: the runs of ``model.serving.text.split_for_names``, as the ONNX graph does."""
 
     def __init__(self, of: Sequence[str]) -> None:
         self._number = {spelling: i for i, spelling in enumerate(of)}
@@ -125,7 +125,7 @@ class Finder:
 
     def find(self, text: str) -> list[int]:
         """Give the numbers of the spellings that a text has, each once, sorted."""
-        found, pieces = set(), name_pieces(text)
+        found, pieces = set(), split_for_names(text)
         for i, piece in enumerate(pieces):
             for length in range(1, self._longest.get(piece, 0) + 1):
                 number = self._number.get(" ".join(pieces[i : i + length]))

@@ -7,18 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from model.runs.arrays import Floats, Ints
 from model.runs.parameters import stored_as
-from model.serving.text import APART, words
+from model.serving.text import SEPARATOR, words
 
 GRAMS: Final = 3
 """Longest run of words of a title that is a feature."""
-
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class _WordIds:
         if known is None:
             numbers.default_factory = numbers.__len__
             # Takes place 0 of ``words``, whose number then stands for nothing.
-            numbers[APART] = -1
+            numbers[SEPARATOR] = -1
         else:
             numbers.default_factory = lambda: -1
             numbers.update({word: i for i, word in enumerate(known)})

@@ -22,8 +22,9 @@ from scipy import sparse
 from scipy.special import expit
 
 from model.questions import Question
+from model.runs.arrays import Floats, Ints
 from model.runs.parameters import stored_as
-from model.training.tfidf import Floats, Ints, Vocabulary, kinship
+from model.training.tfidf import Vocabulary, kinship
 
 INCOMPLETE_LEAST: Final = 50
 """Uses in a source with incomplete tags from which on a tag counts as one that the source kept."""

@@ -166,12 +166,16 @@ def read_titles(folder: Path, manifest: Mapping[str, Any]) -> TrainedTitles | No
     A model without a set of its own has the shipped one if it was made of the same file of questions.
 
     Raises:
-        ReleaseError: the file cannot be read.
+        ReleaseError: the file cannot be read, or is not the one that the manifest describes.
     """
     own = folder / TITLES_FILE
     path = own if own.is_file() else SHIPPED
+    digest = manifest.get("files", {}).get(TITLES_FILE) if path == own else None
     try:
-        titles = TrainedTitles.from_bytes(path.read_bytes())
+        content = path.read_bytes()
+        if digest not in (None, hashlib.sha256(content).hexdigest()):
+            raise ValueError("its sha256 differs from the manifest's")
+        titles = TrainedTitles.from_bytes(content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

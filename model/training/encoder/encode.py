@@ -19,7 +19,7 @@ from model.questions import Question
 from model.runs.files import write_atomically
 from model.runs.workers import workers
 from model.serving.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
-from model.serving.encoder import Encoder
+from model.serving.encoder import EncoderSession
 from model.training.train import States
 from model.training.trained_titles import TrainedTitles, read_titles
 
@@ -52,9 +52,9 @@ class EncoderFiles(NamedTuple):
         settings = json.dumps(self.about["tokens"]).encode()
         return hashlib.sha256(b"".join(hashlib.sha256(of).digest() for of in (*self[:2], settings))).hexdigest()
 
-    def load(self) -> Encoder:
+    def load(self) -> EncoderSession:
         """Give the encoder itself."""
-        return Encoder(self.graph, self.tokenizer, int(self.about["tokens"]))
+        return EncoderSession(self.graph, self.tokenizer, int(self.about["tokens"]))
 
 
 def read_encoder(folder: Path) -> EncoderFiles:
@@ -131,7 +131,7 @@ def _npy(states: NDArray[np.float16]) -> bytes:
 
 
 @cache
-def _encoder_of_process() -> list[Encoder]:
+def _encoder_of_process() -> list[EncoderSession]:
     """Hold the one encoder of a worker process."""
     return []
 
@@ -145,7 +145,7 @@ def _encode_part(texts: Sequence[tuple[str, str]]) -> NDArray[np.float16]:
     encoder = _encoder_of_process()[0]
     found = np.empty((len(texts), 2, encoder.width), np.float16)
     for i, (title, body) in enumerate(texts):
-        found[i] = encoder.mean(title, "")
+        found[i] = encoder.mean_embedding(title, "")
         if body:
-            found[i, 1] = encoder.mean(title, body)
+            found[i, 1] = encoder.mean_embedding(title, body)
     return found

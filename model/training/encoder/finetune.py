@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from model.questions import Question
 from model.runs.files import write_atomically
 from model.serving.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
-from model.serving.encoder import Encoder as Served
+from model.serving.encoder import EncoderSession
 from model.serving.tokens import DraftTokenizer
 from model.training.encoder import graph
 from model.training.encoder.encode import HEAD_FILE
 from model.training.encoder.head import Head
-from model.training.encoder.network import Encoder
+from model.training.encoder.network import EncoderNetwork
 from model.training.train import Targets
 from model.training.trained_titles import TITLES_FILE, TrainedTitles
 
@@ -90,8 +90,8 @@ class FineTuning:
         torch.manual_seed(parameters.seed)
         self.parameters, self.tokenizer = parameters, tokenizer
         self._questions, self._tags, self._goal = questions, tuple(tags), goal
-        self._drafts = DraftTokenizer.of(tokenizer, parameters.tokens)
-        self._encoder = Encoder(start)
+        self._drafts = DraftTokenizer.from_bytes(tokenizer, parameters.tokens)
+        self._encoder = EncoderNetwork(start)
         self._head = nn.Linear(self._encoder.word.embedding_dim, len(tags))
         self._start_head(tags)
         self._optimizer = torch.optim.AdamW(
@@ -179,7 +179,7 @@ class FineTuning:
         return TrainedTitles.of(self._questions)
 
     def _largest_difference(self, floats: bytes) -> float:
-        served = Served(floats, self.tokenizer, self.parameters.tokens)
+        served = EncoderSession(floats, self.tokenizer, self.parameters.tokens)
         self._encoder.eval()
         largest = 0.0
         with torch.no_grad():
@@ -193,7 +193,7 @@ class FineTuning:
     def _start_head(self, tags: Sequence[str]) -> None:
         """Point each tag's row at the mean state of its name, and give it its share of the questions."""
         self._encoder.eval()
-        names = [self._drafts.tokens(tag.replace("-", " "), "").ids.tolist() for tag in tags]
+        names = [self._drafts.tokenize(tag.replace("-", " "), "").ids.tolist() for tag in tags]
         with torch.no_grad():
             states = [self._encoder(*_padded(names[i : i + 256])) for i in range(0, len(names), 256)]
             rows = torch.cat(states)
@@ -216,7 +216,7 @@ class FineTuning:
                 rows.append((int(i), question.title, body))
             if start + len(rows) <= done:
                 continue
-            tokens = [(i, self._drafts.tokens(title, body).ids.tolist()) for i, title, body in rows]
+            tokens = [(i, self._drafts.tokenize(title, body).ids.tolist()) for i, title, body in rows]
             tokens.sort(key=lambda row: len(row[1]))
             batches: list[list[tuple[int, list[int]]]] = [[]]
             for row in tokens:

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-Floats = NDArray[np.float32]
+from model.runs.arrays import Floats
 
 HEADS: Final = 12
 _OPSET: Final = 18
@@ -27,7 +27,7 @@ _LARGEST: Final = 63
 
 
 def build(weights: Mapping[str, Floats], *, eight_bits: bool = True) -> bytes:
-    """Build the graph, as the bytes of an ONNX file, from weights named as in ``network.Encoder``.
+    """Build the graph, as the bytes of an ONNX file, from weights named as in ``network.EncoderNetwork``.
 
     Args:
         eight_bits: false keeps float32 everywhere, to measure what 8 bits cost.

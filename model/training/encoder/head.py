@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from model.runs.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

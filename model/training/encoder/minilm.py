@@ -47,7 +47,7 @@ def folder() -> Path:
 
 
 def weights() -> dict[str, NDArray[np.float32]]:
-    """Read the weights, float32, by the names of ``model.training.encoder.network.Encoder``; linear ones are [out, in].
+    """Read the weights, float32, by the names of ``network.EncoderNetwork``; linear ones are [out, in].
 
     Query, key and value of a layer are one matrix, in this order.
 

@@ -14,7 +14,7 @@ from model.training.encoder.graph import HEADS
 _EPSILON: Final = 1e-12
 
 
-class Layer(nn.Module):
+class EncoderLayer(nn.Module):
     """Attention, then a feed-forward part, each added to its input and normalised."""
 
     def __init__(self, width: int, inner: int) -> None:
@@ -38,7 +38,7 @@ class Layer(nn.Module):
         return result
 
 
-class Encoder(nn.Module):
+class EncoderNetwork(nn.Module):
     """Token numbers to the mean of the last states. One kind of segment."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
         self.segment = nn.Embedding(len(weights["segment.weight"]), width)
         self.normal = nn.LayerNorm(width, eps=_EPSILON)
         inner = len(weights["layers.0.up.weight"])
-        self.layers = nn.ModuleList(Layer(width, inner) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, inner) for _ in range(layers))
         self.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
 
     def forward(self, ids: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:

@@ -14,7 +14,7 @@ from model.compare.combinations import targets
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
 from model.compare.served import InOnnx, InPython, parity
 from model.questions import Question
-from model.serving.text import ready
+from model.serving.text import prepare_text
 from model.training.build import HARD_TEXTS
 from model.training.train import choose_tags
 
@@ -44,7 +44,7 @@ def encoder(request: pytest.FixtureRequest, taught: list[Question]) -> Encoder:
 
 
 def texts(questions: Sequence[Question]) -> list[tuple[str, str]]:
-    return [*(ready(*text, "text") for text in HARD_TEXTS), *((q.title, q.body) for q in questions[:60])]
+    return [*(prepare_text(*text, "text") for text in HARD_TEXTS), *((q.title, q.body) for q in questions[:60])]
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.name)

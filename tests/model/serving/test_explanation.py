@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.serving.explanation import LEAST_SHARE, Words, because, state_losses
+from model.serving.explanation import MIN_SHARE, DraftWords, embedding_losses, pick_words
 from model.serving.tokens import DraftTokenizer
 from model.training.encoder.encode import EncoderFiles
 
@@ -12,7 +12,7 @@ def test_a_words_loss_in_the_encoders_part_is_that_of_the_mean_without_its_token
     random = np.random.default_rng(1)
     evidence = random.standard_normal((6, 3)).astype(np.float32)
     word_of = np.array([-1, 0, 1, 1, 0, -1])
-    losses = state_losses(word_of, 3, evidence.T).T
+    losses = embedding_losses(word_of, 3, evidence.T).T
     for word in (0, 1):
         without = evidence[word_of != word].mean(axis=0)
         assert losses[word] == pytest.approx(evidence.mean(axis=0) - without, abs=1e-6)
@@ -21,9 +21,9 @@ def test_a_words_loss_in_the_encoders_part_is_that_of_the_mean_without_its_token
 
 def test_every_token_belongs_to_the_word_it_is_cut_from(encoder_files: EncoderFiles) -> None:
     title, body = "C++ und naïve Iterators?", "std::vector C++ 日本語 vector"
-    words = Words(title, body, np.array([], object), 0)
-    tokens = DraftTokenizer.of(encoder_files.tokenizer, 96).tokens(title, body)
-    for word, field, (start, end) in zip(words.of_tokens(tokens), tokens.field, tokens.spans, strict=True):
+    words = DraftWords(title, body, np.array([], object), 0)
+    tokens = DraftTokenizer.from_bytes(encoder_files.tokenizer, 96).tokenize(title, body)
+    for word, field, (start, end) in zip(words.number_tokens(tokens), tokens.field, tokens.spans, strict=True):
         piece = (title, body)[field][start:end] if field >= 0 else ""
         if word >= 0:
             # A token may be longer than a word of ASCII letters: naïve is na and ve, each with its own begin.
@@ -37,7 +37,7 @@ def test_every_token_belongs_to_the_word_it_is_cut_from(encoder_files: EncoderFi
 
 
 def test_words_come_by_their_loss_three_at_most_and_none_that_is_noise() -> None:
-    words = Words("a b c d", "", np.array(["a", "b", "c", "d"], object), 4)
-    losses = np.array([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 4.0 * LEAST_SHARE - 0.01], [-1.0, -1.0, 0.0, -2.0]])
-    assert because(words, losses) == [("d", "c", "b"), ("a", "b", "c"), ()]
-    assert because(words, np.array([[1.0, LEAST_SHARE - 0.01, 0.0, LEAST_SHARE + 0.01]])) == [("a", "d")]
+    words = DraftWords("a b c d", "", np.array(["a", "b", "c", "d"], object), 4)
+    losses = np.array([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 4.0 * MIN_SHARE - 0.01], [-1.0, -1.0, 0.0, -2.0]])
+    assert pick_words(words, losses) == [("d", "c", "b"), ("a", "b", "c"), ()]
+    assert pick_words(words, np.array([[1.0, MIN_SHARE - 0.01, 0.0, MIN_SHARE + 0.01]])) == [("a", "d")]

@@ -8,17 +8,17 @@ from unicodedata import normalize
 import pytest
 
 from model.serving.text import (
-    APART,
     BODY_CHARS,
     FEATURE_CHARS,
+    SEPARATOR,
     TITLE_CHARS,
-    name_pieces,
-    names_of_words,
+    original_spellings,
     plain_characters,
     plain_text,
-    ready,
+    prepare_text,
+    spell_words,
+    split_for_names,
     words,
-    written_words,
 )
 
 # For whoever makes texts ready in another language: [text as written, in plain characters].
@@ -66,7 +66,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
 
 
 def test_lengths_are_capped() -> None:
-    title, body = ready("t" * 1_000, "b " * 100_000, "text")
+    title, body = prepare_text("t" * 1_000, "b " * 100_000, "text")
     assert len(title) == TITLE_CHARS
     assert len(body) == FEATURE_CHARS
     assert "late" not in plain_text(" " * BODY_CHARS + "late", "markdown")
@@ -76,8 +76,8 @@ def test_lengths_are_capped() -> None:
 def test_c4_characters_are_read_in_their_plain_form(written: str, plain: str) -> None:
     assert plain_characters(written) == plain
     assert plain_characters(plain) == plain
-    assert ready(written, written, "text") == (plain, plain)
-    assert ready("", f"<p>{written}</p>", "html")[1].strip() == plain.strip()
+    assert prepare_text(written, written, "text") == (plain, plain)
+    assert prepare_text("", f"<p>{written}</p>", "html")[1].strip() == plain.strip()
 
 
 def test_c4_every_character_by_itself_is_what_nfkc_makes_of_it_but_for_those_named() -> None:
@@ -87,7 +87,7 @@ def test_c4_every_character_by_itself_is_what_nfkc_makes_of_it_but_for_those_nam
 
 
 def test_c4_what_one_character_stands_for_makes_no_text_longer_than_is_read() -> None:
-    title, body = ready("\ufdfa" * TITLE_CHARS, "\ufdfa" * BODY_CHARS, "text")
+    title, body = prepare_text("\ufdfa" * TITLE_CHARS, "\ufdfa" * BODY_CHARS, "text")
     assert (len(title), len(body)) == (TITLE_CHARS, FEATURE_CHARS)
 
 
@@ -97,16 +97,16 @@ def test_c4_markup_is_markup_before_characters_become_plain() -> None:
 
 def test_c4_words_are_told_as_the_writer_wrote_them() -> None:
     title, body = "\uff23\uff03 and x\u00b2 in F\u266f", "<p>pan\u00addas <b>o\ufb00</b>set C#</p>"
-    written = written_words(title, body, "html")
+    written = original_spellings(title, body, "html")
     assert written == {
         "C#": "\uff23\uff03", "and": "and", "x2": "x\u00b2", "in": "in", "F#": "F\u266f",
         "pandas": "pan\u00addas", "offset": "o\ufb00set",
     }  # fmt: skip
-    assert written_words("plain C#", "caf\u00e9", "text") == {}
+    assert original_spellings("plain C#", "caf\u00e9", "text") == {}
 
 
 def test_nul_and_lone_surrogates_can_be_encoded_afterwards() -> None:
-    title, body = ready("a\0b\ud800c", "d\udfff\0e&#0;&#xD800;&#55296;", "html")
+    title, body = prepare_text("a\0b\ud800c", "d\udfff\0e&#0;&#xD800;&#55296;", "html")
     assert (title + body).encode("utf-8")
     assert "\0" not in title + body
     assert title == "a b?c"
@@ -144,10 +144,10 @@ def test_a_words_names_are_what_the_model_makes_of_the_word_alone() -> None:
         "Merge a DataFrame.read_csv of asp.net-mvc JSON into C# or .NET: HTMLParser, utf8, Foo1Bar, A1B2, iOS, x, IOErr"
         " the the Merge merge MERGE node.js café 2nd c++11"
     )
-    spelled, own, parts = names_of_words(text)
+    spelled, own, parts = spell_words(text)
     assert spelled[:4] == ["Merge", "a", "DataFrame.read_csv", "of"]
     assert len(spelled) == len(set(spelled))
     for number, word in enumerate(spelled):
         names = {own[number], *(part for of, part in parts if of == number)}
-        assert names == {*words(word), *name_pieces(word)} - {APART}
-    assert names_of_words("¿ ?") == ([], [], [])
+        assert names == {*words(word), *split_for_names(word)} - {SEPARATOR}
+    assert spell_words("¿ ?") == ([], [], [])

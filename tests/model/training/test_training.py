@@ -13,8 +13,8 @@ from scipy import sparse
 from model.questions import Question
 from model.serving.classifier import TIERS, Classifier
 from model.serving.decision import Decision
-from model.serving.encoder import Encoder
-from model.serving.text import APART, words
+from model.serving.encoder import EncoderSession
+from model.serving.text import SEPARATOR, words
 from model.training import calibration, cooccurrence, onnx_export, tfidf, train
 from model.training import tag_names as names
 from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, TuneLogits, add_head, train_model
@@ -31,20 +31,20 @@ def question(title: str, *tags: str, complete: bool = True, source: str = "s", b
 
 def test_words_keep_the_names_of_languages_and_drop_closing_dots() -> None:
     found = words("C# and C++ on .NET, Node.js. F#! asp.net-mvc -- --flag x_y")
-    assert found[: found.index(APART)] == [
+    assert found[: found.index(SEPARATOR)] == [
         "c#", "and", "c++", "on", ".net", "node.js", "f#", "asp.net-mvc", "flag", "x_y",
     ]  # fmt: skip
 
 
 def test_words_come_with_their_parts() -> None:
     found = words("DataFrame.read_csv(C#) useEffect PYTHON")
-    assert found[found.index(APART) + 1 :] == [
+    assert found[found.index(SEPARATOR) + 1 :] == [
         "data", "frame", "read", "csv", "c#", "use", "effect", "python",
     ]  # fmt: skip
 
 
 def test_words_are_of_ascii_only() -> None:
-    assert words("ÀBC \u212a İstanbul Привет") == ["bc", "stanbul", APART, "bc", "stanbul"]
+    assert words("ÀBC \u212a İstanbul Привет") == ["bc", "stanbul", SEPARATOR, "bc", "stanbul"]
 
 
 def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
@@ -206,7 +206,7 @@ class Exported(NamedTuple):
     tags: tuple[str, ...]
     model: onnx_export.Quantised
     naming: names.Naming
-    encoder: Encoder | None
+    encoder: EncoderSession | None
 
     def difference(self, weights: train.Weights, texts: list[tuple[str, str]]) -> float:
         return onnx_export.largest_difference(
@@ -352,12 +352,12 @@ def test_a_curve_never_turns_the_order_around() -> None:
 def test_the_decision_shows_what_promises_the_best_jaccard_five_at_most_and_nothing_below_the_first_mark() -> None:
     decision = Decision(own=2, first=0.25, most=5)
     # .9 / 2.1 = .43, 1.8 / 2.2 = .82, 1.9 / 3.1 = .61: the third takes more than it brings.
-    assert decision.confident([0.9, 0.9, 0.1]) == 2
-    assert decision.confident([1.0] * 7) == 5
-    assert decision.confident([0.3, 0.05]) == 1
-    assert decision.confident([0.3, 0.29, 0.28]) == 3
-    assert decision.confident([0.24, 0.2]) == 0
-    assert decision.confident([]) == 0
+    assert decision.count_confident([0.9, 0.9, 0.1]) == 2
+    assert decision.count_confident([1.0] * 7) == 5
+    assert decision.count_confident([0.3, 0.05]) == 1
+    assert decision.count_confident([0.3, 0.29, 0.28]) == 3
+    assert decision.count_confident([0.24, 0.2]) == 0
+    assert decision.count_confident([]) == 0
 
 
 def test_the_decision_is_the_one_with_the_best_jaccard() -> None:
@@ -365,4 +365,4 @@ def test_the_decision_is_the_one_with_the_best_jaccard() -> None:
     for n in (3, 4):
         right = np.tile(np.arange(5) < n, (100, 1))
         decision = calibration.choose_decision(scores, right, np.full(100, n))
-        assert decision.confident([0.6, 0.5, 0.4, 0.31, 0.2]) == n
+        assert decision.count_confident([0.6, 0.5, 0.4, 0.31, 0.2]) == n

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from model.questions import Question
-from model.serving.encoder import Encoder
+from model.runs.arrays import Floats
+from model.serving.encoder import EncoderSession
 from model.serving.tokens import TITLE_TOKENS, DraftTokenizer
 from model.training.encoder import graph
 from model.training.encoder.encode import EncoderFiles, EncoderFolderError, encode, parted, read_encoder
@@ -26,17 +27,17 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def encoder(encoder_files: EncoderFiles) -> Encoder:
+def encoder(encoder_files: EncoderFiles) -> EncoderSession:
     return encoder_files.load()
 
 
 @pytest.fixture(scope="module")
 def tokenizer(encoder_files: EncoderFiles) -> DraftTokenizer:
-    return DraftTokenizer.of(encoder_files.tokenizer, 96)
+    return DraftTokenizer.from_bytes(encoder_files.tokenizer, 96)
 
 
 def test_a_draft_is_its_title_and_its_body_between_marks(tokenizer: DraftTokenizer) -> None:
-    found = tokenizer.tokens("merge frames", "with pandas")
+    found = tokenizer.tokenize("merge frames", "with pandas")
     assert found.field.tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
     first, end = found.ids[0], found.ids[3]
     assert first != end == found.ids[-1]
@@ -49,20 +50,22 @@ def test_a_draft_is_its_title_and_its_body_between_marks(tokenizer: DraftTokeniz
 
 
 def test_a_title_alone_has_no_part_for_a_body(tokenizer: DraftTokenizer) -> None:
-    assert tokenizer.tokens("merge frames", "").field.tolist() == [-1, 0, 0, -1]
-    assert tokenizer.tokens("", "").field.tolist() == [-1, -1]
+    assert tokenizer.tokenize("merge frames", "").field.tolist() == [-1, 0, 0, -1]
+    assert tokenizer.tokenize("", "").field.tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize(("title", "body"), TEXTS)
 def test_no_draft_has_more_tokens_than_are_read(tokenizer: DraftTokenizer, title: str, body: str) -> None:
-    found = tokenizer.tokens(title, body)
+    found = tokenizer.tokenize(title, body)
     assert 2 <= len(found.ids) <= 96
     assert (found.field == 0).sum() <= TITLE_TOKENS
     assert len(found.ids) == len(found.spans) == len(found.field)
 
 
 @pytest.mark.parametrize(("title", "body"), TEXTS)
-def test_every_draft_has_states_that_are_numbers_and_always_the_same(encoder: Encoder, title: str, body: str) -> None:
+def test_every_draft_has_states_that_are_numbers_and_always_the_same(
+    encoder: EncoderSession, title: str, body: str
+) -> None:
     tokens, states = encoder.encode(title, body)
     assert states.shape == (len(tokens.ids), encoder.width)
     assert np.isfinite(states).all()
@@ -70,26 +73,26 @@ def test_every_draft_has_states_that_are_numbers_and_always_the_same(encoder: En
     assert (encoder.encode(title, body)[1] == states).all()
 
 
-def test_threads_get_the_states_that_one_gets(encoder: Encoder) -> None:
-    alone = [encoder.mean(*text) for text in TEXTS]
+def test_threads_get_the_states_that_one_gets(encoder: EncoderSession) -> None:
+    alone = [encoder.mean_embedding(*text) for text in TEXTS]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda text: encoder.mean(*text), TEXTS * 5))
+        together = list(pool.map(lambda text: encoder.mean_embedding(*text), TEXTS * 5))
     assert all((here == there).all() for here, there in zip(together, alone * 5, strict=True))
 
 
-def test_questions_of_one_subject_are_closer_than_others(encoder: Encoder) -> None:
+def test_questions_of_one_subject_are_closer_than_others(encoder: EncoderSession) -> None:
     def closeness(one: str, other: str) -> float:
-        a, b = (encoder.mean(title, "").astype(np.float64) for title in (one, other))
+        a, b = (encoder.mean_embedding(title, "").astype(np.float64) for title in (one, other))
         return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
     asked = "How do I merge two pandas DataFrames?"
     assert closeness(asked, "Joining data frames in Python") > closeness(asked, "Android activity does not start") + 0.1
 
 
-def small_network(width: int = 24, inner: int = 48, layers: int = 2) -> dict[str, graph.Floats]:
+def small_network(width: int = 24, inner: int = 48, layers: int = 2) -> dict[str, Floats]:
     random = np.random.default_rng(8)
 
-    def numbers(*shape: int) -> graph.Floats:
+    def numbers(*shape: int) -> Floats:
         return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
 
     weights = {"word.weight": numbers(40, width), "position.weight": numbers(16, width)}
@@ -109,16 +112,16 @@ def small_network(width: int = 24, inner: int = 48, layers: int = 2) -> dict[str
     return weights
 
 
-def by_the_book(weights: dict[str, graph.Floats], ids: list[int]) -> graph.Floats:
+def by_the_book(weights: dict[str, Floats], ids: list[int]) -> Floats:
     """BERT's forward pass in NumPy."""
     from scipy.special import erf, softmax
 
-    def normal(x: graph.Floats, name: str) -> graph.Floats:
+    def normal(x: Floats, name: str) -> Floats:
         centred = x - x.mean(axis=-1, keepdims=True)
         deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
         return centred / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
-    def linear(x: graph.Floats, name: str) -> graph.Floats:
+    def linear(x: Floats, name: str) -> Floats:
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
     n = len(ids)
@@ -137,7 +140,7 @@ def by_the_book(weights: dict[str, graph.Floats], ids: list[int]) -> graph.Float
     return x
 
 
-def states_of(built: bytes, ids: list[int]) -> graph.Floats:
+def states_of(built: bytes, ids: list[int]) -> Floats:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(built, providers=["CPUExecutionProvider"])
@@ -159,14 +162,14 @@ def question(title: str, body: str = "") -> Question:
 
 
 def test_states_are_of_titles_alone_and_of_whole_drafts_and_kept(
-    encoder: Encoder, encoder_files: EncoderFiles, tmp_path: Path
+    encoder: EncoderSession, encoder_files: EncoderFiles, tmp_path: Path
 ) -> None:
     asked = [question("merge frames", "with pandas"), question("git stash"), question("")]
     steps: list[int] = []
     found = encode(asked, encoder_files, tmp_path, 1, lambda: steps.append(1))
     assert len(steps) == 3
-    assert (found.title[0] == encoder.mean("merge frames", "")).all()
-    assert (found.whole[0] == encoder.mean("merge frames", "with pandas")).all()
+    assert (found.title[0] == encoder.mean_embedding("merge frames", "")).all()
+    assert (found.whole[0] == encoder.mean_embedding("merge frames", "with pandas")).all()
     assert (found.title[1:] == found.whole[1:]).all()
     (kept,) = tmp_path.iterdir()
     made = kept.stat().st_mtime_ns

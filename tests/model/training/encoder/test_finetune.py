@@ -59,8 +59,8 @@ def test_the_loss_falls_and_every_question_is_seen(tmp_path: Path) -> None:
     assert sum(counted) == run.seen >= run.wanted == 6 * len(rows)
     again = begun(rows)
     again.run(lambda n: None, checkpoint=tmp_path / "d.pt", until_s=0.0)
-    first = again._step([(i, again._drafts.tokens(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
-    last = run._step([(i, run._drafts.tokens(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
+    first = again._step([(i, again._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
+    last = run._step([(i, run._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
     assert last < 0.6 * first
 
 
