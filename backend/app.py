@@ -26,7 +26,7 @@ from backend.deployments.loader import SYNC_EVERY, ModelLoader
 from backend.deployments.registry import load_warm
 from backend.deployments.router import Router
 from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressLimits
-from backend.experiments.service import JUDGE_EVERY as JUDGE_EXPERIMENT_EVERY
+from backend.experiments.service import EVALUATE_EVERY as EVALUATE_EXPERIMENT_EVERY
 from backend.experiments.service import Experiments
 from backend.feedback import routes as feedback_routes
 from backend.feedback.anonymise import SETTLE_EVERY, settle
@@ -210,7 +210,7 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield partial(roll_up_days, database), REFRESH_EVERY
     yield partial(forget_old, database), FORGET_EVERY
     yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY
-    yield Experiments(database).judge, JUDGE_EXPERIMENT_EVERY
+    yield Experiments(database).evaluate, EVALUATE_EXPERIMENT_EVERY
     yield alerts.judge_due, JUDGE_EVERY
     yield alerts.tell, TELL_EVERY
 

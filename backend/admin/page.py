@@ -39,11 +39,13 @@ from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
 from backend.deployments.service import Release, list_deployments
-from backend.deployments.tables import Deployment, VerdictRow
+from backend.deployments.tables import Deployment
 from backend.drift.findings import Findings
 from backend.experiments.guardrails import TITLES
-from backend.experiments.service import BY_ITSELF, Standing, verdicts
+from backend.experiments.service import BY_SERVICE
 from backend.experiments.shadow_scores import ShadowScores
+from backend.experiments.status import ExperimentStatus, read_verdicts
+from backend.experiments.tables import VerdictRow
 from backend.web.request_stats import RequestStats, read_request_stats
 
 FOLDER = Path(__file__).parent
@@ -92,7 +94,7 @@ class Measured:
     drift: Findings | None
     acts: list[Act]
     random_positions: dict[int | None, Counts]
-    experiment: Standing | None
+    experiment: ExperimentStatus | None
     deployments: list[Deployment]
     verdicts: Mapping[UUID, VerdictRow]
     shadow: tuple[Deployment, ShadowScores] | None
@@ -126,7 +128,7 @@ async def measure(session: AsyncSession, view: View, vocabulary: Collection[str]
         random_positions=grid.by_position("random"),
         experiment=await standing_of(session),
         deployments=await list_deployments(session),
-        verdicts=await verdicts(session),
+        verdicts=await read_verdicts(session),
         shadow=await shadow_of(session),
         releases=by_day(await releases_of(session, view.filters)),
     )
@@ -139,7 +141,7 @@ def stopped(deployments: Sequence[Deployment], now: datetime) -> list[Deployment
         for each in deployments
         if each.ended_at is not None
         and each.ended_at > now - STOPPED_SHOWN
-        and (each.ended_because or "").startswith(BY_ITSELF)
+        and (each.ended_because or "").startswith(BY_SERVICE)
     ]
 
 

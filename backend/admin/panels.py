@@ -37,13 +37,13 @@ from backend.alerts.tables import AlertRow
 from backend.audit.service import newest
 from backend.audit.tables import Act
 from backend.deployments.service import Release, list_deployments, list_releases
-from backend.deployments.tables import Deployment, VerdictRow
+from backend.deployments.tables import Deployment
 from backend.drift.findings import Findings, Measured
 from backend.drift.service import newest as newest_drift
-from backend.experiments import service as experiment
 from backend.experiments.guardrails import TITLES
-from backend.experiments.service import Standing
-from backend.experiments.shadow_scores import ShadowScores, shadow_scores
+from backend.experiments.shadow_scores import ShadowScores, score_shadow
+from backend.experiments.status import ExperimentStatus, find_latest_experiment, last_status, read_verdicts
+from backend.experiments.tables import VerdictRow
 from backend.web.request_stats import RequestStats, read_request_stats
 
 V = TypeVar("V", bound=str | float | None)
@@ -487,7 +487,7 @@ async def _acts(asked: Asked) -> Table:
     return acts_table(await newest(asked.session, ACTS_KEPT))
 
 
-def experiment_table(standing: Standing | None) -> Table:
+def experiment_table(standing: ExperimentStatus | None) -> Table:
     """One row a figure: the arms side by side, by install, of the experiment that runs, or else of the last one.
 
     Until the verdict the bounds of the difference hold however often one looks; from then on they are of one look.
@@ -499,7 +499,7 @@ def experiment_table(standing: Standing | None) -> Table:
         return Table(columns, [])
     rows: list[Row] = []
     for found in standing.arms:
-        row: Row = {"model_version": standing.deployment.model_version, "figure": found.comparison.name}
+        row: Row = {"model_version": standing.deployment.model_version, "figure": found.figure.name}
         for arm, estimate, n in zip(ARMS, (found.champion, found.challenger), found.trials, strict=True):
             low, high = (estimate.interval if estimate else None) or (None, None)
             of_arm = (estimate.installs if estimate else 0, n, estimate.value if estimate else None, low, high)
@@ -520,13 +520,13 @@ async def _experiment(asked: Asked) -> Table:
     return experiment_table(await standing_of(asked.session))
 
 
-async def standing_of(session: AsyncSession) -> Standing | None:
+async def standing_of(session: AsyncSession) -> ExperimentStatus | None:
     """How the experiment that runs, or else the last one, stood when it was last judged."""
-    deployment = await experiment.newest(session)
-    return None if deployment is None else await experiment.stood(session, deployment)
+    deployment = await find_latest_experiment(session)
+    return None if deployment is None else await last_status(session, deployment)
 
 
-def guardrails_table(standing: Standing | None) -> Table:
+def guardrails_table(standing: ExperimentStatus | None) -> Table:
     """One row a guardrail, as last read."""
     columns = ("model_version", "guardrail", "n", "champion", "challenger", "breached", "words", "read_at")
     if standing is None:
@@ -555,7 +555,7 @@ async def _guardrails(asked: Asked) -> Table:
 
 
 def deployments_table(
-    rows: Sequence[Deployment], verdicts: Mapping[UUID, VerdictRow], standing: Standing | None
+    rows: Sequence[Deployment], verdicts: Mapping[UUID, VerdictRow], standing: ExperimentStatus | None
 ) -> Table:
     """One row a deployment, the newest first; ``stands`` is an experiment's verdict, or how far it is."""
     own = ("number", "model_version", "role", "share", "started_at", "ended_at", "ended_because", "horizon")
@@ -565,7 +565,7 @@ def deployments_table(
         verdict = verdicts.get(row.id)
         stands = None if verdict is None else verdict.word
         if standing is not None and standing.deployment.id == row.id:
-            stands = standing.words
+            stands = standing.summary
         found.append(
             {name: _written(getattr(row, name)) for name in own}
             | {"stands": stands}
@@ -576,9 +576,7 @@ def deployments_table(
 
 async def _deployments(asked: Asked) -> Table:
     session = asked.session
-    return deployments_table(
-        await list_deployments(session), await experiment.verdicts(session), await standing_of(session)
-    )
+    return deployments_table(await list_deployments(session), await read_verdicts(session), await standing_of(session))
 
 
 def shadow_table(found: tuple[Deployment, ShadowScores] | None) -> Table:
@@ -605,7 +603,7 @@ def shadow_table(found: tuple[Deployment, ShadowScores] | None) -> Table:
 async def shadow_of(session: AsyncSession) -> tuple[Deployment, ShadowScores] | None:
     """The version in the shadow, or the last that was, and how it does."""
     deployment = next((each for each in await list_deployments(session) if each.role == "shadow"), None)
-    return None if deployment is None else (deployment, await shadow_scores(session, deployment.id))
+    return None if deployment is None else (deployment, await score_shadow(session, deployment.id))
 
 
 async def _shadow(asked: Asked) -> Table:

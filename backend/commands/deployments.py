@@ -15,9 +15,10 @@ from backend.deployments.registry import Registered
 from backend.deployments.replicas import list_replicas
 from backend.deployments.service import DeploymentRefused
 from backend.deployments.tables import Deployment
-from backend.experiments.service import PAST, Plan, plan, stand, verdicts
-from backend.experiments.shadow_scores import Scores, shadow_scores
-from backend.experiments.verdict import ENOUGH_TO_PLAN
+from backend.experiments.service import PLANNING_PERIOD, Plan, plan_experiment
+from backend.experiments.shadow_scores import Scores, score_shadow
+from backend.experiments.status import measure_status, read_verdicts
+from backend.experiments.verdict import MIN_INSTALLS_TO_PLAN
 from model.serving import RegistryError
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ def deploy(
     async def work(session: AsyncSession) -> tuple[Deployment, Plan | None]:
         now, planned = datetime.now(UTC), None
         if horizon is None and share is not None and share < 1:
-            planned = await plan(session, share, smallest_difference, now)
+            planned = await plan_experiment(session, share, smallest_difference, now)
         deployment = await service.deploy(
             session,
             registered,
@@ -100,8 +101,8 @@ def deploy(
     # A share that grows keeps the horizon of its start.
     if planned is not None and planned.horizon == deployment.horizon:
         click.echo(
-            f"Planned on what {planned.measured_on:,} installs did in the last {PAST.days} days"
-            + (", too few to know how much they differ." if planned.measured_on < ENOUGH_TO_PLAN else ".")
+            f"Planned on what {planned.measured_on:,} installs did in the last {PLANNING_PERIOD.days} days"
+            + (", too few to know how much they differ." if planned.measured_on < MIN_INSTALLS_TO_PLAN else ".")
         )
 
 
@@ -177,9 +178,9 @@ async def overview(session: AsyncSession) -> list[tuple[str, str]]:
             share = f", {each.share:.1%} of the installs" if each.role == "challenger" else ""
             lines.append((each.role, f"{named(each)}{share}, since {each.started_at:%Y-%m-%d %H:%M} UTC"))
         if each is not None and each is running.challenger:
-            lines.append(("", (await stand(session, each)).words))
+            lines.append(("", (await measure_status(session, each)).summary))
     if running.shadow is not None:
-        scored = await shadow_scores(session, running.shadow.id)
+        scored = await score_shadow(session, running.shadow.id)
         lines.append(("", f"against what was posted: {in_words(scored.shadow)}; shown: {in_words(scored.shown)}"))
     replicas = await list_replicas(session, datetime.now(UTC))
     for replica in replicas:
@@ -188,7 +189,7 @@ async def overview(session: AsyncSession) -> list[tuple[str, str]]:
     if not replicas:
         lines.append(("replica", "none has been heard of lately"))
     past = [each for each in await service.list_deployments(session) if each.ended_at is not None]
-    given = await verdicts(session)
+    given = await read_verdicts(session)
     for each in past[:MOST_LISTED]:
         verdict = f", verdict: {given[each.id].word}" if each.id in given else ""
         ended = f"{each.ended_at:%Y-%m-%d %H:%M} UTC: {each.ended_because}{verdict}"

@@ -1,9 +1,9 @@
-"""Tables of deployed versions, of who is in which arm, of answers in the shadow, and of what each replica serves."""
+"""Tables of deployed versions, of who is in which arm, of the shadow's answers, and of what each replica serves."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -119,49 +119,3 @@ class Replica(Table):
     champion: Mapped[str] = mapped_column(Text)
     loaded: Mapped[list[str]] = mapped_column(ARRAY(Text))
     problems: Mapped[dict[str, str]] = mapped_column(JSONB)
-
-
-class VerdictRow(Table):
-    """What an experiment found at its horizon; written once. ``figures`` has the secondary ones, by name."""
-
-    __tablename__ = "verdict"
-
-    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
-    given_at: Mapped[Moment]
-    word: Mapped[str] = mapped_column(Text)
-    installs: Mapped[int]
-    difference: Mapped[float | None]
-    low: Mapped[float | None]
-    high: Mapped[float | None]
-    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-    __table_args__ = (CheckConstraint("word IN ('better', 'worse', 'no difference shown')", name="word"),)
-
-
-class StandingRow(Table):
-    """How an experiment stood when it was last judged; ``figures`` has both arms and the difference, by name."""
-
-    __tablename__ = "standing"
-
-    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
-    read_at: Mapped[Moment]
-    champion_installs: Mapped[int]
-    challenger_installs: Mapped[int]
-    counted: Mapped[int]
-    sample_ratio: Mapped[float | None]
-    figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-
-class GuardrailRow(Table):
-    """The last reading of a guardrail (see `backend.experiments.guardrails.Reading`)."""
-
-    __tablename__ = "guardrail"
-
-    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    read_at: Mapped[Moment]
-    n: Mapped[int] = mapped_column(BigInteger)
-    champion: Mapped[float | None]
-    challenger: Mapped[float | None]
-    breached: Mapped[bool | None]
-    words: Mapped[str] = mapped_column(Text)

@@ -1,4 +1,4 @@
-"""What the installs of an experiment did, install by install: two arms are compared by install, not by item."""
+"""What each install of an experiment did: two arms are compared by install, not by item."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-Numbers = npt.NDArray[np.float64]
+from backend.experiments.verdict import Floats, Sample
 
-# What the words mean is said in `backend.acceptance.queries`. Drafts count in the arm in which their install was first
+# `backend.acceptance.queries` defines the terms. Drafts count in the arm in which their install was first
 # exposed, until a growing share moves it to the other; those of installs in no arm do not count.
 COUNTS = """
 SELECT assignment.arm = 'challenger' AS in_challenger, assignment.share, assignment.crowd,
@@ -60,7 +60,7 @@ LEFT JOIN (
                 WHERE drafts.posted_at IS NOT NULL
                 UNION ALL
                 SELECT drafts.id, drafts.install_id, tag, false, true FROM drafts, unnest(drafts.posted_tags) AS tag
-            ) AS told
+            ) AS offered_or_posted
             GROUP BY id, install_id, tag
         ) AS tags
         GROUP BY id, install_id
@@ -70,7 +70,7 @@ LEFT JOIN (
 ORDER BY assignment.first_exposed_at, assignment.install_id
 """
 
-# Of the installs that one address began on one day, the first few count: more could be one person's.
+# Of the installs that one address started on one day, the first few count: more could be one person's.
 OF_EXPERIMENT = f"""
 WITH exposed AS (
     SELECT *
@@ -80,7 +80,7 @@ WITH exposed AS (
         FROM assignment
         WHERE deployment_id = :deployment
     ) AS assigned
-    WHERE nth <= :most_of_crowd
+    WHERE nth <= :max_of_crowd
 ), drafts AS MATERIALIZED (
     SELECT draft.id, draft.install_id, draft.posted_at, coalesce(draft.posted_names, draft.posted_tags) AS posted_tags
     FROM draft JOIN exposed USING (deployment_id, install_id)
@@ -99,38 +99,38 @@ GROUP BY draft.install_id
 
 @dataclass(frozen=True, slots=True)
 class Installs:
-    """The installs that were exposed to an experiment, in the order of their first exposure; each array one entry each.
+    """The installs that were exposed to an experiment, in the order of their first exposure; arrays ``(installs,)``.
 
     Attributes:
         in_challenger: whether the install is in the challenger's arm.
         share: the challenger's share when the install was drawn.
-        crowd: a number that installs share which came from one address on one day; 0 where that is not known.
+        crowd: a number shared by installs that came from one address on one day; 0 where that is not known.
         viewed, …, union_n, jaccard_sum: as in `backend.acceptance.figures.Counts`, of the install's drafts.
-        answers: answers it got.
-        slow: of them, those that took the model too long.
-        failed: whether another version than the challenger gave one answer, drawn by its random id.
+        answers: how many the install got.
+        slow: of them, those for which the model took too long.
+        failed: whether another version than the challenger gave one of them, drawn by its random id.
     """
 
     in_challenger: npt.NDArray[np.bool_]
-    share: Numbers
-    crowd: Numbers
-    viewed: Numbers
-    accepted: Numbers
-    dismissed: Numbers
-    posted_viewed: Numbers
-    kept: Numbers
-    agreed: Numbers
-    answers: Numbers
-    slow: Numbers
-    failed: Numbers
-    answered: Numbers
-    covered: Numbers
-    union_n: Numbers
-    jaccard_sum: Numbers
+    share: Floats
+    crowd: Floats
+    viewed: Floats
+    accepted: Floats
+    dismissed: Floats
+    posted_viewed: Floats
+    kept: Floats
+    agreed: Floats
+    answers: Floats
+    slow: Floats
+    failed: Floats
+    answered: Floats
+    covered: Floats
+    union_n: Floats
+    jaccard_sum: Floats
 
     @property
     def counted(self) -> int:
-        """Installs with a viewed item: what a horizon counts."""
+        """How many have a viewed item: what a horizon counts."""
         return int((self.viewed > 0).sum())
 
     @property
@@ -139,29 +139,37 @@ class Installs:
         numbers, sizes = np.unique(self.crowd[self.crowd > 0], return_counts=True)
         return [int(number) for number, size in zip(numbers, sizes, strict=True) if size > 1]
 
+    def samples(self, hits: str, trials: str) -> tuple[Sample, Sample]:
+        """Return what the champion's and the challenger's installs did, by the names of two counts."""
+
+        def sample(arm: npt.NDArray[np.bool_], chances: Floats) -> Sample:
+            return Sample(getattr(self, hits)[arm], getattr(self, trials)[arm], chances[arm])
+
+        return sample(~self.in_challenger, 1 - self.share), sample(self.in_challenger, self.share)
+
     def without(self, crowd: int) -> "Installs":
-        """The same without those of a crowd."""
+        """Return the installs that are not of a crowd."""
         others = self.crowd != crowd
         return Installs(**{field.name: getattr(self, field.name)[others] for field in fields(Installs)})
 
 
-async def installs_of(
-    session: AsyncSession, deployment_id: UUID, version: str, slow_ms: float, most_of_crowd: int
+async def count_installs(
+    session: AsyncSession, deployment_id: UUID, version: str, slow_ms: float, max_of_crowd: int
 ) -> Installs:
-    """What each install of a challenger's experiment did so far, in questions being asked.
+    """Count what each install of a challenger's experiment did so far, in questions being asked.
 
     Args:
         session: where to ask.
         deployment_id: the challenger's deployment.
         version: the challenger's.
         slow_ms: an answer that took the model longer is slow.
-        most_of_crowd: so many installs of one address and day count.
+        max_of_crowd: how many installs of one address and day count.
     """
     values = {
         "deployment": deployment_id,
         "version": version,
         "slow_ms": slow_ms,
-        "most_of_crowd": most_of_crowd,
+        "max_of_crowd": max_of_crowd,
     }
     rows = (await session.execute(text(OF_EXPERIMENT), values)).all()
     numbers: dict[UUID | None, int] = {None: 0}
@@ -175,9 +183,12 @@ async def installs_of(
     return Installs(**columns | {"crowd": np.array(crowds, dtype=np.float64), "in_challenger": in_challenger})
 
 
-async def past_installs(session: AsyncSession, since: datetime) -> tuple[Numbers, Numbers]:
-    """What each install accepted and viewed since a moment, in questions being asked: two arrays ``(installs,)``."""
+async def count_past_installs(session: AsyncSession, since: datetime) -> tuple[Floats, Floats]:
+    """Count what each install accepted and viewed since a moment, in questions being asked.
+
+    Returns:
+        Two arrays ``(installs,)``.
+    """
     rows = (await session.execute(text(PAST), {"since": since})).all()
-    return np.array([row.accepted for row in rows], dtype=np.float64), np.array(
-        [row.viewed for row in rows], dtype=np.float64
-    )
+    accepted, viewed = [row.accepted for row in rows], [row.viewed for row in rows]
+    return np.array(accepted, dtype=np.float64), np.array(viewed, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How a version in the shadow would have done: its tags and those that were shown, against what was posted."""
+"""How well the shadow would have done: its tags, and those that were shown, against what was posted."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ShadowScores:
     shown: Scores
 
 
-async def shadow_scores(session: AsyncSession, deployment_id: UUID) -> ShadowScores:
+async def score_shadow(session: AsyncSession, deployment_id: UUID) -> ShadowScores:
     """Score a shadow's deployment on the posted drafts that it answered.
 
     Tags are offered in a draft if they were confident in any answer to it; answers that the shadow missed count for
@@ -55,23 +55,23 @@ async def shadow_scores(session: AsyncSession, deployment_id: UUID) -> ShadowSco
         by_shadow.setdefault(row.id, set()).update(row.by_shadow)
         shown.setdefault(row.id, set()).update(row.shown)
     return ShadowScores(
-        shadow=scores((by_shadow[draft], posted[draft]) for draft in posted),
-        shown=scores((shown[draft], posted[draft]) for draft in posted),
+        shadow=mean_scores((by_shadow[draft], posted[draft]) for draft in posted),
+        shown=mean_scores((shown[draft], posted[draft]) for draft in posted),
     )
 
 
-def scores(drafts: Iterable[tuple[set[str], set[str]]]) -> Scores:
-    """Means over drafts of (offered, posted); precision over those in which something was offered."""
+def mean_scores(drafts: Iterable[tuple[set[str], set[str]]]) -> Scores:
+    """Return the means over drafts of (offered, posted); precision over those in which something was offered."""
     pairs = [(offered, posted) for offered, posted in drafts if posted]
     precisions = [len(offered & posted) / len(offered) for offered, posted in pairs if offered]
     return Scores(
         drafts=len(pairs),
-        precision=mean(precisions),
-        recall=mean([len(offered & posted) / len(posted) for offered, posted in pairs]),
-        jaccard=mean([len(offered & posted) / len(offered | posted) for offered, posted in pairs]),
+        precision=mean_or_none(precisions),
+        recall=mean_or_none([len(offered & posted) / len(posted) for offered, posted in pairs]),
+        jaccard=mean_or_none([len(offered & posted) / len(offered | posted) for offered, posted in pairs]),
     )
 
 
-def mean(values: list[float]) -> float | None:
-    """The mean, or None of nothing."""
+def mean_or_none(values: list[float]) -> float | None:
+    """Return the mean, or None of nothing."""
     return fmean(values) if values else None

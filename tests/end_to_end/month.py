@@ -356,7 +356,7 @@ class Month:
 
     async def judge(self) -> None:
         """Judge the experiment, and see what became of it."""
-        await self.experiments.judge()
+        await self.experiments.evaluate()
         rows = await self.metrics("deployments")
         done = [step for _, step in self.story.steps]
         if "deploy B" in done and "promote B" not in done and any(row["role"] == "champion" for row in rows):

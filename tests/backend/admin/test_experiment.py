@@ -45,7 +45,7 @@ async def test_without_an_experiment_the_page_says_how_to_begin_one(admin: Admin
 
 
 async def test_arms_stand_side_by_side_with_the_way_to_the_horizon(admin: Admin, experiment: Experiment) -> None:
-    await experiment.judge()
+    await experiment.evaluate()
     rows = {row["figure"]: row for row in await admin.rows("experiment")}
     assert list(rows) == ["acceptance", "kept", "agreement", "jaccard"]
     acceptance = rows["acceptance"]
@@ -71,7 +71,7 @@ async def test_the_verdict_stands_on_the_page_and_in_the_list(admin: Admin, expe
     experiment.values["horizon"] = 80
     async with experiment.database.session() as session:
         (await session.get_one(Deployment, experiment.values["id"])).horizon = 80
-    await experiment.judge()
+    await experiment.evaluate()
     (row,) = await admin.rows("deployments")
     assert (row["stands"], row["verdict_installs"]) == ("better", 80)
     assert 0 < row["verdict_low"] < row["verdict_difference"] < row["verdict_high"]
@@ -103,7 +103,7 @@ async def test_e7_an_experiment_that_ended_between_two_judgings_shows_its_figure
         deployment.ended_at, deployment.ended_because = NOW - timedelta(seconds=20), "by hand"
     for judged in (False, True):
         if judged:
-            await experiment.judge()
+            await experiment.evaluate()
             assert {row["guardrail"] for row in await admin.rows("guardrails")} >= {"latency", "sample ratio"}
         acceptance = (await admin.rows("experiment"))[0]
         assert (acceptance["champion_installs"], acceptance["champion_n"]) == (
@@ -118,7 +118,7 @@ async def test_e7_an_experiment_that_ended_between_two_judgings_shows_its_figure
     await experiment.write()
     async with experiment.database.session() as session:
         (await session.get_one(Deployment, experiment.values["id"])).ended_at = NOW + timedelta(seconds=20)
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await admin.rows("experiment"))[0]["challenger_installs"] == 41
 
 
@@ -222,7 +222,7 @@ async def test_positions_of_chips_in_random_order_stand_apart(
 
 
 async def test_the_twins_agree(admin: Admin, experiment: Experiment, make_admin: Callable[..., Any]) -> None:
-    await experiment.judge()
+    await experiment.evaluate()
     for panel in ("experiment", "guardrails", "deployments"):
         rows = await admin.rows(panel)
         response = await admin.get(f"/metrics/{panel}.csv")

@@ -425,7 +425,7 @@ async def test_a_guardrails_rollback_is_told_once(
         experiment.install("champion", accepts=0.4)
         experiment.install("challenger", accepts=0.4, latency_ms=900.0)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     replicas = [make_alerts(channels=channels(smtp_url, webhook_url)) for _ in range(2)]
     for _ in range(4):
         clock.now += timedelta(minutes=10)
@@ -451,13 +451,13 @@ async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
         experiment.install("champion", accepts=0.3)
         experiment.install("challenger", accepts=0.6)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     for _ in range(3):
         clock.now += timedelta(minutes=1)
         await alerts.tell()
     (verdict,) = told
     assert verdict.headline == f"[Tagalong] Version 2: better ({CHALLENGER})"
-    found = (await experiment.standing()).verdict
+    found = (await experiment.status()).verdict
     assert found is not None
     assert f"Acceptance {found.difference * 100:+.1f} points" in verdict.words
     assert verdict.words.endswith("after 80 installs.")

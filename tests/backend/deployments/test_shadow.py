@@ -9,7 +9,7 @@ import pytest
 
 from backend.deployments.inference_pool import InferencePool
 from backend.deployments.shadow import ShadowRunner
-from backend.experiments.shadow_scores import ShadowScores, scores, shadow_scores
+from backend.experiments.shadow_scores import ShadowScores, mean_scores, score_shadow
 from model.serving.classifier import Classifier
 from tests.backend.deployments.deploying import Deploying, fail_where_it_says, installs
 from tests.backend.deployments.registry import register
@@ -145,18 +145,18 @@ async def test_the_shadow_is_scored_against_what_is_posted(deployable: Deploying
     assert (await deployable.service.send(draft["install_id"], [posted]))["new"] == 1
     shown = {item["tag"] for item in answer["items"] if item["confident"]}
     async with deployable.database.session() as session:
-        found = await shadow_scores(session, deployment.id)
+        found = await score_shadow(session, deployment.id)
     assert found == ShadowScores(
-        shadow=scores([({"pandas", "merge"}, {"pandas", "merge", "dataframe"})]),
-        shown=scores([(shown, {"pandas", "merge", "dataframe"})]),
+        shadow=mean_scores([({"pandas", "merge"}, {"pandas", "merge", "dataframe"})]),
+        shown=mean_scores([(shown, {"pandas", "merge", "dataframe"})]),
     )
     assert (found.shadow.drafts, found.shadow.precision, found.shadow.recall) == (1, 1.0, pytest.approx(2 / 3))
 
 
 def test_scores_are_means_over_drafts() -> None:
-    found = scores([({"a", "b"}, {"b", "c"}), (set(), {"d"}), ({"e"}, {"e"})])
+    found = mean_scores([({"a", "b"}, {"b", "c"}), (set(), {"d"}), ({"e"}, {"e"})])
     assert found.drafts == 3
     assert found.precision == pytest.approx((0.5 + 1) / 2)
     assert found.recall == pytest.approx((0.5 + 0 + 1) / 3)
     assert found.jaccard == pytest.approx((1 / 3 + 0 + 1) / 3)
-    assert scores([]).jaccard is None
+    assert mean_scores([]).jaccard is None

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.audit.tables import Act
 from backend.deployments.tables import Assignment, Deployment, ModelVersion
-from backend.experiments.service import Experiments, Standing, stand
+from backend.experiments.service import Experiments
+from backend.experiments.status import ExperimentStatus, measure_status
 from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import Writer, store
 
@@ -123,16 +124,16 @@ class Experiment:
             await connection.execute(insert(Assignment), self.arms)
         await store(self.engine, self.writer.rows)
 
-    async def judge(self) -> None:
-        await Experiments(self.database, now=lambda: NOW).judge()
+    async def evaluate(self) -> None:
+        await Experiments(self.database, now=lambda: NOW).evaluate()
 
     async def deployment(self) -> Deployment:
         async with self.database.session() as session:
             return await session.get_one(Deployment, self.values["id"])
 
-    async def standing(self) -> Standing:
+    async def status(self) -> ExperimentStatus:
         async with self.database.session() as session:
-            return await stand(session, await session.get_one(Deployment, self.values["id"]))
+            return await measure_status(session, await session.get_one(Deployment, self.values["id"]))
 
     async def acts(self) -> list[Act]:
         async with self.database.session() as session:

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.experiments.installs import Installs
-
-Numbers = npt.NDArray[np.float64]
+from backend.experiments.verdict import Floats
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Population:
     slow: float = 0.01
     days: int = 28
 
-    def drafts(self, rng: np.random.Generator, installs: int) -> tuple[npt.NDArray[np.intp], Numbers]:
+    def drafts(self, rng: np.random.Generator, installs: int) -> tuple[npt.NDArray[np.intp], Floats]:
         """Whose each draft is, and on which day it was begun, day by day."""
         many = np.minimum(1 + rng.pareto(1.3, installs), 200).astype(int)
         owner = np.repeat(np.arange(installs), many)
@@ -44,7 +43,7 @@ class Population:
         owner, day = self.drafts(rng, installs)
         items = rng.integers(1, 6, len(owner))
 
-        def rate(name: str, likeness: float) -> Numbers:
+        def rate(name: str, likeness: float) -> Floats:
             mean = np.where(in_challenger, getattr(self, name) + changes.get(name, 0.0), getattr(self, name))
             return rng.beta(mean * likeness, (1 - mean) * likeness).clip(1e-9, 1 - 1e-9)
 
@@ -72,7 +71,7 @@ class Population:
             seen = {name: values[exposed] for name, values in sums.items()}
             yield Installs(**seen | {"in_challenger": in_challenger[exposed]})  # type: ignore[arg-type]
 
-    def past(self, rng: np.random.Generator, installs: int) -> tuple[Numbers, Numbers]:
+    def past(self, rng: np.random.Generator, installs: int) -> tuple[Floats, Floats]:
         """What installs accepted and viewed before the experiment."""
         last = list(self.experiment(rng, installs, 0.0, looks=1))[-1]
         return last.accepted, last.viewed

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.deployments.tables import Deployment, Failure, GuardrailRow, VerdictRow
+from backend.deployments.tables import Deployment, Failure
 from backend.experiments import guardrails
-from backend.experiments.service import plan, stood
-from backend.experiments.verdict import difference
+from backend.experiments.service import plan_experiment
+from backend.experiments.status import last_status
+from backend.experiments.tables import GuardrailRow, VerdictRow
+from backend.experiments.verdict import estimate_difference
 from tests.backend.acceptance.traffic import Writer
 from tests.backend.experiments.experiment import CHALLENGER, NOW, Experiment
 
@@ -45,11 +47,11 @@ async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
         experiment.writer.item(experiment.writer.suggestion(draft, ["a"]), "a", NOW)
     await experiment.write()
 
-    standing = await experiment.standing()
-    assert standing.exposed == (27, 25)
-    assert standing.counted == 51
-    assert standing.words == "not enough yet: 51 of 3,762 installs"
-    acceptance, kept, agreement, jaccard = standing.arms
+    status = await experiment.status()
+    assert status.exposed == (27, 25)
+    assert status.counted == 51
+    assert status.summary == "not enough yet: 51 of 3,762 installs"
+    acceptance, kept, agreement, jaccard = status.arms
     for arms, name in ((acceptance, "viewed"), (jaccard, "drafts")):
         assert arms.trials == tuple(experiment.counts[arm][name] for arm in ("champion", "challenger"))
     challenger, of_challenger = acceptance.challenger, experiment.counts["challenger"]
@@ -59,7 +61,7 @@ async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
     # Whatever was accepted was posted here, and nothing else that was offered.
     assert kept.challenger == agreement.challenger == challenger
     # While it runs, the bounds are those that hold however often one looks.
-    once = difference(acceptance.champion, challenger)
+    once = estimate_difference(acceptance.champion, challenger)
     assert acceptance.difference.value == once.value == pytest.approx(challenger.value - acceptance.champion.value)
     assert acceptance.difference.low < once.low < once.high < acceptance.difference.high
 
@@ -68,11 +70,11 @@ async def test_before_the_horizon_there_is_no_verdict_and_the_guardrails_are_rea
     experiment = await begun(horizon=51)
     experiment.pairs(25, 0.1, 0.9)
     await experiment.write()
-    await experiment.judge()
-    standing = await experiment.standing()
-    assert standing.verdict is None
-    assert set(standing.guardrails) == set(guardrails.TITLES)
-    assert {row.breached for row in standing.guardrails.values()} == {False}
+    await experiment.evaluate()
+    status = await experiment.status()
+    assert status.verdict is None
+    assert set(status.guardrails) == set(guardrails.TITLES)
+    assert {row.breached for row in status.guardrails.values()} == {False}
     assert (await experiment.deployment()).ended_at is None
 
 
@@ -81,24 +83,24 @@ async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) ->
     experiment.pairs(40, 0.3, 0.6)
     await experiment.write()
     # Two replicas at once.
-    await asyncio.gather(experiment.judge(), experiment.judge())
-    standing = await experiment.standing()
-    assert standing.words == standing.verdict.word == "better"
-    assert standing.verdict.installs == 80
-    assert standing.verdict.low > 0
-    assert standing.verdict.difference == pytest.approx(standing.arms[0].difference.value)
-    assert set(standing.verdict.figures) == {"acceptance", "kept", "agreement", "jaccard"}
+    await asyncio.gather(experiment.evaluate(), experiment.evaluate())
+    status = await experiment.status()
+    assert status.summary == status.verdict.word == "better"
+    assert status.verdict.installs == 80
+    assert status.verdict.low > 0
+    assert status.verdict.difference == pytest.approx(status.arms[0].difference.value)
+    assert set(status.verdict.figures) == {"acceptance", "kept", "agreement", "jaccard"}
     # What comes later changes nothing: by now it would be worse.
     experiment.writer, experiment.arms = Writer(2), []
     experiment.pairs(120, 0.9, 0.1)
     await experiment.write()
-    await experiment.judge()
-    later = await experiment.standing()
+    await experiment.evaluate()
+    later = await experiment.status()
     assert (later.verdict.word, later.verdict.given_at) == ("better", NOW)
     assert later.arms[0].difference.value < 0
     async with experiment.database.session() as session:
-        kept = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
-    assert kept.arms == standing.arms
+        kept = await last_status(session, await session.get_one(Deployment, experiment.values["id"]))
+    assert kept.arms == status.arms
     # It is not promoted: nobody switched that on.
     assert (await experiment.deployment()).ended_at is None
     (act,) = [each for each in await experiment.acts() if each.act == "verdict"]
@@ -109,7 +111,7 @@ async def test_a_better_one_is_promoted_where_that_is_switched_on(begun: Any) ->
     experiment = await begun(horizon=80, promote_if_better=True)
     experiment.pairs(40, 0.3, 0.6)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     async with experiment.database.session() as session:
         champion = await session.scalar(select(Deployment).where(Deployment.role == "champion"))
     assert champion.model_version == CHALLENGER
@@ -121,9 +123,9 @@ async def test_a_worse_one_is_rolled_back(begun: Any) -> None:
     experiment = await begun(horizon=80, promote_if_better=True)
     experiment.pairs(40, 0.6, 0.3)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await experiment.deployment()).ended_because.startswith("verdict: worse")
-    assert (await experiment.standing()).words == "worse"
+    assert (await experiment.status()).summary == "worse"
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,8 @@ async def test_the_last_day_gives_the_verdict_too(begun: Any, more: dict[str, An
     experiment = await begun(horizon=5_000, **more)
     experiment.pairs(10, 0.4, 0.4)
     await experiment.write()
-    await experiment.judge()
-    found = (await experiment.standing()).verdict
+    await experiment.evaluate()
+    found = (await experiment.status()).verdict
     assert (found is not None and found.word == "no difference shown") == given
 
 
@@ -152,7 +154,7 @@ async def test_a_challenger_that_does_harm_is_rolled_back_with_the_reason(
     experiment = await begun()
     experiment.pairs(40, 0.4, 0.4, **harm)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     ended = await experiment.deployment()
     assert ended.ended_at == NOW
     assert ended.ended_because.startswith(f"guardrail: {name}: challenger ")
@@ -163,12 +165,12 @@ async def test_a_challenger_that_does_harm_is_rolled_back_with_the_reason(
         CHALLENGER,
         ended.ended_because,
     )
-    standing = await experiment.standing()
-    assert standing.guardrails[name].breached
-    assert standing.verdict is None
-    assert standing.words == f"no verdict: {ended.ended_because}"
+    status = await experiment.status()
+    assert status.guardrails[name].breached
+    assert status.verdict is None
+    assert status.summary == f"no verdict: {ended.ended_because}"
     # Nothing runs any more, so nothing is judged.
-    await experiment.judge()
+    await experiment.evaluate()
     assert len(await experiment.acts()) == 1
 
 
@@ -191,7 +193,7 @@ async def test_one_that_fails_to_answer_is_rolled_back(begun: Any) -> None:
     async with experiment.engine.begin() as connection:
         row = {"deployment_id": experiment.values["id"], "minute": NOW, "answers": 90, "failed": 27}
         await connection.execute(insert(Failure), row)
-    await experiment.judge()
+    await experiment.evaluate()
     because = (await experiment.deployment()).ended_because
     assert because.startswith("guardrail: errors: 6 of 20 answers failed")
     assert because.endswith("(of all that were asked for: 27 of 90)")
@@ -203,9 +205,9 @@ async def test_answers_that_fail_again_and_again_for_one_install_end_nothing(beg
     for _ in range(19):
         experiment.pairs(1, 0.4, 0.4)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await experiment.deployment()).ended_at is None
-    assert (await experiment.standing()).guardrails["errors"].words.startswith("1 of 20 answers failed")
+    assert (await experiment.status()).guardrails["errors"].words.startswith("1 of 20 answers failed")
 
 
 async def test_arms_out_of_proportion_end_it(begun: Any) -> None:
@@ -213,22 +215,22 @@ async def test_arms_out_of_proportion_end_it(begun: Any) -> None:
     for _ in range(60):
         experiment.install("champion", accepts=0.4)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await experiment.deployment()).ended_because.startswith("guardrail: sample ratio: 0 of 60 installs")
 
 
 async def test_a_plan_rests_on_what_installs_did(begun: Any) -> None:
     experiment = await begun()
     async with experiment.database.session() as session:
-        guess = await plan(session, 0.5, 0.05, NOW)
+        guess = await plan_experiment(session, 0.5, 0.05, NOW)
     assert (guess.variance, guess.measured_on) == (0.25, 0)
     for number in range(150):
         experiment.install("champion", accepts=(0.25, 0.35)[number % 2], drafts=4)
     await experiment.write()
     async with experiment.database.session() as session:
-        known = await plan(session, 0.5, 0.05, NOW)
-        rare = await plan(session, 0.1, 0.05, NOW)
-        past = await plan(session, 0.5, 0.05, NOW + timedelta(days=60))
+        known = await plan_experiment(session, 0.5, 0.05, NOW)
+        rare = await plan_experiment(session, 0.1, 0.05, NOW)
+        past = await plan_experiment(session, 0.5, 0.05, NOW + timedelta(days=60))
     assert known.measured_on == 150
     # The share of twelve items at a rate of .3 varies by .3 * .7 / 12, and a little more, as installs differ.
     assert 0.01 < known.variance < 0.04
@@ -241,27 +243,27 @@ async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
     experiment.pairs(30, 0.4, 0.5)
     await experiment.write()
     async with experiment.database.session() as session:
-        before = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
+        before = await last_status(session, await session.get_one(Deployment, experiment.values["id"]))
     # Never judged, it is counted for the page.
-    assert (before.read_at, before.exposed, before.words) == (None, (30, 30), "not enough yet: 60 of 60 installs")
-    await experiment.judge()
-    live = await experiment.standing()
+    assert (before.read_at, before.exposed, before.summary) == (None, (30, 30), "not enough yet: 60 of 60 installs")
+    await experiment.evaluate()
+    live = await experiment.status()
     async with experiment.database.session() as session:
-        kept = await stood(session, await session.get_one(Deployment, experiment.values["id"]))
+        kept = await last_status(session, await session.get_one(Deployment, experiment.values["id"]))
     assert kept.read_at == NOW
     assert (kept.exposed, kept.counted, kept.sample_ratio) == (live.exposed, live.counted, live.sample_ratio)
     assert kept.arms == live.arms
-    assert kept.words == live.words == live.verdict.word
+    assert kept.summary == live.summary == live.verdict.word
 
 
 async def test_the_last_readings_replace_those_before(begun: Any) -> None:
     experiment = await begun()
     experiment.install("champion", accepts=0.4)
     await experiment.write()
-    await experiment.judge()
-    await experiment.judge()
+    await experiment.evaluate()
+    await experiment.evaluate()
     async with experiment.database.session() as session:
         assert len(list(await session.scalars(select(GuardrailRow)))) == len(guardrails.TITLES)
         assert list(await session.scalars(select(VerdictRow))) == []
         await session.execute(update(Deployment).values(ended_at=NOW, ended_because="rolled back"))
-    assert (await experiment.standing()).words == "no verdict: rolled back"
+    assert (await experiment.status()).summary == "no verdict: rolled back"

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from backend.experiments import guardrails
-from backend.experiments.guardrails import ALPHA_OF_EACH, boundary, errors, sample_ratio
+from backend.experiments.guardrails import ALPHA_EACH, boundary, check_errors, check_guardrails, check_sample_ratio
 from backend.experiments.installs import Installs
-from backend.experiments.service import read_guardrails
 from tests.backend.experiments.population import Population
 
 
 def breached(installs: Installs) -> set[str]:
-    return {each.name for each in read_guardrails(installs) if each.breached}
+    return {each.name for each in check_guardrails(installs) if each.breached}
 
 
 def looks(
@@ -38,18 +37,18 @@ def test_errors_up_to_what_is_allowed_raise_no_alarm_at_any_time() -> None:
     rng = np.random.default_rng(6)
     alarms = 0
     for _ in range(150):
-        failed = np.cumsum(rng.random(3_000) < guardrails.ERRORS_ALLOWED)
-        alarms += any(errors(int(failed[n - 1]), n).breached for n in range(10, 3_001, 10))
-    assert alarms <= 150 * ALPHA_OF_EACH * 5
+        failed = np.cumsum(rng.random(3_000) < guardrails.MAX_ERROR_RATE)
+        alarms += any(check_errors(int(failed[n - 1]), n).breached for n in range(10, 3_001, 10))
+    assert alarms <= 150 * ALPHA_EACH * 5
 
 
 def test_a_challenger_that_fails_is_found_after_a_few_answers() -> None:
-    assert errors(10, 10).breached
-    assert errors(5, 20).breached
-    assert errors(3, 9).breached is None
-    assert errors(1, 20).breached is False
-    assert errors(0, 0).breached is None
-    assert "10 of 10 answers failed" in errors(10, 10).words
+    assert check_errors(10, 10).breached
+    assert check_errors(5, 20).breached
+    assert check_errors(3, 9).breached is None
+    assert check_errors(1, 20).breached is False
+    assert check_errors(0, 0).breached is None
+    assert "10 of 10 answers failed" in check_errors(10, 10).summary
 
 
 def test_arms_in_the_proportion_that_was_set_raise_no_alarm_at_any_time() -> None:
@@ -59,16 +58,16 @@ def test_arms_in_the_proportion_that_was_set_raise_no_alarm_at_any_time() -> Non
         # The share grows from a tenth to a half.
         shares = np.r_[np.full(400, 0.1), np.full(800, 0.5)]
         arms = rng.random(1_200) < shares
-        alarms += any(sample_ratio(arms[:n], shares[:n]).breached for n in range(20, 1_201, 20))
-    assert alarms <= 100 * ALPHA_OF_EACH * 5
+        alarms += any(check_sample_ratio(arms[:n], shares[:n]).breached for n in range(20, 1_201, 20))
+    assert alarms <= 100 * ALPHA_EACH * 5
 
 
 def test_arms_out_of_proportion_are_found() -> None:
     rng = np.random.default_rng(8)
     shares = np.full(2_000, 0.1)
-    assert sample_ratio(rng.random(2_000) < 0.15, shares).breached
-    assert sample_ratio(np.zeros(300, bool), shares[:300]).breached
-    assert sample_ratio(np.zeros(0, bool), shares[:0]).breached is None
+    assert check_sample_ratio(rng.random(2_000) < 0.15, shares).breached
+    assert check_sample_ratio(np.zeros(300, bool), shares[:300]).breached
+    assert check_sample_ratio(np.zeros(0, bool), shares[:0]).breached is None
 
 
 def test_a_challenger_without_harm_is_left_alone() -> None:
@@ -111,5 +110,5 @@ def test_harm_is_found_while_few_have_met_it(name: str, changes: dict[str, float
 
 def test_too_few_installs_say_nothing() -> None:
     first = next(looks(1, installs=30))
-    readings = {each.name: each for each in read_guardrails(first)}
+    readings = {each.name: each for each in check_guardrails(first)}
     assert [readings[name].breached for name in ("errors", "latency", "coverage", "dismissals")] == [None] * 4

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.experiments.service import Experiments
-from backend.experiments.verdict import MOST_OF_CROWD
+from backend.experiments.verdict import MAX_OF_CROWD
 from tests.backend.deployments.deploying import deploying, fail_where_it_says
 from tests.backend.deployments.registry import register
 from tests.backend.experiments.experiment import NOW, Experiment
@@ -53,9 +53,9 @@ async def test_d5_hundreds_of_installs_of_one_address_roll_nothing_back(begun: A
     experiment.pairs(20, 0.4, 0.4)
     crowd_of(200, experiment, drafts=1, **does)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await experiment.deployment()).ended_at is None
-    assert (await experiment.standing()).exposed == (20, 20 + MOST_OF_CROWD)
+    assert (await experiment.status()).exposed == (20, 20 + MAX_OF_CROWD)
 
 
 async def test_d5_the_same_harm_met_by_many_addresses_ends_it(begun: Any) -> None:
@@ -64,7 +64,7 @@ async def test_d5_the_same_harm_met_by_many_addresses_ends_it(begun: Any) -> Non
     for _ in range(8):
         crowd_of(3, experiment, drafts=1, fails=True)
     await experiment.write()
-    await experiment.judge()
+    await experiment.evaluate()
     assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 24 of 44 answers failed")
 
 
@@ -78,10 +78,10 @@ async def test_d5_one_address_neither_promotes_nor_refutes_at_the_last_day(begun
         does = accepts if arm == "challenger" else 1 - accepts
         experiment.install(arm, accepts=does, crowd=crowd, drafts=8)
     await experiment.write()
-    await experiment.judge()
-    standing = await experiment.standing()
-    assert standing.verdict.word == "no difference shown"
-    assert sum(standing.exposed) == honest + MOST_OF_CROWD
+    await experiment.evaluate()
+    status = await experiment.status()
+    assert status.verdict.word == "no difference shown"
+    assert sum(status.exposed) == honest + MAX_OF_CROWD
     assert (await experiment.deployment()).ended_at is None
 
 
@@ -90,8 +90,8 @@ async def test_d5_what_all_addresses_agree_on_is_the_verdict(begun: Any) -> None
     experiment.pairs(40, 0.3, 0.7)
     crowd_of(5, experiment, accepts=0.7)
     await experiment.write()
-    await experiment.judge()
-    assert (await experiment.standing()).verdict.word == "better"
+    await experiment.evaluate()
+    assert (await experiment.status()).verdict.word == "better"
 
 
 async def test_d5_requests_of_one_address_count_as_few_installs(
@@ -118,8 +118,8 @@ async def test_d5_requests_of_one_address_count_as_few_installs(
         crowds = await service.rows("SELECT DISTINCT crowd FROM assignment")
         assert len(crowds) == 1
         assert crowds[0]["crowd"] is not None
-        await Experiments(deployed.database).judge()
+        await Experiments(deployed.database).evaluate()
         rows = await service.rows("SELECT ended_at FROM deployment")
         assert [row["ended_at"] for row in rows] == [None]
         (row,) = await service.rows("SELECT champion_installs + challenger_installs AS n FROM standing")
-        assert row["n"] == MOST_OF_CROWD
+        assert row["n"] == MAX_OF_CROWD

@@ -9,16 +9,17 @@ import pytest
 
 from backend.deployments.tables import Deployment
 from backend.experiments import verdict
-from backend.experiments.service import ACCEPTANCE, compare, is_due
+from backend.experiments.comparison import ACCEPTANCE, compare_arms
+from backend.experiments.service import is_due
 from backend.experiments.verdict import (
-    LARGEST_VARIANCE,
-    MOST_ITEMS,
+    MAX_ITEMS,
+    MAX_VARIANCE,
     Sample,
-    difference,
-    estimate,
+    estimate_difference,
+    estimate_share,
+    planning_variance,
     required_installs,
-    sample_ratio,
-    variance_to_plan,
+    sample_ratio_p_value,
 )
 from tests.backend.experiments.population import Population
 
@@ -34,7 +35,7 @@ def sample(hits: list[float], trials: list[float], chance: float = 1.0) -> Sampl
 
 def test_an_install_weighs_its_items_but_no_more_than_the_cap() -> None:
     # 1 of 2, 3 of 4, and 80 of 100 that count as 16 of 20.
-    found = estimate(sample([1, 3, 80, 0], [2, 4, 100, 0]), MOST_ITEMS)
+    found = estimate_share(sample([1, 3, 80, 0], [2, 4, 100, 0]), MAX_ITEMS)
     assert found is not None
     assert found.value == pytest.approx((1 + 3 + 16) / (2 + 4 + 20))
     assert found.installs == 3
@@ -44,14 +45,14 @@ def test_the_variance_is_that_of_leaving_out_one_install_after_the_other() -> No
     hits, trials = [1, 3, 2, 5], [2, 4, 4, 9]
     whole = sum(hits) / sum(trials)
     without = [(sum(hits) - h) / (sum(trials) - t) for h, t in zip(hits, trials, strict=True)]
-    found = estimate(sample(hits, trials), MOST_ITEMS)
+    found = estimate_share(sample(hits, trials), MAX_ITEMS)
     assert found is not None
     assert found.variance == pytest.approx(sum((whole - each) ** 2 for each in without))
 
 
 def test_installs_of_equal_weight_give_the_textbook_variance_of_a_mean() -> None:
     hits = [0, 1, 2, 3, 4, 4, 2, 1]
-    found = estimate(sample(hits, [4] * 8), MOST_ITEMS)
+    found = estimate_share(sample(hits, [4] * 8), MAX_ITEMS)
     shares = np.array(hits) / 4
     assert found is not None
     # The jackknife's factor n / (n - 1) on top of s² / n.
@@ -61,9 +62,9 @@ def test_installs_of_equal_weight_give_the_textbook_variance_of_a_mean() -> None
 def test_the_interval_agrees_with_a_bootstrap_by_install() -> None:
     rng = np.random.default_rng(11)
     (last,) = Population().experiment(rng, 1_500, 0.4, looks=1, acceptance=0.04)
-    found = compare(ACCEPTANCE, last, once=True).difference
+    found = compare_arms(ACCEPTANCE, last, once=True).difference
     assert found is not None
-    weights = np.minimum(1, MOST_ITEMS / np.maximum(last.viewed, 1))
+    weights = np.minimum(1, MAX_ITEMS / np.maximum(last.viewed, 1))
     hits, trials = last.accepted * weights, last.viewed * weights
     drawn = []
     for arm in (~last.in_challenger, last.in_challenger):
@@ -82,20 +83,20 @@ def test_a_share_that_grows_does_not_bend_the_comparison() -> None:
     challenger = Sample(
         np.r_[np.full(10, 5.0), np.full(50, 1.0)], np.full(60, 10.0), np.r_[np.full(10, 0.1), np.full(50, 0.5)]
     )
-    before, now = estimate(champion, MOST_ITEMS), estimate(challenger, MOST_ITEMS)
+    before, now = estimate_share(champion, MAX_ITEMS), estimate_share(challenger, MAX_ITEMS)
     assert before is not None
     assert now is not None
     assert before.value == pytest.approx(now.value) == pytest.approx(0.3)
 
 
 def test_of_too_little_nothing_is_said() -> None:
-    assert estimate(sample([], []), MOST_ITEMS) is None
-    assert estimate(sample([0, 0], [0, 0]), MOST_ITEMS) is None
-    one, two = estimate(sample([1], [2]), MOST_ITEMS), estimate(sample([1, 2], [2, 2]), MOST_ITEMS)
+    assert estimate_share(sample([], []), MAX_ITEMS) is None
+    assert estimate_share(sample([0, 0], [0, 0]), MAX_ITEMS) is None
+    one, two = estimate_share(sample([1], [2]), MAX_ITEMS), estimate_share(sample([1, 2], [2, 2]), MAX_ITEMS)
     assert one is not None
     assert two is not None
     assert one.interval is None
-    assert difference(one, two) is None
+    assert estimate_difference(one, two) is None
 
 
 def test_how_many_installs_a_difference_takes() -> None:
@@ -109,13 +110,13 @@ def test_how_many_installs_a_difference_takes() -> None:
 
 def test_with_too_few_installs_the_largest_variance_is_planned_with() -> None:
     accepted, viewed = Population().past(np.random.default_rng(3), 99)
-    assert variance_to_plan(Sample(accepted, viewed, np.ones(len(viewed))), MOST_ITEMS) == LARGEST_VARIANCE
+    assert planning_variance(Sample(accepted, viewed, np.ones(len(viewed))), MAX_ITEMS) == MAX_VARIANCE
 
 
 def test_the_sample_ratio_is_chi_square() -> None:
     def probability(challengers: int, champions: int, share: float) -> float | None:
         arms = np.r_[np.ones(challengers, bool), np.zeros(champions, bool)]
-        return sample_ratio(arms, np.full(len(arms), share))
+        return sample_ratio_p_value(arms, np.full(len(arms), share))
 
     assert probability(55, 45, 0.5) == pytest.approx(0.3173, abs=1e-4)
     # 3.841 is chi-square's 95 % quantile at one degree of freedom: (539.2 - 500)² / 400.
@@ -125,7 +126,7 @@ def test_the_sample_ratio_is_chi_square() -> None:
 
 
 def test_progress_counts_installs() -> None:
-    assert verdict.progress(1204, 3762) == "not enough yet: 1,204 of 3,762 installs"
+    assert verdict.describe_progress(1204, 3762) == "not enough yet: 1,204 of 3,762 installs"
 
 
 def words_of(seed: int, experiments: int, *, announced: float, effect: float) -> Counter[str]:
@@ -138,20 +139,20 @@ def words_of(seed: int, experiments: int, *, announced: float, effect: float) ->
     for number in range(experiments):
         rng = np.random.default_rng([seed, number])
         accepted, viewed = people.past(rng, 600)
-        variance = variance_to_plan(Sample(accepted, viewed, np.ones(len(viewed))), MOST_ITEMS)
+        variance = planning_variance(Sample(accepted, viewed, np.ones(len(viewed))), MAX_ITEMS)
         deployment = Deployment(horizon=required_installs(variance, announced, 0.5), until=None)
         peeked = shown = False
         # Enough installs come for the horizon in about three weeks of four.
         coming = deployment.horizon * 4 // 3
         for today in people.experiment(rng, coming, 0.5, looks=people.days, acceptance=effect):
-            found = compare(ACCEPTANCE, today, once=True).difference
+            found = compare_arms(ACCEPTANCE, today, once=True).difference
             if found is None:
                 continue
             if is_due(deployment, today.counted, NOW):
                 words[found.word] += 1
                 break
             peeked |= found.word != "no difference shown"
-            held = compare(ACCEPTANCE, today, once=False).difference
+            held = compare_arms(ACCEPTANCE, today, once=False).difference
             shown |= held is not None and held.word != "no difference shown"
         words["peeked"] += peeked
         words["shown"] += shown
