@@ -18,7 +18,7 @@ from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.settings import Settings
 from backend.state import AppState
 from backend.web import logs
-from backend.web.server import Connection, Server
+from backend.web.server import BoundedHttpProtocol, Server
 
 EXTENSION = Path(__file__).parent.parent.parent / "extension"
 
@@ -58,7 +58,7 @@ def serve() -> None:
     server = Server(
         uvicorn.Config(
             app,
-            http=Connection,
+            http=BoundedHttpProtocol,
             log_config=None,
             log_level="warning",
             access_log=False,

@@ -1,4 +1,4 @@
-"""On the wire: slow clients, endless bodies, what is no HTTP at all, and an end that loses no request."""
+"""The server: slow clients, endless bodies, what is no HTTP at all, and an end that loses no request."""
 
 import asyncio
 import io
@@ -17,8 +17,7 @@ import uvicorn
 from backend.app import create_app
 from backend.settings import Settings
 from backend.suggestions.service import Suggester
-from backend.web import logs, middleware
-from backend.web import server as wire
+from backend.web import logs, middleware, server
 from tests.backend.service import a_draft
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +30,7 @@ LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 class Listening:
     """A server on a port of 127.0.0.1."""
 
-    server: wire.Server
+    server: server.Server
     port: int
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -85,23 +84,23 @@ def listening(database_url: str) -> Callable[..., object]:
         settings = Settings(database_url=database_url, admin_password="correct horse", rate_limit=0, model_tier="light")
         app = create_app(settings)
         with socket.create_server(("127.0.0.1", 0)) as free:
-            config = uvicorn.Config(app, http=wire.Connection, ws="none", log_config=None, access_log=False)
-            server = wire.Server(config, drain_seconds=drain_seconds, on_drain=app.state.drain)
-            serving = asyncio.create_task(server.serve(sockets=[free]))
-            while not server.started:
+            config = uvicorn.Config(app, http=server.BoundedHttpProtocol, ws="none", log_config=None, access_log=False)
+            running = server.Server(config, drain_seconds=drain_seconds, on_drain=app.state.drain)
+            serving = asyncio.create_task(running.serve(sockets=[free]))
+            while not running.started:
                 assert not serving.done()
                 await asyncio.sleep(0.02)
             try:
-                yield Listening(server, free.getsockname()[1])
+                yield Listening(running, free.getsockname()[1])
             finally:
-                server.should_exit = True
+                running.should_exit = True
                 await serving
 
     return listen
 
 
 async def test_slow_clients_are_told_and_hold_up_nobody(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "REQUEST_WITHIN", 2.0)
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 2.0)
     async with listening() as service:
         head = ASK + b"Content-Length: 5000\r\n\r\n"
         drips = [head[n : n + 1] for n in range(60)]
@@ -120,7 +119,7 @@ async def test_slow_clients_are_told_and_hold_up_nobody(listening, monkeypatch: 
 
 
 async def test_a_connection_that_is_kept_may_wait_between_requests(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "REQUEST_WITHIN", 0.3)
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.3)
     async with listening() as service:
         reader, writer = await service.connect()
         for _ in range(3):
@@ -183,7 +182,7 @@ async def test_who_sends_all_before_reading_gets_the_refusal(listening) -> None:
 
 
 async def test_whoever_does_not_stop_sending_is_cut_off(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "LINGER_FOR", 0.5)
+    monkeypatch.setattr(server, "LINGER_TIMEOUT", 0.5)
     async with listening() as service:
         reader, writer = await service.connect()
         writer.write(ASK + b"Content-Length: 2000000\r\n\r\n")
@@ -217,7 +216,7 @@ async def test_what_is_no_http_gets_a_problem(listening) -> None:
 
 
 async def test_too_many_connections_are_told_when_to_come_back(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     async with listening() as service:
         open_ones = [await service.connect() for _ in range(5)]
         await asyncio.sleep(0.1)
@@ -257,7 +256,7 @@ async def until_closed(service: Listening) -> None:
 
 
 async def test_d2_who_never_reads_is_cut_off_and_others_are_served(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "READ_WITHIN", 1.0)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 1.0)
     async with listening() as service:
         schema = LIVE.replace(b"/health/live", b"/openapi.json")
         silent = []
@@ -274,8 +273,8 @@ async def test_d2_who_never_reads_is_cut_off_and_others_are_served(listening, mo
 
 
 async def test_d2_who_reads_slowly_gets_all_of_it(listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "READ_WITHIN", 0.5)
-    monkeypatch.setattr(wire, "LEAST_READ", 1 << 10)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(server, "MIN_READ", 1 << 10)
     async with listening() as service:
         schema = LIVE.replace(b"/health/live", b"/openapi.json")
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port, limit=1 << 12)
