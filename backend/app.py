@@ -1,4 +1,4 @@
-"""The application: its parts put together, started in order, and stopped in the reverse order."""
+"""The application: puts its parts together, starts them in order, and stops them in reverse order."""
 
 import asyncio
 import logging
@@ -57,8 +57,8 @@ from model.serving import ReleaseError
 
 log = logging.getLogger(__name__)
 
-# How often the database is looked after: reached for, if it was away at start, and started again, if it is
-# the embedded one and has died. Seconds.
+# How often the database is pinged, and migrated if it was away at start, or restarted if it is the embedded one and
+# has died. Seconds.
 WATCH_EVERY = 2.0
 
 # The batch route takes 100 drafts of 50,000 characters, which may take three bytes each. Bytes.
@@ -69,7 +69,7 @@ PeriodicJob = tuple[Callable[[], Awaitable[object]], float]
 
 
 def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lambda app: None) -> FastAPI:
-    """The service as an ASGI application.
+    """Return the service as an ASGI application.
 
     Args:
         settings: see `backend.settings`.
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
         summary="Tags for a draft while it is written, and what its writer did with them.",
         version=version("tagalong"),
         lifespan=lifespan,
-        # FastAPI's pages for it load scripts from elsewhere, which could then read what the admin may read here.
+        # FastAPI's pages load scripts from other hosts, which could read whatever the admin may read here.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -142,7 +142,7 @@ def middleware(settings: Settings) -> list[Middleware]:
 
 
 def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
-    """Return the route of the OpenAPI document, which FastAPI's own would write anew for each request."""
+    """Return the route of the OpenAPI document; FastAPI's own would serialise it anew for each request."""
     document = cache(lambda: JSONResponse(app.openapi()).body)
 
     async def openapi(request: Request) -> Response:
@@ -152,11 +152,11 @@ def openapi_route(app: FastAPI) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> None:
-    """Start every part, and leave in ``stack`` how to stop it."""
+    """Start every part, and push onto ``stack`` how to stop it."""
     try:
         shipped = await asyncio.to_thread(load_warm, settings.model_folder)
     except ReleaseError as error:
-        # A champion in the registry would not do: this one stands in wherever the registry or the database fails.
+        # A champion in the registry is not enough: this one stands in wherever the registry or the database fails.
         raise ReleaseError(f"{error} TAGALONG_MODEL_DIR names another one, as a version's folder.") from error
     embedded = None
     url = settings.database_url
@@ -226,11 +226,11 @@ async def run_periodically(work: Callable[[], Awaitable[object]], every: float) 
         try:
             await work()
         except DatabaseAway:
-            pass  # logged where it was noticed
+            pass  # logged by the database
         except DatabaseBusy as error:
-            log.warning("work in the background gave way, since %s; it is tried again in %g s", error, every)
+            log.warning("background work gave way, since %s; it is tried again in %g s", error, every)
         except Exception:
-            log.exception("work in the background failed; it is tried again in %g s", every)
+            log.exception("background work failed; it is tried again in %g s", every)
         await asyncio.sleep(every)
 
 

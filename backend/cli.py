@@ -1,4 +1,4 @@
-"""The command `tagalong-server`: run the service, and whatever writes its tables."""
+"""The command `tagalong-server`: run the service, and maintain its database."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Health: whether the process lives, and whether it can do its work."""
+"""Health checks: whether the process is alive, and whether it can serve."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["live"] = "live"
 
@@ -30,14 +30,14 @@ class Ready(BaseModel):
 @router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
-    """Whether the process answers at all."""
+    """Return that the process is alive."""
     return Live()
 
 
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(request: Request) -> Ready:
-    """Whether the model is loaded and the database's schema was current at start."""
+    """Return whether the service can answer; 503 while it is starting, draining, or without its schema."""
     state: AppState = request.app.state
     if state.draining:
         raise Problem(503, "Ending", "This process ends; another one takes its place.", headers={"Retry-After": "5"})
@@ -48,8 +48,8 @@ async def ready(request: Request) -> Ready:
             state.not_migrated_because or "The database has not been reached yet; trying again.",
             headers={"Retry-After": "5"},
         )
-    # As the last request or the watch over the database found it, at most seconds ago: asked under overload or of a
-    # database that has stalled, it would answer too late.
+    # As the last request or the background ping found it, at most seconds ago: to ask now, of an overloaded or stalled
+    # database, would take too long.
     database: Literal["present", "away"] = "away" if state.database.away or state.database.damage else "present"
     return Ready(
         model=state.router.models.champion.version,

@@ -1,4 +1,4 @@
-"""The whole schema in one place: importing it has imported every feature's tables."""
+"""The whole schema in one place: importing it imports every feature's tables."""
 
 from backend.acceptance import tables as acceptance_tables
 from backend.alerts import tables as alert_tables

@@ -31,25 +31,24 @@ from model.serving import DEFAULT_TIER
 
 RELEASED = Path(__file__).parent.parent / "model" / "released"
 
-
 PREFIX = "TAGALONG_"
 
-# Of a password that the service has made. Characters.
-SHORTEST_PASSWORD = 16
+# The length of a password that the service has made, at least. Characters.
+MIN_PASSWORD_LENGTH = 16
 
-# How the admin's password begins where only its hash is set.
-ARGON2 = "$argon2id$"
+# Prefix of the admin's password where its hash is set instead.
+ARGON2_PREFIX = "$argon2id$"
 
 
-class NamedFiles(PydanticBaseSettingsSource):
-    """Settings whose values stand in files, as a container gets its secrets: ``TAGALONG_API_KEY_FILE=/run/key``.
+class FileSettingsSource(PydanticBaseSettingsSource):
+    """Settings read from files, as containers get their secrets: ``TAGALONG_API_KEY_FILE=/run/key``.
 
     Raises:
-        SettingsError: a file can't be read, or the value is given both ways.
+        SettingsError: a file can't be read, or a setting is given both ways.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The file's text without the line end that editors add; None if no file is named."""
+        """Return the file's text without the newline that editors add; None if no file is named."""
         variable = f"{PREFIX}{field_name.upper()}"
         path = os.environ.get(f"{variable}_FILE")
         if not path:
@@ -62,15 +61,15 @@ class NamedFiles(PydanticBaseSettingsSource):
             raise SettingsError(f"{variable}_FILE: can't read {path}: {error}") from None
 
     def __call__(self) -> dict[str, Any]:
-        """All values that files hold."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        """Return all values that are in files."""
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Settings(BaseSettings):
-    """What can be set from outside. ``TAGALONG_PORT=9000`` sets ``port``, and so on.
+    """The settings; ``TAGALONG_PORT=9000`` sets ``port``, and so on.
 
-    Each can be read from a file too: ``TAGALONG_PORT_FILE`` names one that holds it.
+    Each can be read from a file too, which ``TAGALONG_PORT_FILE`` names.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
@@ -94,7 +93,10 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(None, description="The folder of another released model; wins over model_tier")
     models_dir: Path | None = Field(None, description="The registry of trained versions; empty: models in data_dir")
     random_order_share: float = Field(
-        0.02, ge=0, le=1, description="Part of drafts whose chips stand in random order, to know what position does"
+        0.02,
+        ge=0,
+        le=1,
+        description="Share of drafts whose chips are in random order, to measure what position does",
     )
     rate_limit: int = Field(600, ge=0, description="Requests a minute and client; 0: no limit")
     installs_per_address: int = Field(
@@ -109,7 +111,7 @@ class Settings(BaseSettings):
     )
 
     log_format: Form = Field("auto", description="text, json, or auto: text at a terminal, else JSON")
-    log_level: Level = Field("auto", description="The least that is logged; auto: info in JSON, warning in text")
+    log_level: Level = Field("auto", description="The lowest level that is logged; auto: info in JSON, warning in text")
 
     smtp_url: str = Field("", description="Where alerts are mailed: smtp://user:password@host:587/?from=…&to=…")
     webhook_url: str = Field("", description="Where alerts are posted as JSON")
@@ -118,18 +120,18 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def check_encoding(cls, value: object) -> object:
-        """Refuse bytes that are no UTF-8, which Python brings from the environment as half characters."""
-        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        """Refuse bytes that are not UTF-8, which Python reads from the environment as lone surrogates."""
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
             raise ValueError("is not written in UTF-8")
         return value
 
     @field_validator("admin_password")
     @classmethod
     def check_admin_password(cls, password: str) -> str:
-        """Refuse a hash that no password could ever match, such as one that a shell took its ``$`` parts out of."""
+        """Refuse a hash that no password could ever match, such as one whose ``$`` parts a shell has expanded."""
         if password.startswith("$argon2"):
             try:
-                whole = password.startswith(ARGON2) and extract_parameters(password)
+                whole = password.startswith(ARGON2_PREFIX) and extract_parameters(password)
             except InvalidHashError:
                 whole = None
             if not whole:
@@ -139,15 +141,15 @@ class Settings(BaseSettings):
     @field_validator("api_key")
     @classmethod
     def check_api_key(cls, key: str) -> str:
-        """Refuse a key that no header can bring: browsers send other letters as Latin-1, as UTF-8, or not at all."""
+        """Refuse a key that no header can carry: browsers send other characters as Latin-1, as UTF-8, or not at all."""
         if not re.fullmatch(r"([!-~]+( +[!-~]+)*)?", key):
-            raise ValueError("may have ASCII letters, digits and signs only, since it is sent in a header")
+            raise ValueError("may have ASCII letters, digits and punctuation only, since it is sent in a header")
         return key
 
     @field_validator("smtp_url")
     @classmethod
     def check_smtp_url(cls, url: str) -> str:
-        """Refuse an address that no mail could be sent by."""
+        """Refuse a URL that no mail can be sent to."""
         if url:
             email(url)
         return url
@@ -155,7 +157,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_url")
     @classmethod
     def check_webhook_url(cls, url: str) -> str:
-        """Refuse an address that nothing could be posted to."""
+        """Refuse a URL that nothing can be posted to."""
         if url:
             webhook(url)
         return url
@@ -171,10 +173,10 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def check_hosts(cls, hosts: list[str]) -> list[str]:
-        """Refuse what no Host header can ever match, and then every request would be refused."""
+        """Refuse what no Host header can ever match: every request would be refused."""
         for host in hosts:
-            alone = parse_hostname(f"[{host}]" if host.count(":") > 1 else host)
-            if host != "*" and (alone != host or "*" in host):
+            parsed = parse_hostname(f"[{host}]" if host.count(":") > 1 else host)
+            if host != "*" and (parsed != host or "*" in host):
                 raise ValueError(f"{host!r} is no host name: write it without scheme, port or *, as tags.example.org")
         if not hosts:
             raise ValueError("names no host, so nobody could reach the service; leave it out for this machine only")
@@ -183,8 +185,8 @@ class Settings(BaseSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def check_proxies(cls, proxies: str) -> str:
-        """Refuse what is no address: a proxy's name would never match, and all clients would count as one."""
-        for proxy in (each.strip() for each in proxies.split(",")):
+        """Refuse what is not an address: a proxy's name would never match, and all clients would count as one."""
+        for proxy in map(str.strip, proxies.split(",")):
             if proxy not in ("", "*"):
                 try:
                     ip_network(proxy)
@@ -195,12 +197,12 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def name_driver(cls, url: str) -> str:
-        """Take the URL as PostgreSQL's own tools write it, and name the driver for SQLAlchemy."""
+        """Take the URL as PostgreSQL's own tools write it, and add SQLAlchemy's driver."""
         return normalize(url) if url else url
 
     @model_validator(mode="after")
     def add_password(self) -> Self:
-        """Put the database's password into its URL."""
+        """Add the database's password to its URL."""
         if self.database_password and self.database_url:
             url = make_url(self.database_url)
             if url.password:
@@ -217,12 +219,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Where values come from: arguments, then files that the environment names, then the environment itself."""
-        return init_settings, NamedFiles(settings_cls), env_settings
+        """Return the sources of values: arguments, then files that the environment names, then the environment."""
+        return init_settings, FileSettingsSource(settings_cls), env_settings
 
     @property
     def model_folder(self) -> Path:
-        """The folder of the model that is served."""
+        """The folder of the shipped model, or of the one set instead."""
         return self.model_dir or RELEASED / self.model_tier
 
     @property
@@ -241,12 +243,12 @@ class Settings(BaseSettings):
         if self.admin_password:
             return self.admin_password
         path = self.prepare_data_dir() / "admin-password"
-        kept = read_password(path)
-        if not kept:
-            path.unlink(missing_ok=True)  # what a full disk or a crash left of one
-            write_whole(path, secrets.token_urlsafe(12) + "\n")
-            kept = read_password(path)
-        return kept
+        password = read_password(path)
+        if not password:
+            path.unlink(missing_ok=True)  # half a password, after a full disk or a crash
+            write_atomically(path, secrets.token_urlsafe(12) + "\n")
+            password = read_password(path)
+        return password
 
 
 def read_password(path: Path) -> str:
@@ -255,13 +257,13 @@ def read_password(path: Path) -> str:
         password = path.read_text().strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
-    return password if len(password) >= SHORTEST_PASSWORD and password.isprintable() else ""
+    return password if len(password) >= MIN_PASSWORD_LENGTH and password.isprintable() else ""
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a new file that only its owner can read, whole and on the disk or not at all.
 
-    Of two processes that write it at once, the first one's stays.
+    If two processes write it at once, the first one's stays.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -11,7 +11,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from limits import RateLimitItem
 from starlette.requests import Request
 
-from backend.settings import ARGON2
+from backend.settings import ARGON2_PREFIX
 from backend.web.clients import CLIENT_LIMIT, AttemptLimiter, client_of
 from backend.web.problems import Problem
 
@@ -32,7 +32,7 @@ class Password:
         if not password:
             raise ValueError("the admin needs a password: without one, anyone could read the figures")
         self._key = secrets.token_bytes(32)
-        self._hash = password if password.startswith(ARGON2) else None
+        self._hash = password if password.startswith(ARGON2_PREFIX) else None
         self._known = None if self._hash else self._digest(password)
 
     def is_known(self, given: str) -> bool:

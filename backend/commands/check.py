@@ -1,4 +1,4 @@
-"""`check`: what is unsafe or missing in an installation, before its users find out."""
+"""`check`: find what is unsafe or missing in an installation, before its users do."""
 
 import asyncio
 import ipaddress
@@ -30,26 +30,26 @@ from backend.postgres.database_url import create_engine
 from backend.postgres.embedded.errors import EmbeddedFailure
 from backend.postgres.embedded.programs import VERSION
 from backend.postgres.migrate import alembic_config
-from backend.settings import ARGON2, Settings
+from backend.settings import ARGON2_PREFIX, Settings
 from model.serving import Classifier, RegistryError, ReleaseError, version_numbers
 
 MUST: Final = "must"
 SHOULD: Final = "should"
 
-SHORTEST_SECRET = 16  # characters
-SPACE_LEFT = 1 << 30  # bytes
-OPEN_FILES = 1024
-READ_FOR = 60.0  # seconds that reading all rows may take
-CLOCKS_APART = timedelta(seconds=5)
+MIN_SECRET_LENGTH = 16  # characters
+MIN_FREE_SPACE = 1 << 30  # bytes
+MIN_OPEN_FILES = 1024
+READ_TIMEOUT = 60.0  # seconds that reading all rows may take
+MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must or should be mended: what is so, and what to do."""
+    """Something that must or should be fixed: what is wrong, and what to do."""
 
-    weight: Literal["must", "should"]
-    about: str
-    says: str
+    severity: Literal["must", "should"]
+    subject: str
+    message: str
 
 
 Findings = Iterator[Finding]
@@ -57,29 +57,29 @@ Findings = Iterator[Finding]
 
 @click.command()
 def check() -> None:
-    """Say what is unsafe or missing in these settings, and in the database, model and mail server that they name.
+    """Check these settings, and the database, model and mail server that they name, for what is unsafe or missing.
 
-    Each line says what to do. Ends with 1 if something must be mended; what should be is told and passes.
+    Each line says what to do. The exit status is 1 if something must be fixed; what only should be passes.
     """
     settings = read_settings()
-    found = [
-        *of_access(settings),
-        *of_proxy(settings),
-        *of_machine(settings),
-        *of_model(settings),
-        *of_alerts(settings),
+    findings = [
+        *check_access(settings),
+        *check_proxy(settings),
+        *check_machine(settings),
+        *check_models(settings),
+        *check_alerts(settings),
     ]
-    found += of_database(settings)
-    for finding in sorted(found, key=lambda finding: finding.weight):
-        click.echo(f"{finding.weight:<7} {finding.about}: {finding.says}")
-    musts = sum(finding.weight == MUST for finding in found)
-    if musts:
-        raise click.ClickException(f"{musts} to be mended before this is safe to run.")
-    click.echo("Nothing that must be mended.")
+    findings += check_database(settings)
+    for finding in sorted(findings, key=lambda finding: finding.severity):
+        click.echo(f"{finding.severity:<7} {finding.subject}: {finding.message}")
+    count = sum(finding.severity == MUST for finding in findings)
+    if count:
+        raise click.ClickException(f"{count} to fix before this is safe to run.")
+    click.echo("Nothing that must be fixed.")
 
 
 def is_public(settings: Settings) -> bool:
-    """Whether other machines can reach the service."""
+    """Return whether other machines can reach the service."""
     if settings.host == "localhost":
         return False
     try:
@@ -88,8 +88,8 @@ def is_public(settings: Settings) -> bool:
         return True
 
 
-def of_access(settings: Settings) -> Findings:
-    """Who gets in."""
+def check_access(settings: Settings) -> Findings:
+    """Check who gets in."""
     if "*" in settings.allowed_hosts:
         yield Finding(
             MUST,
@@ -109,12 +109,12 @@ def of_access(settings: Settings) -> Findings:
         yield Finding(
             MUST,
             "TAGALONG_ADMIN_PASSWORD",
-            f"not set, so one was made that lies in {settings.data_dir} and in the output of every start, while other "
+            f"not set, so one was made that is in {settings.data_dir} and in the output of every start, while other "
             "machines can reach /metrics. Set it, or its hash from `tagalong-server hash-password`.",
         )
-    elif not password.startswith(ARGON2) and len(password) < SHORTEST_SECRET:
+    elif not password.startswith(ARGON2_PREFIX) and len(password) < MIN_SECRET_LENGTH:
         yield Finding(
-            MUST, "TAGALONG_ADMIN_PASSWORD", f"shorter than {SHORTEST_SECRET} characters: others can guess it."
+            MUST, "TAGALONG_ADMIN_PASSWORD", f"shorter than {MIN_SECRET_LENGTH} characters: others can guess it."
         )
     if not settings.rate_limit:
         yield Finding(
@@ -126,12 +126,12 @@ def of_access(settings: Settings) -> Findings:
             "TAGALONG_API_KEY",
             "not set: everybody who reaches the service may use it. Set one if it is for your own people only.",
         )
-    elif len(settings.api_key) < SHORTEST_SECRET:
-        yield Finding(MUST, "TAGALONG_API_KEY", f"shorter than {SHORTEST_SECRET} characters: others can guess it.")
+    elif len(settings.api_key) < MIN_SECRET_LENGTH:
+        yield Finding(MUST, "TAGALONG_API_KEY", f"shorter than {MIN_SECRET_LENGTH} characters: others can guess it.")
 
 
-def of_proxy(settings: Settings) -> Findings:
-    """What stands between the world and the service, and the replicas behind it."""
+def check_proxy(settings: Settings) -> Findings:
+    """Check the proxy in front of the service, and the replicas behind it."""
     if not is_public(settings):
         return
     if set(settings.allowed_hosts) <= {"127.0.0.1", "localhost", "::1"}:
@@ -165,8 +165,8 @@ def of_proxy(settings: Settings) -> Findings:
         )
 
 
-def of_machine(settings: Settings) -> Findings:
-    """The data folder, the disk, what a process may open."""
+def check_machine(settings: Settings) -> Findings:
+    """Check the data folder, the disk and the limit of open files."""
     folder = settings.data_dir.expanduser().resolve()
     if folder.is_dir():
         if stat.S_IMODE(folder.stat().st_mode) & stat.S_IRWXO:
@@ -176,19 +176,21 @@ def of_machine(settings: Settings) -> Findings:
             yield Finding(MUST, str(password), f"others can read the admin's password: chmod 600 {password}")
     disk = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(disk).free
-    if not settings.database_url and free < SPACE_LEFT:
+    if not settings.database_url and free < MIN_FREE_SPACE:
         yield Finding(
             SHOULD, str(folder), f"{free >> 20} MB left on its disk. Events are refused, not lost, once it is full."
         )
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < OPEN_FILES:
+    if soft < MIN_OPEN_FILES:
         yield Finding(
-            SHOULD, "open files", f"this process may open {soft} only: each client takes one. ulimit -n {OPEN_FILES}"
+            SHOULD,
+            "open files",
+            f"this process may open {soft} only: each client takes one. ulimit -n {MIN_OPEN_FILES}",
         )
 
 
-def of_model(settings: Settings) -> Findings:
-    """The model that is served and those in the registry, their files and sha256 included."""
+def check_models(settings: Settings) -> Findings:
+    """Check the model that is served and those in the registry, with the sha256 of their files."""
     try:
         Classifier.load(settings.model_folder)
     except ReleaseError as error:
@@ -202,17 +204,17 @@ def of_model(settings: Settings) -> Findings:
             yield Finding(MUST, f"the registry, version {number}", f"{fault}. Register it again, or remove its folder.")
 
 
-def of_alerts(settings: Settings) -> Findings:
-    """Whether alerts would reach anybody."""
+def check_alerts(settings: Settings) -> Findings:
+    """Check whether alerts would reach anybody."""
     try:
         read_rules(settings.alert_rules)
     except RulesError as error:
         yield Finding(MUST, "TAGALONG_ALERT_RULES", str(error))
     if settings.smtp_url:
         parts = urlsplit(settings.smtp_url)
-        speak: type[smtplib.SMTP] = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        client: type[smtplib.SMTP] = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
         try:
-            with speak(str(parts.hostname), parts.port or (465 if parts.scheme == "smtps" else 587), timeout=TIMEOUT):
+            with client(str(parts.hostname), parts.port or (465 if parts.scheme == "smtps" else 587), timeout=TIMEOUT):
                 pass
         except (OSError, smtplib.SMTPException) as error:
             yield Finding(
@@ -237,13 +239,13 @@ def of_alerts(settings: Settings) -> Findings:
         )
 
 
-def of_database(settings: Settings) -> list[Finding]:
-    """Whether the database is there, up to date and safe; an embedded one is started for the check."""
+def check_database(settings: Settings) -> list[Finding]:
+    """Check whether the database is there, up to date and safe; an embedded one is started for the check."""
     if not settings.database_url and not (settings.data_dir / "postgres").is_dir():
         return []  # the first start makes it
     try:
         with database_url(settings) as url:
-            return asyncio.run(ask_database(url, settings))
+            return asyncio.run(inspect_database(url, settings))
     except EmbeddedFailure as error:
         return [Finding(MUST, "the database", f"it can't be reached: {str(error).splitlines()[0]}")]
     except (SQLAlchemyError, OSError, TimeoutError) as error:
@@ -252,31 +254,31 @@ def of_database(settings: Settings) -> list[Finding]:
         return [Finding(MUST, "the database", f"it can't be reached: {error_message(error)}")]
 
 
-async def ask_database(url: str, settings: Settings) -> list[Finding]:
-    """Connect once, and look."""
+async def inspect_database(url: str, settings: Settings) -> list[Finding]:
+    """Connect, and check the tables first: what else is read may be wrong if one is damaged."""
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
     try:
         async with engine.connect() as connection:
-            if damage := [finding async for finding in of_pages(connection)]:
+            if damage := [finding async for finding in check_tables(connection)]:
                 return damage
-            found = await connection.run_sync(lambda synchronous: list(of_schema(synchronous, settings)))
-            return found + [each async for each in of_server(connection, url)]
+            findings = await connection.run_sync(lambda synchronous: list(check_schema(synchronous, settings)))
+            return findings + [finding async for finding in check_server(connection, url)]
     finally:
         await engine.dispose()
 
 
-async def of_pages(connection: AsyncConnection) -> AsyncIterator[Finding]:
-    """Whether every row of every table can be read; the rest of a database that takes too long is left out."""
+async def check_tables(connection: AsyncConnection) -> AsyncIterator[Finding]:
+    """Check whether every row of every table can be read; if that takes too long, the rest is left out."""
     tables = await connection.scalars(
         text("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
     )
-    ends_at = time.monotonic() + READ_FOR
+    deadline = time.monotonic() + READ_TIMEOUT
     for table in tables.all():
-        left = max(1, round((ends_at - time.monotonic()) * 1000))
+        remaining = max(1, round((deadline - time.monotonic()) * 1000))
         try:
             async with connection.begin_nested():
-                await connection.execute(text(f"SET LOCAL statement_timeout = {left}"))
-                # As text, which reads what is stored beside the table too.
+                await connection.execute(text(f"SET LOCAL statement_timeout = {remaining}"))
+                # As text, which reads what is stored out of line (TOAST) too.
                 await connection.execute(text(f"SELECT count(t::text) FROM {table} t"))
         except DBAPIError as error:
             if sqlstate(error) == TOO_SLOW:
@@ -287,29 +289,29 @@ async def of_pages(connection: AsyncConnection) -> AsyncIterator[Finding]:
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
-def of_schema(connection: Connection, settings: Settings) -> Findings:
-    """Whether the schema is the one that this version knows, and what it names is there."""
+def check_schema(connection: Connection, settings: Settings) -> Findings:
+    """Check whether the schema is the one of this version, and the models it names are there."""
     script = ScriptDirectory.from_config(alembic_config())
     current = set(MigrationContext.configure(connection).get_current_heads())
-    if current - {each.revision for each in script.walk_revisions()}:
+    if current - {revision.revision for revision in script.walk_revisions()}:
         yield Finding(MUST, "the database", "a newer version of Tagalong made its schema. Run that version.")
     elif current != set(script.get_heads()):
         yield Finding(MUST, "the database", "its schema is not up to date. Run: tagalong-server migrate")
     else:
-        there = version_numbers(settings.registry)
+        registered = version_numbers(settings.registry)
         for row in connection.execute(
             text("SELECT number, model_version, role FROM deployment WHERE ended_at IS NULL")
         ):
-            if row.number not in there:
+            if row.number not in registered:
                 yield Finding(
                     MUST,
                     "TAGALONG_MODELS_DIR",
                     f"{row.model_version} is deployed as {row.role}, and there is no version {row.number} in "
                     f"{settings.registry}: bring it back, or roll it back.",
                 )
-        yield from of_skipped(connection)
+        yield from check_skipped(connection)
         newest = connection.scalar(text("SELECT max(created_at) FROM suggestion"))
-        if newest and newest > datetime.now(UTC) + CLOCKS_APART:
+        if newest and newest > datetime.now(UTC) + MAX_CLOCK_SKEW:
             yield Finding(
                 MUST,
                 "the clock",
@@ -317,8 +319,8 @@ def of_schema(connection: Connection, settings: Settings) -> Findings:
             )
 
 
-def of_skipped(connection: Connection) -> Findings:
-    """Whether work in the background has left something out that it could not do."""
+def check_skipped(connection: Connection) -> Findings:
+    """Check whether a background job has skipped something that it could not do."""
     for row in connection.execute(
         text(
             "SELECT job, count(*) AS n, min(since) AS since, max(reason) AS reason, "
@@ -334,9 +336,9 @@ def of_skipped(connection: Connection) -> Findings:
         )
 
 
-async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Finding]:
-    """Whether the server keeps what it says it has, and tells the same time."""
-    asked = datetime.now(UTC)
+async def check_server(connection: AsyncConnection, url: str) -> AsyncIterator[Finding]:
+    """Check whether the server is durable, of the right version, near in time, and reached in private."""
+    before = datetime.now(UTC)
     row = (
         await connection.execute(
             text(
@@ -347,12 +349,12 @@ async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Find
             )
         )
     ).one()
-    if abs(row.now - asked) > CLOCKS_APART:
+    if abs(row.now - before) > MAX_CLOCK_SKEW:
         yield Finding(
             MUST,
             "the clock",
-            f"the database's is {abs((row.now - asked).total_seconds()):.0f} s off this machine's. Let both ask a time "
-            "server.",
+            f"the database's is {abs((row.now - before).total_seconds()):.0f} s off this machine's. Let both ask a "
+            "time server.",
         )
     if row.fsync == "off" or row.pages == "off" or row.committed == "off":
         yield Finding(
@@ -371,7 +373,7 @@ async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Find
     parts = make_url(url)
     if (
         parts.host
-        and not is_near(parts.host)
+        and not is_local(parts.host)
         and parts.query.get("sslmode") not in ("require", "verify-ca", "verify-full")
     ):
         yield Finding(
@@ -381,6 +383,6 @@ async def of_server(connection: AsyncConnection, url: str) -> AsyncIterator[Find
         )
 
 
-def is_near(host: str) -> bool:
-    """Whether a database's host is this machine or a container beside it."""
+def is_local(host: str) -> bool:
+    """Return whether a database's host is this machine or a container on it."""
     return host.startswith(("/", "127.")) or host == "::1" or "." not in host

@@ -27,21 +27,21 @@ LAST_LINE = b"-- Tagalong database dump complete\n"
 END = re.compile(rb"-- \w+ database dump complete\n")
 COPY = re.compile(rb'COPY public\.(\w+) \(("?\w+"?(?:, "?\w+"?)*)\) FROM stdin;\n')
 
-# What else `pg_dump` writes of our tables. A file with anything else was not written by us.
-OTHERS = re.compile(
+# What else `pg_dump` writes of our tables. A file with anything else is not ours.
+KNOWN_STATEMENTS = re.compile(
     rb"SET |SELECT pg_catalog\.(set_config|setval)\(|CREATE (TABLE|FUNCTION|SEQUENCE) public\.|CREATE (UNIQUE )?INDEX "
     rb"|CREATE SCHEMA public;|CREATE TRIGGER |ALTER (TABLE|SEQUENCE|FUNCTION) (ONLY )?public\.|COMMENT ON "
 )
 META_COMMAND = re.compile(rb"\\(un)?restrict \w+\n")  # since 18 around the whole of it
 
 # The tables of every revision.
-ALWAYS = frozenset({"draft", "suggestion", "item", "event"})
+REQUIRED_TABLES = frozenset({"draft", "suggestion", "item", "event"})
 
 # No row of ours is longer. Bytes.
-LONGEST_LINE = 64 << 20
+MAX_LINE = 64 << 20
 
-# Where the tables are made and filled before they take the place of those that are there.
-BESIDE = "tagalong_restore"
+# The schema in which the tables are made and filled before they replace the existing ones.
+NEW_SCHEMA = "tagalong_restore"
 
 
 class NotABackup(Exception):
@@ -58,7 +58,7 @@ class Rows:
 
 
 async def write_backup(url: str, output: IO[bytes]) -> None:
-    """Write one consistent picture of the database, whose end tells whether it is whole.
+    """Write a consistent snapshot of the database, whose last line shows that it is whole.
 
     Raises:
         DatabaseAway: it can't be reached, or not be read.
@@ -113,7 +113,7 @@ def read_backup(file: IO[bytes]) -> Iterator[Rows]:
         if copy := COPY.fullmatch(statement):
             columns = tuple(column.strip('"') for column in copy[2].decode().split(", "))
             yield Rows(copy[1].decode(), columns, read_rows(lines))
-        elif not OTHERS.match(statement) or (b"FUNCTION" not in statement and statement.count(b";") > 1):
+        elif not KNOWN_STATEMENTS.match(statement) or (b"FUNCTION" not in statement and statement.count(b";") > 1):
             raise NotABackup("it has commands that no backup has")
         statement = b""
     if not complete or statement:
@@ -125,7 +125,7 @@ def read_lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
         file.seek(0)
         with gzip.open(file) as content:
-            while line := content.readline(LONGEST_LINE):
+            while line := content.readline(MAX_LINE):
                 if not line.endswith(b"\n"):
                     raise NotABackup("it is cut off")
                 yield line
@@ -155,7 +155,7 @@ def check_backup(file: IO[bytes]) -> str:
         for line in rows.lines:
             if rows.table == "alembic_version":
                 revisions.append(line.decode(errors="replace").strip())
-    if len(revisions) != 1 or len(tables) != len(set(tables)) or not set(tables) >= ALWAYS:
+    if len(revisions) != 1 or len(tables) != len(set(tables)) or not set(tables) >= REQUIRED_TABLES:
         raise NotABackup("it is not one of Tagalong's")
     if revisions[0] not in {
         script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -172,48 +172,48 @@ async def restore_backup(url: str, file: IO[bytes]) -> None:
         DatabaseAway: the database went away; nothing was changed.
     """
     revision = check_backup(file)
-    options = {"server_settings": {"search_path": BESIDE}, "timeout": 10}
+    options = {"server_settings": {"search_path": NEW_SCHEMA}, "timeout": 10}
     engine = create_engine(url, poolclass=NullPool, connect_args=options)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
             await connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-            await connection.execute(text(f"CREATE SCHEMA {BESIDE}"))
+            await connection.execute(text(f"CREATE SCHEMA {NEW_SCHEMA}"))
             await connection.run_sync(upgrade, revision)
             await fill(connection, file)
             await connection.run_sync(upgrade, "head")
-            # Everything is dropped, not just what the file holds: it may be older than what is there.
+            # Everything is dropped, not just the tables in the file: it may be older than the database.
             for statement in (
                 "DROP SCHEMA public CASCADE",
-                f"ALTER SCHEMA {BESIDE} RENAME TO public",
+                f"ALTER SCHEMA {NEW_SCHEMA} RENAME TO public",
                 "GRANT USAGE ON SCHEMA public TO PUBLIC",
             ):
                 await connection.execute(text(statement))
     except (DBAPIError, asyncpg.PostgresError, OSError, TimeoutError) as error:
         if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise DatabaseAway("somebody holds one of its tables. Stop the service first") from None
+            raise DatabaseAway("another transaction holds one of its tables. Stop the service first") from None
         if is_server_fault(error):
             raise as_database_away(error) from error
-        # What the server says may quote a row.
+        # The server's message may quote a row.
         raise NotABackup(f"its rows do not fit together, as PostgreSQL says with SQLSTATE {sqlstate(error)}") from None
     finally:
         await engine.dispose()
 
 
 def upgrade(connection: Connection, revision: str) -> None:
-    """Bring the schema that is being made to a revision."""
+    """Bring the new schema to a revision."""
     command.upgrade(alembic_config(connection), revision)
 
 
 async def fill(connection: AsyncConnection, file: IO[bytes]) -> None:
-    """Copy the rows of a backup into empty tables, with their triggers and foreign keys out of the way."""
+    """Copy the rows of a backup into empty tables, with their triggers off and foreign keys dropped meanwhile."""
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, asyncpg.Connection)
-    tables = {row[0] for row in await driver.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", BESIDE)}
+    tables = {row[0] for row in await driver.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", NEW_SCHEMA)}
     keys = await driver.fetch(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
         "WHERE contype = 'f' AND connamespace = $1::text::regnamespace",
-        BESIDE,
+        NEW_SCHEMA,
     )
     for table, name, _ in keys:
         await driver.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
@@ -224,45 +224,45 @@ async def fill(connection: AsyncConnection, file: IO[bytes]) -> None:
             await copy_rows(driver, rows)
         else:
             for _ in rows.lines:
-                pass  # what the migrations have written, or a table that is not ours
+                pass  # rows that the migrations wrote, or of a table that is not ours
         tables.discard(rows.table)
     if tables:
         raise NotABackup(f"it lacks the table {min(tables)}")
     for table, name, definition in keys:
         await driver.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
-    await continue_numbers(driver)
+    await reset_sequences(driver)
 
 
 async def copy_rows(driver: asyncpg.Connection, rows: Rows) -> None:
-    """Copy one table's rows, and put its triggers back.
+    """Copy one table's rows, and switch its triggers on again.
 
     Raises:
         NotABackup: they do not fit the table.
     """
     try:
-        await driver.copy_to_table(rows.table, source=in_pieces(rows.lines), columns=rows.columns)
+        await driver.copy_to_table(rows.table, source=in_chunks(rows.lines), columns=rows.columns)
     except asyncpg.PostgresError as error:
         raise NotABackup(f"the rows of {rows.table} do not fit, with SQLSTATE {error.sqlstate}") from None
     await driver.execute(f'ALTER TABLE "{rows.table}" ENABLE TRIGGER USER')
 
 
-async def in_pieces(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_chunks(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield lines, many at a time."""
-    piece = bytearray()
+    chunk = bytearray()
     for line in lines:
-        piece += line
-        if len(piece) >= 1 << 18:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)
+        chunk += line
+        if len(chunk) >= 1 << 18:
+            yield bytes(chunk)
+            chunk.clear()
+    yield bytes(chunk)
 
 
-async def continue_numbers(driver: asyncpg.Connection) -> None:
-    """Let identity columns go on after the numbers that are taken."""
+async def reset_sequences(driver: asyncpg.Connection) -> None:
+    """Let identity columns continue after the numbers that are taken."""
     columns = await driver.fetch(
         "SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
         "WHERE attidentity <> '' AND relnamespace = $1::text::regnamespace",
-        BESIDE,
+        NEW_SCHEMA,
     )
     for table, column in columns:
         await driver.execute(

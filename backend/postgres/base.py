@@ -1,4 +1,4 @@
-"""What all tables share: one metadata with named constraints, and the type of a moment."""
+"""What all tables share: one metadata with named constraints, and the type of a moment in time."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -26,10 +26,10 @@ class Table(DeclarativeBase):
 
 
 def day_of(moment: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """The day in UTC of a moment, whatever the session's time zone."""
+    """Return the UTC day of a moment, whatever the session's time zone."""
     return cast(func.timezone("UTC", moment), Date)
 
 
 def as_dict(row: Table) -> dict[str, Any]:
-    """A row's columns by name, as an export gives them."""
+    """Return a row's columns by name, for an export."""
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}

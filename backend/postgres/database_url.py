@@ -1,7 +1,7 @@
-"""The database's URL as libpq reads it, and the same place for asyncpg and SQLAlchemy.
+"""The database's URL as libpq takes it, for asyncpg and SQLAlchemy.
 
-`normalize` is where a URL enters: what asyncpg can't do is refused or left out there. From then on the URL has
-SQLAlchemy's driver name, and its query holds libpq's parameters, which asyncpg reads.
+`normalize` refuses or leaves out what asyncpg can't do. From then on the URL has SQLAlchemy's driver name, and its
+query holds libpq's parameters, which asyncpg reads.
 """
 
 import re
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 DRIVER = "postgresql+asyncpg"
 EXAMPLE = "must be like postgresql://user:password@host:5432/database"
-NO_PORT = "has a port that is no number from 1 to 65535; in a password, / ? # @ are written %2F %3F %23 %40"
+INVALID_PORT = "has a port that is no number from 1 to 65535; in a password, / ? # @ are written %2F %3F %23 %40"
 
 # Up to the password, and the password, as SQLAlchemy reads it: with all but an @ in it.
 LOGIN = re.compile(r"([a-z+]+://[^:/?#@\[]*:)(?!\d*(?:/[^@?]*)?\?)([^@]*)@")
@@ -25,10 +25,10 @@ LOGIN = re.compile(r"([a-z+]+://[^:/?#@\[]*:)(?!\d*(?:/[^@?]*)?\?)([^@]*)@")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SSL_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-SESSIONS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
+SESSION_ATTRS = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 # What asyncpg reads from a DSN itself. `options` and `application_name` go to the server as they are.
-PASSED = frozenset(
+PASSED_ON = frozenset(
     {
         *SSL_FILES,
         "application_name",
@@ -45,9 +45,9 @@ PASSED = frozenset(
     }
 )
 
-# Parameters that asyncpg does not know, and the values that ask for nothing: None is any value.
-HARMLESS: Mapping[str, frozenset[str] | None] = {
-    # Every dead connection is noticed by its time-outs.
+# Parameters that asyncpg does not know, and the values that change nothing; None is any value.
+IGNORED: Mapping[str, frozenset[str] | None] = {
+    # Timeouts find every dead connection.
     "keepalives": None,
     "keepalives_idle": None,
     "keepalives_interval": None,
@@ -56,7 +56,7 @@ HARMLESS: Mapping[str, frozenset[str] | None] = {
     # asyncpg tries the hosts in their order, and always speaks UTF-8.
     "load_balance_hosts": None,
     "client_encoding": frozenset({"utf8", "utf-8", "unicode", "auto"}),
-    # A certificate proves more about the server than channel binding does; without one there is no telling.
+    # A certificate proves more about the server than channel binding; without one, binding proves nothing either.
     "channel_binding": None,
     "gssdelegation": frozenset({"0"}),
     "gssencmode": frozenset({"disable", "prefer"}),
@@ -71,7 +71,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ssl_min_protocol_version": TLS_VERSIONS,
     "ssl_max_protocol_version": TLS_VERSIONS,
     "sslnegotiation": ("postgres", "direct"),
-    "target_session_attrs": SESSIONS,
+    "target_session_attrs": SESSION_ATTRS,
     "gsslib": ("gssapi", "sspi"),
 }
 
@@ -82,16 +82,16 @@ def normalize(url: str) -> str:
     Raises:
         ValueError: it can't be used; the message names the parameter, and never holds the password.
     """
-    url = LOGIN.sub(lambda found: f"{found[1]}{quote(found[2], safe='%')}@", url, count=1)
+    url = LOGIN.sub(lambda match: f"{match[1]}{quote(match[2], safe='%')}@", url, count=1)
     try:
         parts = urlsplit(url)
-        given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise ValueError(EXAMPLE) from None
     if parts.scheme not in ("postgres", "postgresql", DRIVER) or not url.partition(":")[2].startswith("//"):
         raise ValueError(EXAMPLE)
-    query = dict(given)
-    if repeated := {name for name, _ in given if sum(name == other for other, _ in given) > 1}:
+    query = dict(pairs)
+    if repeated := {name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1}:
         raise ValueError(f"has {min(repeated)[:40]} more than once; keep one")
     user, password, hosts, ports, database = read_place(parts, query)
     check_parameters(query)
@@ -110,7 +110,7 @@ def normalize(url: str) -> str:
 
 
 def read_place(parts: SplitResult, query: dict[str, str]) -> tuple[str, str, list[str], list[str], str]:
-    """Return user, password, hosts, their ports and the database; what the query says of them wins, and leaves it."""
+    """Return user, password, hosts, their ports and the database; those in the query win, and are taken out of it."""
     login, _, place = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     pairs = [read_host(entry) for entry in place.split(",")] if place else []
@@ -127,7 +127,7 @@ def read_place(parts: SplitResult, query: dict[str, str]) -> tuple[str, str, lis
         raise ValueError("has a host that is neither a name, an address nor a socket's folder")
     for port in ports:
         if not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError(NO_PORT)
+            raise ValueError(INVALID_PORT)
     database = query.pop("dbname", query.pop("database", unquote(parts.path.removeprefix("/"))))
     return query.pop("user", unquote(user)), query.pop("password", unquote(password)), hosts, ports, database
 
@@ -142,7 +142,7 @@ def read_host(entry: str) -> tuple[str, str]:
 
 
 def is_host(host: str) -> bool:
-    """Return whether asyncpg could look for a host, or has its socket."""
+    """Return whether asyncpg could look up a host, or it is a socket's folder."""
     if host.startswith(("/", "@")):
         return True
     try:
@@ -152,10 +152,10 @@ def is_host(host: str) -> bool:
 
 
 def check_parameters(query: dict[str, str]) -> None:
-    """Leave out the parameters that mean nothing to asyncpg.
+    """Remove the parameters that asyncpg does not know.
 
     Raises:
-        ValueError: one can't be heeded, or has a value that means nothing; it is named.
+        ValueError: one is not supported, or has an invalid value; it is named.
     """
     if "ssl" in query:  # asyncpg's own name for it
         query.setdefault("sslmode", query.pop("ssl"))
@@ -164,24 +164,24 @@ def check_parameters(query: dict[str, str]) -> None:
     if "fallback_application_name" in query:
         query.setdefault("application_name", query.pop("fallback_application_name"))
     for name, value in list(query.items()):
-        if name in HARMLESS:
-            values = HARMLESS[name]
+        if name in IGNORED:
+            values = IGNORED[name]
             if values is not None and value.lower() not in values:
                 raise ValueError(
                     f"has {name}={value[:40]}, which asyncpg can't do; leave it out, or write {min(values)}"
                 )
             del query[name]
-        elif name not in PASSED:
-            raise ValueError(f"has the parameter {name[:40]!r}, which Tagalong can't heed; leave it out")
+        elif name not in PASSED_ON:
+            raise ValueError(f"has the parameter {name[:40]!r}, which Tagalong does not support; leave it out")
         elif name in CHOICES and value not in CHOICES[name]:
-            raise ValueError(f"has another {name} than {', '.join(CHOICES[name])}")
+            raise ValueError(f"has a {name} that is none of {', '.join(CHOICES[name])}")
     if not query.get("connect_timeout", "0").removeprefix("-").isdecimal():
-        raise ValueError("has a connect_timeout that is no number of seconds")
+        raise ValueError("has a connect_timeout that is not a number of seconds")
     check_certificates(query)
 
 
 def check_certificates(query: Mapping[str, str]) -> None:
-    """Raise ValueError where a file that encryption needs is missing or holds something else."""
+    """Raise ValueError if a file that TLS needs is missing or invalid."""
     files = {name: Path(query[name]).expanduser() for name in SSL_FILES if query.get(name, "system") != "system"}
     for name, path in files.items():
         try:
@@ -198,11 +198,11 @@ def check_certificates(query: Mapping[str, str]) -> None:
         raise ValueError("has an sslrootcert, sslcert or sslkey that is no certificate or key in PEM") from None
     trusted = "sslrootcert" in query or Path("~/.postgresql/root.crt").expanduser().is_file()
     if query.get("sslmode", "").startswith("verify") and not trusted:
-        raise ValueError("has sslmode=verify-… and nothing to verify by; add sslrootcert=system, or a file's path")
+        raise ValueError("has sslmode=verify-… and nothing to verify against; add sslrootcert=system, or a file's path")
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return what `asyncpg.connect` needs beside user, password, host, port and database of a normalized URL."""
+    """Return the arguments of `asyncpg.connect` besides user, password, host, port and database of a normalized URL."""
     query = {name: str(value) for name, value in url.query.items()}
     arguments: dict[str, Any] = {}
     seconds = int(query.pop("connect_timeout", "0"))
@@ -215,15 +215,15 @@ def connect_arguments(url: URL) -> dict[str, Any]:
 
 
 def create_engine(url: str, *, connect_args: Mapping[str, Any] | None = None, **options: Any) -> AsyncEngine:
-    """Return SQLAlchemy's engine for a URL; what the URL says of connecting wins over ``connect_args``."""
+    """Return SQLAlchemy's engine for a URL, whose parameters win over ``connect_args``."""
     parts = make_url(normalize(url))
     arguments = {**(connect_args or {}), **connect_arguments(parts)}
-    # An error shall not carry the values of rows.
+    # An error must not carry the values of rows.
     return create_async_engine(parts.set(query={}), connect_args=arguments, hide_parameters=True, **options)
 
 
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
-    """Return a connection of asyncpg's own to the place that a URL names."""
+    """Return a connection of asyncpg's own for a URL."""
     parts = make_url(normalize(url))
     arguments = {**parts.translate_connect_args(username="user"), **options, **connect_arguments(parts)}
     return await asyncpg.connect(**arguments)

@@ -1,4 +1,4 @@
-"""What is left of an application that was stopped: nothing large, even if somebody holds on to it."""
+"""What is left of an application that was stopped: nothing large, even if something still refers to it."""
 
 import gc
 import threading

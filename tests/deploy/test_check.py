@@ -13,7 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend.cli import main
-from backend.commands.check import Finding, of_access, of_alerts, of_database, of_machine, of_model, of_proxy
+from backend.commands.check import (
+    Finding,
+    check_access,
+    check_alerts,
+    check_database,
+    check_machine,
+    check_models,
+    check_proxy,
+)
 from backend.settings import RELEASED, Settings
 
 PUBLIC = {
@@ -33,17 +41,17 @@ def public(**changes: object) -> Settings:
     return Settings(**PUBLIC | changes)
 
 
-def found_in(settings: Settings) -> list[Finding]:
+def list_findings(settings: Settings) -> list[Finding]:
     """What is found without the database."""
-    return [*of_access(settings), *of_proxy(settings), *of_machine(settings), *of_alerts(settings)]
+    return [*check_access(settings), *check_proxy(settings), *check_machine(settings), *check_alerts(settings)]
 
 
-def test_nothing_must_or_should_be_mended_where_all_is_well(tmp_path: Path) -> None:
+def test_nothing_is_found_in_a_sound_installation(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with socket.create_server(("127.0.0.1", 0)) as hook:
         settings = public(data_dir=tmp_path, webhook_url=f"http://127.0.0.1:{hook.getsockname()[1]}/hook")
-        assert found_in(settings) == []
-    assert list(of_model(settings)) == []
+        assert list_findings(settings) == []
+    assert list(check_models(settings)) == []
 
 
 @pytest.mark.parametrize(
@@ -64,20 +72,22 @@ def test_nothing_must_or_should_be_mended_where_all_is_well(tmp_path: Path) -> N
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_what_is_unsafe_or_missing_is_told(changes: dict[str, object], words: list[str]) -> None:
-    (finding,) = [each for each in found_in(public(**changes)) if each.weight == "must"]
+    (finding,) = [each for each in list_findings(public(**changes)) if each.severity == "must"]
     for word in words:
-        assert word in f"{finding.about}: {finding.says}"
+        assert word in f"{finding.subject}: {finding.message}"
 
 
 @pytest.mark.parametrize("changes", [{"api_key": ""}, {"forwarded_allow_ips": ""}, {"drain_seconds": 0}], ids=str)
 def test_what_may_be_so_on_purpose_is_advice(changes: dict[str, object]) -> None:
-    found = found_in(public(webhook_url="", **changes))
-    assert {each.weight for each in found} == {"should"}
-    assert f"TAGALONG_{next(iter(changes)).upper()}" in {each.about for each in found}
+    found = list_findings(public(webhook_url="", **changes))
+    assert {each.severity for each in found} == {"should"}
+    assert f"TAGALONG_{next(iter(changes)).upper()}" in {each.subject for each in found}
 
 
 def test_on_ones_own_machine_much_less_is_asked_for(tmp_path: Path) -> None:
-    assert [each for each in found_in(Settings(data_dir=tmp_path / "new", rate_limit=0)) if each.weight == "must"] == []
+    assert [
+        each for each in list_findings(Settings(data_dir=tmp_path / "new", rate_limit=0)) if each.severity == "must"
+    ] == []
 
 
 def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
@@ -85,7 +95,7 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     password = tmp_path / "admin-password"
     password.write_text("secret")
     password.chmod(0o644)
-    said = " ".join(each.says for each in of_machine(Settings(data_dir=tmp_path)))
+    said = " ".join(each.message for each in check_machine(Settings(data_dir=tmp_path)))
     assert f"chmod 700 {tmp_path}" in said
     assert f"chmod 600 {password}" in said
 
@@ -95,8 +105,8 @@ def test_a_model_of_which_a_byte_changed_is_told(tmp_path: Path) -> None:
     with (tmp_path / "model" / "model.onnx").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\x00\x01\x02\x03")
-    (finding,) = of_model(Settings(model_dir=tmp_path / "model"))
-    assert "model.onnx" in finding.says
+    (finding,) = check_models(Settings(model_dir=tmp_path / "model"))
+    assert "model.onnx" in finding.message
 
 
 def test_a_registered_version_that_is_not_whole_is_told(tmp_path: Path) -> None:
@@ -106,12 +116,12 @@ def test_a_registered_version_that_is_not_whole_is_told(tmp_path: Path) -> None:
     about = {"format": 1, "number": 7, "version": version, "state": "checked", "checks": []}
     (folder / "version.json").write_text(json.dumps(about))
     settings = Settings(models_dir=tmp_path / "models", model_tier="light")
-    assert list(of_model(settings)) == []
+    assert list(check_models(settings)) == []
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"!")
-    (finding,) = of_model(settings)
-    assert finding.about == "the registry, version 7"
-    assert "model.onnx" in finding.says
+    (finding,) = check_models(settings)
+    assert finding.subject == "the registry, version 7"
+    assert "model.onnx" in finding.message
 
 
 async def run(url: str, *statements: str) -> None:
@@ -153,17 +163,17 @@ A_DEPLOYMENT = (
 )
 def test_what_is_wrong_with_the_database_is_told(database_url: str, statements: list[str], words: str) -> None:
     # The tests' server does not write to its disk in earnest, and that is always found.
-    (unsafe,) = of_database(Settings(database_url=database_url))
-    assert "acknowledged events can be lost" in unsafe.says
+    (unsafe,) = check_database(Settings(database_url=database_url))
+    assert "acknowledged events can be lost" in unsafe.message
     asyncio.run(run(database_url, *statements))
-    found = of_database(Settings(database_url=database_url))
+    found = check_database(Settings(database_url=database_url))
     assert len(found) == 2
-    assert words in found[0].says
+    assert words in found[0].message
 
 
 def test_a_database_that_can_not_be_reached_is_told() -> None:
-    (finding,) = of_database(Settings(database_url="postgresql://u:p@127.0.0.1:1/x"))
-    assert "can't be reached" in finding.says
+    (finding,) = check_database(Settings(database_url="postgresql://u:p@127.0.0.1:1/x"))
+    assert "can't be reached" in finding.message
 
 
 @pytest.fixture
@@ -182,9 +192,9 @@ def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return check
 
 
-def test_the_command_ends_with_1_if_something_must_be_mended(command, database_url: str, tmp_path: Path) -> None:
+def test_the_command_exits_with_1_if_something_must_be_fixed(command, database_url: str, tmp_path: Path) -> None:
     fine = command()
-    assert (fine.exit_code, fine.output) == (0, "Nothing that must be mended.\n")
+    assert (fine.exit_code, fine.output) == (0, "Nothing that must be fixed.\n")
     unsafe = command(TAGALONG_ALLOWED_HOSTS="*")
     assert unsafe.exit_code == 1
     assert unsafe.output.startswith("must    TAGALONG_ALLOWED_HOSTS: ")

@@ -10,7 +10,7 @@ import yaml
 from hatchling.builders.wheel import WheelBuilder
 
 from backend.cli import main
-from backend.commands.check import MUST, of_access, of_proxy
+from backend.commands.check import MUST, check_access, check_proxy
 from backend.postgres.embedded.programs import VERSION
 from backend.settings import Settings
 from tests.end_to_end.process import ROOT
@@ -92,7 +92,7 @@ def test_what_compose_starts_is_safe(path: Path, tmp_path: Path, monkeypatch: py
     settings = Settings()
     assert settings.database_url.startswith("postgresql+asyncpg://tagalong:b5d4045c3f466fa91fe2cc6abe79232a@database:")
     assert settings.api_key
-    assert [finding for finding in (*of_access(settings), *of_proxy(settings)) if finding.weight == MUST] == []
+    assert [finding for finding in (*check_access(settings), *check_proxy(settings)) if finding.severity == MUST] == []
     # Its own health check, Caddy's and Prometheus's requests must pass the gate.
     assert {"127.0.0.1", "localhost", given["SITE"], *replicas()} <= set(settings.allowed_hosts)
 
