@@ -16,7 +16,7 @@ extension: .venv/.serve ## the extension's packages for both stores, into dist/
 	@$(BIN)/python -m store.packages
 
 test: .venv/.test programs ## every test, the browser's included
-	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal
+	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 test-slow: .venv/.test programs ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow

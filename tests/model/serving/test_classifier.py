@@ -90,7 +90,8 @@ def test_scores_fall_from_1_to_0_and_the_confident_ones_come_first(shipped: Clas
 def test_uses_is_how_often_the_training_data_have_the_tag(shipped: Classifier) -> None:
     uses = {item.tag: item.uses for item in shipped.suggest("python", limit=len(shipped.tags))}
     # Tags with one name only, which no other name adds uses to.
-    plain = [tag for tag in shipped.tags if tag in uses and same_tags([tag]).isdisjoint({*shipped.tags} - {tag})]
+    tags = frozenset(shipped.tags)
+    plain = [tag for tag in shipped.tags if tag in uses and same_tags([tag]) & tags == {tag}]
     rare = frozenset(shipped.tags[len(shipped.tags) - shipped.manifest["names"]["tags_by_name_alone"] :])
     learned = [tag for tag in plain if tag not in rare]
     assert [uses[tag] for tag in learned] == sorted((uses[tag] for tag in learned), reverse=True)
@@ -158,8 +159,9 @@ def test_reasons_are_words_of_the_draft_and_taking_them_out_lowers_the_score(shi
         for rank, word in enumerate(best.because):
             assert word in f"{title} {body}"
             bare = [without(word.lower(), text) for text in (title, body)]
-            after = shipped.suggest(*bare, body_format="text", limit=len(shipped.tags))
-            score = next(item.score for item in after if item.tag == best.tag)
+            after = shipped.suggest(*bare, body_format="text", limit=500)
+            # What is not among so many has a lower score than all of them.
+            score = next((item.score for item in after if item.tag == best.tag), after[-1].score)
             # Near 1 a float has no room left to show the difference.
             fell.append(score < best.score or best.score > 0.9999)
             assert fell[-1] or rank > 0
