@@ -7,10 +7,7 @@ import { mayCount, readSettings } from "./settings.js";
 import * as storage from "./storage.js";
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
-/**
- * @typedef {{id: string, occurred_at: string, kind: "posted", draft_id: string, tags: string[],
- *   question_id: number | null, site: string}} PostedEvent
- */
+/** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
 /**
  * `suspect` marks an event that the service refused as malformed although it was sent alone.
  *

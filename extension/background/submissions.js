@@ -9,8 +9,8 @@ import { collectWithLock, parsePendingSubmission } from "./page-events.js";
 import { mayCount, readSettings } from "./settings.js";
 import { addPostedDraft } from "./stats.js";
 
+/** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
 /** @typedef {import("../shared/storage-keys.js").Submission} Submission */
-/** @typedef {import("./outbox.js").PostedEvent} PostedEvent */
 
 /** An ask page was opened in the tab, so what the tab submitted before was not posted. @param {number} tab */
 export function withdrawSubmission(tab) {

@@ -67,6 +67,17 @@
  */
 
 /**
+ * @typedef {object} PostedEvent
+ * @property {string} id
+ * @property {string} occurred_at
+ * @property {"posted"} kind
+ * @property {string} draft_id
+ * @property {string[]} tags
+ * @property {number | null} question_id  null: in the staging ground
+ * @property {string} site
+ */
+
+/**
  * The writer's own figures so far, of drafts on the ask page; items as the README defines them.
  *
  * @typedef {object} Stats

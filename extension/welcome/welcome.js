@@ -10,8 +10,8 @@ import { buildSuggestionRequest } from "../shared/suggestion-request.js";
 
 /** @typedef {import("../shared/protocol.js").Draft} Draft */
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
+/** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
-/** @typedef {import("../background/outbox.js").PostedEvent} PostedEvent */
 
 /** Ids of the examples: random like real ones, and nobody's. */
 const INSTALL_ID = "5f0c2a86-2f0b-4d3e-9d5f-6a0a3c1b7e21";

@@ -35,6 +35,11 @@ IMPORT = re.compile(r"""(?:from|^import) "(\.[^"]+)";""", re.MULTILINE)
 PLURAL = re.compile(r"_(zero|one|two|few|many|other)$")
 
 
+def imports_of(file: Path) -> list[str]:
+    """Return the paths that a module imports, relative to it."""
+    return IMPORT.findall(file.read_text())
+
+
 def loaded_with(script: str) -> set[str]:
     """Return the files that a module loads with it, itself included, relative to the extension."""
     loaded, pending = set(), [EXTENSION / script]
@@ -42,7 +47,7 @@ def loaded_with(script: str) -> set[str]:
         file = pending.pop().resolve()
         if file not in loaded:
             loaded.add(file)
-            pending += [file.parent / path for path in IMPORT.findall(file.read_text())]
+            pending += [file.parent / path for path in imports_of(file)]
     return {str(file.relative_to(EXTENSION)) for file in loaded}
 
 
@@ -90,6 +95,13 @@ def test_pages_can_load_the_content_scripts_modules_and_nothing_else() -> None:
     content = [str(file.relative_to(EXTENSION)) for file in SCRIPTS if file.is_relative_to(EXTENSION / "content")]
     outside = {file for script in content for file in loaded_with(script) if not file.startswith("content/")}
     assert set(accessible["resources"]) == outside | {"content/*"}
+
+
+def test_parts_import_only_themselves_and_what_is_shared() -> None:
+    for script in SCRIPTS:
+        part = script.relative_to(EXTENSION).parts[0]
+        imported = {(script.parent / path).resolve().relative_to(EXTENSION).parts[0] for path in imports_of(script)}
+        assert imported <= {part, "shared"}, script
 
 
 def test_only_the_api_fetches() -> None:
