@@ -14,14 +14,14 @@ from backend.settings import Settings
 
 
 def run(connection: Connection) -> None:
-    """Run what Alembic was asked for on an open connection."""
+    """Run Alembic's command on an open connection."""
     context.configure(connection=connection, target_metadata=METADATA, compare_server_default=True)
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def connect_and_run() -> None:
-    """Connect by the settings, for Alembic's own command line."""
+    """Connect as the settings say, for Alembic's own command line."""
     url = Settings().database_url
     if not url:
         raise SystemExit("Set TAGALONG_DATABASE_URL: Alembic's own commands need a running database.")
@@ -31,8 +31,8 @@ async def connect_and_run() -> None:
     await engine.dispose()
 
 
-handed_over = context.config.attributes.get("connection")
-if handed_over is not None:
-    run(handed_over)
+open_connection = context.config.attributes.get("connection")
+if open_connection is not None:
+    run(open_connection)
 else:
     asyncio.run(connect_and_run())

@@ -38,7 +38,7 @@ from backend.acceptance.rollups import (
     select_valid_days,
 )
 from backend.acceptance.tables import DAILY_TAG, MISSED_TAG, MONTHLY_TAG, ChangedDay, RolledUpDay
-from backend.counters.skipped import TRY_AGAIN_AFTER, Job, list_skipped, work_through
+from backend.counters.skipped import RETRY_AFTER, Job, list_skipped, work_through
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
@@ -104,7 +104,7 @@ async def _select_due_days(session: AsyncSession, now: datetime, limit: int) -> 
     days = func.generate_series(first, last, timedelta(days=1)).table_valued("moment", name="days").render_derived()
     day = cast(days.c.moment, Date)
     changed = exists().where(ChangedDay.day == RolledUpDay.day)
-    lately_failed = await list_skipped_days(session, now - TRY_AGAIN_AFTER)
+    lately_failed = await list_skipped_days(session, now - RETRY_AFTER)
     return (
         select(day.label("day"))
         .select_from(days)

@@ -1,4 +1,4 @@
-"""`backup` and `restore`: all that the database holds as one file."""
+"""`backup` and `restore`: the whole database as one file."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ from backend.postgres.database import Database
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 def backup(file: Path) -> None:
-    """Write the whole database to FILE, as of one moment, while the service goes on. FILE may be - for a pipe.
+    """Write a snapshot of the whole database to FILE, while the service goes on. FILE may be - for a pipe.
 
-    The file is there whole or not at all. It holds all that is stored; keep it as private as the database.
+    The file is written whole or not at all. Keep it as private as the database.
     """
 
     async def dump(url: str) -> None:
@@ -46,11 +46,11 @@ def backup(file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--replace", is_flag=True, help="Throw away what is in the database now.")
+@click.option("--replace", is_flag=True, help="Discard what is in the database now.")
 def restore(file: Path, replace: bool) -> None:
     """Fill the database from FILE, as `backup` wrote it, and bring it up to date. FILE may be - for a pipe.
 
-    The whole file is read before anything is touched, and none of it is run. If anything fails, the database stays as
+    The whole file is read before anything changes, and nothing in it is run. If anything fails, the database stays as
     it was. Stop the service first.
     """
 
@@ -70,10 +70,10 @@ def restore(file: Path, replace: bool) -> None:
             await database.close()
         click.echo(f"Restored: {drafts:,} drafts, {events:,} events.")
 
-    with click.open_file(str(file), "rb") as opened, tempfile.TemporaryFile() as spooled:
-        content: IO[bytes] = opened if opened.seekable() else spooled
+    with click.open_file(str(file), "rb") as source, tempfile.TemporaryFile() as spooled:
+        content: IO[bytes] = source if source.seekable() else spooled
         if content is spooled:
-            shutil.copyfileobj(opened, spooled)
+            shutil.copyfileobj(source, spooled)
         try:
             check_backup(content)
             with_url(fill)
@@ -82,10 +82,10 @@ def restore(file: Path, replace: bool) -> None:
 
 
 async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
-    """Refuse to fill a database that somebody uses, or that holds something which nobody gave up.
+    """Refuse to fill a database that is in use, or not empty without ``--replace``.
 
     Raises:
-        ClickException: and says what to do.
+        ClickException: the message says what to do.
     """
     others = await session.scalar(
         text(
@@ -94,7 +94,7 @@ async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
         )
     )
     if others:
-        raise click.ClickException(f"{others} others are connected to this database: stop the service first.")
+        raise click.ClickException(f"{others} other clients are connected to this database: stop the service first.")
     tables = await session.scalars(
         text(
             "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
@@ -104,5 +104,5 @@ async def refuse_if_in_use(session: AsyncSession, replace: bool) -> None:
     for table in tables.all():
         if not replace and await session.scalar(text(f"SELECT EXISTS (SELECT FROM {table})")):
             raise click.ClickException(
-                f"the table {table} is not empty: --replace throws away all that is in this database."
+                f"the table {table} is not empty: --replace discards all that is in this database."
             )

@@ -1,4 +1,4 @@
-"""`export` and `drift-import`: what came in, out to `tagalong-model drift`, and what that found, back in."""
+"""`export` and `drift-import`: the traffic out to `tagalong-model drift`, and its findings back in."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,22 +15,22 @@ from backend.drift.findings import Findings
 from backend.drift.service import keep
 
 DAY = click.DateTime(["%Y-%m-%d"])
-USUAL_DAYS = 28
+DEFAULT_DAYS = 28
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
-@click.option("--since", type=DAY, help=f"First day (UTC), like 2026-11-01.  [default: {USUAL_DAYS} days]")
+@click.option("--since", type=DAY, help=f"First day (UTC), like 2026-11-01.  [default: {DEFAULT_DAYS} days]")
 @click.option("--until", type=DAY, help="Last day (UTC).  [default: yesterday]")
-@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Of drafts.")
+@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Kind of drafts.")
 def export(out: Path, since: datetime | None, until: datetime | None, kind: str) -> None:
-    """Write what came in to OUT as JSON lines, for `tagalong-model drift`; OUT.gz is compressed, - is the terminal.
+    """Write the traffic to OUT as JSON lines, for `tagalong-model drift`; OUT.gz is compressed, - is the terminal.
 
-    Lengths, scores, offered tags, how many tags were posted and which of the offered were among them. No text, no
-    draft, no install, and no posted tag that was not offered.
+    It has lengths, scores, offered tags, how many tags were posted and which of the offered were among them; no text,
+    no draft, no install, and no posted tag that was not offered.
     """
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
-    first = since.date() if since else last - timedelta(days=USUAL_DAYS - 1)
+    first = since.date() if since else last - timedelta(days=DEFAULT_DAYS - 1)
     if first > last:
         raise click.ClickException(f"--since {first} is after --until {last}.")
 
@@ -47,26 +47,26 @@ def export(out: Path, since: datetime | None, until: datetime | None, kind: str)
 @click.command("drift-import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 def drift_import(file: Path) -> None:
-    """Take in the key figures that `tagalong-model drift --json FILE` wrote: /metrics shows them, alerts read them."""
+    """Import the findings that `tagalong-model drift --json FILE` wrote: /metrics shows them, alerts read them."""
     try:
         findings = Findings.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "the file"
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
         raise click.ClickException(
-            f"{file} is not what `tagalong-model drift --json` writes: {place}: {fault['msg']}"
+            f"{file} is not what `tagalong-model drift --json` writes: {place}: {first['msg']}"
         ) from None
 
     today = datetime.now(UTC).date()
     if not findings.since <= findings.until <= today:
-        # It would stand as the newest until that day.
-        raise click.ClickException(f"{file} is of {findings.since} to {findings.until}, and today is {today} (UTC).")
+        # They would count as the newest until that day.
+        raise click.ClickException(f"{file} covers {findings.since} to {findings.until}, and today is {today} (UTC).")
 
-    async def take_in(session: AsyncSession) -> None:
+    async def store(session: AsyncSession) -> None:
         await keep(session, findings, datetime.now(UTC))
         await note(
             session, "import drift", findings.model_version, {"until": str(findings.until), "found": findings.found}
         )
 
-    with_session(take_in)
+    with_session(store)
     click.echo(f"{findings.since} to {findings.until}: {findings.verdict}. See /metrics.")

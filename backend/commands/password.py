@@ -1,10 +1,10 @@
-"""`hash-password`: the hash to set in the place of the admin's password."""
+"""`hash-password`: print the hash to set instead of the admin's password."""
 
 import sys
 
 import click
 
-from backend.admin.auth import hash_password as hashed
+from backend.admin.auth import hash_password as argon2_hash
 
 
 @click.command("hash-password")
@@ -16,4 +16,4 @@ def hash_password() -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise click.ClickException("there is no password on the standard input")
-    click.echo(hashed(password))
+    click.echo(argon2_hash(password))

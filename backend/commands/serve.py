@@ -36,7 +36,7 @@ def serve() -> None:
     port = listening.getsockname()[1]
 
     def announce(app: FastAPI) -> None:
-        # What has been loaded stays: else every large page would have it all searched for garbage, several times.
+        # What has been loaded stays: otherwise every large page would make the collector traverse it all several times.
         gc.collect()
         gc.freeze()
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
@@ -53,7 +53,7 @@ def serve() -> None:
         ) from None
     state = cast(AppState, app.state)
     logs.configure(settings.log_format, settings.log_level)
-    # uvicorn would log a failed start as a traceback; the person at the terminal gets its message instead.
+    # uvicorn would log a failed start as a traceback; the message is shown instead.
     logging.getLogger("uvicorn.error").addFilter(lambda record: state.failure is None)
     server = Server(
         uvicorn.Config(
@@ -66,7 +66,7 @@ def serve() -> None:
             forwarded_allow_ips=settings.forwarded_allow_ips,
             ws="none",
             server_header=False,
-            # Longer than clients and proxies keep an idle connection, so that none is closed as they write into it.
+            # Longer than clients and proxies keep an idle connection, so that none is closed as they write to it.
             timeout_keep_alive=20,
             timeout_graceful_shutdown=10,
         ),
@@ -82,30 +82,30 @@ def serve() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound before anything is started, so that a taken port is known at once."""
+    """Return a listening socket, bound before anything is started, so that a taken port is known at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        # Whoever connects from now on waits until the service has started, rather than being turned away.
+        # From now on clients wait until the service has started, rather than being refused.
         listening.listen(1024)
     except OSError as error:
         raise click.ClickException(
-            f"can't listen on {host}:{port} ({error.strerror}). TAGALONG_HOST and TAGALONG_PORT name another place."
+            f"can't listen on {host}:{port} ({error.strerror}). TAGALONG_HOST and TAGALONG_PORT set another address."
         ) from None
     return listening
 
 
 def greeting(address: str, settings: Settings) -> str:
-    """What to do now that the service runs, in three lines."""
-    # One that was set is known to whoever set it, and may be a hash; it does not belong in a log.
+    """Return what to do now that the service runs, in three lines."""
+    # A password that was set may be a hash, and does not belong in a log.
     password = (
         "the password as set"
         if settings.admin_password
         else f"password {settings.resolve_admin_password()} (kept in {settings.data_dir / 'admin-password'})"
     )
-    # An installed package, as in the container's image, comes without it.
+    # An installed package, as in the container's image, has no extension.
     extension = EXTENSION if EXTENSION.is_dir() else "the folder 'extension' of Tagalong's repository"
     return (
         f"Extension  load {extension} in Chrome (chrome://extensions, Developer mode, Load unpacked) or Firefox "

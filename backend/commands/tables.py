@@ -1,4 +1,4 @@
-"""`migrate`, `erase` and `recount`: what an operator does to the tables."""
+"""`migrate`, `erase` and `recount`: maintain the tables."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def migrate() -> None:
 @click.command()
 @click.argument("install_id", type=click.UUID)
 def erase(install_id: UUID) -> None:
-    """Forget whose drafts and events those of INSTALL_ID were. The counts stay as they are."""
+    """Cut the link from INSTALL_ID to its drafts and events. The counts stay as they are."""
 
     async def forget(session: AsyncSession) -> int:
         rows = await erase_install(session, install_id)
@@ -35,7 +35,7 @@ def erase(install_id: UUID) -> None:
         return rows
 
     rows = with_session(forget)
-    click.echo(f"Erased: {rows} drafts and events are now nobody's." if rows else "Nothing was stored of this install.")
+    click.echo(f"Erased: {rows} drafts and events are now anonymous." if rows else "Nothing is stored of this install.")
 
 
 @click.command()
@@ -53,12 +53,12 @@ def recount() -> None:
     click.echo(
         f"{items.items} items recounted: {items.missing} differ or are missing, {items.surplus} differ or are surplus."
     )
-    told = ", ".join(map(str, days.differing[:10])) + (" …" if len(days.differing) > 10 else "")
+    listed = ", ".join(map(str, days.differing[:10])) + (" …" if len(days.differing) > 10 else "")
     click.echo(
-        f"{days.days} daily sums recounted: {len(days.differing)} differ{told and f' ({told})'}. "
-        f"{days.changed} days wait to be summed up anew; {days.final} are older than the events that are kept."
+        f"{days.days} daily sums recounted: {len(days.differing)} differ{listed and f' ({listed})'}. "
+        f"{days.changed} days wait to be summed again; {days.final} are older than the events that are stored."
     )
     if items.missing or items.surplus:
-        raise click.ClickException("the items kept are not those that the events make")
+        raise click.ClickException("the stored items differ from those that the events give")
     if days.differing:
-        raise click.ClickException("the daily sums are not those that the items make")
+        raise click.ClickException("the daily sums differ from those that the items give")

@@ -27,18 +27,18 @@ T = TypeVar("T")
 
 
 def read_settings() -> Settings:
-    """The settings, or an error that names the variable which is wrong."""
+    """Return the settings; an error names the variable that is wrong."""
     try:
         return Settings()
     except ValidationError as error:
-        faults = [f"TAGALONG_{str(e['loc'][0]).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
-        raise click.ClickException("wrong settings:\n  " + "\n  ".join(faults)) from None
+        lines = [f"TAGALONG_{str(e['loc'][0]).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
+        raise click.ClickException("wrong settings:\n  " + "\n  ".join(lines)) from None
     except SettingsError as error:
         raise click.ClickException(f"wrong settings:\n  {error}") from None
 
 
 def with_session(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Run ``work`` in one transaction of the migrated database, the embedded one started where none is set."""
+    """Run ``work`` in one transaction of the migrated database; the embedded one is started if no other is set."""
 
     async def connect_and_work(url: str) -> T:
         await migrate(url)
@@ -53,7 +53,7 @@ def with_session(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
 
 
 def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work`` with the database's URL, and tell what went wrong without a traceback."""
+    """Run ``work`` with the database's URL, and turn its errors into messages without a traceback."""
     settings = read_settings()
     try:
         with database_url(settings) as url:
@@ -70,7 +70,7 @@ def with_url(work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
 
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """The database's URL; an embedded one is started for the block, unless a service already runs it."""
+    """Yield the database's URL; the embedded one is started for the block, unless a service runs it already."""
     if settings.database_url:
         yield settings.database_url
         return
@@ -99,7 +99,7 @@ async def write_lines(lines: AsyncIterator[str], out: Path) -> int:
     """Write lines to a file, whole or not at all, compressed if its name ends in .gz, or to the terminal (``-``).
 
     Returns:
-        How many they were.
+        How many lines there were.
     """
     written = 0
     if out == Path("-"):

@@ -1,4 +1,4 @@
-"""`worst`: the weekly file of what went worst, for cron."""
+"""`worst`: write the worst tags to a file, for a weekly cron job."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +15,14 @@ from backend.admin.panels import to_csv, worst_table
 from backend.commands.terminal import served_model, with_session
 
 TITLES: dict[Category, tuple[str, str]] = {
-    "dismissed": ("Dismissed", "of the chips seen, writers said no to"),
+    "dismissed": ("Dismissed", "of the chips seen, were dismissed"),
     "missed": ("Missed", "of the drafts that posted it, were not offered it"),
     "unknown": ("Unknown to the model", "of the drafts that posted it, were not offered it"),
 }
 
 
-# Posted tags are other people's text: none may end a cell or its code.
-HARMLESS = str.maketrans("|`\n", "¦' ")
+# Posted tags are other people's text: none may end a cell or its code span.
+ESCAPES = str.maketrans("|`\n", "¦' ")
 
 
 @click.command(name="worst")
@@ -33,7 +33,7 @@ HARMLESS = str.maketrans("|`\n", "¦' ")
     help="File to write; CSV if it ends in .csv, else Markdown. - is the terminal.",
 )
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days, up to yesterday.")
-@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Of drafts.")
+@click.option("--kind", type=click.Choice(KINDS), default="ask", show_default=True, help="Kind of drafts.")
 def write_worst(out: Path, days: int, kind: Kind) -> None:
     """Write the tags most dismissed, missed and unknown, each with its share, interval and n."""
     now = datetime.now(UTC)
@@ -45,7 +45,7 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
         return list_worst_tags(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)
-    text = to_csv(worst_table(rows)) if out.suffix.lower() == ".csv" else markdown(rows, filters)
+    text = to_csv(worst_table(rows)) if out.suffix.lower() == ".csv" else to_markdown(rows, filters)
     if str(out) == "-":
         click.echo(text, nl=False)
         return
@@ -56,19 +56,19 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
     click.echo(f"{len(rows)} tags of {filters.since} to {filters.until} written to {out}.")
 
 
-def markdown(rows: list[WorstTag], filters: Filters) -> str:
-    """The file for people to read."""
+def to_markdown(rows: list[WorstTag], filters: Filters) -> str:
+    """Return the tags as a document in Markdown."""
     lines = [f"# The worst, {filters.since} to {filters.until}"]
-    for what, (title, how) in TITLES.items():
+    for category, (title, counted) in TITLES.items():
         lines += ["", f"## {title}", ""]
-        chosen = [row for row in rows if row.category == what]
-        if not chosen:
+        tags = [row for row in rows if row.category == category]
+        if not tags:
             lines.append("None.")
             continue
-        lines += [f"| tag | share | 95 % interval | {how} |", "| --- | ---: | ---: | ---: |"]
+        lines += [f"| tag | share | 95 % interval | {counted} |", "| --- | ---: | ---: | ---: |"]
         lines += [
-            f"| `{row.tag.translate(HARMLESS)}` | {percent(row.rate)} | {interval(row.rate)} "
+            f"| `{row.tag.translate(ESCAPES)}` | {percent(row.rate)} | {interval(row.rate)} "
             f"| {row.rate.numerator:,} of {row.rate.denominator:,} |"
-            for row in chosen
+            for row in tags
         ]
     return "\n".join([*lines, ""])

@@ -1,7 +1,7 @@
-"""Work in the background that goes on past what it can't do: one bad day, draft or row holds up no other.
+"""Background jobs that skip what they can't do: one bad day, draft or row holds up no other.
 
-What failed is left out, said in the log, counted, and kept in a table until it has been done: `check` shows it, and the
-work comes back to it.
+What failed is skipped, logged, counted, and kept in a table until it has been done: `check` shows it, and the job comes
+back to it.
 """
 
 import logging
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 Subject = TypeVar("Subject")
 Job = Literal["sum up", "settle", "forget"]
 
-# What failed is tried again after so long.
-TRY_AGAIN_AFTER = timedelta(hours=1)
+# How long a job waits before it retries what failed.
+RETRY_AFTER = timedelta(hours=1)
 
 
 class Skipped(Table):
-    """A day or a draft that a job could not do.
+    """A day or a draft that a job has skipped.
 
     Attributes:
         job: which one.
@@ -58,7 +58,7 @@ async def work_through(
 ) -> list[Subject]:
     """Do ``work`` on all subjects in one transaction, or, if that fails, on each half; return those it was done on.
 
-    A single subject that fails is noted and left out.
+    A single subject that fails is noted and skipped.
 
     Raises:
         Conflict: another replica does the same.
@@ -69,12 +69,12 @@ async def work_through(
     try:
         async with database.session(within=60) as session:
             await work(session, subjects)
-            done = Skipped.job == job, Skipped.subject.in_([str(subject) for subject in subjects])
-            await session.execute(delete(Skipped).where(*done))
+            is_done = Skipped.job == job, Skipped.subject.in_([str(subject) for subject in subjects])
+            await session.execute(delete(Skipped).where(*is_done))
         return list(subjects)
     except (Conflict, DatabaseAway):
         raise
-    except Exception as error:  # whatever is wrong with one of them, the others are not to blame
+    except Exception as error:  # whatever is wrong with one of them, the others may be fine
         if len(subjects) == 1:
             await _note(database, job, str(subjects[0]), error)
             return []
@@ -84,12 +84,12 @@ async def work_through(
 
 
 async def _note(database: Database, job: Job, subject: str, error: Exception) -> None:
-    first: BaseException = error
-    while first.__cause__ is not None:
-        first = first.__cause__
-    reason, now = summarise_error(first), datetime.now(UTC)
-    # A draft's id is nobody's business.
-    log.error("a part of the work %r failed and is left out, to be tried again: %s", job, reason)
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    reason, now = summarise_error(root), datetime.now(UTC)
+    # The log names no draft.
+    log.error("a part of the job %r failed and is skipped, to be tried again: %s", job, reason)
     SKIPPED.labels(job).inc()
     row = insert(Skipped).values(job=job, subject=subject, since=now, tried_at=now, attempts=1, reason=reason)
     changes = {"tried_at": now, "attempts": Skipped.attempts + 1, "reason": reason}
@@ -98,6 +98,6 @@ async def _note(database: Database, job: Job, subject: str, error: Exception) ->
 
 
 async def list_skipped(session: AsyncSession, job: Job, since: datetime | None = None) -> list[str]:
-    """Return what a job has left out; with ``since``, what it has tried after that."""
+    """Return what a job has skipped; with ``since``, only what it has tried after that."""
     statement = select(Skipped.subject).where(Skipped.job == job)
     return list(await session.scalars(statement if since is None else statement.where(Skipped.tried_at > since)))

@@ -25,7 +25,7 @@ class Total(Table):
 
 
 class Totals:
-    """Counts by day and name. Counting never waits for the database, since it counts its absence too."""
+    """Counts by day and name. Counting never waits for the database, since it counts outages too."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,12 +36,12 @@ class Totals:
         self._waiting[datetime.now(UTC).date(), name] += n
 
     async def flush(self) -> None:
-        """Write what waits. If the database is away, it goes on waiting."""
+        """Write the waiting counts; if the database is away, they go on waiting."""
         if not self._waiting:
             return
-        taken, self._waiting = self._waiting, Counter()
+        counts, self._waiting = self._waiting, Counter()
         # Sorted, so that two replicas lock the rows in the same order.
-        rows = [{"day": day, "name": name, "n": n} for (day, name), n in sorted(taken.items())]
+        rows = [{"day": day, "name": name, "n": n} for (day, name), n in sorted(counts.items())]
         statement = insert(Total).values(rows)
         statement = statement.on_conflict_do_update(
             index_elements=["day", "name"], set_={"n": Total.n + statement.excluded.n}
@@ -50,4 +50,4 @@ class Totals:
             async with self._database.session() as session:
                 await session.execute(statement)
         except DatabaseUnavailable:
-            self._waiting += taken
+            self._waiting += counts

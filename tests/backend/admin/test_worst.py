@@ -13,7 +13,7 @@ from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.worst_tags import MAX_TAGS, list_worst_tags
 from backend.cli import main
-from backend.commands.worst import markdown
+from backend.commands.worst import to_markdown
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
 from tests.backend.service import DEMO_WEEK
@@ -86,6 +86,6 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
 
 def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:
     rows = list_worst_tags({"a|b`": Counts(viewed=50, dismissed=10)}, ())
-    told = markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
+    told = to_markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
     assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in told
     assert told.count("None.") == 2

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.rollup_refresh import finish_days, roll_up_days
-from backend.counters.skipped import TRY_AGAIN_AFTER
+from backend.counters.skipped import RETRY_AFTER
 from backend.feedback import anonymise
 from backend.feedback.anonymise import settle
 from backend.feedback.projection import recount
@@ -144,10 +144,10 @@ async def test_d1_a_day_that_cannot_be_summed_up_holds_up_no_other_and_is_tried_
         assert tuple(row) == ("sum up", bad.isoformat(), 1)
     # Not before its time, and not by itself.
     assert await roll_up_days(database, lambda: NOW) == 0
-    later = datetime.now(UTC) + TRY_AGAIN_AFTER
+    later = datetime.now(UTC) + RETRY_AFTER
     assert await roll_up_days(database, lambda: later) == 0
     await mend(database)
-    assert await roll_up_days(database, lambda: later + TRY_AGAIN_AFTER) == 1
+    assert await roll_up_days(database, lambda: later + RETRY_AFTER) == 1
     assert bad in await summed(database)
     async with database.session() as session:
         assert await session.scalar(text("SELECT count(*) FROM skipped")) == 0
@@ -173,7 +173,7 @@ async def test_d1_what_belongs_to_a_bad_day_is_spared_and_the_rest_is_forgotten(
         difference = await recount(session)
         assert (difference.missing, difference.surplus) == (0, 0)
     await mend(database)
-    assert await roll_up_days(database, lambda: datetime.now(UTC) + TRY_AGAIN_AFTER) == 1
+    assert await roll_up_days(database, lambda: datetime.now(UTC) + RETRY_AFTER) == 1
     assert await forget_old(database, lambda: NOW) == 2
 
 
