@@ -1,6 +1,7 @@
 /** Changes settings and consents, applies the consequences of a change, and ends pauses. */
 
 import { browser } from "../shared/browser.js";
+import { DATA_KINDS } from "../shared/data-kinds.js";
 import { broadcast, updateContentScripts } from "./content-scripts.js";
 import { deleteDrafts } from "./drafts.js";
 import { withStorageLock } from "./lock.js";
@@ -20,22 +21,22 @@ const PAUSE_ALARM = "pause";
  */
 export async function changeSettings(computeChanges) {
   const [before, after] = await withStorageLock(async () => {
-    const before = await readSettings();
-    const next = applyChanges(before, computeChanges(before));
-    if (next.install_id !== before.install_id) await startNewInstall(next);
+    const current = await readSettings();
+    const next = applyChanges(current, computeChanges(current));
+    if (next.install_id !== current.install_id) await startNewInstall(next);
     else if (mayCount(next)) await storeWithEviction({ settings: next });
     else {
       await storeWithEviction({ settings: next, outbox: withoutEvents(await readOutbox()) });
       await deleteUncollected();
     }
-    return [before, next];
+    return [current, next];
   });
   await schedulePauseEnd(after);
   await updatePages(before, after);
   return after;
 }
 
-/** @param {string} tag @param {boolean} blocked */
+/** Block a tag in all drafts, or unblock it. @param {string} tag @param {boolean} blocked */
 export const setTagBlocked = (tag, blocked) =>
   changeSettings(({ never }) => ({ never: blocked ? [...never, tag] : never.filter((other) => other !== tag) }));
 
@@ -82,7 +83,7 @@ export async function endPause() {
   if (paused_until && paused_until <= Date.now()) await changeSettings(() => ({ paused_until: 0 }));
 }
 
-/** After a start: a pause may be over, and its alarm is gone with the browser. */
+/** Restore a pause after a start: it may be over, and its alarm is gone with the browser. */
 export async function resumePause() {
   await endPause();
   await schedulePauseEnd(await readSettings());
@@ -92,8 +93,9 @@ export async function resumePause() {
 export async function syncBrowserConsents() {
   const { data_collection: kinds } = /** @type {{data_collection?: string[]}} */ (await browser.permissions.getAll());
   if (!kinds) return;
-  const { drafts, counts } = await readSettings();
-  if (drafts && !kinds.includes("websiteContent")) await changeSettings(() => ({ drafts: false }));
-  const countKinds = ["websiteActivity", "technicalAndInteraction"];
-  if (counts && !countKinds.every((kind) => kinds.includes(kind))) await changeSettings(() => ({ counts: false }));
+  const settings = await readSettings();
+  for (const consent of /** @type {const} */ (["drafts", "counts"])) {
+    const granted = DATA_KINDS[consent].every((kind) => kinds.includes(kind));
+    if (settings[consent] && !granted) await changeSettings(() => ({ [consent]: false }));
+  }
 }

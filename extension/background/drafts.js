@@ -52,7 +52,7 @@ export async function updateTitle(draftId, title) {
   await changeDraft(draftId, (draft) => ({ ...draft, title_hash, touched: Date.now() }));
 }
 
-/** The service has recorded a suggestion for the draft: if it is posted, that counts. @param {string} draftId */
+/** Note that the service has recorded a suggestion for the draft, so its posting counts. @param {string} draftId */
 export const markRecorded = (draftId) =>
   changeDraft(draftId, (draft) => (draft.recorded ? draft : { ...draft, recorded: true }));
 
@@ -70,7 +70,7 @@ function changeDraft(draftId, change) {
   });
 }
 
-/** End the tab's draft, as the writer discarded it on the page. @param {number} tab */
+/** End the draft of a tab, as the writer discarded it on the page. @param {number} tab */
 export function discardDraft(tab) {
   return withStorageLock(async () => {
     const tabs = await readTabDrafts();
@@ -85,7 +85,7 @@ export function discardDraft(tab) {
 /** Whether the draft is the one that is written in the tab. @param {number} tab @param {string} draftId */
 export const isDraftOfTab = async (tab, draftId) => (await readTabDrafts())[tab] === draftId;
 
-/** The browser replaced a tab by another one. @param {number} newTab @param {number} oldTab */
+/** Move a draft to the tab that replaced its own. @param {number} newTab @param {number} oldTab */
 export function replaceTab(newTab, oldTab) {
   return withStorageLock(async () => {
     const { [oldTab]: draftId, ...tabs } = await readTabDrafts();

@@ -36,7 +36,7 @@ export const collectEvents = (unsaved = {}, tab = -1) =>
 export const collectLeftEvents = () => withStorageLock(() => collectWithLock({}, true));
 
 /**
- * Do the same inside `withStorageLock`.
+ * Collect what pages have stored, and `unsaved` events as well. Call inside `withStorageLock`.
  *
  * @param {Record<string, unknown>} [unsaved]
  * @param {boolean} [pagesGone]

@@ -12,7 +12,7 @@ import { addPostedDraft } from "./stats.js";
 /** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
 /** @typedef {import("../shared/storage-keys.js").Submission} Submission */
 
-/** An ask page was opened in the tab, so what the tab submitted before was not posted. @param {number} tab */
+/** Forget what a tab submitted: it opened an ask page again, so the question was not posted. @param {number} tab */
 export function withdrawSubmission(tab) {
   return withStorageLock(async () => {
     const draftId = (await readTabDrafts())[tab];

@@ -1,14 +1,13 @@
 /** The two consents on the welcome page and in the options. */
 
 import { browser } from "./browser.js";
+import { DATA_KINDS } from "./data-kinds.js";
 import { showStatus } from "./extension-page.js";
 import { getText } from "./i18n.js";
 import { sendMessage } from "./messaging.js";
 
 /** @typedef {import("./protocol.js").Settings} Settings */
 
-/** Firefox's kinds of data for each consent; it stores a consent of its own for each kind. Chromium has none. */
-const DATA_KINDS = { drafts: ["websiteContent"], counts: ["websiteActivity", "technicalAndInteraction"] };
 const browserAsksConsent = "data_collection" in (await browser.permissions.getAll());
 
 /** @param {string[]} kinds */
@@ -25,7 +24,7 @@ export async function saveConsents(drafts, counts) {
   const wanted = drafts ? [...DATA_KINDS.drafts, ...(counts ? DATA_KINDS.counts : [])] : [];
   const unwanted = [...DATA_KINDS.drafts, ...DATA_KINDS.counts].filter((kind) => !wanted.includes(kind));
   if (browserAsksConsent) {
-    // Not awaited before `remove`: the prompt must open while the click lasts.
+    // Requested first and awaited last: the prompt must open while the click lasts.
     const granted = wanted.length === 0 || browser.permissions.request(dataPermissions(wanted)).catch(() => false);
     if (unwanted.length > 0) await browser.permissions.remove(dataPermissions(unwanted));
     if (!(await granted)) return null;

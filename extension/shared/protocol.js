@@ -111,6 +111,13 @@
  */
 
 /**
+ * @typedef {object} PageSettings  what a content script may know of the settings
+ * @property {boolean} on  whether chips are wanted on this page
+ * @property {number} debounce_ms
+ * @property {string[]} blocked_tags
+ */
+
+/**
  * Messages to a tab's content script; where it does not run, sending is rejected.
  *
  * @typedef {object} TabMessages  by type
@@ -126,8 +133,8 @@
  * @typedef {object} Messages  by type
  *
  * From content scripts:
- * @property {{fields: {entered: boolean}, answer: {on: boolean, debounce_ms: number, blocked_tags: string[]}}
- *   } getPageSettings  `entered`: the page has just been opened, so what the tab submitted before was not posted
+ * @property {{fields: {entered: boolean}, answer: PageSettings}} getPageSettings  `entered`: the page has just been
+ *   opened, so what the tab submitted before was not posted
  * @property {{fields: {title: string, kind: Draft["kind"], reloaded: boolean},
  *   answer: {draft_id: string, items: Record<string, ItemState>}}} openDraft
  * @property {{fields: {}, answer: null}} wake  the writer types again after a while, and tags will be asked for soon

@@ -179,7 +179,7 @@ def consented_settings(url: str, **changes: Any) -> dict[str, Any]:
 
 
 def consent(context: BrowserContext, *, counts: bool = True) -> None:
-    """Give consent on the welcome page, as a person does."""
+    """Consent on the welcome page, as a person does."""
     page = open_extension_page(context, "welcome/welcome.html")
     page.get_by_role("switch").nth(0).check()
     if counts:
