@@ -27,7 +27,7 @@ export function find(document) {
   const list = { root: form, tag: `${FIELD} .s-tag`, removeButton: "button.s-tag--dismiss" };
   // A page may draw it anew with every tag.
   const getInput = () => /** @type {HTMLInputElement | null} */ (form.querySelector(INPUT));
-  const field = { list, getInput, suggestions: "#tag-searchResults", closesOnBlur: true };
+  const field = { list, getInput, dropDown: "#tag-searchResults", closesOnBlur: true };
   return {
     generation: "svelte",
     kind: "ask",

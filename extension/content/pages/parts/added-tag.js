@@ -9,8 +9,8 @@ const TYPED_TAG_MS = 10_000;
 export class AddedTag {
   /** Whether the page has taken the tag out of its input. */
   consumed = false;
-  /** Whether the writer used the page's own suggestions, which may add any tag. */
-  suggestionsUsed = false;
+  /** Whether the writer used the page's own drop-down, which may add any tag. */
+  dropDownUsed = false;
   #name;
   /** @type {string[]} tags that cannot be ours: those that were there before the page took it */
   #before;
@@ -61,7 +61,7 @@ export class AddedTag {
   /** Return the new tag that may be ours, or come from what the writer typed. @param {string[]} names */
   findSubstitute(names) {
     const [substitute, ...others] = names.filter((name) => !this.#before.includes(name) && !typing.tags.has(name));
-    if (!this.consumed || this.suggestionsUsed || substitute === undefined || others.length > 0) return null;
+    if (!this.consumed || this.dropDownUsed || substitute === undefined || others.length > 0) return null;
     const isLast = names.slice(names.indexOf(substitute) + 1).every((name) => typing.tags.has(name));
     return isLast ? substitute : null;
   }

@@ -15,7 +15,7 @@ import { COMMIT_KEYS, typing } from "./watch.js";
  * @typedef {object} TagField
  * @property {TagList} list
  * @property {() => HTMLInputElement | null} getInput  as it is now: a page may draw it anew
- * @property {string} suggestions  selector of the page's own list of tags
+ * @property {string} dropDown  selector of the page's own list of tags
  * @property {boolean} [closesOnBlur]  whether that list closes when the field loses the focus
  */
 
@@ -200,7 +200,7 @@ export class BorrowedTagInput {
     const input = this.#field.getInput();
     const { target } = event;
     if (!input || !(target instanceof Element) || target.closest("[data-tagalong]")) return;
-    if (target.closest(this.#field.suggestions)) this.#added.suggestionsUsed = true;
+    if (target.closest(this.#field.dropDown)) this.#added.dropDownUsed = true;
     if (target !== input && getFocusedElement() !== input) return;
     // Before the key takes effect: it belongs in the writer's own text.
     if (this.#typed) this.#restoreField();
@@ -235,7 +235,7 @@ export class BorrowedTagInput {
     const input = this.#field.getInput();
     if (this.#simulating) {
       if (!this.#field.closesOnBlur || event.target !== input || !this.#typed) return;
-      // The page's suggestions would close.
+      // The page's drop-down would close.
       event.stopImmediatePropagation();
       this.#owesBlur = true;
     } else if (event.type === "focusout" && event.isTrusted) {

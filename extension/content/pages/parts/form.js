@@ -35,7 +35,7 @@ export function createFormPage(form, identity, bodies, readBody) {
   };
   // A page may draw it anew with every tag.
   const getInput = () => /** @type {HTMLInputElement | null} */ (block.querySelector(INPUT));
-  const field = { list, getInput, suggestions: ".js-tag-suggestions" };
+  const field = { list, getInput, dropDown: ".js-tag-suggestions" };
   return {
     ...identity,
     get parts() {

@@ -8,9 +8,9 @@ import { readSourceText } from "./source-text.js";
 export { removeTag } from "./borrowed-tag-input.js";
 
 const REACTION_MS = 1000;
-/** For each response of the page: its suggestions, and whether it accepts the tag. */
+/** For each response of the page: its hits, and whether it accepts the tag. */
 const ANSWER_MS = 3500;
-/** A list of suggestions that stays empty for so long is an answer too. */
+/** A drop-down that stays empty for so long is an answer too. */
 const EMPTY_MS = 500;
 const MAX_TRIES = 8;
 
@@ -27,7 +27,7 @@ export async function addTag(field, tag) {
 }
 
 /**
- * Let the page search for the tag, and choose it among the page's suggestions.
+ * Let the page search for the tag, and choose it in the page's drop-down.
  *
  * @param {BorrowedTagInput} input
  * @param {TagField} field
@@ -36,29 +36,21 @@ export async function addTag(field, tag) {
  */
 async function tryTag(input, field, tag) {
   const isTaken = () => input.findShownTag() !== null || input.isConsumed;
-  const findSuggestions = () => Array.from(field.list.root.querySelectorAll(`${field.suggestions} span`));
-  const findSuggestion = () =>
-    /** @type {HTMLElement | undefined} */ (findSuggestions().find((hit) => readSourceText(hit)?.trim() === tag));
+  const findHits = () => Array.from(field.list.root.querySelectorAll(`${field.dropDown} span`));
+  const findHit = () =>
+    /** @type {HTMLElement | undefined} */ (findHits().find((hit) => readSourceText(hit)?.trim() === tag));
   let emptySince = Infinity;
   const isEmpty = () => {
-    const empty = field.list.root.querySelector(field.suggestions) !== null && findSuggestions().length === 0;
+    const empty = field.list.root.querySelector(field.dropDown) !== null && findHits().length === 0;
     emptySince = empty ? Math.min(emptySince, performance.now()) : Infinity;
     return performance.now() - emptySince > EMPTY_MS;
   };
-  const gestures = [
-    () => input.withFocus(() => findSuggestion()?.click()),
-    () => input.press("Enter"),
-    () => input.blur(),
-  ];
+  const gestures = [() => input.withFocus(() => findHit()?.click()), () => input.press("Enter"), () => input.blur()];
 
   input.type();
-  await input.waitUntil(
-    () => isTaken() || !input.isTyped || findSuggestion() !== undefined || isEmpty(),
-    ANSWER_MS,
-  );
-  // Other suggestions are other tags; a translated one may be any.
-  const known =
-    findSuggestion() !== undefined || findSuggestions().every((hit) => readSourceText(hit) === undefined);
+  await input.waitUntil(() => isTaken() || !input.isTyped || findHit() !== undefined || isEmpty(), ANSWER_MS);
+  // Other hits are other tags; a translated one may be any.
+  const known = findHit() !== undefined || findHits().every((hit) => readSourceText(hit) === undefined);
   for (const gesture of known ? gestures : []) {
     if (isTaken() || !input.isTyped) break;
     gesture();
