@@ -1,7 +1,7 @@
 """The house in numbers: ``python -m tools.numbers``, or of any commit, ``python -m tools.numbers --at COMMIT``.
 
 Counted are the files that ship (backend, model, extension), migrations apart. An upward arrow is an import between two
-packages that can reach each other. Old names are those of tools/old_names.txt, ``room: name`` a line; a name is left
+packages that can reach each other. Old names are those of tools/old_names/, ``room: name`` a line; a name is left
 where it occurs as a whole identifier in a file below the room's folder, comments and texts included.
 """
 
@@ -20,7 +20,7 @@ import click
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "extension")
-OLD_NAMES = Path(__file__).parent / "old_names.txt"
+OLD_NAMES = Path(__file__).parent / "old_names"
 
 LONG_FUNCTION, LONG_MODULE = 60, 400
 POOR_DOCSTRING = re.compile(r"(Give|Gives|Say|Says)\b")
@@ -157,7 +157,10 @@ def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 def old_names_left(root: Path) -> list[str]:
     """Return the old names that still occur, with a file that holds each."""
     entries = [
-        line.split(": ") for line in OLD_NAMES.read_text().splitlines() if line.strip() and not line.startswith("#")
+        line.strip().split(": ")
+        for path in sorted(OLD_NAMES.glob("*.txt"))
+        for line in path.read_text().splitlines()
+        if line.strip() and not line.startswith("#")
     ]
     left = []
     for room in sorted({room for room, _ in entries}):
