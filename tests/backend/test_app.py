@@ -11,7 +11,7 @@ from tests.backend.service import running
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_stopped_application_lets_go_of_its_models_and_threads(database_url: str) -> None:
+async def test_a_stopped_application_releases_its_models_and_threads(database_url: str) -> None:
     before = set(threading.enumerate())
     async with running(database_url) as service:
         await service.suggest()

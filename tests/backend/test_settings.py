@@ -41,13 +41,13 @@ def test_what_can_never_work_is_refused(name: str, value: str, words: str, monke
     assert words in done.output
 
 
-def test_every_way_to_name_a_host_or_a_proxy_is_taken() -> None:
+def test_every_notation_of_a_host_or_a_proxy_is_accepted() -> None:
     named = Settings(allowed_hosts="Tags.Example.org, ::1,10.0.0.5,service-1", forwarded_allow_ips="10.0.0.5, fd00::/8")
     assert named.allowed_hosts == ["tags.example.org", "::1", "10.0.0.5", "service-1"]
     assert Settings(allowed_hosts="*", forwarded_allow_ips="*").allowed_hosts == ["*"]
 
 
-def test_d8_a_password_that_was_not_written_whole_is_made_anew(tmp_path: Path) -> None:
+def test_d8_a_password_that_was_not_written_whole_is_replaced(tmp_path: Path) -> None:
     kept = tmp_path / "admin-password"
     for left in (b"", b"\n", b"Zk3", bytes(17), b"\xff\xfe" * 10):
         kept.write_bytes(left)
@@ -59,7 +59,7 @@ def test_d8_a_password_that_was_not_written_whole_is_made_anew(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [kept]
 
 
-def test_d8_of_first_starts_at_once_all_have_the_same_password(tmp_path: Path) -> None:
+def test_d8_simultaneous_first_starts_share_one_password(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as starts:
         passwords = starts.map(lambda _: Settings(data_dir=tmp_path).resolve_admin_password(), range(40))
         assert len(set(passwords)) == 1

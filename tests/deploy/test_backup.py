@@ -95,7 +95,7 @@ def test_a_restored_database_gives_the_same_figures(filled: Any, database_url: s
     assert tuple(act) == ("restore", "tagalong.sql.gz")
 
 
-def test_what_is_there_is_not_thrown_away_unasked(filled: Any, database_url: str, tmp_path: Path) -> None:
+def test_existing_data_are_not_discarded_without_replace(filled: Any, database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "tagalong.sql.gz"
     filled("backup", str(file))
     rows = counts(database_url)
@@ -115,7 +115,7 @@ def test_a_backup_goes_through_a_pipe(filled: Any, database_url: str) -> None:
     assert counts(database_url) == rows
 
 
-def test_half_a_file_changes_nothing(filled: Any, database_url: str, tmp_path: Path) -> None:
+def test_a_truncated_file_changes_nothing(filled: Any, database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "tagalong.sql.gz"
     filled("backup", str(file))
     whole, rows = file.read_bytes(), counts(database_url)
@@ -154,7 +154,7 @@ def test_a_newer_versions_backup_is_refused(filled: Any, database_url: str, tmp_
     assert counts(database_url) == (0, 0, 0)
 
 
-def test_a_running_service_is_not_restored_under(filled: Any, database_url: str, tmp_path: Path) -> None:
+def test_restore_refuses_while_a_service_runs(filled: Any, database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "tagalong.sql.gz"
     filled("backup", str(file))
 
@@ -167,7 +167,7 @@ def test_a_running_service_is_not_restored_under(filled: Any, database_url: str,
     assert "stop the service first" in refused.output
 
 
-def test_a_failed_backup_leaves_the_last_one(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_backup_keeps_the_last_one(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "tagalong.sql.gz"
     file.write_text("yesterday's")
     monkeypatch.setenv("TAGALONG_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
@@ -277,7 +277,7 @@ def test_d6_a_file_with_anything_else_in_it_changes_and_runs_nothing(
     assert not marker.exists()
 
 
-def test_d6_rows_that_do_not_fit_change_nothing_and_are_not_told(
+def test_d6_rows_that_do_not_fit_change_nothing_and_are_not_quoted(
     filled: Any, database_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "tagalong.sql.gz"

@@ -71,26 +71,26 @@ def test_nothing_is_found_in_a_sound_installation(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_what_is_unsafe_or_missing_is_told(changes: dict[str, object], words: list[str]) -> None:
+def test_what_is_unsafe_or_missing_is_reported(changes: dict[str, object], words: list[str]) -> None:
     (finding,) = [each for each in list_findings(public(**changes)) if each.severity == "must"]
     for word in words:
         assert word in f"{finding.subject}: {finding.message}"
 
 
 @pytest.mark.parametrize("changes", [{"api_key": ""}, {"forwarded_allow_ips": ""}, {"drain_seconds": 0}], ids=str)
-def test_what_may_be_so_on_purpose_is_advice(changes: dict[str, object]) -> None:
+def test_what_may_be_intended_is_only_advice(changes: dict[str, object]) -> None:
     found = list_findings(public(webhook_url="", **changes))
     assert {each.severity for each in found} == {"should"}
     assert f"TAGALONG_{next(iter(changes)).upper()}" in {each.subject for each in found}
 
 
-def test_on_ones_own_machine_much_less_is_asked_for(tmp_path: Path) -> None:
+def test_on_a_personal_machine_nothing_must_be_fixed(tmp_path: Path) -> None:
     assert [
         each for each in list_findings(Settings(data_dir=tmp_path / "new", rate_limit=0)) if each.severity == "must"
     ] == []
 
 
-def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
+def test_files_that_others_can_read_are_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     password = tmp_path / "admin-password"
     password.write_text("secret")
@@ -100,7 +100,7 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     assert f"chmod 600 {password}" in said
 
 
-def test_a_model_of_which_a_byte_changed_is_told(tmp_path: Path) -> None:
+def test_a_model_with_a_changed_byte_is_reported(tmp_path: Path) -> None:
     shutil.copytree(RELEASED / "light", tmp_path / "model")
     with (tmp_path / "model" / "model.onnx").open("r+b") as file:
         file.seek(1_000_000)
@@ -109,7 +109,7 @@ def test_a_model_of_which_a_byte_changed_is_told(tmp_path: Path) -> None:
     assert "model.onnx" in finding.message
 
 
-def test_a_registered_version_that_is_not_whole_is_told(tmp_path: Path) -> None:
+def test_a_damaged_registered_version_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "7"
     shutil.copytree(RELEASED / "light", folder)
     version = json.loads((folder / "manifest.json").read_text())["version"]
@@ -161,7 +161,7 @@ A_DEPLOYMENT = (
     ],
     ids=["older schema", "no schema", "newer schema", "answers from the future", "a deployed version that is gone"],
 )
-def test_what_is_wrong_with_the_database_is_told(database_url: str, statements: list[str], words: str) -> None:
+def test_what_is_wrong_with_the_database_is_reported(database_url: str, statements: list[str], words: str) -> None:
     # The tests' server does not write to its disk in earnest, and that is always found.
     (unsafe,) = check_database(Settings(database_url=database_url))
     assert "acknowledged events can be lost" in unsafe.message
@@ -171,7 +171,7 @@ def test_what_is_wrong_with_the_database_is_told(database_url: str, statements: 
     assert words in found[0].message
 
 
-def test_a_database_that_can_not_be_reached_is_told() -> None:
+def test_a_database_that_can_not_be_reached_is_reported() -> None:
     (finding,) = check_database(Settings(database_url="postgresql://u:p@127.0.0.1:1/x"))
     assert "can't be reached" in finding.message
 

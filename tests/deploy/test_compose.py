@@ -97,7 +97,7 @@ def test_what_compose_starts_is_safe(path: Path, tmp_path: Path, monkeypatch: py
     assert {"127.0.0.1", "localhost", given["SITE"], *replicas()} <= set(settings.allowed_hosts)
 
 
-def test_every_file_is_there_or_made_by_hand() -> None:
+def test_every_file_exists_or_is_made_by_hand() -> None:
     sources = {mount.split(":")[0] for each in SERVICES.values() for mount in each.get("volumes", [])}
     files = {source for source in sources if source.startswith(".")}
     files |= {each["file"] for each in COMPOSE["secrets"].values()} | {COMPOSE["x-service"]["env_file"]}
@@ -140,7 +140,7 @@ def test_images_are_pinned_to_a_release() -> None:
     assert SERVICES["database"]["image"].startswith(f"postgres:{VERSION}.")
 
 
-def test_every_service_has_limits_and_comes_back() -> None:
+def test_every_service_has_limits_and_restarts() -> None:
     for name, each in SERVICES.items():
         assert each["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
         assert each["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
@@ -160,7 +160,7 @@ def test_a_replica_has_time_to_drain_before_it_is_killed() -> None:
     assert drain >= 3
 
 
-def test_the_image_is_built_from_locks_by_a_user_without_rights() -> None:
+def test_the_image_is_built_from_locks_and_runs_unprivileged() -> None:
     assert "--require-hashes -r requirements/serve.txt" in DOCKERFILE
     assert re.search(r"^USER (?!root)", DOCKERFILE, re.MULTILINE)
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
@@ -172,7 +172,7 @@ def test_the_image_is_built_from_locks_by_a_user_without_rights() -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_what_the_image_installs_is_whole() -> None:
+def test_the_image_installs_everything() -> None:
     packed = {each.distribution_path for each in WheelBuilder(str(ROOT)).recurse_included_files()}
     for room in ("backend", "model", "migrations"):
         for path in (ROOT / room).rglob("*"):

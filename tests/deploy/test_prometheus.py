@@ -23,12 +23,12 @@ def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[st
     [("check", "rules", "rules.yml"), ("check", "config", "--syntax-only", "prometheus.yml")],
     ids=lambda arguments: arguments[1],
 )
-def test_promtool_takes_the_files(arguments: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_files(arguments: tuple[str, ...]) -> None:
     checked = promtool(*arguments)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_each_alert_fires_where_it_should_and_not_where_it_should_not() -> None:
+def test_each_alert_fires_when_it_should_and_only_then() -> None:
     files = sorted(path.name for path in FOLDER.glob("*.test.yml"))
     tested = promtool("test", "rules", *files)
     assert tested.returncode == 0, tested.stdout + tested.stderr
@@ -37,7 +37,7 @@ def test_each_alert_fires_where_it_should_and_not_where_it_should_not() -> None:
 
 
 @pytest.mark.anyio
-async def test_promtool_finds_no_fault_in_the_exposition(service: Service) -> None:
+async def test_promtool_accepts_the_exposition(service: Service) -> None:
     await service.suggest()
     exposition = (await service.client.get("/metrics", auth=ADMIN)).text
     checked = promtool("check", "metrics", given=exposition)
@@ -45,7 +45,7 @@ async def test_promtool_finds_no_fault_in_the_exposition(service: Service) -> No
 
 
 @pytest.mark.anyio
-async def test_the_rules_ask_for_metrics_that_there_are(service: Service) -> None:
+async def test_the_rules_use_metrics_that_exist(service: Service) -> None:
     await service.suggest()
     text = (await service.client.get("/metrics", auth=ADMIN)).text
     families = list(parse(text))

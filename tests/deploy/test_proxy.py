@@ -150,7 +150,7 @@ def test_slow_headers_are_cut_off(stack: Stack) -> None:
     assert time.monotonic() - started < 20
 
 
-def test_plain_http_is_sent_to_tls(stack: Stack) -> None:
+def test_plain_http_is_redirected_to_tls(stack: Stack) -> None:
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
             return None
@@ -163,7 +163,7 @@ def test_plain_http_is_sent_to_tls(stack: Stack) -> None:
 
 @pytest.mark.slow
 @pytest.mark.anyio
-async def test_a_killed_replica_is_left_out_and_taken_back(stack: Stack) -> None:
+async def test_a_killed_replica_is_taken_out_and_put_back(stack: Stack) -> None:
     ledger, stop = Ledger(), asyncio.Event()
     address, trust = stack.proxy.address, stack.proxy.trust
     writers = [asyncio.create_task(write(address, ledger, stop, verify=trust, keep=True)) for _ in range(3)]
@@ -184,7 +184,7 @@ async def test_a_killed_replica_is_left_out_and_taken_back(stack: Stack) -> None
 
 
 @pytest.mark.slow
-def test_the_limit_of_requests_counts_clients_and_not_the_proxy(stack: Stack) -> None:
+def test_the_rate_limit_counts_clients_and_not_the_proxy(stack: Stack) -> None:
     for n, replica in enumerate(stack.replicas):
         replica.process.kill()
         replica.process.wait()

@@ -48,7 +48,7 @@ async def begin(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("sequence", [MAX_SEQUENCE + 1, 2**31 - 1, 2**31 + 5, 2**40, 2**53 - 1])
-async def test_d1_an_absurd_number_is_refused_and_is_no_loss(service: Service, sequence: int) -> None:
+async def test_d1_an_absurd_sequence_is_refused_and_counts_as_no_loss(service: Service, sequence: int) -> None:
     draft, item = await begin(service)
     events = [an_event("viewed", 1, draft, **item, position=1), an_event("accepted", sequence, draft, **item)]
     for known in (0, 1):
@@ -74,7 +74,7 @@ async def test_d1_a_number_far_above_the_highest_known_is_refused_until_the_gap_
     assert await send(5 + 3 * MAX_GAP) == [ABSURD_SEQUENCE]
 
 
-async def test_d1_an_install_whose_rows_were_lost_with_a_database_is_taken_up_where_it_is(service: Service) -> None:
+async def test_d1_an_install_whose_rows_were_lost_continues_where_it_is(service: Service) -> None:
     draft, item = await begin(service)
     receipt = await service.send(draft["install_id"], [an_event("viewed", 70_000, draft, **item, position=1)])
     assert receipt["new"] == 1
@@ -261,7 +261,7 @@ async def test_d4_a_full_draft_takes_no_more_and_resends_are_answered_the_same(
     assert (books["lost"], books[DRAFT_FULL]) == (0, 10)
 
 
-async def test_d4_a_draft_that_was_filled_before_there_was_a_bound_is_answered_and_is_nobody_elses_trouble(
+async def test_d4_a_draft_that_was_filled_before_the_limit_is_answered_and_holds_up_no_other(
     service: Service,
 ) -> None:
     draft, item = await begin(service)

@@ -78,7 +78,7 @@ def filled(original: tuple[Path, dict, dict], short_folder: Path) -> Iterator[tu
         pytest.param("pk_event", garbage, id="an index", marks=pytest.mark.slow),
     ],
 )
-async def test_d11_a_damaged_part_is_told_and_answers_go_on(filled, relation: str, how) -> None:
+async def test_d11_damage_is_reported_and_answers_go_on(filled, relation: str, how) -> None:
     cluster, draft, event = filled
     await cluster.spoil(relation, how)
     async with running(cluster.url, model_tier="light") as service:
@@ -123,9 +123,7 @@ async def test_d11_check_names_the_damaged_table(filled, monkeypatch: pytest.Mon
     await database.close()
 
 
-async def test_d11_damage_where_the_schemas_revision_stands_is_told_too(
-    filled, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_d11_damage_of_the_schemas_revision_is_reported_too(filled, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster, _, _ = filled
     await cluster.spoil("alembic_version", garbage)
     with pytest.raises(DatabaseDamaged):

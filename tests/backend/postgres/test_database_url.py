@@ -91,7 +91,7 @@ def test_a8_every_command_takes_it(database_url: str, monkeypatch: pytest.Monkey
         ("postgresql:///db", (None, None, None, None, "db", {})),
     ],
 )
-def test_a8_it_names_the_place_that_libpq_reads_in_it(url: str, place: tuple[object, ...]) -> None:
+def test_a8_it_leads_to_the_server_that_libpq_would_use(url: str, place: tuple[object, ...]) -> None:
     normalized = normalize(url)
     parts = make_url(normalized)
     assert (parts.username, parts.password, parts.host, parts.port, parts.database, dict(parts.query)) == place
@@ -126,7 +126,7 @@ SECRET = "Zk3hemmelig"
         ("a,b,c/db?port=1,2", "3 hosts and 2 ports"),
     ],
 )
-def test_a8_what_can_not_be_heeded_is_refused_by_its_name(
+def test_a8_an_unsupported_parameter_is_refused_by_name(
     end: str, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -142,7 +142,7 @@ def test_a8_what_can_not_be_heeded_is_refused_by_its_name(
 
 @pytest.mark.parametrize("command", [("check",), ("migrate",), ("backup", "unwritten")], ids=" ".join)
 @pytest.mark.parametrize("place", ["127.0.0.1:1/db", "nowhere.invalid/db", "/db?host=/no"])
-def test_a8_a_database_that_is_not_there_is_told_in_one_line(
+def test_a8_a_missing_database_is_reported_in_one_line(
     command: tuple[str, ...], place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -154,7 +154,7 @@ def test_a8_a_database_that_is_not_there_is_told_in_one_line(
     assert "Traceback" not in done.output
 
 
-def test_a8_encryption_by_files_reaches_asyncpg(tmp_path: Path) -> None:
+def test_a8_certificate_files_reach_asyncpg(tmp_path: Path) -> None:
     certificate, key = tmp_path / "client.crt", tmp_path / "client.key"
     subprocess.run(
         [

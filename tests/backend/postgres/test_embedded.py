@@ -195,7 +195,7 @@ def test_postgres_variables_of_the_environment_change_nothing(made_dir: Path, mo
 # Kills
 
 
-def test_server_of_a_killed_service_is_taken_over_and_then_really_stopped(made_dir: Path) -> None:
+def test_server_of_a_killed_service_is_taken_over_and_then_stopped(made_dir: Path) -> None:
     with service(made_dir) as (process, url):
         query(url, "CREATE TABLE kept AS SELECT 7 AS n", "SELECT 1")
         # Ctrl-C in the service's terminal is not for PostgreSQL.
@@ -210,7 +210,7 @@ def test_server_of_a_killed_service_is_taken_over_and_then_really_stopped(made_d
     assert find_processes(made_dir / "postgres") == []
 
 
-def test_server_that_was_left_with_other_settings_is_started_anew(made_dir: Path) -> None:
+def test_server_left_with_other_settings_is_restarted(made_dir: Path) -> None:
     with service(made_dir) as (process, _):
         process.kill()
     left = main_process(made_dir)
@@ -239,7 +239,7 @@ def test_start_recovers_after_service_and_server_were_killed(made_dir: Path) -> 
     assert find_processes(made_dir / "postgres") == []
 
 
-def test_killed_server_is_started_again_at_the_same_place(made_dir: Path) -> None:
+def test_killed_server_is_restarted_at_the_same_url(made_dir: Path) -> None:
     server = EmbeddedPostgres(made_dir, durable=False)
     try:
         url = server.start()
@@ -256,7 +256,7 @@ def test_killed_server_is_started_again_at_the_same_place(made_dir: Path) -> Non
     assert find_processes(made_dir / "postgres") == []
 
 
-def test_server_that_was_taken_over_and_then_killed_is_started_again(made_dir: Path) -> None:
+def test_server_that_was_taken_over_and_then_killed_is_restarted(made_dir: Path) -> None:
     with service(made_dir) as (process, _):
         process.kill()
     server = EmbeddedPostgres(made_dir, durable=False)
@@ -283,7 +283,7 @@ def test_backend_that_outlives_its_main_process_does_not_keep_the_next_from_star
 
 
 @pytest.mark.parametrize("after", [0.1, 0.5])
-def test_first_start_that_was_killed_in_its_middle_leaves_nothing_in_the_way(data_dir: Path, after: float) -> None:
+def test_first_start_that_was_killed_leaves_nothing_in_the_way(data_dir: Path, after: float) -> None:
     process = subprocess.Popen([sys.executable, "-c", SERVICE, str(data_dir), "fast"], cwd=ROOT)
     until = time.monotonic() + 10
     while not data_dir.exists() and time.monotonic() < until:
@@ -297,7 +297,7 @@ def test_first_start_that_was_killed_in_its_middle_leaves_nothing_in_the_way(dat
     assert list(data_dir.glob(".postgres*")) == []
 
 
-def test_number_of_a_stranger_in_postmaster_pid_is_no_obstacle(made_dir: Path) -> None:
+def test_pid_of_another_program_in_postmaster_pid_is_no_obstacle(made_dir: Path) -> None:
     with running(made_dir):
         pidfile = (made_dir / "postgres/postmaster.pid").read_text().splitlines()
     account = choose_account(made_dir / "postgres")
@@ -338,7 +338,7 @@ def test_recovery_that_takes_too_long_goes_on_and_is_taken_over_by_the_next_star
 # One service per folder
 
 
-def test_second_service_on_a_folder_is_told_where_the_first_one_is(made_dir: Path) -> None:
+def test_second_service_on_a_folder_learns_where_the_first_one_is(made_dir: Path) -> None:
     with service(made_dir) as (process, url):
         server = EmbeddedPostgres(made_dir)
         with pytest.raises(AlreadyRunning, match=r"already running on http://127\.0\.0\.1:8642") as told:
@@ -394,7 +394,7 @@ def test_folders_and_socket_are_closed_to_others(data_dir: Path) -> None:
         assert query(url, "SELECT current_setting('listen_addresses')") == ""
 
 
-def test_folder_that_somebody_made_is_closed_if_it_is_empty_and_left_alone_else(data_dir: Path) -> None:
+def test_an_existing_folder_is_closed_only_if_it_is_empty(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o755)
     with running(data_dir):
         assert stat.S_IMODE(data_dir.stat().st_mode) & 0o007 == 0
@@ -406,7 +406,7 @@ def test_folder_that_somebody_made_is_closed_if_it_is_empty_and_left_alone_else(
 
 
 @only_as_root
-def test_another_user_gets_in_nowhere(data_dir: Path) -> None:
+def test_another_user_has_no_access(data_dir: Path) -> None:
     with running(data_dir) as url:
         assert "PermissionError" in as_user("nobody", lambda: os.listdir(data_dir))
         assert "PermissionError" in as_user("nobody", lambda: (data_dir / "postgres.log").read_text())
@@ -420,7 +420,7 @@ def test_another_user_gets_in_nowhere(data_dir: Path) -> None:
 
 
 @only_as_root
-def test_postgres_user_may_pass_through_the_folders_but_not_look_into_them(made_dir: Path) -> None:
+def test_postgres_user_may_pass_through_the_folders_but_not_list_them(made_dir: Path) -> None:
     with running(made_dir):
         (made_dir / "admin-password").write_text("secret")
         for folder in (made_dir.parent, made_dir):
@@ -430,7 +430,7 @@ def test_postgres_user_may_pass_through_the_folders_but_not_look_into_them(made_
 
 @only_as_root
 @pytest.mark.parametrize("mode", [0o700, 0o750, 0o2770])
-def test_the_right_to_pass_is_one_users_and_changes_nobody_elses(short_folder: Path, mode: int) -> None:
+def test_the_right_to_pass_through_a_folder_is_one_users_only(short_folder: Path, mode: int) -> None:
     folder = short_folder / "closed"
     folder.mkdir()
     folder.chmod(mode)
@@ -482,7 +482,7 @@ def test_data_of_another_user_is_refused_with_the_way_out(made_dir: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["of $HOME d€pth 'quoted' 50%20&host=x", 'with "comma", and quotes'])
-def test_any_name_of_a_folder_works(made: Path, data_dir: Path, name: str) -> None:
+def test_any_folder_name_works(made: Path, data_dir: Path, name: str) -> None:
     copy(made, data_dir / name)
     for _ in range(2):
         with running(data_dir / name) as url:
@@ -515,7 +515,7 @@ def test_folder_that_another_user_put_where_the_socket_belongs_is_refused(made: 
         place.rmdir()
 
 
-def test_file_in_the_folders_place_is_named(data_dir: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(data_dir: Path) -> None:
     data_dir.write_text("a letter")
     with pytest.raises(EmbeddedFailure, match=r"is not a folder: .* TAGALONG_DATA_DIR"):
         EmbeddedPostgres(data_dir).start()
@@ -523,7 +523,7 @@ def test_file_in_the_folders_place_is_named(data_dir: Path) -> None:
         EmbeddedPostgres(data_dir / "below").start()
 
 
-def test_folder_without_the_right_to_write_is_named(data_dir: Path) -> None:
+def test_a_folder_without_write_permission_is_reported(data_dir: Path) -> None:
     data_dir.parent.chmod(0o555)
     start = EmbeddedPostgres(data_dir).start
     if AS_ROOT:
@@ -538,7 +538,7 @@ def test_folder_without_the_right_to_write_is_named(data_dir: Path) -> None:
 
 
 @only_as_root
-def test_full_disk_is_named(data_dir: Path) -> None:
+def test_a_full_disk_is_reported(data_dir: Path) -> None:
     data_dir.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(data_dir)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
@@ -577,7 +577,7 @@ def test_d8_first_start_on_a_full_disk_leaves_nothing_in_the_way(data_dir: Path,
         subprocess.run(["umount", str(data_dir)], check=True)
 
 
-def test_reason_of_a_failed_start_is_told_from_the_log(made_dir: Path) -> None:
+def test_a_failed_start_shows_the_log(made_dir: Path) -> None:
     with running(made_dir):
         pass
     with (made_dir / "postgres/postgresql.conf").open("a") as file:
@@ -587,7 +587,7 @@ def test_reason_of_a_failed_start_is_told_from_the_log(made_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["PG_VERSION", "global/pg_control"])
-def test_damaged_data_are_named_with_the_way_out(made_dir: Path, name: str) -> None:
+def test_damaged_data_are_reported_with_the_way_out(made_dir: Path, name: str) -> None:
     (made_dir / "postgres" / name).write_bytes(b"")
     with pytest.raises(EmbeddedFailure, match="`tagalong-server restore`") as failure:
         EmbeddedPostgres(made_dir).start()

@@ -13,7 +13,7 @@ from backend.postgres.migrate import alembic_config, migrate
 pytestmark = pytest.mark.anyio
 
 
-async def test_migrations_make_what_the_tables_say(engine: AsyncEngine) -> None:
+async def test_migrations_make_the_schema_of_the_models(engine: AsyncEngine) -> None:
     def check(connection: Connection) -> None:
         command.check(alembic_config(connection))
 
@@ -21,7 +21,7 @@ async def test_migrations_make_what_the_tables_say(engine: AsyncEngine) -> None:
         await connection.run_sync(check)
 
 
-async def test_migrations_can_be_taken_back(engine: AsyncEngine) -> None:
+async def test_migrations_can_be_downgraded(engine: AsyncEngine) -> None:
     def down(connection: Connection) -> None:
         command.downgrade(alembic_config(connection), "base")
 

@@ -61,7 +61,7 @@ async def eventually(attempt, *, within: float = 60) -> bool:
     return False
 
 
-async def test_a_stalled_database_holds_up_one_suggestion_and_not_the_next(database_url: str) -> None:
+async def test_a_stalled_database_delays_one_suggestion_and_not_the_next(database_url: str) -> None:
     async with CuttableProxy(database_url) as proxy, running(proxy.url) as service:
         await service.suggest()
         proxy.stall()
@@ -101,7 +101,7 @@ async def test_a_service_starts_without_its_database_and_finds_it_later(
             assert await eventually(is_ready)
 
 
-async def test_a_database_without_its_schema_is_as_good_as_away_until_it_has_it(make_service) -> None:
+async def test_a_database_without_its_schema_counts_as_away(make_service) -> None:
     async with make_service() as service:
         async with service.database.session() as session:
             await session.execute(text("ALTER TABLE suggestion RENAME TO elsewhere"))
@@ -110,7 +110,7 @@ async def test_a_database_without_its_schema_is_as_good_as_away_until_it_has_it(
         assert answer["suggestion_id"] is None
 
 
-async def test_work_in_the_background_goes_on_after_a_failure() -> None:
+async def test_background_work_goes_on_after_a_failure() -> None:
     done = []
 
     async def work() -> None:
@@ -127,7 +127,7 @@ async def test_work_in_the_background_goes_on_after_a_failure() -> None:
     await application.cancel(task)
 
 
-async def test_the_answer_was_lost_but_not_the_event(service: Service) -> None:
+async def test_an_event_whose_answer_was_lost_is_not_stored_twice(service: Service) -> None:
     draft = a_draft()
     suggestion = await service.offer(draft, ["python"])
     event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
@@ -163,7 +163,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(make_service, databas
         assert "9999" in ready.json()["detail"]
 
 
-async def test_a_role_that_may_not_change_the_schema_is_told_who_can(make_service, database_url: str) -> None:
+async def test_a_role_without_the_right_to_migrate_gets_the_way_out(make_service, database_url: str) -> None:
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         for statement in (
@@ -180,7 +180,7 @@ async def test_a_role_that_may_not_change_the_schema_is_told_who_can(make_servic
         assert 'ALTER DATABASE "' in ready.json()["detail"]
 
 
-async def test_a_database_whose_disk_is_full_is_away_until_it_has_room(make_service) -> None:
+async def test_a_database_whose_disk_is_full_counts_as_away_until_it_has_room(make_service) -> None:
     async with make_service() as service:
         draft = a_draft()
         suggestion = await service.offer(draft, ["python"])
@@ -214,7 +214,7 @@ async def test_a_database_whose_disk_is_full_is_away_until_it_has_room(make_serv
         assert (await service.suggest())["suggestion_id"]
 
 
-async def test_a_server_without_a_connection_to_spare_is_away_until_it_has_one(
+async def test_a_server_without_a_free_connection_counts_as_away_until_it_has_one(
     make_service, database_url: str, as_superuser
 ) -> None:
     async with make_service() as service:
@@ -237,7 +237,9 @@ async def test_a_server_without_a_connection_to_spare_is_away_until_it_has_one(
         assert await eventually(recorded)
 
 
-async def test_a_migration_gives_way_to_who_holds_a_table_and_tries_again(database_url: str, monkeypatch) -> None:
+async def test_a_migration_gives_way_to_a_transaction_that_holds_a_table_and_tries_again(
+    database_url: str, monkeypatch
+) -> None:
     monkeypatch.setattr(migrate_module, "TABLE_LOCK_TIMEOUT", 1)
     engine = create_async_engine(database_url)
 

@@ -125,7 +125,7 @@ async def test_d9_guesses_from_everywhere_slow_down_and_lock_nobody_out(
     assert len(turns) == (5 if known else 6)
 
 
-async def test_d9_of_very_many_guesses_at_once_most_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d9_of_very_many_guesses_at_once_most_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = Guard("right")
     monkeypatch.setattr(guard._attempts, "_global_limit", parse("1/minute"))
     monkeypatch.setattr(clients, "TURN_EVERY", 0.001)

@@ -29,10 +29,10 @@ def assert_conforms(address: str, folder: Path, *options: str) -> None:
     assert "Tested: 7" in done.stdout
 
 
-def test_every_answer_is_one_that_the_document_names(address: str, tmp_path: Path) -> None:
+def test_every_answer_conforms_to_the_openapi_document(address: str, tmp_path: Path) -> None:
     assert_conforms(address, tmp_path, "--max-examples=20", "--seed=1")
 
 
 @pytest.mark.slow
-def test_every_answer_of_very_many_is_one_that_the_document_names(address: str, tmp_path: Path) -> None:
+def test_very_many_answers_conform_to_the_openapi_document(address: str, tmp_path: Path) -> None:
     assert_conforms(address, tmp_path, "--max-examples=500")

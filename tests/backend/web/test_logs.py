@@ -80,7 +80,7 @@ async def test_each_request_is_one_line_with_its_id_and_the_extensions_version(
 
 
 @pytest.mark.parametrize("odd", ["", "a b", 'x"}', "<b>", "x" * 65, "\u00e9", "a\tb"])
-async def test_an_odd_id_is_replaced(service: Service, written: io.StringIO, odd: str) -> None:
+async def test_an_unsafe_request_id_is_replaced(service: Service, written: io.StringIO, odd: str) -> None:
     response = await service.client.get("/health/live", headers={"X-Request-Id": odd.encode("latin-1")})
     given = response.headers["x-request-id"]
     assert logs.SANE_ID.fullmatch(given)
@@ -141,7 +141,7 @@ async def test_nothing_of_a_draft_its_writer_or_an_address_is_logged(
         assert secret not in log
 
 
-async def test_what_others_log_during_a_request_has_its_id(written: io.StringIO) -> None:
+async def test_what_libraries_log_during_a_request_has_its_id(written: io.StringIO) -> None:
     logs.begin_request("outer-1")
     logging.getLogger("sqlalchemy.pool").warning("a connection was lost after %d s\nand more", 3)
     (line,) = lines(written)
@@ -149,7 +149,7 @@ async def test_what_others_log_during_a_request_has_its_id(written: io.StringIO)
     assert (line["logger"], line["level"], line["request_id"]) == ("sqlalchemy.pool", "warning", "outer-1")
 
 
-async def test_at_a_terminal_only_faults_and_slow_requests_are_told(
+async def test_at_a_terminal_only_failed_and_slow_requests_are_logged(
     service: Service, as_before: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = Terminal()
@@ -163,7 +163,7 @@ async def test_at_a_terminal_only_faults_and_slow_requests_are_told(
         json.loads(stream.getvalue().splitlines()[0])
 
 
-async def test_form_and_level_can_be_set(service: Service, as_before: None) -> None:
+async def test_format_and_level_can_be_set(service: Service, as_before: None) -> None:
     stream = io.StringIO()
     logs.configure("text", "info", stream)
     await service.client.get("/health/live")

@@ -26,7 +26,7 @@ async def test_requests_and_suggestions_are_counted_once(service: Service) -> No
     assert stats.slow <= 3
 
 
-async def test_what_could_not_be_written_is_written_later(service: Service) -> None:
+async def test_statistics_that_could_not_be_written_are_written_later(service: Service) -> None:
     await service.empty()
     nowhere = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
     writer = RequestStatsWriter(nowhere)

@@ -99,7 +99,7 @@ def listening(database_url: str) -> Callable[..., object]:
     return listen
 
 
-async def test_slow_clients_are_told_and_hold_up_nobody(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_clients_get_408_and_hold_up_nobody(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_TIMEOUT", 2.0)
     async with listening() as service:
         head = ASK + b"Content-Length: 5000\r\n\r\n"
@@ -118,7 +118,7 @@ async def test_slow_clients_are_told_and_hold_up_nobody(listening, monkeypatch: 
         assert answered["items"]
 
 
-async def test_a_connection_that_is_kept_may_wait_between_requests(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_keep_alive_connection_may_wait_between_requests(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.3)
     async with listening() as service:
         reader, writer = await service.connect()
@@ -168,7 +168,7 @@ REFUSED = {
 }
 
 
-async def test_who_sends_all_before_reading_gets_the_refusal(listening) -> None:
+async def test_a_client_that_sends_all_before_reading_gets_the_refusal(listening) -> None:
     def send_then_read(port: int, head: bytes, size: int) -> bytes:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(head + f"Content-Length: {size}\r\n\r\n".encode())
@@ -181,7 +181,7 @@ async def test_who_sends_all_before_reading_gets_the_refusal(listening) -> None:
             assert_problem(await asyncio.to_thread(send_then_read, service.port, head, size), status)
 
 
-async def test_whoever_does_not_stop_sending_is_cut_off(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_stop_sending_is_cut_off(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "LINGER_TIMEOUT", 0.5)
     async with listening() as service:
         reader, writer = await service.connect()
@@ -209,13 +209,13 @@ JUNK = {
 }
 
 
-async def test_what_is_no_http_gets_a_problem(listening) -> None:
+async def test_what_is_not_http_gets_a_problem(listening) -> None:
     async with listening() as service:
         for junk in JUNK.values():
             assert_problem(await service.exchange(junk), 400)
 
 
-async def test_too_many_connections_are_told_when_to_come_back(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_connections_get_503(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     async with listening() as service:
         open_ones = [await service.connect() for _ in range(5)]
@@ -228,7 +228,7 @@ async def test_too_many_connections_are_told_when_to_come_back(listening, monkey
         assert live == {"status": "live"}
 
 
-async def test_a_server_that_is_told_to_end_serves_until_everybody_knows(listening) -> None:
+async def test_on_sigterm_the_server_serves_until_the_drain_period_ends(listening) -> None:
     async with listening(drain_seconds=1.5) as service:
         reader, writer = await service.connect()
         service.server.handle_exit(signal.SIGTERM, None)
@@ -255,7 +255,9 @@ async def until_closed(service: Listening) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_d2_who_never_reads_is_cut_off_and_others_are_served(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d2_a_client_that_never_reads_is_cut_off_and_others_are_served(
+    listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "READ_TIMEOUT", 1.0)
     async with listening() as service:
         schema = LIVE.replace(b"/health/live", b"/openapi.json")
@@ -272,7 +274,7 @@ async def test_d2_who_never_reads_is_cut_off_and_others_are_served(listening, mo
             connection.close()
 
 
-async def test_d2_who_reads_slowly_gets_all_of_it(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d2_a_client_that_reads_slowly_gets_the_whole_answer(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "READ_TIMEOUT", 0.5)
     monkeypatch.setattr(server, "MIN_READ", 1 << 10)
     async with listening() as service:
@@ -289,7 +291,7 @@ async def test_d2_who_reads_slowly_gets_all_of_it(listening, monkeypatch: pytest
         assert answer.endswith(b"}")
 
 
-async def test_d3_bodies_that_are_held_open_share_what_there_is(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d3_unfinished_bodies_share_one_limit(listening, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "BODIES_LIMIT", 8 << 20)
     monkeypatch.setattr(middleware, "LARGE_BODIES_LIMIT", 6 << 20)
     head = ASK.replace(b"/suggestions", b"/suggestions/batch") + b"Content-Length: 14000000\r\n\r\n"
@@ -336,7 +338,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-async def test_d14_a_head_that_says_two_things_or_too_much_is_refused(listening, close: bytes) -> None:
+async def test_d14_an_ambiguous_or_too_large_head_is_refused(listening, close: bytes) -> None:
     async with listening() as service:
         for name, (head, status) in HEADS.items():
             line, _, rest = head.partition(b"\r\n")
@@ -363,7 +365,7 @@ def log() -> Iterator[Callable[[], list[dict]]]:
     root.setLevel(level)
 
 
-async def test_d15_who_pipelines_and_leaves_costs_a_line_a_request(listening, log) -> None:
+async def test_d15_a_client_that_pipelines_and_leaves_costs_one_log_line_a_request(listening, log) -> None:
     body = json.dumps(a_draft(record=False)).encode()
     ask = ASK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     schema = LIVE.replace(b"/health/live", b"/openapi.json")
@@ -388,7 +390,7 @@ async def test_d15_who_pipelines_and_leaves_costs_a_line_a_request(listening, lo
         assert {line["status"] for line in lines} <= {200, 499}
 
 
-async def test_d15_an_error_of_our_own_is_one_line_and_an_end_in_order(
+async def test_d15_an_internal_error_is_one_log_line_and_closes_the_connection_cleanly(
     listening, log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -87,7 +87,7 @@ async def test_a_collector_gets_request_inference_and_recording_as_one_trace(
     assert {span.trace_id.hex() for span in (request, found["inference"], found["recording"])} == {outer}
 
 
-async def test_a_span_holds_nothing_of_draft_or_writer_also_when_it_fails(
+async def test_a_span_has_nothing_of_the_draft_or_its_writer_even_if_it_fails(
     make_service: Make, collector: list[tuple[str, str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install = str(uuid4())
