@@ -1,4 +1,4 @@
-"""What is left of an application that was stopped: nothing large, even if something still refers to it."""
+"""The application after it was stopped: its models are released, even if something still refers to it."""
 
 import gc
 import threading
@@ -16,7 +16,8 @@ async def test_a_stopped_application_releases_its_models_and_threads(database_ur
     async with running(database_url) as service:
         await service.suggest()
         app, model = service.app, weakref.ref(service.app.state.router.models.champion)
-        working = [each for each in threading.enumerate() if each.name.startswith("inference") and each not in before]
+        started = set(threading.enumerate()) - before
+        working = [thread for thread in started if thread.name.startswith("inference")]
         assert working
     del service
     for thread in working:

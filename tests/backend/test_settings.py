@@ -1,4 +1,4 @@
-"""Settings that could never work are refused at the start, in words that name the variable and what to write."""
+"""Settings that can't work are refused at the start; the message names the variable and what to write."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Writers that never stop: they ask, send what they did, and remember every answer; the truth for fault tests."""
+"""Writers that never stop: they ask, send events, and record every answer, for tests of faults."""
 
 import asyncio
 import ssl
@@ -71,7 +71,7 @@ class Writer:
             ledger.unrecorded += 1
             return
         events = []
-        for position, item in enumerate(each for each in answer["items"] if each["confident"]):
+        for position, item in enumerate(item for item in answer["items"] if item["confident"]):
             self.sequence += 1
             more = {"suggestion_id": answer["suggestion_id"], "tag": item["tag"], "position": position + 1}
             events.append(an_event("viewed", self.sequence, draft, **more))

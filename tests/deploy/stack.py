@@ -1,4 +1,4 @@
-"""What docker-compose.yml puts together, as processes of this machine: PostgreSQL on TCP, replicas, Caddy in front."""
+"""The stack of docker-compose.yml as processes of this machine: PostgreSQL on TCP, replicas, Caddy in front."""
 
 import os
 import shutil

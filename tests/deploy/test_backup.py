@@ -1,4 +1,4 @@
-"""Backup and restore: what comes back is what was there, whole or not at all."""
+"""Backup and restore: everything comes back, or nothing changes."""
 
 import asyncio
 import gzip
@@ -46,8 +46,8 @@ def statement(url: str, *statements: str) -> Any:
     async def run() -> Any:
         engine = create_async_engine(url)
         async with engine.begin() as connection:
-            for each in statements:
-                result = await connection.execute(text(each))
+            for statement in statements:
+                result = await connection.execute(text(statement))
             rows = result.all() if result.returns_rows else None
         await engine.dispose()
         return rows

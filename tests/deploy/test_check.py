@@ -72,7 +72,7 @@ def test_nothing_is_found_in_a_sound_installation(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_what_is_unsafe_or_missing_is_reported(changes: dict[str, object], words: list[str]) -> None:
-    (finding,) = [each for each in list_findings(public(**changes)) if each.severity == "must"]
+    (finding,) = [finding for finding in list_findings(public(**changes)) if finding.severity == "must"]
     for word in words:
         assert word in f"{finding.subject}: {finding.message}"
 
@@ -80,13 +80,15 @@ def test_what_is_unsafe_or_missing_is_reported(changes: dict[str, object], words
 @pytest.mark.parametrize("changes", [{"api_key": ""}, {"forwarded_allow_ips": ""}, {"drain_seconds": 0}], ids=str)
 def test_what_may_be_intended_is_only_advice(changes: dict[str, object]) -> None:
     found = list_findings(public(webhook_url="", **changes))
-    assert {each.severity for each in found} == {"should"}
-    assert f"TAGALONG_{next(iter(changes)).upper()}" in {each.subject for each in found}
+    assert {finding.severity for finding in found} == {"should"}
+    assert f"TAGALONG_{next(iter(changes)).upper()}" in {finding.subject for finding in found}
 
 
 def test_on_a_personal_machine_nothing_must_be_fixed(tmp_path: Path) -> None:
     assert [
-        each for each in list_findings(Settings(data_dir=tmp_path / "new", rate_limit=0)) if each.severity == "must"
+        finding
+        for finding in list_findings(Settings(data_dir=tmp_path / "new", rate_limit=0))
+        if finding.severity == "must"
     ] == []
 
 
@@ -95,7 +97,7 @@ def test_files_that_others_can_read_are_reported(tmp_path: Path) -> None:
     password = tmp_path / "admin-password"
     password.write_text("secret")
     password.chmod(0o644)
-    said = " ".join(each.message for each in check_machine(Settings(data_dir=tmp_path)))
+    said = " ".join(finding.message for finding in check_machine(Settings(data_dir=tmp_path)))
     assert f"chmod 700 {tmp_path}" in said
     assert f"chmod 600 {password}" in said
 
@@ -127,8 +129,8 @@ def test_a_damaged_registered_version_is_reported(tmp_path: Path) -> None:
 async def run(url: str, *statements: str) -> None:
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        for each in statements:
-            await connection.execute(text(each))
+        for statement in statements:
+            await connection.execute(text(statement))
     await engine.dispose()
 
 

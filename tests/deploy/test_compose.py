@@ -1,4 +1,4 @@
-"""What the Compose file, the Dockerfile and the examples of settings name exists in the project, and fits together."""
+"""The Compose file, the Dockerfile and the example settings agree with each other and with the project."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -33,16 +33,17 @@ def example(path: Path, *, commented: bool = False) -> dict[str, str]:
 
 
 def replicas() -> dict[str, Any]:
-    return {name: each for name, each in SERVICES.items() if each.get("command") == ["tagalong-server", "serve"]}
+    serve = ["tagalong-server", "serve"]
+    return {name: service for name, service in SERVICES.items() if service.get("command") == serve}
 
 
 def commands() -> Iterator[list[str]]:
-    yield from (each["command"] for each in SERVICES.values() if "tagalong-server" in each.get("command", []))
+    yield from (service["command"] for service in SERVICES.values() if "tagalong-server" in service.get("command", []))
     yield ["tagalong-server", *re.search(r'CMD \["tagalong-server", "([a-z]+)"\]', DOCKERFILE).groups()]
 
 
 def variables() -> set[str]:
-    named = {name for each in SERVICES.values() for name in each.get("environment", {})}
+    named = {name for service in SERVICES.values() for name in service.get("environment", {})}
     named |= set(re.findall(r"\b(TAGALONG_[A-Z_]+)=", DOCKERFILE))
     return named | {name for path in EXAMPLES for name in example(path, commented=True)}
 
@@ -74,7 +75,7 @@ def test_an_example_of_settings_can_be_read(path: Path, tmp_path: Path, monkeypa
     for name, value in example(path, commented=True).items():
         monkeypatch.setenv(name, value)
     Settings()
-    assert {each.stem for each in EXAMPLES} == {"development", "staging", "production"}
+    assert {path.stem for path in EXAMPLES} == {"development", "staging", "production"}
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "development"], ids=lambda path: path.stem)
@@ -98,9 +99,9 @@ def test_what_compose_starts_is_safe(path: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_every_file_exists_or_is_made_by_hand() -> None:
-    sources = {mount.split(":")[0] for each in SERVICES.values() for mount in each.get("volumes", [])}
+    sources = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
     files = {source for source in sources if source.startswith(".")}
-    files |= {each["file"] for each in COMPOSE["secrets"].values()} | {COMPOSE["x-service"]["env_file"]}
+    files |= {secret["file"] for secret in COMPOSE["secrets"].values()} | {COMPOSE["x-service"]["env_file"]}
     for file in (name.removeprefix("./") for name in files):
         # The registry is a folder that Docker makes where it is missing.
         assert (ROOT / file).exists() or file in {*MADE_BY_HAND, ".tagalong/models"}, file
@@ -111,13 +112,13 @@ def test_every_file_exists_or_is_made_by_hand() -> None:
 
 
 def test_secrets_volumes_and_services_that_are_used_are_declared() -> None:
-    for name, each in SERVICES.items():
-        assert set(each.get("secrets", [])) <= set(COMPOSE["secrets"]), name
-        assert set(each.get("depends_on", {})) <= set(SERVICES), name
-        for value in each.get("environment", {}).values():
+    for name, service in SERVICES.items():
+        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"]), name
+        assert set(service.get("depends_on", {})) <= set(SERVICES), name
+        for value in service.get("environment", {}).values():
             if secret := re.fullmatch(r"/run/secrets/(.+)", str(value)):
-                assert secret[1] in each["secrets"], name
-        for mount in each.get("volumes", []):
+                assert secret[1] in service["secrets"], name
+        for mount in service.get("volumes", []):
             assert mount.startswith(".") or mount.split(":")[0] in COMPOSE["volumes"], name
 
 
@@ -133,7 +134,7 @@ def test_ports_agree_everywhere() -> None:
 
 
 def test_images_are_pinned_to_a_release() -> None:
-    images = [each["image"] for each in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     for image in images:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)?$", image), image
     assert len(set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))) == 1
@@ -141,15 +142,15 @@ def test_images_are_pinned_to_a_release() -> None:
 
 
 def test_every_service_has_limits_and_restarts() -> None:
-    for name, each in SERVICES.items():
-        assert each["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
-        assert each["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
-    assert {name for name, each in SERVICES.items() if "ports" in each} == {"proxy", "prometheus"}
+    for name, service in SERVICES.items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"proxy", "prometheus"}
 
 
 def test_no_log_fills_the_disk() -> None:
-    for name, each in SERVICES.items():
-        assert each["logging"]["options"].keys() == {"max-size", "max-file"}, name
+    for name, service in SERVICES.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
 def test_a_replica_has_time_to_drain_before_it_is_killed() -> None:
@@ -173,7 +174,7 @@ def test_the_image_is_built_from_locks_and_runs_unprivileged() -> None:
 
 
 def test_the_image_installs_everything() -> None:
-    packed = {each.distribution_path for each in WheelBuilder(str(ROOT)).recurse_included_files()}
+    packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     for room in ("backend", "model", "migrations"):
         for path in (ROOT / room).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:

@@ -1,4 +1,4 @@
-"""What is given to whoever has a Prometheus: rules that fire where they should, over metrics that exist."""
+"""The example for Prometheus: its rules fire when they should, over metrics that exist."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Caddy with the file that ships, in front of two real replicas: TLS, compression, limits, addresses, who is left."""
+"""Caddy with the file that ships, in front of two real replicas: TLS, compression, limits, addresses, failover."""
 
 import asyncio
 import gzip

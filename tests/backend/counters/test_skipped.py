@@ -1,4 +1,4 @@
-"""One bad day, draft or row holds up no other: it is left out, told, and tried again."""
+"""One bad day, draft or row holds up no other: it is skipped, reported, and tried again."""
 
 import logging
 from datetime import UTC, date, datetime, timedelta
@@ -64,7 +64,7 @@ async def test_d1_a_number_far_above_the_highest_known_is_refused_until_the_gap_
 
     async def send(sequence: int) -> list[str]:
         receipt = await service.send(draft["install_id"], [an_event("removed", sequence, draft, **item)])
-        return [each["reason"] for each in receipt["refused"]]
+        return [refusal["reason"] for refusal in receipt["refused"]]
 
     assert await send(5) == []
     assert await send(5 + MAX_GAP + 1) == [ABSURD_SEQUENCE]
@@ -251,7 +251,7 @@ async def test_d4_a_full_draft_takes_no_more_and_resends_are_answered_the_same(
     assert (first["new"], first["refused"]) == (25, [])
     second = await service.send(draft["install_id"], events[20:])
     assert (second["new"], second["known"], len(second["refused"])) == (5, 5, 10)
-    assert {each["reason"] for each in second["refused"]} == {DRAFT_FULL}
+    assert {refusal["reason"] for refusal in second["refused"]} == {DRAFT_FULL}
     again = await service.send(draft["install_id"], events)
     assert (again["new"], again["known"], again["refused"]) == (0, 30, second["refused"])
     others = await service.send(other["install_id"], [an_event("viewed", 1, other, **others_item, position=1)])
@@ -283,5 +283,5 @@ async def test_d4_a_draft_that_was_filled_before_the_limit_is_answered_and_holds
         )
     events = [an_event("accepted", 20_000 + n, draft, **item) for n in range(100)]
     receipt = await service.send(draft["install_id"], events)
-    assert {each["reason"] for each in receipt["refused"]} == {DRAFT_FULL}
+    assert {refusal["reason"] for refusal in receipt["refused"]} == {DRAFT_FULL}
     assert not service.database.away

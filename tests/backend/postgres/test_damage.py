@@ -1,4 +1,4 @@
-"""D11: where a page of the database is damaged, answers go on, and everybody who asks is told what to do."""
+"""D11: with a damaged page in the database answers go on, and health, `check` and commands say what to do."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""The schema: migrations make just what the tables say, also when several start at once."""
+"""Migrations: they make the schema of the models, also when several start at once."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who counts as one client, and how far guessing gets."""
+"""Clients: what counts as one, and how many guesses at a secret it has."""
 
 import asyncio
 import base64

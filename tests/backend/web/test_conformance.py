@@ -1,4 +1,4 @@
-"""The service does what its OpenAPI document says, whatever it is sent: requests made up of it, good and bad."""
+"""The service conforms to its OpenAPI document: Schemathesis generates requests from it, valid and invalid ones."""
 
 import subprocess
 import sys

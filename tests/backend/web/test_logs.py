@@ -1,4 +1,4 @@
-"""The logs: one line a request with its id, in one form for all, and never a word of a draft nor who sent it."""
+"""Logs: one line a request with its id, in one format, and nothing of a draft or its writer."""
 
 import io
 import json

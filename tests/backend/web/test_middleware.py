@@ -1,4 +1,4 @@
-"""What is refused before any route sees it."""
+"""Requests that the middleware refuses before any route sees them."""
 
 import pytest
 
@@ -152,7 +152,7 @@ async def test_too_many_requests_get_retry_after(make_service) -> None:
     async with make_service(rate_limit=3) as service:
         # Some more are let through where a minute begins in between.
         answers = [await service.client.post(DRAFT, json=a_draft(record=False)) for _ in range(8)]
-        assert [each.status_code for each in answers[:3]] == [200, 200, 200]
+        assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
         assert_problem(answers[-1], 429)
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert (await service.client.get("/health/live")).status_code == 200

@@ -1,4 +1,4 @@
-"""The vital stats: what this process did, minute by minute, and nothing lost while the database is away."""
+"""Request statistics: what this process did by minute, and nothing lost while the database is away."""
 
 from datetime import UTC, datetime, timedelta
 

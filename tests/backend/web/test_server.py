@@ -1,4 +1,4 @@
-"""The server: slow clients, endless bodies, what is no HTTP at all, and an end that loses no request."""
+"""The server: slow clients, endless bodies, what is not HTTP, and a shutdown that loses no request."""
 
 import asyncio
 import io

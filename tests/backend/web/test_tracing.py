@@ -1,4 +1,4 @@
-"""Traces: a real collector's end gets spans of request, inference and recording, and nothing of the draft."""
+"""Tracing: a collector gets spans of request, inference and recording, and nothing of the draft."""
 
 import http.server
 import sys
@@ -52,14 +52,16 @@ def spans(bodies: list[tuple[str, str, bytes]]) -> list[Any]:
         assert (path, media_type) == ("/v1/traces", "application/x-protobuf")
         message = collected.ExportTraceServiceRequest.FromString(body)
         for resource in message.resource_spans:
-            attributes = {each.key: each.value.string_value for each in resource.resource.attributes}
+            attributes = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
             assert attributes["service.name"] == "tagalong"
             found += [span for scope in resource.scope_spans for span in scope.spans]
     return found
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in span.attributes
+    }
 
 
 async def test_a_collector_gets_request_inference_and_recording_as_one_trace(
