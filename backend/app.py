@@ -78,7 +78,6 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     Raises:
         RulesError: the file of alert rules can't be used.
     """
-
     state = AppState(read_rules(settings.alert_rules))
 
     @asynccontextmanager

@@ -27,7 +27,7 @@ T = TypeVar("T")
 PAUSE_AFTER_FAILURE = 1.0
 
 # The longest that the transaction of a request may take. Seconds.
-REQUEST_WITHIN = 10.0
+REQUEST_TRANSACTION_TIMEOUT = 10.0
 
 # For a connection to be made, and for a statement. Seconds.
 LIMITS = {"timeout": 3, "command_timeout": 10}
@@ -119,7 +119,7 @@ class Database:
         return f"The database is damaged: {self._damage}. {REPAIR_ADVICE}" if self._damage and recent else ""
 
     @asynccontextmanager
-    async def session(self, *, within: float = REQUEST_WITHIN) -> AsyncIterator[AsyncSession]:
+    async def session(self, *, within: float = REQUEST_TRANSACTION_TIMEOUT) -> AsyncIterator[AsyncSession]:
         """Run the block in one transaction: committed at its end, rolled back if it raises.
 
         Args:
@@ -130,7 +130,7 @@ class Database:
             DatabaseBusy: a statement took too long, or another transaction stood in the way.
         """
         async with self._guard(within), self._session.begin() as session:
-            if within > REQUEST_WITHIN:
+            if within > REQUEST_TRANSACTION_TIMEOUT:
                 await session.execute(text(f"SET LOCAL statement_timeout = '{LONG_STATEMENT_TIMEOUT}'"))
             yield session
 
