@@ -27,7 +27,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from backend.acceptance.choices import list_choices
 from backend.acceptance.rollup_refresh import roll_up_days
 from backend.acceptance.statements import begin_snapshot
-from backend.admin import page, panels, query
+from backend.admin.page import read_page, render_page
+from backend.admin.panels import TWINS
+from backend.admin.panels.request import PanelRequest
+from backend.admin.query import parse_query
 from backend.postgres.database import Database
 from backend.postgres.embedded.cluster import DATABASE, PORT, SUPERUSER
 from backend.postgres.embedded.service import EmbeddedPostgres
@@ -153,9 +156,8 @@ async def look(session: AsyncSession, period: str) -> float:
     now, started = datetime.now(UTC), time.perf_counter()
     await begin_snapshot(session)
     choices = await list_choices(session)
-    view = query.read(PERIODS[period](now.date()), choices, now.date())
-    found = await page.measure(session, view, VOCABULARY, now)
-    page.render(view, choices, found, now, has_vocabulary=True, rules={})
+    view = parse_query(PERIODS[period](now.date()), choices, now.date())
+    render_page(await read_page(PanelRequest(session, view, VOCABULARY, now, {}), choices))
     return time.perf_counter() - started
 
 
@@ -179,11 +181,11 @@ async def panels_alone(url: str, period: str) -> dict[str, float]:
         async with AsyncSession(engine) as session:
             now = datetime.now(UTC)
             await begin_snapshot(session)
-            view = query.read(PERIODS[period](now.date()), await list_choices(session), now.date())
+            view = parse_query(PERIODS[period](now.date()), await list_choices(session), now.date())
             found = {}
             for name in PANELS_ALONE:
                 started = time.perf_counter()
-                await panels.PANELS[name](panels.Asked(session, view, VOCABULARY, now))
+                await TWINS[name](PanelRequest(session, view, VOCABULARY, now, {}))
                 found[name] = time.perf_counter() - started
             return found
     finally:

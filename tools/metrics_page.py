@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.backend.admin.looks import chromium, demonstrated, opened
+from tests.backend.admin.admin_pages import chromium, demonstrated, opened
 
 DOCS = Path(__file__).parent.parent / "docs"
 # What one sees first: the figures at a glance, and how they went.

@@ -1,4 +1,4 @@
-"""Who may see the admin's pages: HTTP Basic, compared in constant time, and few attempts a minute."""
+"""Authentication of the admin: HTTP Basic, compared in constant time, with few attempts a minute."""
 
 import asyncio
 import base64
@@ -21,8 +21,8 @@ USER = "admin"
 class Password:
     """The admin's password, known in plain or only as its argon2 hash.
 
-    A hash takes tens of milliseconds and megabytes to verify, on purpose. A scraper brings the same password every few
-    seconds, so a digest of the last right one is kept, keyed by a secret that dies with the process.
+    A hash takes tens of milliseconds and megabytes to verify, on purpose. A scraper sends the same password every few
+    seconds, so a digest of the last right one is kept, keyed by a secret that ends with the process.
 
     Args:
         password: the password, or its hash as `tagalong-server hash-password` prints it.
@@ -35,31 +35,31 @@ class Password:
         self._hash = password if password.startswith(ARGON2_PREFIX) else None
         self._known = None if self._hash else self._digest(password)
 
-    def is_known(self, given: str) -> bool:
-        """Whether it is certainly right, at no cost; a hash knows no password before it has verified one."""
-        return self._known is not None and hmac.compare_digest(self._digest(given), self._known)
+    def is_known(self, password: str) -> bool:
+        """Return whether a password is known to be right, at no cost; with a hash, only once one has been verified."""
+        return self._known is not None and hmac.compare_digest(self._digest(password), self._known)
 
-    async def verify(self, given: str) -> bool:
-        """Whether it is right, by the hash if there is one; off the event loop, which others need."""
-        if self.is_known(given):
+    async def verify(self, password: str) -> bool:
+        """Return whether a password is right, by the hash if there is one; off the event loop, which others need."""
+        if self.is_known(password):
             return True
-        if self._hash is None or not await asyncio.to_thread(_matches, self._hash, given):
+        if self._hash is None or not await asyncio.to_thread(_matches_hash, self._hash, password):
             return False
-        self._known = self._digest(given)
+        self._known = self._digest(password)
         return True
 
-    def _digest(self, given: str) -> bytes:
-        # Of one length whatever was sent, so that comparing takes the same time.
-        return hmac.digest(self._key, given.encode(), "sha256")
+    def _digest(self, password: str) -> bytes:
+        # Of the same length whatever was sent, so that comparing takes constant time.
+        return hmac.digest(self._key, password.encode(), "sha256")
 
 
-class Guard:
-    """Lets in who brings the admin's password; the one dependency of all the admin's routes.
+class AdminAuth:
+    """Requires the admin's password; the one dependency of all the admin's routes.
 
     Args:
         password: the admin's password or its hash, not empty.
         attempts: wrong attempts allowed to one client (a /64 of IPv6) before even the right password has to wait.
-        on_refused: told the address of every wrong attempt that was allowed.
+        on_refused: called with the address of every wrong attempt that was allowed.
     """
 
     def __init__(
@@ -71,55 +71,55 @@ class Guard:
         self._password = Password(password)
         self._attempts = AttemptLimiter("passwords", attempts)
         self._on_refused = on_refused
-        # Of many guesses at once, each waits for the one before: their count is right, and one core is busy at most.
+        # Guesses made at the same time are checked one by one: their count is right, and at most one core is busy.
         self._one_by_one = asyncio.Lock()
 
     async def __call__(self, request: Request) -> None:
-        """Let the request pass.
+        """Let the request pass if it has the right password.
 
         Raises:
             Problem: 401 without the right password, 429 after too many wrong ones.
         """
         header = request.headers.get("authorization")
         if header is None:
-            # A browser's first request brings none: no attempt.
+            # A browser's first request has none; it is no attempt.
             raise _unauthorized("Sign in as 'admin' with the admin's password.")
         client = client_of(request.scope)
-        user, given = read_basic(header) or ("", "")
-        if hmac.compare_digest(user.encode(), USER.encode()) and self._password.is_known(given):
-            await self._let_in(client)
+        user, password = parse_basic(header) or ("", "")
+        if hmac.compare_digest(user.encode(), USER.encode()) and self._password.is_known(password):
+            await self._admit(client)
             return
         await self._attempts.wait_for_turn(client)
         async with self._one_by_one:
             await self._attempts.check(client)
-            if user == USER and await self._password.verify(given):
+            if user == USER and await self._password.verify(password):
                 self._attempts.record_success(client)
                 return
             await self._attempts.record_failure(client)
         self._on_refused(request.client.host if request.client else "unknown")
         raise _unauthorized("Wrong user or password. The user is 'admin'.")
 
-    async def _let_in(self, client: str) -> None:
-        # The right password is held back too once a client's attempts are used up: else guessing would go on.
+    async def _admit(self, client: str) -> None:
+        # Once a client has used up its attempts the right password has to wait, too: else guessing could go on.
         await self._attempts.check(client)
         await self._attempts.wait_for_turn(client)
         self._attempts.record_success(client)
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of a password, with the parameters of RFC 9106 for little memory (argon2-cffi's own)."""
+    """Return the argon2id hash of a password, with the parameters of RFC 9106 for little memory (argon2-cffi's own)."""
     return PasswordHasher().hash(password)
 
 
-def _matches(hashed: str, password: str) -> bool:
+def _matches_hash(hashed: str, password: str) -> bool:
     try:
         return PasswordHasher().verify(hashed, password)
     except (Argon2Error, InvalidHashError):
         return False
 
 
-def read_basic(header: str) -> tuple[str, str] | None:
-    """User and password of an Authorization header; None if it is not Basic in UTF-8 (RFC 7617)."""
+def parse_basic(header: str) -> tuple[str, str] | None:
+    """Return the user and password of an Authorization header; None if it is not Basic in UTF-8 (RFC 7617)."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None

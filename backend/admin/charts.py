@@ -1,4 +1,4 @@
-"""Charts as SVG, made on the server: no script, and no style but classes, so that a strict CSP holds.
+"""Charts as SVG, drawn on the server: no script, and no style but classes, so that a strict CSP holds.
 
 Every function is pure and returns markup. A chart is drawn at the width it is shown at, so that its text keeps
 its size: a wide and a narrow drawing, of which the style sheet shows one.
@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 
 from backend.acceptance.figures import MIN_SAMPLE, Mean, Rate
 
-# Tops of the scale, as shares: the smallest that holds everything is taken.
-TOPS = (0.1, 0.2, 0.5, 1.0)
+# Where a scale may end, as shares: the smallest that holds everything is taken.
+SCALES = (0.1, 0.2, 0.5, 1.0)
 
 # Room for the scale at the left, and for the days below. Pixels.
 LEFT, RIGHT, TOP, BELOW = 46.0, 10.0, 10.0, 24.0
@@ -21,40 +21,72 @@ LEFT, RIGHT, TOP, BELOW = 46.0, 10.0, 10.0, 24.0
 # A day's label needs this many pixels.
 LABEL_WIDTH = 74.0
 
+# Narrower than this, a day has no room for a dot; and no pointer can hit it. Pixels.
+DOT_ROOM, HOVER_ROOM = 12, 2
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One day of a line: a share 0..1 with its bounds, or None for n/a, and what to say about it, if asked."""
+    """One day of a line: a share 0..1 with its bounds, or None for n/a, and a function that describes it."""
 
     day: date
     value: float | None
     low: float
     high: float
-    few: bool
-    words: Callable[[], str]
+    is_small: bool
+    describe: Callable[[], str]
 
 
-def point(day: date, figure: Rate | Mean, words: Callable[[], str]) -> Point:
-    """A figure as a day's point."""
+def to_point(day: date, figure: Rate | Mean, describe: Callable[[], str]) -> Point:
+    """Return a figure as a day's point."""
     low, high = figure.interval or (0.0, 0.0)
-    return Point(day, figure.value, low, high, figure.n < MIN_SAMPLE, words)
+    return Point(day, figure.value, low, high, figure.n < MIN_SAMPLE, describe)
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float) -> Markup:
-    """One SVG element; text and attributes are escaped, and an attribute's ``_`` becomes ``-``."""
+    """Return one SVG element; text and attributes are escaped, and an attribute's ``_`` becomes ``-``."""
     # Not Markup's own format and join, which take four times as long; a page has thousands of elements.
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_written(value))}"' for key, value in attributes.items()
+    attribute_text = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_format_attribute(value))}"'
+        for key, value in attributes.items()
     )
-    inside = "".join(map(escape, children))
-    return Markup(f"<{name}{written}>{inside}</{name}>")  # noqa: S704 - all that comes from outside is escaped above
+    content = "".join(map(escape, children))
+    return Markup(f"<{name}{attribute_text}>{content}</{name}>")  # noqa: S704 - everything is escaped above
 
 
-def _written(value: str | float) -> str:
+def _format_attribute(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def line(
+class LineScale:
+    """Where the days and shares of a line chart are drawn, in pixels.
+
+    Attributes:
+        top: the share at the upper end.
+        room: width for all days.
+        floor: where a share of 0 is.
+    """
+
+    def __init__(self, points: Sequence[Point], width: float, height: float) -> None:
+        self.top = end_of_scale(points)
+        self.room, self.floor = width - LEFT - RIGHT, height - BELOW
+        self._n_days = len(points)
+
+    @property
+    def day_width(self) -> float:
+        """Width of one day."""
+        return self.room / self._n_days
+
+    def x(self, index: int) -> float:
+        """Return the middle of a day."""
+        return LEFT + self.room * (index + 0.5) / self._n_days
+
+    def y(self, share: float) -> float:
+        """Return the height of a share."""
+        return self.floor - (self.floor - TOP) * min(share, self.top) / self.top
+
+
+def line_chart(
     points: Sequence[Point],
     *,
     label: str,
@@ -63,68 +95,24 @@ def line(
     css: str = "",
     marks: Mapping[date, int] | None = None,
 ) -> Markup:
-    """A line by day with its interval as a band; it breaks where a day has no value.
+    """Draw a line by day with its interval as a band; it breaks where a day has no value.
 
     Args:
         points: in order, at least one.
-        label: what the picture shows, for those who do not see it.
+        label: what the chart shows, for those who do not see it.
         width, height: of the drawing, in pixels.
         css: another class of the svg element.
         marks: days on which something was released, each with its number in the legend.
     """
-    top = scale_top(points)
-    room, floor = width - LEFT - RIGHT, height - BELOW
-
-    def x(index: int) -> float:
-        return LEFT + room * (index + 0.5) / len(points)
-
-    def y(share: float) -> float:
-        return floor - (floor - TOP) * min(share, top) / top
-
-    drawn = [
-        *_scale(top, LEFT, width - RIGHT, y),
-        *_days(points, x, height - 6, max(1, int(room // LABEL_WIDTH))),
-    ]
-    for i, one in enumerate(points):
-        if marks and one.day in marks:
-            drawn.append(element("line", x1=x(i), x2=x(i), y1=TOP, y2=floor, class_="mark"))
-            drawn.append(
-                element("text", str(marks[one.day]), x=x(i) + 3, y=TOP + 9, class_="tick mark", text_anchor="start")
-            )
-    for run in runs(points):
-        upper = [f"{x(i):.1f},{y(points[i].high):.1f}" for i in run]
-        lower = [f"{x(i):.1f},{y(points[i].low):.1f}" for i in reversed(run)]
-        middle = [f"{x(i):.1f},{y(points[i].value or 0):.1f}" for i in run]
-        if len(run) > 1:
-            drawn.append(element("polygon", points=" ".join(upper + lower), class_="band"))
-            drawn.append(element("polyline", points=" ".join(middle), class_="line"))
-        else:
-            (i,) = run
-            drawn.append(element("line", x1=x(i), x2=x(i), y1=y(points[i].low), y2=y(points[i].high), class_="whisker"))
-    # Dots only where there is room for them; a lone day is always one.
-    roomy = room / len(points) >= 12
-    lone = {run[0] for run in runs(points) if len(run) == 1}
-    for i, one in enumerate(points):
-        if one.value is not None and (roomy or i in lone):
-            drawn.append(element("circle", cx=x(i), cy=y(one.value), r=3, class_="dot few" if one.few else "dot"))
-    # Narrower than this, a pointer can't choose a day.
-    step = room / len(points)
-    pointed = points if step >= 2 else []
-    drawn.extend(
-        element(
-            "rect",
-            element("title", one.words()),
-            x=x(i) - step / 2,
-            y=TOP,
-            width=step,
-            height=floor - TOP,
-            class_="hover",
-        )
-        for i, one in enumerate(pointed)
-    )
+    scale = LineScale(points, width, height)
     return element(
         "svg",
-        *drawn,
+        *_draw_scale(scale.top, LEFT, width - RIGHT, scale.y),
+        *_draw_days(points, scale.x, height - 6, max(1, int(scale.room // LABEL_WIDTH))),
+        *_draw_marks(points, scale, marks or {}),
+        *_draw_runs(points, scale),
+        *_draw_dots(points, scale),
+        *_draw_hover_areas(points, scale),
         viewBox=f"0 0 {width:g} {height:g}",
         class_=f"chart {css}".strip(),
         role="img",
@@ -132,24 +120,73 @@ def line(
     )
 
 
-def scale_top(points: Sequence[Point]) -> float:
-    """The end of the scale: above every value, and above the bounds of days with enough to go by, if any."""
-    there = [one for one in points if one.value is not None]
-    sure = [one for one in there if not one.few] or there
-    highest = max((*(one.value or 0.0 for one in there), *(one.high for one in sure)), default=1.0)
-    return smallest_top(highest)
+def _draw_marks(points: Sequence[Point], scale: LineScale, marks: Mapping[date, int]) -> Iterator[Markup]:
+    for i, point in enumerate(points):
+        if point.day in marks:
+            x = scale.x(i)
+            yield element("line", x1=x, x2=x, y1=TOP, y2=scale.floor, class_="mark")
+            yield element("text", str(marks[point.day]), x=x + 3, y=TOP + 9, class_="tick mark", text_anchor="start")
 
 
-def smallest_top(highest: float) -> float:
-    """The smallest scale that holds a share."""
-    return next(top for top in TOPS if highest <= top)
+def _draw_runs(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
+    """Draw each unbroken run as a line in its band, and a lone day as a whisker."""
+    for run in runs(points):
+        if len(run) == 1:
+            (i,) = run
+            x, low, high = scale.x(i), scale.y(points[i].low), scale.y(points[i].high)
+            yield element("line", x1=x, x2=x, y1=low, y2=high, class_="whisker")
+            continue
+        upper = [f"{scale.x(i):.1f},{scale.y(points[i].high):.1f}" for i in run]
+        lower = [f"{scale.x(i):.1f},{scale.y(points[i].low):.1f}" for i in reversed(run)]
+        middle = [f"{scale.x(i):.1f},{scale.y(points[i].value or 0):.1f}" for i in run]
+        yield element("polygon", points=" ".join(upper + lower), class_="band")
+        yield element("polyline", points=" ".join(middle), class_="line")
+
+
+def _draw_dots(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
+    """Draw the days as dots where there is room for them; a lone day is always one."""
+    has_room = scale.day_width >= DOT_ROOM
+    lone = {run[0] for run in runs(points) if len(run) == 1}
+    for i, point in enumerate(points):
+        if point.value is not None and (has_room or i in lone):
+            css = "dot few" if point.is_small else "dot"
+            yield element("circle", cx=scale.x(i), cy=scale.y(point.value), r=3, class_=css)
+
+
+def _draw_hover_areas(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
+    """Draw what describes a day to a pointer."""
+    if scale.day_width < HOVER_ROOM:
+        return
+    for i, point in enumerate(points):
+        yield element(
+            "rect",
+            element("title", point.describe()),
+            x=scale.x(i) - scale.day_width / 2,
+            y=TOP,
+            width=scale.day_width,
+            height=scale.floor - TOP,
+            class_="hover",
+        )
+
+
+def end_of_scale(points: Sequence[Point]) -> float:
+    """Return the end of the scale: above every value, and above the bounds of days with a large sample, if any."""
+    valued = [point for point in points if point.value is not None]
+    reliable = [point for point in valued if not point.is_small] or valued
+    highest = max((*(point.value or 0.0 for point in valued), *(point.high for point in reliable)), default=1.0)
+    return smallest_scale(highest)
+
+
+def smallest_scale(highest: float) -> float:
+    """Return the end of the smallest scale that holds a share."""
+    return next(end for end in SCALES if highest <= end)
 
 
 def runs(points: Sequence[Point]) -> Iterator[list[int]]:
-    """Indexes of neighbouring days that have a value, one list for each unbroken run."""
+    """Yield the indexes of consecutive days that have a value, one list for each unbroken run."""
     run: list[int] = []
-    for index, one in enumerate(points):
-        if one.value is not None:
+    for index, point in enumerate(points):
+        if point.value is not None:
             run.append(index)
         elif run:
             yield run
@@ -158,7 +195,7 @@ def runs(points: Sequence[Point]) -> Iterator[list[int]]:
         yield run
 
 
-def _scale(top: float, left: float, right: float, y: Callable[[float], float]) -> Iterator[Markup]:
+def _draw_scale(top: float, left: float, right: float, y: Callable[[float], float]) -> Iterator[Markup]:
     for quarter in range(5):
         share = top * quarter / 4
         if quarter % 2 == 0:
@@ -166,21 +203,21 @@ def _scale(top: float, left: float, right: float, y: Callable[[float], float]) -
         yield element("line", x1=left, x2=right, y1=y(share), y2=y(share), class_="base" if quarter == 0 else "grid")
 
 
-def _days(points: Sequence[Point], x: Callable[[int], float], bottom: float, most: int) -> Iterator[Markup]:
-    step = -(-len(points) // most)
-    years = points[0].day.year != points[-1].day.year
+def _draw_days(points: Sequence[Point], x: Callable[[int], float], bottom: float, max_labels: int) -> Iterator[Markup]:
+    step = -(-len(points) // max_labels)
+    with_years = points[0].day.year != points[-1].day.year
     for index in range(step // 2, len(points), step):
         day = points[index].day
-        name = f"{day.day} {day:%b} {day:%y}" if years else f"{day.day} {day:%b}"
+        name = f"{day.day} {day:%b} {day:%y}" if with_years else f"{day.day} {day:%b}"
         yield element("text", name, x=x(index), y=bottom, class_="tick", text_anchor="middle")
 
 
-def calibration(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width: float = 340.0) -> Markup:
-    """Scores against what came of them: one dot a band with its interval, beside the line where both are equal.
+def calibration_chart(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width: float = 340.0) -> Markup:
+    """Draw scores against what came of them: a dot and an interval for each band, beside the line of equality.
 
     Args:
         rows: mean score 0..1 and share, one a band.
-        label: what the picture shows, for those who do not see it.
+        label: what the chart shows, for those who do not see it.
         width: of the drawing, which is about as high, in pixels.
     """
     height = width - LEFT + BELOW
@@ -191,8 +228,8 @@ def calibration(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width:
     def y(share: float) -> float:
         return height - BELOW - (height - BELOW - TOP) * share
 
-    drawn = [
-        *_scale(1.0, LEFT, width - RIGHT, y),
+    elements = [
+        *_draw_scale(1.0, LEFT, width - RIGHT, y),
         *(
             element("text", f"{share * 100:g} %", x=x(share), y=height - 6, class_="tick", text_anchor=anchor)
             for share, anchor in ((0.0, "middle"), (0.5, "middle"), (1.0, "end"))
@@ -202,16 +239,16 @@ def calibration(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, width:
     for score, figure in rows:
         if figure.value is not None and figure.interval is not None:
             low, high = figure.interval
-            drawn.append(element("line", x1=x(score), x2=x(score), y1=y(low), y2=y(high), class_="whisker"))
+            elements.append(element("line", x1=x(score), x2=x(score), y1=y(low), y2=y(high), class_="whisker"))
             css = "dot few" if figure.n < MIN_SAMPLE else "dot"
-            drawn.append(element("circle", cx=x(score), cy=y(figure.value), r=4, class_=css))
+            elements.append(element("circle", cx=x(score), cy=y(figure.value), r=4, class_=css))
     return element(
-        "svg", *drawn, viewBox=f"0 0 {width:g} {height:g}", class_="chart square", role="img", aria_label=label
+        "svg", *elements, viewBox=f"0 0 {width:g} {height:g}", class_="chart square", role="img", aria_label=label
     )
 
 
 def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
-    """A horizontal bar with its interval as a whisker, to stand beside its numbers in a table's row.
+    """Draw a horizontal bar with its interval as a whisker, to stand beside its numbers in a table's row.
 
     It stretches to its cell. Those who do not see it miss nothing: the row has the numbers.
 
@@ -223,11 +260,11 @@ def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
     def x(share: float) -> float:
         return 100 * min(share, top) / top
 
-    drawn = [element("rect", x=0, y=1, width=100, height=12, class_="track")]
+    elements = [element("rect", x=0, y=1, width=100, height=12, class_="track")]
     if figure.value is not None and figure.interval is not None:
         low, high = figure.interval
         few = " few" if figure.n < MIN_SAMPLE else ""
-        drawn += [
+        elements += [
             element("rect", x=0, y=1, width=x(figure.value), height=12, class_=f"fill{few}"),
             element("line", x1=x(low), x2=x(high), y1=7, y2=7, class_=f"whisker{few}"),
             element("line", x1=x(low), x2=x(low), y1=4, y2=10, class_=f"whisker{few}"),
@@ -235,7 +272,7 @@ def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
         ]
     return element(
         "svg",
-        *drawn,
+        *elements,
         viewBox="0 0 100 14",
         class_="bar",
         preserveAspectRatio="none",

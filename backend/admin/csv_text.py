@@ -13,15 +13,15 @@ LINE_SIGNS = ("\t", "\r", "\n")
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV, its texts neutralised by `harmless`."""
+    """Return a table as CSV, its texts made safe by `neutralise_formula`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    writer.writerows([neutralise_formula(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return file.getvalue()
 
 
-def harmless(text: str) -> str:
+def neutralise_formula(text: str) -> str:
     """Return text that no spreadsheet runs as a formula: one that could be gets an apostrophe in front.
 
     Spreadsheets skip spaces and invisible characters before a formula, and read full-width and other compatibility

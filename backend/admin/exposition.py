@@ -1,4 +1,4 @@
-"""The exposition for scrapers: this process's metrics, and the running counts of the database."""
+"""The exposition for scrapers: this process's metrics, and the running counts from the database."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +26,7 @@ GAUGES = {
 
 
 def item_families(counts: Sequence[RunningCounts]) -> Iterable[Metric]:
-    """The running counts as metric families, labelled by kind of draft and model version only."""
+    """Yield the running counts as metric families, labelled by kind of draft and model version only."""
     for name, documentation in COUNTERS.items():
         counter = CounterMetricFamily(f"tagalong_items_{name}", documentation, labels=LABELS)
         for row in counts:
@@ -39,26 +39,26 @@ def item_families(counts: Sequence[RunningCounts]) -> Iterable[Metric]:
         yield gauge
 
 
-class Scrape(Collector):
-    """Everything of one scrape: the process's registry, then the database's counts, if it answered."""
+class ScrapeCollector(Collector):
+    """Collects the process's registry, then the database's counts, if it answered."""
 
     def __init__(self, counts: Sequence[RunningCounts] | None) -> None:
         self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
-        """All metric families."""
+        """Yield all metric families."""
         yield from REGISTRY.collect()
         if self._counts is not None:
             yield from item_families(self._counts)
 
 
-def render(counts: Sequence[RunningCounts] | None, accept: str) -> tuple[bytes, str]:
+def render_exposition(counts: Sequence[RunningCounts] | None, accept: str) -> tuple[bytes, str]:
     """Return the exposition in the format and version that an Accept header asks for, and its media type.
 
     Args:
-        counts: the database's counts; None while it is away, and then they are left out, since zeros would
-            be lies.
+        counts: the database's counts; None while it is unreachable: then they are left out, since zeros would
+            be wrong.
         accept: the header's value, empty if there was none.
     """
     encode, media_type = choose_encoder(choose_exposition(accept))
-    return encode(Scrape(counts)), media_type
+    return encode(ScrapeCollector(counts)), media_type

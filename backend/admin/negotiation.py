@@ -1,4 +1,4 @@
-"""Which form of /metrics a client gets: a page for people, an exposition for scrapers."""
+"""Content negotiation for /metrics: a page for people, an exposition for scrapers."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ class MediaRange:
     quality: float
 
 
-def read_accept(accept: str) -> list[MediaRange]:
-    """Return the media ranges that an Accept header does not refuse by ``q=0``, the most wanted first."""
-    ranges = (read_range(entry) for entry in accept.lower().split(","))
-    wanted = [media_range for media_range in ranges if media_range.media_type and media_range.quality > 0]
-    return sorted(wanted, key=lambda media_range: -media_range.quality)
+def parse_accept(accept: str) -> list[MediaRange]:
+    """Return the media ranges that an Accept header does not refuse by ``q=0``, by preference."""
+    ranges = (parse_range(entry) for entry in accept.lower().split(","))
+    accepted = [media_range for media_range in ranges if media_range.media_type and media_range.quality > 0]
+    return sorted(accepted, key=lambda media_range: -media_range.quality)
 
 
-def read_range(entry: str) -> MediaRange:
-    """Return one entry of an Accept header; a weight that is no number counts as 1."""
+def parse_range(entry: str) -> MediaRange:
+    """Parse one entry of an Accept header; a weight that is no number counts as 1."""
     media_type, *parts = (part.strip() for part in entry.split(";"))
     pairs = (part.partition("=") for part in parts)
     parameters = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
@@ -37,15 +37,15 @@ def read_range(entry: str) -> MediaRange:
 
 def wants_page(accept: str) -> bool:
     """Return whether an Accept header names ``text/html``, as every browser's does; ``*/*`` means the exposition."""
-    return any(media_range.media_type == "text/html" for media_range in read_accept(accept))
+    return any(media_range.media_type == "text/html" for media_range in parse_accept(accept))
 
 
 def choose_exposition(accept: str) -> str:
-    """Return the most wanted exposition that we can write, as an Accept header with just that one.
+    """Return the preferred exposition that we can write, as an Accept header with just that one.
 
     A format without a version, or a client that names none of ours, gets the oldest version.
     """
-    for media_range in read_accept(accept):
+    for media_range in parse_accept(accept):
         versions = VERSIONS.get(media_range.media_type, ())
         version = media_range.parameters.get("version") or next(iter(versions), "")
         if version in versions:

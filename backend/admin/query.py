@@ -1,4 +1,4 @@
-"""Filters in the address: read strictly, so that a mistyped one is an error and never a wrong figure."""
+"""The query string's filters, parsed strictly: a mistyped one is an error and never a wrong figure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,34 +9,34 @@ from backend.acceptance.choices import Choices
 from backend.acceptance.filters import ARMS, KINDS, Filters
 from backend.web.problems import Problem
 
-# Days of the presets; None is everything since the first draft.
+# Days of each preset; None is everything since the first draft.
 PERIODS: dict[str, int | None] = {"7d": 7, "28d": 28, "90d": 90, "365d": 365, "all": None}
 DEFAULT_PERIOD = "28d"
 
-# A page of more days than this is no page, and a span of millennia is a mistake.
-LONGEST = 3660
+# A page of more days would be unreadable, and a span of millennia is a mistake.
+MAX_DAYS = 3660
 
 NAMES = ("period", "month", "since", "until", "kind", "site", "model", "tag", "sort", "arm")
 
-# How tags can be put in order, in the words of the page.
+# How tags can be sorted, as the page puts it.
 SORTS = {"viewed": "Most viewed", "best": "Best", "worst": "Worst", "dismissed": "Most dismissed"}
 DEFAULT_SORT = "viewed"
 
-# Stack Overflow allows no longer tag. Characters.
-LONGEST_TAG = 35
+# Stack Overflow's own limit. Characters.
+MAX_TAG_LENGTH = 35
 
-# A message names this many possible values at most.
-SHOWN = 20
+# A message names at most this many possible values.
+MAX_VALUES_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an address asks for.
+    """What a query string asks for.
 
     Attributes:
         filters: which items and drafts.
-        period: the preset that the days came from; None: two dates.
-        search: part of the tags' names to list; empty: all.
+        period: the preset that the days come from; None: a month or two dates.
+        search: part of the names of the tags to list; empty: all.
         sort: one of ``SORTS``, the order of the tags.
     """
 
@@ -46,11 +46,11 @@ class View:
     sort: str = DEFAULT_SORT
 
     def query(self, **changes: str) -> str:
-        """The query string of this view, or of one that differs from it; a preset stays a preset."""
+        """Return the query string of this view, with changes; a preset stays a preset."""
         return urlencode(self.pairs(**changes))
 
     def pairs(self, **changes: str) -> dict[str, str]:
-        """What the query string says, by name."""
+        """Return the names and values of the query string."""
         filters = self.filters
         values = {
             "period": self.period or "",
@@ -68,8 +68,8 @@ class View:
         return {name: value for name, value in (values | changes).items() if value}
 
 
-def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> View:
-    """The view that a query string asks for; an empty value, as a form sends it, asks for nothing.
+def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> View:
+    """Parse a query string; an empty value, as a form sends it, asks for nothing.
 
     Args:
         pairs: names and values of the query string, in order.
@@ -77,36 +77,29 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
         today: the current day in UTC.
 
     Raises:
-        Problem: 422, saying which values are possible.
+        Problem: 422, naming the possible values.
     """
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in NAMES:
-            raise _bad(name, f"There is no filter '{name}'", NAMES)
-        if name in given:
-            raise _bad(name, f"The filter '{name}' is given twice", ())
-        given[name] = value
-    given = {name: value for name, value in given.items() if value}
-    period, since, until = _span(given, choices, today)
-    kind = next((kind for kind in KINDS if kind == given.get("kind", "ask")), None)
+    values = _unique_values(pairs)
+    period, since, until = _parse_span(values, choices, today)
+    kind = next((kind for kind in KINDS if kind == values.get("kind", "ask")), None)
     if kind is None:
-        raise _bad("kind", f"There is no kind '{given['kind']}'", KINDS)
-    arm = next((arm for arm in ARMS if arm == given.get("arm")), None)
-    if arm is None and "arm" in given:
-        raise _bad("arm", f"There is no arm '{given['arm'][:40]}'", ARMS)
-    sort = given.get("sort", DEFAULT_SORT)
+        raise _bad_filter("kind", f"There is no kind '{values['kind']}'", KINDS)
+    arm = next((arm for arm in ARMS if arm == values.get("arm")), None)
+    if arm is None and "arm" in values:
+        raise _bad_filter("arm", f"There is no arm '{values['arm'][:40]}'", ARMS)
+    sort = values.get("sort", DEFAULT_SORT)
     if sort not in SORTS:
-        raise _bad("sort", f"There is no order '{sort[:40]}'", SORTS)
-    search = given.get("tag", "").strip().lower()
-    if len(search) > LONGEST_TAG:
-        raise _bad("tag", f"No tag is longer than {LONGEST_TAG} characters", ())
+        raise _bad_filter("sort", f"There is no order '{sort[:40]}'", SORTS)
+    search = values.get("tag", "").strip().lower()
+    if len(search) > MAX_TAG_LENGTH:
+        raise _bad_filter("tag", f"No tag is longer than {MAX_TAG_LENGTH} characters", ())
     return View(
         Filters(
             since=since,
             until=until,
             kind=kind,
-            site=_one_of("site", given.get("site"), choices.sites),
-            model_version=_one_of("model", given.get("model"), choices.model_versions),
+            site=_check_choice("site", values.get("site"), choices.sites),
+            model_version=_check_choice("model", values.get("model"), choices.model_versions),
             arm=arm,
         ),
         period,
@@ -115,63 +108,81 @@ def read(pairs: Iterable[tuple[str, str]], choices: Choices, today: date) -> Vie
     )
 
 
-def _span(given: dict[str, str], choices: Choices, today: date) -> tuple[str | None, date, date]:
-    dates = [name for name in ("since", "until") if name in given]
-    if "month" in given:
-        if dates or "period" in given:
-            raise _bad("month", "Give a month alone", ())
-        since = _first_of_month(given["month"])
+def _unique_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values that are not empty, by name."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in NAMES:
+            raise _bad_filter(name, f"There is no filter '{name}'", NAMES)
+        if name in values:
+            raise _bad_filter(name, f"The filter '{name}' is given twice", ())
+        values[name] = value
+    return {name: value for name, value in values.items() if value}
+
+
+def _parse_span(values: dict[str, str], choices: Choices, today: date) -> tuple[str | None, date, date]:
+    """Return the preset, if there is one, the first and the last day."""
+    dates = [name for name in ("since", "until") if name in values]
+    if "month" in values:
+        if dates or "period" in values:
+            raise _bad_filter("month", "Give a month alone", ())
+        since = _parse_month(values["month"])
         return None, since, last_of_month(since)
     if not dates:
-        period = given.get("period", DEFAULT_PERIOD)
-        if period not in PERIODS:
-            raise _bad("period", f"There is no period '{period}'", PERIODS)
-        days = PERIODS[period]
-        if days is not None:
-            return period, today - timedelta(days=days - 1), today
-        first = min(choices.first_day or today, today)
-        return period, max(first, today - timedelta(days=LONGEST - 1)), today
-    if "period" in given:
-        raise _bad("period", "Give either a period or two dates", ())
-    until = _day("until", given["until"]) if "until" in given else today
-    since = _day("since", given["since"]) if "since" in given else until
-    if not 0 <= (until - since).days < LONGEST:
-        raise _bad("since", f"From {since} to {until} is no span of 1 to {LONGEST:,} days", ())
+        return _parse_period(values.get("period", DEFAULT_PERIOD), choices, today)
+    if "period" in values:
+        raise _bad_filter("period", "Give either a period or two dates", ())
+    until = _parse_day("until", values["until"]) if "until" in values else today
+    since = _parse_day("since", values["since"]) if "since" in values else until
+    if not 0 <= (until - since).days < MAX_DAYS:
+        raise _bad_filter("since", f"From {since} to {until} is no span of 1 to {MAX_DAYS:,} days", ())
     return None, since, until
 
 
-def _day(name: str, value: str) -> date:
+def _parse_period(period: str, choices: Choices, today: date) -> tuple[str, date, date]:
+    if period not in PERIODS:
+        raise _bad_filter("period", f"There is no period '{period}'", PERIODS)
+    days = PERIODS[period]
+    if days is not None:
+        return period, today - timedelta(days=days - 1), today
+    first = min(choices.first_day or today, today)
+    return period, max(first, today - timedelta(days=MAX_DAYS - 1)), today
+
+
+def _parse_day(name: str, value: str) -> date:
     try:
         # Python also reads 20261120 and 2026-W47-5; one way to write a day is enough.
         if len(value) == 10 and value[4] == value[7] == "-" and date.min < date.fromisoformat(value) < date.max:
             return date.fromisoformat(value)
     except ValueError:
         pass
-    raise _bad(name, f"'{value[:40]}' is no day; write one as YYYY-MM-DD", ())
+    raise _bad_filter(name, f"'{value[:40]}' is no day; write one as YYYY-MM-DD", ())
 
 
 def last_of_month(day: date) -> date:
-    """The last day of a day's month."""
+    """Return the last day of a day's month."""
     return (day.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def _first_of_month(value: str) -> date:
+def _parse_month(value: str) -> date:
+    """Return the first day of a month."""
     try:
         if len(value) == 7 and value[4] == "-" and date.min.year < int(value[:4]) < date.max.year:
             return date.fromisoformat(f"{value}-01")
     except ValueError:
         pass
-    raise _bad("month", f"'{value[:40]}' is no month; write one as YYYY-MM", ())
+    raise _bad_filter("month", f"'{value[:40]}' is no month; write one as YYYY-MM", ())
 
 
-def _one_of(name: str, value: str | None, possible: Sequence[str]) -> str | None:
-    if value is None or value in possible:
+def _check_choice(name: str, value: str | None, choices: Sequence[str]) -> str | None:
+    if value is None or value in choices:
         return value
-    raise _bad(name, f"There is no {name} '{value[:100]}' among the drafts", possible)
+    raise _bad_filter(name, f"There is no {name} '{value[:100]}' among the drafts", choices)
 
 
-def _bad(name: str, what: str, possible: Collection[str]) -> Problem:
+def _bad_filter(name: str, message: str, possible: Collection[str]) -> Problem:
     values = list(possible)
-    named = ", ".join(values[:SHOWN]) + (f" and {len(values) - SHOWN} more" if len(values) > SHOWN else "")
+    more = len(values) - MAX_VALUES_NAMED
+    named = ", ".join(values[:MAX_VALUES_NAMED]) + (f" and {more} more" if more > 0 else "")
     hint = f" Possible: {named}." if values else ""
-    return Problem(422, "Bad filter", f"{what}.{hint}", filter=name[:40], possible=values[:SHOWN])
+    return Problem(422, "Bad filter", f"{message}.{hint}", filter=name[:40], possible=values[:MAX_VALUES_NAMED])

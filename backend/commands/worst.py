@@ -10,8 +10,9 @@ from backend.acceptance.counts import count_tags
 from backend.acceptance.filters import KINDS, Filters, Kind
 from backend.acceptance.statements import begin_snapshot
 from backend.acceptance.worst_tags import Category, WorstTag, list_worst_tags
-from backend.admin.page import interval, percent
-from backend.admin.panels import to_csv, worst_table
+from backend.admin.formatting import interval, percent
+from backend.admin.panels.worst import worst_tags_table
+from backend.admin.twins import to_csv
 from backend.commands.terminal import served_model, with_session
 
 TITLES: dict[Category, tuple[str, str]] = {
@@ -45,7 +46,7 @@ def write_worst(out: Path, days: int, kind: Kind) -> None:
         return list_worst_tags(await count_tags(session, filters, vocabulary, now), vocabulary)
 
     rows = with_session(count)
-    text = to_csv(worst_table(rows)) if out.suffix.lower() == ".csv" else to_markdown(rows, filters)
+    text = to_csv(worst_tags_table(rows)) if out.suffix.lower() == ".csv" else to_markdown(rows, filters)
     if str(out) == "-":
         click.echo(text, nl=False)
         return

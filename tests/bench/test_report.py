@@ -118,7 +118,7 @@ def test_the_peer_answers_the_same_in_both_forms(pickles: tuple[Path, Path]) -> 
 
 
 def test_what_is_refused_is_no_throughput() -> None:
-    with listening(["-m", "uvicorn", "tests.bench.every_third:app", "--log-level", "critical"]) as address:
+    with listening(["-m", "uvicorn", "tests.bench.failing_server:app", "--log-level", "critical"]) as address:
         found = put_load(address, [{}], 2, 1)
     assert found.p50 <= found.p99
     answered = found.rate * 1  # in one second

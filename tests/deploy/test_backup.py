@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.admin.panels import PANELS
+from backend.admin.panels import TWINS
 from backend.cli import main
 from backend.postgres.backups import NotABackup, check_backup
 from backend.postgres.embedded.programs import program
@@ -61,7 +61,7 @@ def figures(url: str) -> dict[str, Any]:
     async def read() -> dict[str, Any]:
         async with running(url, model_tier="light") as service:
             found = {}
-            for panel in PANELS.keys() - {"acts", "requests"}:
+            for panel in TWINS.keys() - {"acts", "requests"}:
                 response = await service.client.get(f"/metrics/{panel}.json", params={"kind": "demo"}, auth=ADMIN)
                 assert response.status_code == 200, response.text
                 found[panel] = response.json()["rows"]

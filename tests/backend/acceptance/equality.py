@@ -12,7 +12,7 @@ from backend.acceptance.counts import count_all, measure_latencies
 from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, add_counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.statements import begin_snapshot
-from backend.admin.panels import length_name
+from backend.admin.formatting import length_name
 from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import TABLES, Rows
 

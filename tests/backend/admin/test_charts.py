@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from backend.acceptance.figures import Rate
-from backend.admin.charts import LEFT, TOP, Point, bar, element, line, point, runs, scale_top
+from backend.admin.charts import LEFT, TOP, Point, bar, element, end_of_scale, line_chart, runs, to_point
 
 SVG_HEIGHT = 220.0
 FLOOR = SVG_HEIGHT - 24
@@ -18,7 +18,7 @@ def a_point(number: int, value: float | None, *, few: bool = False, words: str =
 
 
 def drawn(points: list[Point], **more: float) -> ElementTree.Element:
-    return ElementTree.fromstring(line(points, label="Acceptance by day", **{"width": 700.0} | more))
+    return ElementTree.fromstring(line_chart(points, label="Acceptance by day", **{"width": 700.0} | more))
 
 
 def by_class(tree: ElementTree.Element, name: str) -> list[ElementTree.Element]:
@@ -84,13 +84,13 @@ def test_a_lone_day_is_a_dot_however_narrow() -> None:
 )
 def test_the_scale_ends_above_what_it_shows(values: list[float | None], top: float) -> None:
     points = [a_point(n, value) for n, value in enumerate(values)]
-    assert scale_top(points) == top
+    assert end_of_scale(points) == top
 
 
 def test_the_wide_interval_of_a_day_with_few_does_not_flatten_the_others() -> None:
     sure, unsure = a_point(0, 0.05), Point(date(2026, 11, 2), 0.1, 0.0, 0.9, True, str)
-    assert scale_top([sure, unsure]) == 0.2
-    assert scale_top([unsure]) == 1.0
+    assert end_of_scale([sure, unsure]) == 0.2
+    assert end_of_scale([unsure]) == 1.0
 
 
 def test_every_day_says_its_numbers_to_the_pointer() -> None:
@@ -125,8 +125,8 @@ def test_a_bar_of_nothing_is_an_empty_track() -> None:
 
 
 def test_pictures_carry_no_style_and_no_script() -> None:
-    figure = point(date(2026, 11, 1), Rate(1, 3), str)
-    for picture in (line([figure], label="x", width=340), bar(Rate(1, 3))):
+    figure = to_point(date(2026, 11, 1), Rate(1, 3), str)
+    for picture in (line_chart([figure], label="x", width=340), bar(Rate(1, 3))):
         tree = ElementTree.fromstring(picture)
         assert not any("style" in node.attrib or node.tag in ("style", "script") for node in tree.iter())
         assert not any(name.startswith("on") for node in tree.iter() for name in node.attrib)

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.rollup_refresh import roll_up_days
-from backend.admin.csv_text import harmless
-from backend.admin.panels import PANELS, PARTS_OF_FIGURE
+from backend.admin.csv_text import neutralise_formula
+from backend.admin.panels import TWINS
+from backend.admin.twins import FIGURE_PARTS
 from backend.postgres.database import Database
 from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import (
@@ -54,10 +55,10 @@ def flat(row: dict[str, Any]) -> dict[str, str]:
     cells: dict[str, str] = {}
     for name, cell in row.items():
         if isinstance(cell, dict):
-            for part in PARTS_OF_FIGURE:
+            for part in FIGURE_PARTS:
                 cells[part if name == "result" else f"{name}_{part}"] = written(cell[part])
         else:
-            cells[name] = harmless(written(cell)) if isinstance(cell, str) else written(cell)
+            cells[name] = neutralise_formula(written(cell)) if isinstance(cell, str) else written(cell)
     return cells
 
 
@@ -89,7 +90,7 @@ async def test_json_and_csv_equal_the_recount(
     span = {"since": first_day(rows), "until": TODAY} | change
     recount = Recount(rows, Question(**span, now=NOW, vocabulary=KNOWN))
     filters = {name: str(value) for name, value in span.items()}
-    found = {panel: await admin.rows(panel, **filters) for panel in PANELS}
+    found = {panel: await admin.rows(panel, **filters) for panel in TWINS}
 
     length = span["until"] - span["since"] + timedelta(days=1)
     earlier = Question(
@@ -203,7 +204,7 @@ async def test_of_nothing_every_figure_is_null_and_every_cell_empty(admin: Admin
         }
     for row in await read_csv(admin, "overview"):
         assert (row["value"], row["low"], row["high"]) == ("", "", "")
-    for panel in PANELS:
+    for panel in TWINS:
         # The header does not depend on there being rows.
         response = await admin.get(f"/metrics/{panel}.csv")
         assert response.text.count("\r\n") == len(await admin.rows(panel)) + 1
@@ -233,7 +234,7 @@ SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "
     ids=ascii,
 )
 def test_d13_text_that_looks_like_a_formula_is_made_harmless(text: str, written: str) -> None:
-    assert harmless(text) == written
+    assert neutralise_formula(text) == written
 
 
 async def test_a_csv_quotes_what_needs_it_and_runs_nothing(admin: Admin, engine: AsyncEngine) -> None:
@@ -243,7 +244,7 @@ async def test_a_csv_quotes_what_needs_it_and_runs_nothing(admin: Admin, engine:
     writer.suggestion(draft, [])
     await store(engine, writer.rows)
     rows = await read_csv(admin, "missed")
-    assert {row["tag"] for row in rows} == {harmless(tag) for tag in tags}
+    assert {row["tag"] for row in rows} == {neutralise_formula(tag) for tag in tags}
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row.values())
 
 
@@ -257,7 +258,7 @@ async def test_a_panel_that_is_not_there_says_which_are(admin: Admin) -> None:
         response = await admin.get(f"/metrics/{path}")
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
-        assert all(panel in response.json()["detail"] for panel in PANELS)
+        assert all(panel in response.json()["detail"] for panel in TWINS)
 
 
 async def test_no_vocabulary_says_nothing_about_what_is_known(make_admin: Any, engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from limits import parse
 from starlette.requests import Request
 
-from backend.admin.auth import Guard
+from backend.admin.auth import AdminAuth
 from backend.web import clients
 from backend.web.clients import network_of
 from backend.web.problems import Problem
@@ -88,7 +88,7 @@ def attempt(password: str, address: str) -> Request:
     return Request({"type": "http", "headers": [(b"authorization", header)], "client": (address, 1234)})
 
 
-async def status(guard: Guard, password: str, address: str) -> int:
+async def status(guard: AdminAuth, password: str, address: str) -> int:
     try:
         await guard(attempt(password, address))
     except Problem as problem:
@@ -97,7 +97,7 @@ async def status(guard: Guard, password: str, address: str) -> int:
 
 
 async def test_d9_a_64_has_ten_tries_at_the_password() -> None:
-    guard = Guard("right")
+    guard = AdminAuth("right")
     assert [await status(guard, "wrong", f"2001:db8::{n:x}") for n in range(12)] == [401] * 10 + [429] * 2
     assert await status(guard, "right", "2001:db8::ff") == 429
     assert await status(guard, "right", "2001:db8:0:1::1") == 200
@@ -107,7 +107,7 @@ async def test_d9_a_64_has_ten_tries_at_the_password() -> None:
 async def test_d9_guesses_from_everywhere_slow_down_and_lock_nobody_out(
     monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    guard = Guard("right")
+    guard = AdminAuth("right")
     turns = []
 
     async def sleep(seconds: float) -> None:
@@ -126,7 +126,7 @@ async def test_d9_guesses_from_everywhere_slow_down_and_lock_nobody_out(
 
 
 async def test_d9_of_very_many_guesses_at_once_most_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = Guard("right")
+    guard = AdminAuth("right")
     monkeypatch.setattr(guard._attempts, "_global_limit", parse("1/minute"))
     monkeypatch.setattr(clients, "TURN_EVERY", 0.001)
     assert await status(guard, "wrong", "2001:db8::1") == 401

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from backend.admin import auth
-from backend.admin.auth import Guard, read_basic
-from backend.admin.panels import PANELS
+from backend.admin.auth import AdminAuth, parse_basic
+from backend.admin.panels import TWINS
 from backend.admin.routes import HEADERS, admin_router
 from backend.cli import main
 from backend.settings import Settings
@@ -28,7 +28,7 @@ PATHS = [
     "/metrics",
     "/metrics/report",
     "/metrics/style.css",
-    *(f"/metrics/{panel}.{form}" for panel in PANELS for form in ("json", "csv")),
+    *(f"/metrics/{panel}.{form}" for panel in TWINS for form in ("json", "csv")),
     "/metrics/nothing.json",
 ]
 
@@ -92,12 +92,12 @@ async def test_the_right_password_is_let_in(admin: Admin) -> None:
 
 def test_a_password_beyond_ascii_is_read_as_utf8() -> None:
     header = "Basic " + base64.b64encode("admin:pässwörd:1".encode()).decode()
-    assert read_basic(header) == ("admin", "pässwörd:1")
+    assert parse_basic(header) == ("admin", "pässwörd:1")
 
 
 def test_an_empty_password_is_an_error_at_start() -> None:
     with pytest.raises(ValueError, match="needs a password"):
-        Guard("")
+        AdminAuth("")
 
 
 async def test_ten_wrong_attempts_a_minute_are_enough(admin: Admin) -> None:
@@ -134,7 +134,7 @@ async def test_many_guesses_at_once_are_no_way_round(admin: Admin) -> None:
 
 
 async def test_attempts_come_back_with_time() -> None:
-    guard = Guard("right", parse("2/second"))
+    guard = AdminAuth("right", parse("2/second"))
 
     header = b"Basic " + base64.b64encode(b"admin:wrong")
     request = Request({"type": "http", "headers": [(b"authorization", header)], "client": ("192.0.2.7", 1234)})

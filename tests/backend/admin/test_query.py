@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.choices import Choices
-from backend.admin.query import LONGEST, View, read
+from backend.admin.query import MAX_DAYS, View, parse_query
 from backend.web.problems import Problem
 from tests.backend.acceptance.traffic import mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
@@ -17,7 +17,7 @@ CHOICES = Choices(["a.example", "b&c=d"], ["light-1", "light-2"], date(2025, 1, 
 
 
 def view(query: str, choices: Choices = CHOICES) -> View:
-    return read(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)), choices, TODAY)
+    return parse_query(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)), choices, TODAY)
 
 
 def span(query: str, choices: Choices = CHOICES) -> tuple[str, str]:
@@ -48,7 +48,7 @@ def test_a_span_is_a_period_or_two_days(query: str, since: str, until: str) -> N
 def test_all_time_begins_with_the_first_draft_and_has_an_end() -> None:
     assert span("period=all", Choices([], [], None)) == ("2026-11-20", "2026-11-20")
     since, _ = span("period=all", Choices([], [], date(1999, 1, 1)))
-    assert date.fromisoformat(since) == TODAY - timedelta(days=LONGEST - 1)
+    assert date.fromisoformat(since) == TODAY - timedelta(days=MAX_DAYS - 1)
 
 
 def test_other_filters_are_read() -> None:

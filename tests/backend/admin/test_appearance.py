@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
-from tests.backend.admin.looks import LOOKS, chromium, demonstrated, opened
+from tests.backend.admin.admin_pages import LOOKS, chromium, demonstrated, opened
 from tests.extension.axe import violations
 
 PAGES = {

@@ -1,0 +1,105 @@
+"""Figures, numbers, days and filters as the page shows them."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from backend.acceptance.figures import MIN_SAMPLE, Mean, Rate
+from backend.acceptance.filters import Filters
+from backend.acceptance.queries.items import LENGTH_BANDS
+
+KIND_TITLES = {
+    "ask": "questions being asked",
+    "edit": "posts being edited",
+    "try": "the page to try it",
+    "demo": "demo traffic",
+}
+
+
+def percent(figure: Rate | Mean) -> str:
+    """Format the value in per cent with one digit; n/a of nothing."""
+    return share(figure.value)
+
+
+def share(value: float | None) -> str:
+    """Format a share in per cent with one digit; n/a of nothing."""
+    return "n/a" if value is None else f"{value * 100:.1f} %"
+
+
+def interval(figure: Rate | Mean) -> str:
+    """Format the bounds in per cent: ``37.0-46.1 %``; empty of nothing."""
+    if figure.interval is None:
+        return ""
+    low, high = figure.interval
+    return f"{low * 100:.1f}\N{EN DASH}{high * 100:.1f} %"
+
+
+def fraction(figure: Rate | Mean, unit: str) -> str:
+    """Format what the figure was computed from: ``120 of 291 items``, or for a mean ``mean of 40 drafts``."""
+    if isinstance(figure, Mean):
+        return f"mean of {plural(figure.n, unit)}"
+    return f"{thousands(figure.numerator)} of {plural(figure.denominator, unit)}"
+
+
+def points(difference: float) -> str:
+    """Format a difference of shares in percentage points with its sign: ``+1.8``, ``\N{MINUS SIGN}0.4``, ``+0.0``."""
+    value = round(difference * 100, 1)
+    return f"{'+' if value >= 0 else chr(0x2212)}{abs(value):.1f}"
+
+
+def plural(n: int, unit: str) -> str:
+    """Format a number with its unit, given in the plural: ``1 draft``, ``2 drafts``."""
+    return f"{thousands(n)} {unit[:-1] if n == 1 else unit}"
+
+
+def thousands(n: int) -> str:
+    """Format a whole number with commas."""
+    return f"{n:,}"
+
+
+def duration(seconds: float) -> str:
+    """Format seconds in the unit that suits them: ``48 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def long_day(day: date) -> str:
+    """Format a day: ``3 Nov 2026``."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def position_name(position: int | None) -> str:
+    """Return the name of a position on screen."""
+    return "unknown" if position is None else str(position)
+
+
+def length_name(band: int) -> str:
+    """Return the name of a band of lengths: ``no body``, ``250 to 999``, ``3000 and more``."""
+    if band == 0:
+        return "no body"
+    first, following = LENGTH_BANDS[band - 1], LENGTH_BANDS[band : band + 1]
+    return f"{first} to {following[0] - 1}" if following else f"{first} and more"
+
+
+def filters_title(filters: Filters) -> str:
+    """Describe the filters: ``questions being asked, stackoverflow.com, light-c22ec615, challenger's arm``."""
+    arm = None if filters.arm is None else f"{filters.arm}'s arm"
+    return ", ".join(filter(None, (KIND_TITLES[filters.kind], filters.site, filters.model_version, arm)))
+
+
+def details_line(details: Mapping[str, object]) -> str:
+    """Format the details of an act in one line: ``seed 1, drafts 1,120``."""
+    return ", ".join(f"{name} {_detail(value)}" for name, value in details.items())
+
+
+def _detail(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({details_line(value)})"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def is_small(figure: Rate | Mean) -> bool:
+    """Return whether a figure rests on too few to go by."""
+    return figure.n < MIN_SAMPLE

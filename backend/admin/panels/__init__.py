@@ -1,0 +1,80 @@
+"""The panels of /metrics. A new one is a module here, a template, and a place in the lists below (docs/growing.md)."""
+
+from backend.admin.panels import (
+    acts,
+    alerts,
+    bookkeeping,
+    calibration,
+    days,
+    deployments,
+    drift,
+    experiment,
+    guardrails,
+    latency,
+    lengths,
+    missed,
+    models,
+    orders,
+    overview,
+    positions,
+    posted,
+    releases,
+    requests,
+    shadow,
+    sites,
+    tags,
+    unknown,
+    worst,
+    worth,
+)
+from backend.admin.panels.panel import Panel
+
+# In the order in which an answer names them.
+MODULES = (
+    alerts,
+    overview,
+    days,
+    posted,
+    tags,
+    positions,
+    orders,
+    models,
+    experiment,
+    guardrails,
+    deployments,
+    shadow,
+    releases,
+    unknown,
+    missed,
+    worst,
+    sites,
+    lengths,
+    calibration,
+    latency,
+    requests,
+    worth,
+    bookkeeping,
+    drift,
+    acts,
+)
+
+PANELS: dict[str, Panel] = {module.PANEL.name: module.PANEL for module in MODULES}
+
+TWINS = {name: panel.read_table for name, panel in PANELS.items() if panel.read_table is not None}
+"""What the JSON and the CSV of each panel are read by, by its name in the URL."""
+
+LAYOUT: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (("alerts",),),
+    (("overview",),),
+    (("days",),),
+    (("posted",),),
+    (("tags",),),
+    (("positions", "unknown"), ("missed",)),
+    (("lengths", "sites", "worth", "latency", "requests"), ("calibration",)),
+    (("models",),),
+    (("experiment",),),
+    (("bookkeeping",),),
+    (("drift",),),
+    (("acts",),),
+)
+"""The page: rows of one or two columns of sections."""

@@ -1,0 +1,150 @@
+"""The environment of the page's templates, and what they call: charts and table cells of figures."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from backend.acceptance import figures
+from backend.acceptance.figures import MIN_SAMPLE, Counts, Figure, Mean, Rate
+from backend.acceptance.filters import ARMS, KINDS
+from backend.acceptance.queries.items import SCORE_BANDS
+from backend.acceptance.value_estimate import PRICE_PER_CORE_HOUR, SECONDS_PER_TAG
+from backend.admin import charts
+from backend.admin.formatting import (
+    KIND_TITLES,
+    details_line,
+    duration,
+    filters_title,
+    fraction,
+    interval,
+    is_small,
+    long_day,
+    percent,
+    plural,
+    points,
+    position_name,
+    share,
+    thousands,
+)
+from backend.admin.panels.releases import ReleasesByDay
+from backend.admin.query import SORTS
+from backend.experiments.guardrails import TITLES
+
+FOLDER = Path(__file__).parent
+STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
+
+# The page shows this many rows of its long tables; their JSON and CSV have all.
+ROWS_SHOWN = {
+    "DAYS_SHOWN": 400,
+    "TAGS_SHOWN": 25,
+    "MISSED_SHOWN": 20,
+    "UNKNOWN_SHOWN": 10,
+    "DEPLOYMENTS_SHOWN": 10,
+}
+
+# Over time: the figure that the product is judged by, then the others beside each other.
+MAIN_CHART = figures.ACCEPTANCE
+SIDE_CHARTS = (figures.KEPT, figures.HELP, figures.DISMISSAL, figures.COVERAGE, figures.JACCARD, figures.MISSED)
+
+
+def day_chart(
+    figure: Figure,
+    counts_by_day: dict[date, Counts],
+    *,
+    width: float,
+    height: float,
+    css: str = "",
+    releases: ReleasesByDay,
+) -> str:
+    """Draw a figure by day, with marks where something was released."""
+
+    def describe(day: date, result: Rate | Mean) -> str:
+        text = f"{long_day(day)}: {percent(result)}"
+        if result.value is not None:
+            text += f" ({interval(result)}), {fraction(result, figure.unit)}"
+        return text
+
+    results = {day: figure.compute(counts) for day, counts in counts_by_day.items()}
+    chart_points = [charts.to_point(day, result, partial(describe, day, result)) for day, result in results.items()]
+    label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
+    marks = {day: number for number, (day, _) in enumerate(releases, start=1)}
+    return charts.line_chart(chart_points, label=label, width=width, height=height, css=css, marks=marks)
+
+
+def scale_of_bars(results: Sequence[Rate | Mean]) -> float:
+    """Return one scale for the bars of a table: the smallest that holds every value and the bounds of large samples."""
+    values = [result.value for result in results if result.value is not None]
+    bounds = [result.interval[1] for result in results if result.interval is not None and not is_small(result)]
+    return charts.smallest_scale(max((*values, *bounds), default=1.0))
+
+
+def number_cell(figure: Figure, counts: Counts) -> Markup:
+    """Return a figure as a table's cell. Not a macro: the table of days has thousands, and this takes half the time."""
+    result = figure.compute(counts)
+    bounds = f" <small>{interval(result)}</small>" if result.value is not None else ""
+    few = " few" if is_small(result) else ""
+    return Markup(f'<td class="number{few}">{percent(result)}{bounds}</td>')  # noqa: S704 - numbers only
+
+
+def compute_figure(counts: Counts, figure: Figure) -> Rate | Mean:
+    """Compute a figure of counts, as a filter."""
+    return figure.compute(counts)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        compute_figure=compute_figure,
+        details_line=details_line,
+        duration=duration,
+        filters_title=filters_title,
+        fraction=fraction,
+        interval=interval,
+        long_day=long_day,
+        percent=percent,
+        plural=plural,
+        points=points,
+        share=share,
+        thousands=thousands,
+    )
+    environment.globals.update(
+        ARMS=ARMS,
+        KINDS=KINDS,
+        KIND_TITLES=KIND_TITLES,
+        MAIN_CHART=MAIN_CHART,
+        MIN_SAMPLE=MIN_SAMPLE,
+        PRICE_PER_CORE_HOUR=PRICE_PER_CORE_HOUR,
+        SCORE_BANDS=SCORE_BANDS,
+        SECONDS_PER_TAG=SECONDS_PER_TAG,
+        SIDE_CHARTS=SIDE_CHARTS,
+        SORTS=SORTS,
+        bar=charts.bar,
+        calibration_chart=charts.calibration_chart,
+        day_chart=day_chart,
+        figures=figures,
+        guardrail_titles=TITLES,
+        is_small=is_small,
+        number_cell=number_cell,
+        position_name=position_name,
+        scale_of_bars=scale_of_bars,
+        **ROWS_SHOWN,
+    )
+    return environment
+
+
+TEMPLATES = _environment()
+
+
+def render_problem(title: str, detail: str) -> str:
+    """Render an error as a page."""
+    return TEMPLATES.get_template("problem.html").render(title=title, detail=detail)
