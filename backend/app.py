@@ -16,9 +16,9 @@ from starlette.middleware import Middleware
 from backend import health
 from backend.acceptance.rollup_refresh import REFRESH_EVERY, roll_up_days
 from backend.admin.routes import admin_router
-from backend.alerts.channels import channels
+from backend.alerts.channels import make_channels
 from backend.alerts.rules import read_rules
-from backend.alerts.service import JUDGE_EVERY, TELL_EVERY, Alerts
+from backend.alerts.service import EVALUATE_EVERY, NOTIFY_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import FLUSH_EVERY, Totals
@@ -196,7 +196,7 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     alerts = Alerts(
         database,
         state.alert_rules,
-        channels(settings.smtp_url, settings.webhook_url),
+        make_channels(settings.smtp_url, settings.webhook_url),
         vocabulary=lambda: state.router.models.champion.known,
     )
     yield state.totals.flush, FLUSH_EVERY
@@ -210,8 +210,8 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield partial(forget_old, database), FORGET_EVERY
     yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY
     yield Experiments(database).evaluate, EVALUATE_EXPERIMENT_EVERY
-    yield alerts.judge_due, JUDGE_EVERY
-    yield alerts.tell, TELL_EVERY
+    yield alerts.evaluate_due_rules, EVALUATE_EVERY
+    yield alerts.notify, NOTIFY_EVERY
 
 
 def replica_name(port: int) -> str:

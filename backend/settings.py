@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 from sqlalchemy import make_url
 
-from backend.alerts.channels import email, webhook
+from backend.alerts.channels import email_channel, webhook_channel
 from backend.alerts.rules import SHIPPED
 from backend.postgres.database_url import normalize
 from backend.web.logs import Form, Level
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     def check_smtp_url(cls, url: str) -> str:
         """Refuse a URL that no mail can be sent to."""
         if url:
-            email(url)
+            email_channel(url)
         return url
 
     @field_validator("webhook_url")
@@ -159,7 +159,7 @@ class Settings(BaseSettings):
     def check_webhook_url(cls, url: str) -> str:
         """Refuse a URL that nothing can be posted to."""
         if url:
-            webhook(url)
+            webhook_channel(url)
         return url
 
     @field_validator("allowed_hosts", mode="before")

@@ -1,1 +1,1 @@
-"""Alerts: rules in one file, judged on a schedule by one replica at a time, told by e-mail and webhook."""
+"""Alerts: rules in one file, evaluated on a schedule by one replica at a time, sent by e-mail and webhook."""

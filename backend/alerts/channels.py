@@ -1,4 +1,4 @@
-"""The ways by which people are told: e-mail by SMTP, and a webhook."""
+"""The channels that notifications are sent on: e-mail by SMTP, and a webhook."""
 
 import json
 import smtplib
@@ -12,20 +12,20 @@ from email.utils import format_datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# Nobody waits for it but the next notice. Seconds.
+# Only the next notification waits for it. Seconds.
 TIMEOUT = 10.0
 
 Occasion = Literal["firing", "resolved", "done"]
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """What is told.
+class Notification:
+    """What people are notified of.
 
     Attributes:
-        key: the same each time it is tried, so that a receiver can know a repetition.
+        key: the same on every attempt, so that a receiver can recognise a repetition.
         rule: of an alert, or what was done: ``roll back``, ``verdict``.
-        subject: what it is about, where there are many: a tag, a model version.
+        subject: what it is about, if there are many: a tag, a model version.
         occasion: an alert began or ended, or something was done.
         since: when that was.
     """
@@ -46,27 +46,27 @@ class Telling:
         return f"[Tagalong] {state}{self.title}" + (f" ({self.subject})" if self.subject else "")
 
 
-Send = Callable[[Telling], None]
+Send = Callable[[Notification], None]
 
 
-def channels(smtp_url: str, webhook_url: str) -> Mapping[str, Send]:
-    """The channels that are set, by name.
+def make_channels(smtp_url: str, webhook_url: str) -> Mapping[str, Send]:
+    """Return the channels that are configured, by name.
 
     Raises:
-        ValueError: an address makes no sense; the message says how to write one.
+        ValueError: a URL is invalid; the message says how to write one.
     """
-    found: dict[str, Send] = {}
+    channels: dict[str, Send] = {}
     if smtp_url:
-        found["email"] = email(smtp_url)
+        channels["email"] = email_channel(smtp_url)
     if webhook_url:
-        found["webhook"] = webhook(webhook_url)
-    return found
+        channels["webhook"] = webhook_channel(webhook_url)
+    return channels
 
 
-def email(url: str) -> Send:
-    """Tells by e-mail: ``smtp://user:password@host:587/?from=a@example.org&to=b@example.org,c@example.org``.
+def email_channel(url: str) -> Send:
+    """Return a function that sends an e-mail: ``smtp://user:password@host:587/?from=a@example.org&to=b@example.org,c@example.org``.
 
-    ``smtp`` turns to TLS where the server offers it, and must before a password is sent; ``smtps`` begins with it.
+    ``smtp`` uses STARTTLS if the server offers it, and requires it to send a password; ``smtps`` is TLS from the start.
     """
     # In an address a plus is a plus, as in ops+tagalong@example.org, and never stands for a space.
     parts, query = urlsplit(url), parse_qs(urlsplit(url).query.replace("+", "%2B"))
@@ -76,13 +76,15 @@ def email(url: str) -> Send:
     host, port = parts.hostname, parts.port or (465 if parts.scheme == "smtps" else 587)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
 
-    def send(telling: Telling) -> None:
+    def send(notification: Notification) -> None:
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = sender, receivers, telling.headline
+        message["From"], message["To"], message["Subject"] = sender, receivers, notification.headline
         message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = f"<{telling.key}@{sender.rpartition('@')[2]}>"
-        when = "At" if telling.occasion == "done" else "Since"
-        message.set_content(f"{telling.words}\n\n{when} {telling.since}.\n\nWhat to do: {telling.advice}\n")
+        message["Message-ID"] = f"<{notification.key}@{sender.rpartition('@')[2]}>"
+        when = "At" if notification.occasion == "done" else "Since"
+        message.set_content(
+            f"{notification.words}\n\n{when} {notification.since}.\n\nWhat to do: {notification.advice}\n"
+        )
         context = ssl.create_default_context()
         if parts.scheme == "smtps":
             connection: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=context)
@@ -102,33 +104,33 @@ def email(url: str) -> Send:
     return send
 
 
-def webhook(url: str) -> Send:
-    """Tells by a POST of JSON; ``Idempotency-Key`` is the same each time it is tried.
+def webhook_channel(url: str) -> Send:
+    """Return a function that POSTs JSON; ``Idempotency-Key`` is the same on every attempt.
 
-    An answer that sends it on is a failure: what follows that is a GET, which tells nobody anything.
+    A redirect is a failure: what follows it is a GET, which delivers nothing.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ValueError("must be like https://example.org/hook")
 
-    def send(telling: Telling) -> None:
+    def send(notification: Notification) -> None:
         body: dict[str, Any] = {
-            "rule": telling.rule,
-            "subject": telling.subject,
-            "state": telling.occasion,
-            "title": telling.title,
-            "text": f"{telling.headline}: {telling.words}",
-            "words": telling.words,
-            "advice": telling.advice,
-            "since": telling.since,
+            "rule": notification.rule,
+            "subject": notification.subject,
+            "state": notification.occasion,
+            "title": notification.title,
+            "text": f"{notification.headline}: {notification.words}",
+            "words": notification.words,
+            "advice": notification.advice,
+            "since": notification.since,
         }
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             url,
             data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Idempotency-Key": telling.key},
+            headers={"Content-Type": "application/json", "Idempotency-Key": notification.key},
             method="POST",
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-            if answer.url != request.full_url:
-                raise OSError(f"it was sent on to {answer.url}: set that address")
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            if response.url != request.full_url:
+                raise OSError(f"it was redirected to {response.url}: set that address")
 
     return send

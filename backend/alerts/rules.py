@@ -1,4 +1,4 @@
-"""The rules: read from one file, and checked so that a mistyped one stops the start and not the night."""
+"""The rules: read from one file and validated, so that a mistyped one fails at start and not at night."""
 
 import tomllib
 from pathlib import Path
@@ -17,11 +17,11 @@ Wait = Annotated[int, Field(ge=0, le=10_080)]
 
 
 class RulesError(Exception):
-    """The file of rules can't be read or makes no sense; the message says what to do."""
+    """The file of rules can't be read or is invalid; the message says where."""
 
 
-def figure_named(name: str) -> Figure:
-    """A figure by its name.
+def find_figure(name: str) -> Figure:
+    """Return a figure by its name.
 
     Raises:
         ValueError: there is none of that name.
@@ -32,11 +32,11 @@ def figure_named(name: str) -> Figure:
     raise ValueError(f"there is no figure {name!r}; there are {', '.join(figure.name for figure in FIGURES)}")
 
 
-FigureName = Annotated[str, AfterValidator(lambda name: figure_named(name).name)]
+FigureName = Annotated[str, AfterValidator(lambda name: find_figure(name).name)]
 
 
 class RuleBase(BaseModel):
-    """What every rule has; the file itself says what the fields mean."""
+    """The fields of every rule; the file itself says what they mean."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,7 +47,7 @@ class RuleBase(BaseModel):
     calm: Wait = 0
 
 
-class Drop(RuleBase):
+class DropRule(RuleBase):
     """A figure fell against the days before."""
 
     kind: Literal["drop"]
@@ -57,7 +57,7 @@ class Drop(RuleBase):
     by: Share
 
 
-class Bound(RuleBase):
+class BoundRule(RuleBase):
     """A figure is below its floor, or above its ceiling."""
 
     kind: Literal["below", "above"]
@@ -66,14 +66,14 @@ class Bound(RuleBase):
     bound: Share
 
 
-class Burst(RuleBase):
+class BurstRule(RuleBase):
     """A tag was dismissed again and again."""
 
     kind: Literal["burst"]
     minutes: Minutes
 
 
-class Signal(RuleBase):
+class RequestRule(RuleBase):
     """Too many requests failed, or too many suggestions were slow."""
 
     kind: Literal["failing", "slow"]
@@ -81,7 +81,7 @@ class Signal(RuleBase):
     bound: Share
 
 
-class Lost(RuleBase):
+class LostEventsRule(RuleBase):
     """Too many events were lost."""
 
     kind: Literal["lost"]
@@ -89,41 +89,41 @@ class Lost(RuleBase):
     bound: Share
 
 
-class Silent(RuleBase):
-    """Nothing comes in any more."""
+class SilenceRule(RuleBase):
+    """No drafts are begun any more."""
 
     kind: Literal["silent"]
     hours: Annotated[int, Field(ge=1, le=24)]
 
 
-class Drifting(RuleBase):
-    """What came in, or what became of it, is no longer as the reference."""
+class DriftRule(RuleBase):
+    """The drafts, or what became of them, differ from the reference."""
 
     kind: Literal["drift"]
     days: Days
     bound: Annotated[float, Field(gt=0)]
 
 
-Rule = Drop | Bound | Burst | Signal | Lost | Silent | Drifting
+Rule = DropRule | BoundRule | BurstRule | RequestRule | LostEventsRule | SilenceRule | DriftRule
 
-DAILY = (Drop, Bound, Lost, Drifting)
-"""Rules that look at days, which change little within the hour."""
+DAILY_RULES = (DropRule, BoundRule, LostEventsRule, DriftRule)
+"""Rules about days, which change little within the hour."""
 
 RULES: TypeAdapter[dict[str, Rule]] = TypeAdapter(dict[str, Annotated[Rule, Field(discriminator="kind")]])
 
 
 def read_rules(path: Path = SHIPPED) -> dict[str, Rule]:
-    """The rules of a file, by name.
+    """Read the rules of a file, by name.
 
     Raises:
-        RulesError: it can't be read, is no TOML, or a rule makes no sense.
+        RulesError: the file can't be read, is not TOML, or has an invalid rule.
     """
     try:
         return RULES.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise RulesError(f"the rules of alerts, {path}, can't be read: {error.strerror}") from error
+        raise RulesError(f"the alert rules in {path} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RulesError(f"the rules of alerts, {path}, are no TOML: {error}") from error
+        raise RulesError(f"the alert rules in {path} are not valid TOML: {error}") from error
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise RulesError(f"the rules of alerts, {path}, make no sense:\n  " + "\n  ".join(faults)) from error
+        errors = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise RulesError(f"the alert rules in {path} are invalid:\n  " + "\n  ".join(errors)) from error

@@ -1,4 +1,4 @@
-"""Judging the rules by one replica at a time, and telling people, each thing once."""
+"""Evaluating the rules, by one replica at a time, and sending notifications, each once."""
 
 import asyncio
 import logging
@@ -12,29 +12,29 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.statements import tune_for_counting
-from backend.alerts.channels import Occasion, Send, Telling
-from backend.alerts.deployment_notices import steps_between
-from backend.alerts.evaluation import Look, Readings, days_needed, read
-from backend.alerts.rules import DAILY, Rule
-from backend.alerts.states import Alert, Reading, advance
-from backend.alerts.tables import AlertRow, Notice
+from backend.alerts.channels import Notification, Occasion, Send
+from backend.alerts.deployment_notices import list_deployment_notices
+from backend.alerts.evaluation import EvaluationContext, Evaluations, days_needed, evaluate_rule
+from backend.alerts.rules import DAILY_RULES, Rule
+from backend.alerts.states import Alert, Evaluation, advance_alert
+from backend.alerts.tables import AlertRow, NotificationRow
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
 log = logging.getLogger(__name__)
 
-JUDGE_EVERY = 60.0
-JUDGE_DAILY_EVERY = timedelta(hours=1)
-TELL_EVERY = 10.0
+EVALUATE_EVERY = 60.0
+EVALUATE_DAILY_EVERY = timedelta(hours=1)
+NOTIFY_EVERY = 10.0
 
-# Telling is tried again after a minute, then after twice as long each time, up to an hour, for two days.
-FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS = timedelta(minutes=1), timedelta(hours=1), 50
+# Sending is tried again after a minute, then after twice as long each time, up to an hour, for two days.
+FIRST_PAUSE, LONGEST_PAUSE, MAX_ATTEMPTS = timedelta(minutes=1), timedelta(hours=1), 50
 
-# A step of a deployment is told if no more time has gone by, as when the service was down while a command took it.
-STEPS_TOLD = timedelta(days=2)
+# Deployments of longer ago are no news, as when the service was down while a command made them.
+MAX_DEPLOYMENT_AGE = timedelta(days=2)
 
-# A resolved alert is shown for so long.
-SHOWN = timedelta(days=30)
+# How long a resolved alert is shown.
+RESOLVED_SHOWN = timedelta(days=30)
 
 
 class Alerts:
@@ -44,7 +44,7 @@ class Alerts:
         database: where alerts are kept.
         rules: by name.
         channels: by name; without any, alerts are still shown to the admin.
-        vocabulary: the tags of the model loaded now.
+        vocabulary: returns the tags of the model loaded now.
         now: the clock, in UTC.
     """
 
@@ -61,60 +61,59 @@ class Alerts:
         self._channels = channels
         self._vocabulary = vocabulary
         self._now = now
-        self._days_judged_at: datetime | None = None
+        self._daily_evaluated_at: datetime | None = None
 
-    async def judge_due(self) -> None:
-        """Judge the rules that look at minutes and, at the first call and then hourly, those that look at days.
+    async def evaluate_due_rules(self) -> None:
+        """Evaluate the rules about minutes and, at the first call and then hourly, those about days.
 
-        While another replica judges, the rules of days stay due: the next call tries them again.
+        While another replica evaluates, the rules about days stay due: the next call tries them again.
         """
-        await self.judge()
+        await self.evaluate_frequent_rules()
         now = self._now()
-        due = self._days_judged_at is None or now - self._days_judged_at >= JUDGE_DAILY_EVERY
-        if due and await self.judge_daily():
-            self._days_judged_at = now
+        due = self._daily_evaluated_at is None or now - self._daily_evaluated_at >= EVALUATE_DAILY_EVERY
+        if due and await self.evaluate_daily_rules():
+            self._daily_evaluated_at = now
 
-    async def judge_daily(self) -> bool:
-        """Judge the rules that look at days, and resolve what stands under a rule that is no more.
+    async def evaluate_daily_rules(self) -> bool:
+        """Evaluate the rules about days, and resolve the alerts of rules that no longer exist.
 
         Returns:
-            Whether they were judged; if not, another replica is judging.
+            Whether they were evaluated; if not, another replica is at it.
         """
-        await self._forget_rules()
-        return await self._judge({name: rule for name, rule in self._rules.items() if isinstance(rule, DAILY)})
+        await self._resolve_removed_rules()
+        return await self._evaluate({name: rule for name, rule in self._rules.items() if isinstance(rule, DAILY_RULES)})
 
-    async def judge(self) -> bool:
-        """Judge the rules that look at minutes and hours, and return whether that was done here."""
-        return await self._judge({name: rule for name, rule in self._rules.items() if not isinstance(rule, DAILY)})
+    async def evaluate_frequent_rules(self) -> bool:
+        """Evaluate the rules about minutes and hours, and return whether that was done here."""
+        return await self._evaluate(
+            {name: rule for name, rule in self._rules.items() if not isinstance(rule, DAILY_RULES)}
+        )
 
-    async def _judge(self, rules: Mapping[str, Rule]) -> bool:
-        """Read every rule and write what follows, all in one transaction; of several replicas, one does it."""
+    async def _evaluate(self, rules: Mapping[str, Rule]) -> bool:
+        """Evaluate rules and update their alerts, all in one transaction; of several replicas, one does it."""
         async with self._database.session(within=60) as session:
             if not await try_lock(session, AdvisoryLock.EVALUATE_ALERTS):
                 return False
             await tune_for_counting(session)
-            look = Look(session, self._now(), frozenset(self._vocabulary()))
+            context = EvaluationContext(session, self._now(), frozenset(self._vocabulary()))
             if days := max(map(days_needed, rules.values()), default=0):
-                await look.prepare(days)
+                await context.count_days(days)
             for name, rule in rules.items():
-                await self._follow(session, name, rule, await read(rule, look), look.now)
+                await self._update_alerts(session, name, rule, await evaluate_rule(rule, context), context.now)
         return True
 
-    async def _follow(self, session: AsyncSession, name: str, rule: Rule, readings: Readings, now: datetime) -> None:
-        """Bring the alerts of a rule from what they were to what follows from the readings."""
+    async def _update_alerts(
+        self, session: AsyncSession, name: str, rule: Rule, evaluations: Evaluations, now: datetime
+    ) -> None:
+        """Advance the alerts of a rule to what follows from its evaluations."""
         rows = await session.scalars(select(AlertRow).where(AlertRow.rule == name, AlertRow.state != "resolved"))
         current = {row.subject: row for row in rows}
-        for subject in sorted(readings.keys() | current.keys()):
+        for subject in sorted(evaluations.keys() | current.keys()):
             row = current.get(subject)
-            reading = readings.get(subject) or Reading(False, "Not any more.")
-            before = None if row is None else of_row(row)
-            after = advance(
-                before,
-                reading,
-                now,
-                pending=timedelta(minutes=rule.pending),
-                calm=timedelta(minutes=rule.calm),
-            )
+            evaluation = evaluations.get(subject) or Evaluation(False, "Not any more.")
+            before = None if row is None else to_alert(row)
+            pending, calm = timedelta(minutes=rule.pending), timedelta(minutes=rule.calm)
+            after = advance_alert(before, evaluation, now, pending=pending, calm=calm)
             if after is None:
                 if row is not None:
                     await session.delete(row)
@@ -128,63 +127,77 @@ class Alerts:
             await session.flush()
             if after.state != "pending" and (before is None or before.state != after.state):
                 log.warning("alert %s: %s%s: %s", after.state, name, subject and f" ({subject})", after.words)
-                await self._note(session, [self._telling(row, after.state)], now)
+                await self._queue(session, [self._to_notification(row, after.state)], now)
 
-    async def _note(self, session: AsyncSession, tellings: Iterable[Telling], now: datetime) -> None:
-        """Note that these must be told on every channel; what was noted before is not told again."""
+    async def _queue(self, session: AsyncSession, notifications: Iterable[Notification], now: datetime) -> None:
+        """Queue notifications on every channel; one that was queued before is not sent again."""
         values = [
-            {"key": telling.key, "channel": channel, "telling": asdict(telling), "due_at": now, "attempts": 0}
-            for telling in tellings
+            {
+                "key": notification.key,
+                "channel": channel,
+                "notification": asdict(notification),
+                "due_at": now,
+                "attempts": 0,
+            }
+            for notification in notifications
             for channel in sorted(self._channels)
         ]
         if values:
-            await session.execute(insert(Notice).values(values).on_conflict_do_nothing())
+            await session.execute(insert(NotificationRow).values(values).on_conflict_do_nothing())
 
-    async def tell(self) -> None:
-        """Tell what is due; what fails is tried again later, and what another replica is telling is left to it."""
+    async def notify(self) -> None:
+        """Send what is due; what fails is tried again later, and what another replica is sending is left to it."""
         if not self._channels:
             return
         async with self._database.session() as session:
             now = self._now()
-            await self._note(session, await steps_between(session, now - STEPS_TOLD, now), now)
-        while await self._tell_one():
+            await self._queue(session, await list_deployment_notices(session, now - MAX_DEPLOYMENT_AGE, now), now)
+        while await self._send_next():
             pass
 
-    async def _tell_one(self) -> bool:
+    async def _send_next(self) -> bool:
+        """Send one notification, and return whether one was due."""
         async with self._database.session(within=30) as session:
             now = self._now()
-            due = (
-                select(Notice)
-                .where(
-                    Notice.sent_at.is_(None),
-                    Notice.due_at <= now,
-                    Notice.attempts < MOST_ATTEMPTS,
-                    Notice.channel.in_(list(self._channels)),
-                )
-                # What was resolved is told after what fired.
-                .order_by(Notice.due_at, case((Notice.telling["occasion"].astext == "resolved", 1), else_=0))
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            notice = await session.scalar(due)
-            if notice is None:
+            row = await self._lock_next(session, now)
+            if row is None:
                 return False
-            telling = Telling(**notice.telling)  # type: ignore[arg-type]  # as `_note` has written it
+            notification = Notification(**row.notification)  # type: ignore[arg-type]  # as `_queue` has written it
+            row.attempts += 1
             try:
-                await asyncio.to_thread(self._channels[notice.channel], telling)
+                await asyncio.to_thread(self._channels[row.channel], notification)
             except Exception as error:  # each channel has errors of its own; none may stop the others
-                log.warning("%s could not be told by %s: %r", telling.rule, notice.channel, error)
-                notice.attempts += 1
-                notice.due_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (notice.attempts - 1))
-                notice.error = f"{type(error).__name__}: {error}"[:500]
+                log.warning("%s could not be sent by %s: %r", notification.rule, row.channel, error)
+                row.due_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (row.attempts - 1))
+                row.error = f"{type(error).__name__}: {error}"[:500]
             else:
-                notice.attempts += 1
-                notice.sent_at, notice.error = now, None
+                row.sent_at, row.error = now, None
             return True
 
-    def _telling(self, row: AlertRow, occasion: Occasion) -> Telling:
+    async def _lock_next(self, session: AsyncSession, now: datetime) -> NotificationRow | None:
+        """Return the next notification that is due and that no other replica is sending."""
+        due = (
+            select(NotificationRow)
+            .where(
+                NotificationRow.sent_at.is_(None),
+                NotificationRow.due_at <= now,
+                NotificationRow.attempts < MAX_ATTEMPTS,
+                NotificationRow.channel.in_(list(self._channels)),
+            )
+            # An alert is reported as resolved after it was reported as firing.
+            .order_by(
+                NotificationRow.due_at,
+                case((NotificationRow.notification["occasion"].astext == "resolved", 1), else_=0),
+            )
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        row: NotificationRow | None = await session.scalar(due)
+        return row
+
+    def _to_notification(self, row: AlertRow, occasion: Occasion) -> Notification:
         rule = self._rules[row.rule]
-        return Telling(
+        return Notification(
             key=f"{row.id}-{occasion}",
             rule=row.rule,
             subject=row.subject,
@@ -195,7 +208,7 @@ class Alerts:
             since=f"{row.since:%Y-%m-%d %H:%M} UTC",
         )
 
-    async def _forget_rules(self) -> None:
+    async def _resolve_removed_rules(self) -> None:
         async with self._database.session() as session:
             await session.execute(
                 update(AlertRow)
@@ -204,8 +217,8 @@ class Alerts:
             )
 
 
-def of_row(row: AlertRow) -> Alert:
-    """A row as an alert."""
+def to_alert(row: AlertRow) -> Alert:
+    """Return a row as an alert."""
     return Alert(
         state=row.state,  # type: ignore[arg-type]  # the table's check says so
         since=row.since,
@@ -218,11 +231,11 @@ def of_row(row: AlertRow) -> Alert:
 
 
 async def list_alerts(session: AsyncSession, now: datetime) -> list[AlertRow]:
-    """What an admin should see: firing first, then pending, then resolved lately, each the newest first."""
+    """Return what an admin should see: firing, then pending, then lately resolved alerts, the newest of each first."""
     order = case((AlertRow.state == "firing", 0), (AlertRow.state == "pending", 1), else_=2)
     rows = await session.scalars(
         select(AlertRow)
-        .where((AlertRow.state != "resolved") | (AlertRow.resolved_at > now - SHOWN))
+        .where((AlertRow.state != "resolved") | (AlertRow.resolved_at > now - RESOLVED_SHOWN))
         .order_by(order, AlertRow.since.desc(), AlertRow.rule, AlertRow.subject)
     )
     return list(rows)

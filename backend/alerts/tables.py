@@ -1,4 +1,4 @@
-"""Tables of alerts, and of what must be told to whom."""
+"""Tables of alerts and of the notifications about them."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from backend.postgres.base import Moment, Table
 
 
 class AlertRow(Table):
-    """One alert (see `backend.alerts.states`); ``subject`` is what it is about where a rule watches many, as a tag."""
+    """One alert (see `backend.alerts.states`); ``subject`` is what it is about where a rule watches many: a tag."""
 
     __tablename__ = "alert"
 
@@ -32,12 +32,12 @@ class AlertRow(Table):
     )
 
 
-class Notice(Table):
-    """Something to be told once, on one channel: that an alert fired, that a version was rolled back.
+class NotificationRow(Table):
+    """A notification to be sent once, on one channel.
 
     Attributes:
-        key: of what is told; noted again, it is the same notice.
-        telling: the words, as they were when it was noted (see `backend.alerts.channels.Telling`).
+        key: of the notification; queued again, it is the same row.
+        notification: its fields, as they were when it was queued (see `backend.alerts.channels.Notification`).
         due_at: when to try, the first time or again.
     """
 
@@ -45,7 +45,7 @@ class Notice(Table):
 
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     channel: Mapped[str] = mapped_column(Text, primary_key=True)
-    telling: Mapped[dict[str, str]] = mapped_column(JSONB)
+    notification: Mapped[dict[str, str]] = mapped_column("telling", JSONB)
     due_at: Mapped[Moment]
     attempts: Mapped[int] = mapped_column(SmallInteger)
     sent_at: Mapped[Moment | None]

@@ -7,7 +7,7 @@ from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable, Row
 from backend.alerts.evaluation import is_old
-from backend.alerts.rules import Drifting
+from backend.alerts.rules import DriftRule
 from backend.drift.findings import Findings, Measured
 from backend.drift.service import newest
 
@@ -25,7 +25,7 @@ async def read_section(request: PanelRequest) -> dict[str, Any] | None:
         "findings": findings,
         "days_ago": (today - findings.until).days,
         "is_old": any(
-            isinstance(rule, Drifting) and is_old(findings, rule, today - timedelta(days=1))
+            isinstance(rule, DriftRule) and is_old(findings, rule, today - timedelta(days=1))
             for rule in request.rules.values()
         ),
     }

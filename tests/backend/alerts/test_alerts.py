@@ -17,10 +17,10 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.alerts.channels import Telling, channels
+from backend.alerts.channels import Notification, make_channels
 from backend.alerts.rules import Rule, read_rules
 from backend.alerts.service import Alerts
-from backend.alerts.tables import AlertRow, Notice
+from backend.alerts.tables import AlertRow, NotificationRow
 from backend.audit.service import OPERATOR
 from backend.deployments.service import roll_back
 from backend.drift.findings import Findings
@@ -63,15 +63,15 @@ async def database(engine: AsyncEngine) -> Any:
 
 
 @pytest.fixture
-def told() -> list[Telling]:
+def sent() -> list[Notification]:
     return []
 
 
 @pytest.fixture
-def make_alerts(database: Database, clock: Clock, told: list[Telling]) -> Callable[..., Alerts]:
+def make_alerts(database: Database, clock: Clock, sent: list[Notification]) -> Callable[..., Alerts]:
     def make(*names: str, rules: dict[str, Rule] | None = None, **more: Any) -> Alerts:
         chosen = {name: rule for name, rule in (rules or read_rules()).items() if not names or name in names}
-        return Alerts(database, chosen, more.get("channels", {"list": told.append}), lambda: KNOWN, clock)
+        return Alerts(database, chosen, more.get("channels", {"list": sent.append}), lambda: KNOWN, clock)
 
     return make
 
@@ -104,40 +104,40 @@ async def unjudged(engine: AsyncEngine) -> str | None:
 
 
 async def test_a_drop_of_acceptance_fires_once_and_is_resolved(
-    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, sent: list[Notification]
 ) -> None:
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
     await store(engine, days_of_traffic(Writer(2), 7, 1, 0.25))
     alerts = make_alerts("acceptance_fell", "jaccard_fell", "coverage_low", "too_much_missed")
     for _ in range(5):
-        await alerts.judge_daily()
-        await alerts.tell()
+        await alerts.evaluate_daily_rules()
+        await alerts.notify()
         clock.now += timedelta(hours=1)
     assert await states(engine) == [("acceptance_fell", "", "firing")]
-    assert [(each.rule, each.occasion) for each in told] == [("acceptance_fell", "firing")]
-    assert "in the last 7 whole days" in told[0].words
+    assert [(notification.rule, notification.occasion) for notification in sent] == [("acceptance_fell", "firing")]
+    assert "in the last 7 whole days" in sent[0].words
     # Four weeks later it is what is usual.
     clock.now = NOW + timedelta(days=35)
-    await alerts.judge_daily()
+    await alerts.evaluate_daily_rules()
     assert await states(engine) == [("acceptance_fell", "", "firing")], "nothing to judge by is no recovery"
     writer = Writer(3)
     await store(engine, days_of_traffic(writer, -1, -34, 0.25))
-    await alerts.judge_daily()
-    await alerts.tell()
+    await alerts.evaluate_daily_rules()
+    await alerts.notify()
     assert await states(engine) == [("acceptance_fell", "", "resolved")]
-    assert [each.occasion for each in told] == ["firing", "resolved"]
+    assert [notification.occasion for notification in sent] == ["firing", "resolved"]
 
 
 async def test_chance_alone_is_no_drop(
-    make_alerts: Callable[..., Alerts], engine: AsyncEngine, told: list[Telling]
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, sent: list[Notification]
 ) -> None:
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40, drafts=10))
     # Four points less of 210 chips: surely nothing.
     await store(engine, days_of_traffic(Writer(4), 7, 1, 0.36, drafts=10))
     alerts = make_alerts()
-    await alerts.judge_daily()
-    await alerts.tell()
-    assert told == []
+    await alerts.evaluate_daily_rules()
+    await alerts.notify()
+    assert sent == []
 
 
 async def test_bounds_of_coverage_and_missed(make_alerts: Callable[..., Alerts], engine: AsyncEngine) -> None:
@@ -147,12 +147,12 @@ async def test_bounds_of_coverage_and_missed(make_alerts: Callable[..., Alerts],
         draft = writer.draft(begun, posted_at=begun, posted_tags=["htmx", "python"])
         writer.suggestion(draft, ["java"], confident=number % 4 == 0)
     await store(engine, writer.rows)
-    await make_alerts("coverage_low", "too_much_missed").judge_daily()
+    await make_alerts("coverage_low", "too_much_missed").evaluate_daily_rules()
     assert await states(engine) == [("coverage_low", "", "firing"), ("too_much_missed", "", "firing")]
 
 
 async def test_a_burst_of_dismissals_names_the_tag(
-    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, sent: list[Notification]
 ) -> None:
     writer = Writer()
     for number, (tag, kind) in enumerate([*[("java", "ask")] * 5, *[("sql", "ask")] * 4, *[("git", "edit")] * 5]):
@@ -168,12 +168,15 @@ async def test_a_burst_of_dismissals_names_the_tag(
     await store(engine, writer.rows)
     alerts = make_alerts("tag_dismissed")
     for _ in range(40):
-        await alerts.judge()
-        await alerts.tell()
+        await alerts.evaluate_frequent_rules()
+        await alerts.notify()
         clock.now += timedelta(minutes=1)
     assert await states(engine) == [("tag_dismissed", "java", "resolved")]
-    assert [(each.subject, each.occasion) for each in told] == [("java", "firing"), ("java", "resolved")]
-    assert "5 times" in told[0].words
+    assert [(notification.subject, notification.occasion) for notification in sent] == [
+        ("java", "firing"),
+        ("java", "resolved"),
+    ]
+    assert "5 times" in sent[0].words
 
 
 async def test_an_outage_fires_after_its_while(
@@ -186,7 +189,7 @@ async def test_an_outage_fires_after_its_while(
             await connection.execute(
                 insert(RequestStatsRow).values(minute=clock.now, requests=100, failed=failed, suggestions=50, slow=slow)
             )
-        await alerts.judge()
+        await alerts.evaluate_frequent_rules()
         found = await states(engine)
         clock.now += timedelta(minutes=1)
         return found
@@ -215,15 +218,15 @@ async def test_silence_is_noticed_where_there_used_to_be_drafts(
             writer.draft(NOW - timedelta(days=back, minutes=5 * number))
     await store(engine, writer.rows)
     alerts = make_alerts("no_drafts")
-    await alerts.judge()
+    await alerts.evaluate_frequent_rules()
     clock.now += timedelta(minutes=10)
-    await alerts.judge()
+    await alerts.evaluate_frequent_rules()
     assert await states(engine) == [("no_drafts", "", "firing")]
     writer.rows = Rows()
     writer.draft(clock.now)
     await store(engine, writer.rows)
     clock.now += timedelta(minutes=1)
-    await alerts.judge()
+    await alerts.evaluate_frequent_rules()
     assert await states(engine) == [("no_drafts", "", "resolved")]
 
 
@@ -235,20 +238,20 @@ async def test_lost_events_fire(make_alerts: Callable[..., Alerts], engine: Asyn
             draft, NOW - timedelta(days=1, seconds=-number), lost=int(number % 50 == 0), kind="posted", tags=[]
         )
     await store(engine, writer.rows)
-    await make_alerts("events_lost").judge_daily()
+    await make_alerts("events_lost").evaluate_daily_rules()
     assert await states(engine) == [("events_lost", "", "firing")]
 
 
 async def test_of_many_replicas_one_judges_and_each_thing_is_told_once(
-    make_alerts: Callable[..., Alerts], engine: AsyncEngine, told: list[Telling]
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, sent: list[Notification]
 ) -> None:
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
     await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
     replicas = [make_alerts("acceptance_fell") for _ in range(4)]
-    await asyncio.gather(*(each.judge_daily() for each in replicas))
-    await asyncio.gather(*(each.tell() for each in replicas))
+    await asyncio.gather(*(each.evaluate_daily_rules() for each in replicas))
+    await asyncio.gather(*(each.notify() for each in replicas))
     assert len(await states(engine)) == 1
-    assert len(told) == 1
+    assert len(sent) == 1
 
 
 async def test_e2_rules_of_days_are_judged_at_the_start_and_then_hourly(
@@ -257,13 +260,13 @@ async def test_e2_rules_of_days_are_judged_at_the_start_and_then_hourly(
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
     await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
     alerts = make_alerts("acceptance_fell", "requests_fail")
-    await alerts.judge_due()
+    await alerts.evaluate_due_rules()
     assert await states(engine) == [("acceptance_fell", "", "firing")]
     for minutes, judged in ((59, False), (1, True)):
         async with engine.begin() as connection:
             await connection.execute(delete(AlertRow))
         clock.now += timedelta(minutes=minutes)
-        await alerts.judge_due()
+        await alerts.evaluate_due_rules()
         assert bool(await states(engine)) == judged
 
 
@@ -275,9 +278,9 @@ async def test_e2_rules_of_days_wait_no_hour_for_a_replica_that_is_judging(
     alerts = make_alerts("acceptance_fell")
     async with engine.begin() as another_replica:
         await wait_for_lock(another_replica, AdvisoryLock.EVALUATE_ALERTS)
-        await alerts.judge_due()
+        await alerts.evaluate_due_rules()
     assert await states(engine) == []
-    await alerts.judge_due()
+    await alerts.evaluate_due_rules()
     assert await states(engine) == [("acceptance_fell", "", "firing")]
 
 
@@ -288,7 +291,7 @@ async def test_a_rule_taken_out_of_the_file_is_resolved(
         await connection.execute(
             insert(AlertRow).values(id=uuid4(), rule="old", subject="", state="firing", since=NOW, words="It was.")
         )
-    await make_alerts("acceptance_fell").judge_daily()
+    await make_alerts("acceptance_fell").evaluate_daily_rules()
     assert await states(engine) == [("old", "", "resolved")]
 
 
@@ -353,14 +356,14 @@ async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
     (mailbox, smtp_url), (posted, webhook_url) = mail_server, hook
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
     await store(engine, days_of_traffic(Writer(2), 7, 1, 0.20))
-    alerts = make_alerts("acceptance_fell", channels=channels(smtp_url, webhook_url))
-    await alerts.judge_daily()
-    await alerts.tell()
-    await alerts.tell()
+    alerts = make_alerts("acceptance_fell", channels=make_channels(smtp_url, webhook_url))
+    await alerts.evaluate_daily_rules()
+    await alerts.notify()
+    await alerts.notify()
     assert (len(mailbox.messages), len(posted)) == (1, 1), "what failed waits"
     for _ in range(3):
         clock.now += timedelta(minutes=10)
-        await alerts.tell()
+        await alerts.notify()
     ((receivers, mail),) = mailbox.messages
     assert receivers == ["a+night@example.org", "b@example.org"]
     assert mail["Subject"] == "[Tagalong] firing: Acceptance fell"
@@ -370,19 +373,23 @@ async def test_mail_and_webhook_arrive_and_a_failed_one_is_tried_again(
     assert len({key for key, _ in posted}) == 1
     assert (posted[2][1]["rule"], posted[2][1]["state"]) == ("acceptance_fell", "firing")
     async with engine.begin() as connection:
-        rows = await connection.execute(select(Notice.channel, Notice.attempts, Notice.error).order_by(Notice.channel))
+        rows = await connection.execute(
+            select(NotificationRow.channel, NotificationRow.attempts, NotificationRow.error).order_by(
+                NotificationRow.channel
+            )
+        )
         assert [tuple(row) for row in rows] == [("email", 1, None), ("webhook", 3, None)]
 
 
 async def test_what_is_told_late_says_what_was_then(
-    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], engine: AsyncEngine, clock: Clock, sent: list[Notification]
 ) -> None:
     reachable = False
 
-    def send(telling: Telling) -> None:
+    def send(notification: Notification) -> None:
         if not reachable:
             raise OSError("nobody there")
-        told.append(telling)
+        sent.append(notification)
 
     alerts = make_alerts("tag_dismissed", channels={"list": send})
     writer = Writer()
@@ -393,13 +400,13 @@ async def test_what_is_told_late_says_what_was_then(
         writer.event(draft, at, kind="dismissed", suggestion_id=offered, tag="java")
     await store(engine, writer.rows)
     for _ in range(40):
-        await alerts.judge()
-        await alerts.tell()
+        await alerts.evaluate_frequent_rules()
+        await alerts.notify()
         clock.now += timedelta(minutes=1)
     reachable = True
     clock.now += timedelta(hours=1)
-    await alerts.tell()
-    assert {each.occasion: each.words for each in told} == {
+    await alerts.notify()
+    assert {notification.occasion: notification.words for notification in sent} == {
         "firing": "java was dismissed 5 times in 5 minutes, by 5 installs.",
         "resolved": "Not any more.",
     }
@@ -426,10 +433,10 @@ async def test_a_guardrails_rollback_is_told_once(
         experiment.install("challenger", accepts=0.4, latency_ms=900.0)
     await experiment.write()
     await experiment.evaluate()
-    replicas = [make_alerts(channels=channels(smtp_url, webhook_url)) for _ in range(2)]
+    replicas = [make_alerts(channels=make_channels(smtp_url, webhook_url)) for _ in range(2)]
     for _ in range(4):
         clock.now += timedelta(minutes=10)
-        await asyncio.gather(*(each.tell() for each in replicas))
+        await asyncio.gather(*(each.notify() for each in replicas))
     ((_, mail),) = mailbox.messages
     assert mail["Subject"] == f"[Tagalong] Version 2 was rolled back ({CHALLENGER})"
     words = mail.get_payload(decode=True).decode()
@@ -444,7 +451,7 @@ async def test_a_guardrails_rollback_is_told_once(
 
 
 async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
-    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, sent: list[Notification]
 ) -> None:
     alerts = make_alerts()
     for _ in range(40):
@@ -454,8 +461,8 @@ async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
     await experiment.evaluate()
     for _ in range(3):
         clock.now += timedelta(minutes=1)
-        await alerts.tell()
-    (verdict,) = told
+        await alerts.notify()
+    (verdict,) = sent
     assert verdict.headline == f"[Tagalong] Version 2: better ({CHALLENGER})"
     found = (await experiment.status()).verdict
     assert found is not None
@@ -466,19 +473,19 @@ async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
         await roll_back(session, experiment.values["id"], actor=OPERATOR, reason="no trust", now=clock.now)
     for _ in range(3):
         clock.now += timedelta(minutes=1)
-        await alerts.tell()
-    assert [each.rule for each in told] == ["verdict", "roll back"]
-    assert told[1].words.startswith("An operator rolled back the challenger. Why: no trust.")
+        await alerts.notify()
+    assert [notification.rule for notification in sent] == ["verdict", "roll back"]
+    assert sent[1].words.startswith("An operator rolled back the challenger. Why: no trust.")
 
 
 async def test_a_step_of_long_ago_is_no_news(
-    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], experiment: Experiment, clock: Clock, sent: list[Notification]
 ) -> None:
     async with experiment.database.session() as session:
         await roll_back(session, experiment.values["id"], actor=OPERATOR, reason="", now=clock.now)
     clock.now += timedelta(days=2, seconds=1)
-    await make_alerts().tell()
-    assert told == []
+    await make_alerts().notify()
+    assert sent == []
 
 
 @pytest.mark.parametrize(
@@ -493,11 +500,11 @@ async def test_a_step_of_long_ago_is_no_news(
 )
 def test_an_address_that_makes_no_sense_is_refused(smtp_url: str, webhook_url: str) -> None:
     with pytest.raises(ValueError, match="must be like"):
-        channels(smtp_url, webhook_url)
+        make_channels(smtp_url, webhook_url)
 
 
 async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_without(
-    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock, told: list[Telling]
+    make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock, sent: list[Notification]
 ) -> None:
     reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
     alerts = make_alerts("drift")
@@ -508,14 +515,14 @@ async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_wit
         async with database.session() as session:
             await keep(session, Findings.model_validate(findings(came, reference) | span), clock.now)
         for _ in range(3):
-            await alerts.judge_daily()
-            await alerts.tell()
+            await alerts.evaluate_daily_rules()
+            await alerts.notify()
         clock.now += timedelta(days=days)
         return await states(engine)
 
     assert await after(1, traffic(seed=3)) == []
     assert await after(1, traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05))) == [("drift", "data", "firing")]
-    assert "body_chars" in told[0].words
+    assert "body_chars" in sent[0].words
     concept = traffic(seed=3, relation=lambda score: 0.7 * score)
     assert await after(1, concept) == [("drift", "data", "resolved"), ("drift", "concept", "firing")]
     model = traffic(seed=3, missed=2.2, unknown=0.6)
@@ -525,14 +532,14 @@ async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_wit
         ("drift", "model", "firing"),
     ]
     # An import of three weeks ago says nothing about today, neither good nor bad, and the alert says so.
-    await alerts.judge_daily()
+    await alerts.evaluate_daily_rules()
     assert ("drift", "model", "firing") in await states(engine)
     assert "more than 14 whole days ago" in str(await unjudged(engine))
-    assert len(told) == 5, "it is neither told again nor told to be over"
+    assert len(sent) == 5, "nobody is notified again, neither of the drift nor of its end"
     assert await after(1, traffic(seed=3)) == [
         ("drift", subject, "resolved") for subject in ("data", "concept", "model")
     ]
-    assert len(told) == 6
+    assert len(sent) == 6
     assert await unjudged(engine) is None
 
 
@@ -545,7 +552,7 @@ async def test_drift_that_was_old_when_it_came_fires_nothing(
         span = {"since": "2026-10-01", "until": str(clock.now.date() - timedelta(days=days))}
         async with database.session() as session:
             await keep(session, Findings.model_validate(came | span), clock.now)
-        await make_alerts("drift").judge_daily()
+        await make_alerts("drift").evaluate_daily_rules()
         assert await states(engine) == state
 
 
@@ -560,12 +567,12 @@ async def test_drift_of_demo_traffic_wakes_nobody(
         await keep(session, Findings.model_validate(drifted), clock.now)
         # The same days of the demo take nobody's place.
         await keep(session, Findings.model_validate(drifted | {"kind": "demo", "columns": []}), later)
-    await make_alerts("drift").judge_daily()
+    await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "firing")]
     async with database.session() as session:
         await keep(session, Findings.model_validate(findings(traffic(seed=3), reference) | span), clock.now)
         await keep(session, Findings.model_validate(drifted | {"kind": "demo"}), later)
-    await make_alerts("drift").judge_daily()
+    await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "resolved")]
 
 
@@ -578,9 +585,9 @@ async def test_drift_below_the_bound_of_the_rule_is_quiet(
     async with database.session() as session:
         await keep(session, Findings.model_validate(came), clock.now)
     rule = read_rules()["drift"]
-    await make_alerts(rules={"drift": rule.model_copy(update={"bound": 3.0})}).judge_daily()
+    await make_alerts(rules={"drift": rule.model_copy(update={"bound": 3.0})}).evaluate_daily_rules()
     assert await states(engine) == []
-    await make_alerts(rules={"drift": rule.model_copy(update={"least": 100_000})}).judge_daily()
+    await make_alerts(rules={"drift": rule.model_copy(update={"least": 100_000})}).evaluate_daily_rules()
     assert await states(engine) == []
-    await make_alerts(rules={"drift": rule}).judge_daily()
+    await make_alerts(rules={"drift": rule}).evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "firing")]

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
 from backend.acceptance.rollup_refresh import roll_up_days
-from backend.alerts.channels import Telling
-from backend.alerts.evaluation import Look, bound, drop
-from backend.alerts.rules import Bound, Drop, read_rules
+from backend.alerts.channels import Notification
+from backend.alerts.evaluation import EvaluationContext, evaluate_bound, evaluate_drop
+from backend.alerts.rules import BoundRule, DropRule, read_rules
 from backend.alerts.service import Alerts
 from backend.demo.writers import HOURS, WEEKDAYS
 from backend.postgres.database import Database
@@ -115,16 +115,16 @@ def alerts_of(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
         writer.rows = Rows()
         write_day(writer, midnight + timedelta(days=number), installs, drafts, USUAL)
         by_day[(midnight + timedelta(days=number)).date()] = counts_of(writer.rows)
-    rules = {name: rule for name, rule in read_rules().items() if isinstance(rule, Drop | Bound)}
+    rules = {name: rule for name, rule in read_rules().items() if isinstance(rule, DropRule | BoundRule)}
     fired: list[str] = []
     firing: dict[str, bool | None] = {}
     for number in range(after, days):
-        look = Look(None, midnight + timedelta(days=number), frozenset(), by_day)  # type: ignore[arg-type]
+        context = EvaluationContext(None, midnight + timedelta(days=number), frozenset(), by_day)  # type: ignore[arg-type]
         for name, rule in rules.items():
-            reading = drop(rule, look) if isinstance(rule, Drop) else bound(rule, look)
-            if reading.breached and not firing.get(name):
-                fired.append(f"{name} on day {number}: {reading.words}")
-            firing[name] = firing.get(name) if reading.breached is None else reading.breached
+            evaluation = evaluate_drop(rule, context) if isinstance(rule, DropRule) else evaluate_bound(rule, context)
+            if evaluation.breached and not firing.get(name):
+                fired.append(f"{name} on day {number}: {evaluation.words}")
+            firing[name] = firing.get(name) if evaluation.breached is None else evaluation.breached
     return fired
 
 
@@ -143,7 +143,7 @@ async def live_through(
     every: timedelta,
     daily_every: int,
     seed: int,
-) -> list[Telling]:
+) -> list[Notification]:
     """Write so many days of traffic up to noon of the last; then judge it, from day ``after`` on, as time goes by."""
     writer = Writer(seed)
     installs = settle_in(writer)
@@ -151,23 +151,23 @@ async def live_through(
     for number in range(days):
         write_day(writer, midnight + timedelta(days=number), installs, drafts, habits(number))
     await store(engine, writer.rows)
-    told: list[Telling] = []
+    sent: list[Notification] = []
     now = midnight + timedelta(days=after)
     database = Database(engine.url.render_as_string(hide_password=False))
-    alerts = Alerts(database, read_rules(), {"list": told.append}, lambda: KNOWN, lambda: now)
+    alerts = Alerts(database, read_rules(), {"list": sent.append}, lambda: KNOWN, lambda: now)
     await roll_up_days(database, lambda: NOON)
     looks = 0
     try:
         while now < NOON:
             await write_minute(engine, now, writer.random)
-            await alerts.judge()
+            await alerts.evaluate_frequent_rules()
             if looks % daily_every == 0:
-                await alerts.judge_daily()
-            await alerts.tell()
+                await alerts.evaluate_daily_rules()
+            await alerts.notify()
             now, looks = now + every, looks + 1
     finally:
         await database.close()
-    return told
+    return sent
 
 
 ILL: dict[str, tuple[Habits, set[str]]] = {
@@ -185,7 +185,7 @@ ILL: dict[str, tuple[Habits, set[str]]] = {
 async def test_what_is_injected_fires_its_alert_once_and_it_is_resolved(engine: AsyncEngine, illness: str) -> None:
     habits, expected = ILL[illness]
     # Five weeks of health, ten days of illness, and health again until it is forgotten.
-    told = await live_through(
+    sent = await live_through(
         engine,
         60,
         lambda day: habits if 36 <= day < 46 else USUAL,
@@ -196,7 +196,9 @@ async def test_what_is_injected_fires_its_alert_once_and_it_is_resolved(engine: 
         seed=7,
     )
     for occasion in ("firing", "resolved"):
-        assert sorted(each.rule for each in told if each.occasion == occasion) == sorted(expected)
+        assert sorted(notification.rule for notification in sent if notification.occasion == occasion) == sorted(
+            expected
+        )
 
 
 # The rules were chosen on seeds 1 to 3.
@@ -205,7 +207,7 @@ async def test_what_is_injected_fires_its_alert_once_and_it_is_resolved(engine: 
 async def test_ninety_days_without_any_change_raise_at_most_one_alert(
     engine: AsyncEngine, seed: int, record_property: Any
 ) -> None:
-    told = await live_through(
+    sent = await live_through(
         engine,
         36 + 90,
         lambda day: USUAL,
@@ -215,7 +217,11 @@ async def test_ninety_days_without_any_change_raise_at_most_one_alert(
         daily_every=8,
         seed=seed,
     )
-    fired = [f"{each.rule} {each.subject}: {each.words}" for each in told if each.occasion == "firing"]
+    fired = [
+        f"{notification.rule} {notification.subject}: {notification.words}"
+        for notification in sent
+        if notification.occasion == "firing"
+    ]
     record_property("alerts", len(fired))
     print(f"{len(fired)} alerts in 90 days: {fired}")
     assert len(fired) <= 1

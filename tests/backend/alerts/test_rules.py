@@ -46,7 +46,7 @@ def test_the_shipped_rules_watch_what_must_be_watched() -> None:
         (("by = 0.03", "by = 3"), "a_rule.drop.by"),
         (('figure = "acceptance"', 'figure = "aceptance"'), "there are acceptance, kept"),
         (("days = 7", "days = 7\nminutes = 5"), "a_rule.drop.minutes: Extra inputs"),
-        (("days = 7", "days = "), "no TOML"),
+        (("days = 7", "days = "), "not valid TOML"),
         (("least = 200", "least = 0"), "a_rule.drop.least"),
     ],
 )

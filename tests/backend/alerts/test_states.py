@@ -1,20 +1,20 @@
-"""How an alert lives, told reading by reading."""
+"""The life of an alert, evaluation by evaluation."""
 
 from datetime import UTC, datetime, timedelta
 
-from backend.alerts.states import Alert, Reading, advance
+from backend.alerts.states import Alert, Evaluation, advance_alert
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 PENDING, CALM = timedelta(minutes=5), timedelta(minutes=10)
 
 
-def play(*readings: bool | None, pending: timedelta = PENDING, calm: timedelta = CALM) -> list[str | None]:
-    """The states after readings a minute apart: True broken, False not, None nothing to judge by."""
+def play(*evaluations: bool | None, pending: timedelta = PENDING, calm: timedelta = CALM) -> list[str | None]:
+    """The states after evaluations a minute apart: True broken, False not, None nothing to judge by."""
     alert: Alert | None = None
     states: list[str | None] = []
-    for minute, breached in enumerate(readings):
+    for minute, breached in enumerate(evaluations):
         now = START + timedelta(minutes=minute)
-        alert = advance(alert, Reading(breached, f"minute {minute}"), now, pending=pending, calm=calm)
+        alert = advance_alert(alert, Evaluation(breached, f"minute {minute}"), now, pending=pending, calm=calm)
         states.append(alert.state if alert else None)
         if alert and alert.state == "resolved":
             alert = None
@@ -45,8 +45,8 @@ def test_with_nothing_to_judge_by_it_stays_as_it_was() -> None:
 def test_it_keeps_when_it_began_and_the_latest_figures() -> None:
     alert = None
     for minute in range(7):
-        alert = advance(
-            alert, Reading(True, f"minute {minute}"), START + timedelta(minutes=minute), pending=PENDING, calm=CALM
+        alert = advance_alert(
+            alert, Evaluation(True, f"minute {minute}"), START + timedelta(minutes=minute), pending=PENDING, calm=CALM
         )
     assert alert is not None
     assert (alert.since, alert.fired_at, alert.words) == (START, START + PENDING, "minute 6")

@@ -7,7 +7,7 @@ from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.alerts.channels import Telling
+from backend.alerts.channels import Notification
 from backend.postgres.migrate import alembic_config, migrate
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,7 @@ async def test_a_notice_that_waits_is_kept_by_the_step_to_its_own_words_and_back
         await connection.run_sync(step, True)
         key, telling, attempts = (await connection.execute(text("SELECT key, telling, attempts FROM notice"))).one()
         assert key == f"{await connection.scalar(text('SELECT id FROM alert'))}-firing"
-        told = Telling(**telling)
+        told = Notification(**telling)
         assert (told.words, told.since, attempts) == ("Five times.", "2026-11-20 12:00 UTC", 3)
         await connection.run_sync(step, False)
         assert (
