@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
 from tests.backend.admin.admin_pages import LOOKS, chromium, demonstrated, opened
-from tests.extension.axe import violations
+from tests.extension.axe import find_violations
 
 PAGES = {
     "metrics": "/metrics?kind=demo",
@@ -44,7 +44,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, address: str
         page = opened(browser, address, look, path, bypass_csp=True)
         for details in page.locator("details").all():
             details.evaluate("each => each.open = true")
-        found[name] = violations(page)
+        found[name] = find_violations(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than its window"
         page.context.close()
     assert found == {name: [] for name in PAGES}
