@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.alerts.channels import Notification
-from backend.audit.service import SERVICE, acts_between
+from backend.audit.service import SERVICE, list_acts_between
 from backend.audit.tables import Act
 from backend.deployments.service import ROLL_BACK, VERDICT
 
@@ -22,7 +22,7 @@ ADVICE_BY_VERDICT = {
 
 async def list_deployment_notices(session: AsyncSession, since: datetime, until: datetime) -> list[Notification]:
     """Return the notifications of the audit log's roll backs and verdicts, from ``since`` until before ``until``."""
-    return [to_notification(act) for act in await acts_between(session, (ROLL_BACK, VERDICT), since, until)]
+    return [to_notification(act) for act in await list_acts_between(session, (ROLL_BACK, VERDICT), since, until)]
 
 
 def to_notification(act: Act) -> Notification:

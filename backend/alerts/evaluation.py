@@ -24,7 +24,7 @@ from backend.alerts.rules import (
 )
 from backend.alerts.states import Evaluation
 from backend.drift.findings import Findings
-from backend.drift.service import newest as newest_drift
+from backend.drift.service import newest_findings
 from backend.web.request_stats import read_request_stats
 
 Evaluations = dict[str, Evaluation]
@@ -173,7 +173,7 @@ async def evaluate_silence(rule: SilenceRule, context: EvaluationContext) -> Eva
 
 async def evaluate_drift(rule: DriftRule, context: EvaluationContext) -> Evaluations:
     """Evaluate the newest findings of drift, each kind an alert of its own; old findings can't be judged by."""
-    findings = await newest_drift(context.session, kind="ask")
+    findings = await newest_findings(context.session, kind="ask")
     words = ""
     if findings is None:
         words = "No findings have been imported."

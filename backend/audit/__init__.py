@@ -1,1 +1,1 @@
-"""The audit log: what admins did to the service, when, and by which way."""
+"""The audit log: what admins did to the service, when, and how."""

@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.tables import Act
 
 OPERATOR = "operator"
-"""Whoever runs `tagalong-server`'s commands."""
+"""Runs the commands of `tagalong-server`."""
 
 ADMIN = "admin"
-"""Whoever comes to /metrics with the admin's password, or tries to."""
+"""Signs in to /metrics, or tries to."""
 
 SERVICE = "service"
 """The service itself, as when it ends an experiment that does harm."""
 
 
-async def note(
+async def record_act(
     session: AsyncSession,
     act: str,
     subject: str = "",
@@ -28,29 +28,31 @@ async def note(
     actor: str = OPERATOR,
     at: datetime | None = None,
 ) -> None:
-    """Note an act in the caller's transaction: what is rolled back was never done, and is not in the log.
+    """Record an act in the caller's transaction: if that is rolled back, nothing was done and nothing is in the log.
 
     Args:
-        session: the transaction that does it.
+        session: the transaction of the act.
         act: what is done, as a short verb: ``deploy``, ``roll back``.
-        subject: to what. Never an install, a draft or a question: their erasure could not reach it here.
-        details: the figures of it, as JSON knows them.
+        subject: to what. Never an install, a draft or a question: erasure could not reach them here.
+        details: figures and names, as JSON values.
         actor: OPERATOR, ADMIN or SERVICE.
-        at: when, if not now; aware.
+        at: when, if not now; timezone-aware.
     """
     row = Act(at=at or datetime.now(UTC), actor=actor, act=act, subject=subject, details=dict(details or {}))
     session.add(row)
     await session.flush()
 
 
-async def acts_between(session: AsyncSession, acts: Collection[str], since: datetime, until: datetime) -> list[Act]:
-    """The acts of some names from ``since`` until before ``until``, in order."""
+async def list_acts_between(
+    session: AsyncSession, acts: Collection[str], since: datetime, until: datetime
+) -> list[Act]:
+    """Return the acts of some names from ``since`` until before ``until``, in order."""
     rows = await session.scalars(
         select(Act).where(Act.act.in_(acts), Act.at >= since, Act.at < until).order_by(Act.at, Act.id)
     )
     return list(rows)
 
 
-async def newest(session: AsyncSession, limit: int) -> list[Act]:
-    """The last acts, the newest first."""
+async def list_newest_acts(session: AsyncSession, limit: int) -> list[Act]:
+    """Return the last acts, the newest first."""
     return list(await session.scalars(select(Act).order_by(Act.at.desc(), Act.id.desc()).limit(limit)))

@@ -10,14 +10,14 @@ from backend.postgres.base import Moment, Table
 
 
 class Act(Table):
-    """One act of an admin, written in the transaction that did it, and never changed.
+    """One act of an admin, written in the transaction of the act and never changed.
 
     Attributes:
         id: in the order of writing.
         actor: who did it: ``operator``, ``admin`` or ``service`` (see `backend.audit.service`).
         act: what was done, as a short verb: ``erase``, ``deploy``.
         subject: to what; empty where that would name a writer.
-        details: the figures of it.
+        details: figures and names.
     """
 
     __tablename__ = "audit"

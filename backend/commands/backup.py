@@ -11,7 +11,7 @@ import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.commands.terminal import with_url
 from backend.postgres.backups import NotABackup, check_backup, restore_backup, write_backup
 from backend.postgres.database import Database
@@ -62,7 +62,7 @@ def restore(file: Path, replace: bool) -> None:
             await restore_backup(url, content)
             async with database.session() as session:
                 await session.execute(text("ANALYZE"))
-                await note(session, "restore", "" if str(file) == "-" else file.name)
+                await record_act(session, "restore", "" if str(file) == "-" else file.name)
                 drafts, events = (
                     await session.execute(text("SELECT (SELECT count(*) FROM draft), (SELECT count(*) FROM event)"))
                 ).one()

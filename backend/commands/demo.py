@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.commands.terminal import read_settings, with_session, with_url
 from backend.demo.service import AlreadyPlayed, Played, play
 from backend.demo.service import remove as remove_demo
@@ -30,7 +30,7 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
 
         async def take_out(session: AsyncSession) -> int:
             removed = await remove_demo(session)
-            await note(session, "remove demo", details={"drafts": removed})
+            await record_act(session, "remove demo", details={"drafts": removed})
             return removed
 
         removed = with_session(take_out)
@@ -51,7 +51,7 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
             with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
                 played = await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
             async with database.session() as session:
-                await note(session, "write demo", details={"seed": seed, "days": days, "drafts": played.drafts})
+                await record_act(session, "write demo", details={"seed": seed, "days": days, "drafts": played.drafts})
             return played
         finally:
             await database.close()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.service import OPERATOR, note
+from backend.audit.service import OPERATOR, record_act
 from backend.commands.terminal import read_settings, with_session
 from backend.deployments import registry, service
 from backend.deployments.registry import Registered
@@ -120,7 +120,7 @@ def checked(name: str) -> Registered:
     told = "\n".join(f"  {reason}" for reason in reasons)
     click.echo(f"Error: version {registered.number} ({registered.version}) must not be deployed:\n{told}", err=True)
     details = {"number": registered.number, "why": reasons}
-    with_session(lambda session: note(session, "refuse to deploy", registered.version, details))
+    with_session(lambda session: record_act(session, "refuse to deploy", registered.version, details))
     raise SystemExit(1)
 
 

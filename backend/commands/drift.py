@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.filters import KINDS
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.commands.terminal import served_model, with_session, write_lines
 from backend.drift.export import export_lines
 from backend.drift.findings import Findings
-from backend.drift.service import keep
+from backend.drift.service import save_findings
 
 DAY = click.DateTime(["%Y-%m-%d"])
 DEFAULT_DAYS = 28
@@ -37,7 +37,7 @@ def export(out: Path, since: datetime | None, until: datetime | None, kind: str)
     async def write(session: AsyncSession) -> int:
         model = await served_model(session)
         lines = await write_lines(export_lines(session, first, last, kind, model.known, model.version), out)
-        await note(session, "export", "what came in", {"since": str(first), "until": str(last), "kind": kind})
+        await record_act(session, "export", "what came in", {"since": str(first), "until": str(last), "kind": kind})
         return lines
 
     lines = with_session(write)
@@ -63,8 +63,8 @@ def drift_import(file: Path) -> None:
         raise click.ClickException(f"{file} covers {findings.since} to {findings.until}, and today is {today} (UTC).")
 
     async def store(session: AsyncSession) -> None:
-        await keep(session, findings, datetime.now(UTC))
-        await note(
+        await save_findings(session, findings, datetime.now(UTC))
+        await record_act(
             session, "import drift", findings.model_version, {"until": str(findings.until), "found": findings.found}
         )
 

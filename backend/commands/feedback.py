@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.commands.terminal import with_session, write_lines
 from backend.feedback.anonymise import count_waiting
 from backend.feedback.export import feedback_lines
@@ -29,7 +29,7 @@ def export_feedback(out: Path, since: datetime | None) -> None:
 
     async def export(session: AsyncSession) -> tuple[int, int]:
         lines = await write_lines(feedback_lines(session, month), out)
-        await note(session, "export", "feedback", {"since": month, "questions": lines})
+        await record_act(session, "export", "feedback", {"since": month, "questions": lines})
         return lines, await count_waiting(session, month)
 
     lines, waiting = with_session(export)

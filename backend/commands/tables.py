@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.rollup_refresh import RollupComparison, compare_rollups
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.commands.terminal import with_session, with_url
 from backend.feedback.projection import Difference
 from backend.feedback.projection import recount as recount_items
@@ -31,7 +31,7 @@ def erase(install_id: UUID) -> None:
 
     async def forget(session: AsyncSession) -> int:
         rows = await erase_install(session, install_id)
-        await note(session, "erase", details={"rows": rows})
+        await record_act(session, "erase", details={"rows": rows})
         return rows
 
     rows = with_session(forget)
@@ -46,7 +46,9 @@ def recount() -> None:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         items = await recount_items(session)
         days = await compare_rollups(session, datetime.now(UTC))
-        await note(session, "recount", details=asdict(items) | {"days": days.days, "differing": len(days.differing)})
+        await record_act(
+            session, "recount", details=asdict(items) | {"days": days.days, "differing": len(days.differing)}
+        )
         return items, days
 
     items, days = with_session(compare)

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.service import acts_between, note
+from backend.audit.service import list_acts_between, record_act
 from backend.deployments.registry import Registered
 from backend.deployments.replicas import list_replicas
 from backend.deployments.router import hash_install
@@ -130,7 +130,7 @@ async def deploy(
     details = audit_details(deployment) | {"role": role, "share": deployment.share}
     if horizon is not None:
         details |= {"horizon": horizon, "smallest_difference": smallest_difference}
-    await note(session, DEPLOY, registered.version, details, actor=actor, at=now)
+    await record_act(session, DEPLOY, registered.version, details, actor=actor, at=now)
     return deployment
 
 
@@ -157,7 +157,7 @@ async def _raise_share(
     )
     details = audit_details(deployment) | {"before": deployment.share, "share": share}
     deployment.share = share
-    await note(session, GROW, deployment.model_version, details, actor=actor, at=now)
+    await record_act(session, GROW, deployment.model_version, details, actor=actor, at=now)
     return deployment
 
 
@@ -178,7 +178,7 @@ async def promote(session: AsyncSession, deployment_id: UUID, *, actor: str, rea
     champion = _make_champion(challenger, now, actor, replaces=running.champion)
     session.add(champion)
     details = audit_details(challenger) | {"instead of": _version_of(running.champion), "why": reason}
-    await note(session, PROMOTE, champion.model_version, details, actor=actor, at=now)
+    await record_act(session, PROMOTE, champion.model_version, details, actor=actor, at=now)
     return champion
 
 
@@ -208,7 +208,7 @@ async def roll_back(session: AsyncSession, deployment_id: UUID, *, actor: str, r
     else:
         await _end(session, ending, reason or ROLLED_BACK, now)
     details = audit_details(ending) | {"role": ending.role, "to": _version_of(instead), "why": reason or ROLLED_BACK}
-    await note(session, ROLL_BACK, ending.model_version, details, actor=actor, at=now)
+    await record_act(session, ROLL_BACK, ending.model_version, details, actor=actor, at=now)
     return _version_of(instead)
 
 
@@ -291,7 +291,7 @@ async def list_replaced_versions(session: AsyncSession, since: datetime) -> list
 
 async def list_releases(session: AsyncSession, since: datetime, until: datetime) -> list[Release]:
     """Return every step between two moments, in order, for the charts."""
-    acts = await acts_between(session, STEPS, since, until)
+    acts = await list_acts_between(session, STEPS, since, until)
     return [Release(act.at, describe_step(act.act, act.subject, act.details)) for act in acts]
 
 

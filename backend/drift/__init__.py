@@ -1,1 +1,1 @@
-"""Drift: what came in, as a file for `tagalong-model drift`, and what that found, for the admin's page and alerts."""
+"""Drift: an export of figures for `tagalong-model drift`, and its findings for the admin's page and the alerts."""

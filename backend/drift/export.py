@@ -1,6 +1,6 @@
-"""What came in, as lines of JSON for `tagalong-model drift`: figures and tags, no text, no draft and no install.
+"""The export for `tagalong-model drift` as JSON lines: figures and tags, no text, no draft and no install.
 
-The first line says what is exported; then each day has a line with its counts, and a line for each suggestion. This
+The first line describes the export; then each day has a line with its counts, and a line for each suggestion. This
 is the contract with ``tagalong-model``: see ``model/drift/traffic.py``.
 """
 
@@ -18,7 +18,7 @@ from backend.feedback.tables import Event, Refused
 
 FORMAT = 1
 
-# Of the totals that are kept by day: what is told of a day beside its suggestions.
+# The daily totals that are exported beside the suggestions of a day.
 TOTALS = {
     "unrecorded": "suggestions unrecorded",
     "without_consent": "suggestions without_consent",
@@ -30,14 +30,14 @@ TOTALS = {
 async def export_lines(
     session: AsyncSession, since: date, until: date, kind: str, vocabulary: Collection[str], serving: str | None = None
 ) -> AsyncIterator[str]:
-    """What came in from one day to another, both whole and in UTC.
+    """Yield the lines of the export from one day to another, both whole and in UTC.
 
     Args:
         session: a transaction.
         since: the first day.
         until: the last day.
         kind: of drafts.
-        vocabulary: the tags of the model that is served; posted ones that are not among them are unknown.
+        vocabulary: the tags of the model that serves; posted tags that are not among them are unknown.
         serving: the version of that model, which `tagalong-model drift` compares if none is named.
     """
     days = [since + timedelta(days=n) for n in range((until - since).days + 1)]
@@ -51,20 +51,20 @@ async def export_lines(
         **({"serving": serving} if serving else {}),
     )
     known = frozenset(vocabulary)
-    # Day by day, so that no answer of the database is large, however long the span.
+    # Day by day, so that no result of the database is large, however long the span.
     for day in days:
-        rows = await _suggestions(session, day, kind)
-        yield _line("day", day=day.isoformat(), **await _counts(session, day, demo=kind == "demo"))
+        rows = await _list_suggestions(session, day, kind)
+        yield _line("day", day=day.isoformat(), **await _count_day(session, day, demo=kind == "demo"))
         for row in rows:
-            yield _line("suggestion", day=day.isoformat(), **_of_row(row, known))
+            yield _line("suggestion", day=day.isoformat(), **_suggestion_fields(row, known))
 
 
 def _line(what: str, **values: Any) -> str:
     return json.dumps({"what": what} | values, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _of_row(row: Any, known: frozenset[str]) -> dict[str, Any]:
-    """One suggestion. Of the posted tags only what is needed: all of them would lead to the public question."""
+def _suggestion_fields(row: Any, known: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of one suggestion; posted tags are only counted, since they would lead to the question."""
     posted = row.posted_names
     return {
         "judged": row.judged,
@@ -83,21 +83,21 @@ def _of_row(row: Any, known: frozenset[str]) -> dict[str, Any]:
     }
 
 
-async def _suggestions(session: AsyncSession, day: date, kind: str) -> list[Any]:
-    """The suggestions for drafts begun on a day, in no order that leads to a draft.
+async def _list_suggestions(session: AsyncSession, day: date, kind: str) -> list[Any]:
+    """Return the suggestions for drafts begun on a day, in an order that does not lead to a draft.
 
-    ``judged`` is one of each draft: its last while no tag was chosen, so as the model answers all questions that it is
-    measured on; if there was none, its last.
+    ``judged`` is one of each draft: its last while no tag was chosen, like the questions that the model is evaluated
+    on; if there was none, its last.
     """
     start = datetime.combine(day, time.min, UTC)
     chosen = func.cardinality(Suggestion.chosen_tags)
-    place = func.row_number().over(
+    rank = func.row_number().over(
         partition_by=Suggestion.draft_id,
         order_by=(case((chosen == 0, 0), else_=1), Suggestion.created_at.desc(), Suggestion.id),
     )
     statement = (
         select(
-            (place == 1).label("judged"),
+            (rank == 1).label("judged"),
             Draft.site,
             Draft.page,
             Suggestion.model_version,
@@ -118,15 +118,15 @@ async def _suggestions(session: AsyncSession, day: date, kind: str) -> list[Any]
     return list(await session.execute(statement))
 
 
-async def _counts(session: AsyncSession, day: date, *, demo: bool) -> dict[str, int]:
-    """What came on a day, of all real kinds of drafts, or of the demo's: what a bad day is known by."""
+async def _count_day(session: AsyncSession, day: date, *, demo: bool) -> dict[str, int]:
+    """Count a day's traffic, of all real kinds of drafts or of the demo's: what shows that a day was bad."""
     start = datetime.combine(day, time.min, UTC)
     end = start + timedelta(days=1)
 
-    def received(table: type[Event] | type[Refused]) -> Any:
-        of_demo = table.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
+    def count_received(table: type[Event] | type[Refused]) -> Any:
+        is_demo = table.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
         statement = select(func.count()).select_from(table)
-        return statement.where(table.received_at >= start, table.received_at < end, of_demo == demo)
+        return statement.where(table.received_at >= start, table.received_at < end, is_demo == demo)
 
     recorded = (
         select(func.count())
@@ -138,6 +138,6 @@ async def _counts(session: AsyncSession, day: date, *, demo: bool) -> dict[str, 
     totals = {row.name: row.n for row in rows}
     return {
         "recorded": await session.scalar(recorded) or 0,
-        "events": await session.scalar(received(Event)) or 0,
-        "refused": await session.scalar(received(Refused)) or 0,
+        "events": await session.scalar(count_received(Event)) or 0,
+        "refused": await session.scalar(count_received(Refused)) or 0,
     } | {name: totals.get(total, 0) for name, total in TOTALS.items()}

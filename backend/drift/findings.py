@@ -5,22 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Drifting = Literal["data", "concept", "model"]
-Disturbing = Literal["outage", "bad_input"]
+DriftKind = Literal["data", "concept", "model"]
+DisturbanceKind = Literal["outage", "bad_input"]
 Kind = Literal["ask", "edit", "try", "demo"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Words = Annotated[str, StringConstraints(max_length=500)]
+ShortText = Annotated[str, StringConstraints(max_length=500)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
-    """What is read of a file: unknown fields are passed over, numbers are finite."""
+class FindingsPart(BaseModel):
+    """A part of the file: unknown fields are ignored, numbers are finite."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
-class Column(Part):
+class Column(FindingsPart):
     """How far one column is from the reference. ``drifted`` is null where there is too little to judge by."""
 
     column: Name
@@ -31,15 +31,15 @@ class Column(Part):
     drifted: bool | None
 
 
-class Measured(Part):
-    """A value with the bounds that chance passes once in a thousand times on either side."""
+class Estimate(FindingsPart):
+    """A value with bounds that chance passes once in a thousand times on either side."""
 
     value: float
     low: float
     high: float
 
 
-class Relation(Part):
+class Relation(FindingsPart):
     """How far the share of right tags at equal scores is from the reference's; ``n`` is in tags."""
 
     n: Count
@@ -48,30 +48,30 @@ class Relation(Part):
     drifted: bool | None
 
 
-class Performance(Part):
-    """Jaccard of posted drafts against the reference, and what its change is made of."""
+class Performance(FindingsPart):
+    """Jaccard of posted drafts against the reference, and the parts of its change."""
 
     n: Count
     jaccard: float | None
     reference: float
-    change: Measured | None
-    by_inputs: Measured | None
-    by_relation: Measured | None
-    by_model: Measured | None
+    change: Estimate | None
+    by_inputs: Estimate | None
+    by_relation: Estimate | None
+    by_model: Estimate | None
     unknown: float | None
     unknown_reference: float
     drifted: bool | None
 
 
-class Disturbance(Part):
-    """A day that says nothing about drift, and was left out."""
+class Disturbance(FindingsPart):
+    """A day that was left out, since it says nothing about drift."""
 
     day: date
-    kind: Disturbing
-    words: Words
+    kind: DisturbanceKind
+    words: ShortText
 
 
-class Findings(Part):
+class Findings(FindingsPart):
     """All key figures of one span of days."""
 
     format: Literal[1]
@@ -79,11 +79,11 @@ class Findings(Part):
     since: date
     until: date
     model_version: Name
-    reference: Words
+    reference: ShortText
     drafts: Count
     left_out: Count
     other_versions: Count | None = None
-    found: Annotated[list[Drifting | Disturbing], Field(max_length=5)]
+    found: Annotated[list[DriftKind | DisturbanceKind], Field(max_length=5)]
     columns: Annotated[list[Column], Field(max_length=50)]
     relation: Relation
     performance: Performance
@@ -91,19 +91,19 @@ class Findings(Part):
 
     @property
     def verdict(self) -> str:
-        """What was found, in the words of `tagalong-model drift`: no drift is only what could have been seen."""
+        """The verdict in the words of `tagalong-model drift`; "no drift" only where drift could have been seen."""
         parts = [kind.replace("_", " ") for kind in self.found]
         return "; ".join(filter(None, [", ".join(parts), self.limit])) or "no drift"
 
     @property
     def limit(self) -> str:
-        """Why nothing could be judged, or an empty text."""
+        """Why nothing could be judged; empty if something could."""
         if not self.drafts:
             other = self.left_out if self.other_versions is None else self.other_versions
             counts = {"other versions": other, "bad days": self.left_out - other}
             left_out = " and ".join(f"{_drafts(n)} of {which}" for which, n in counts.items() if n)
             return f"nothing to judge: {f'{left_out} left out' if left_out else 'no drafts came in'}"
-        flags = [*(each.drifted for each in self.columns), self.relation.drifted, self.performance.drifted]
+        flags = [*(column.drifted for column in self.columns), self.relation.drifted, self.performance.drifted]
         return f"too few to judge: {_drafts(self.drafts)}" if all(flag is None for flag in flags) else ""
 
 

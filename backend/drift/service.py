@@ -1,4 +1,4 @@
-"""Keeping what was found of drift, and reading it again."""
+"""Saving the findings of drift, and reading them again."""
 
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from backend.drift.findings import Findings
 from backend.drift.tables import Drift
 
 
-async def keep(session: AsyncSession, findings: Findings, now: datetime) -> None:
-    """Keep findings; those of the same kind, days, version and reference take the place of the earlier ones."""
+async def save_findings(session: AsyncSession, findings: Findings, now: datetime) -> None:
+    """Save findings, in place of earlier ones of the same kind, days, version and reference."""
     statement = insert(Drift).values(
         kind=findings.kind,
         since=findings.since,
@@ -21,16 +21,16 @@ async def keep(session: AsyncSession, findings: Findings, now: datetime) -> None
         imported_at=now,
         findings=findings.model_dump(mode="json"),
     )
-    changed = {name: statement.excluded[name] for name in ("imported_at", "findings")}
+    updated = {name: statement.excluded[name] for name in ("imported_at", "findings")}
     await session.execute(
         statement.on_conflict_do_update(
-            index_elements=["kind", "since", "until", "model_version", "reference"], set_=changed
+            index_elements=["kind", "since", "until", "model_version", "reference"], set_=updated
         )
     )
 
 
-async def newest(session: AsyncSession, kind: str | None = None) -> Findings | None:
-    """The findings of the days that ended last, of one kind of drafts or of all; of several, those imported last."""
+async def newest_findings(session: AsyncSession, kind: str | None = None) -> Findings | None:
+    """Return the findings whose days end last, of one kind of drafts or of any; of several, those imported last."""
     newest_first = select(Drift).order_by(Drift.until.desc(), Drift.imported_at.desc()).limit(1)
     row = await session.scalar(newest_first if kind is None else newest_first.where(Drift.kind == kind))
     return None if row is None else Findings.model_validate(row.findings)

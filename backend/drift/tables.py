@@ -1,4 +1,4 @@
-"""Table of what was found of drift."""
+"""Table of the findings of drift."""
 
 from datetime import date
 from typing import Any
@@ -11,12 +11,12 @@ from backend.postgres.base import Moment, Table
 
 
 class Drift(Table):
-    """What `tagalong-model drift` found in one span of days, as it was imported; the same span again takes its place.
+    """The findings of `tagalong-model drift` for one span of days, as imported; the same span again replaces them.
 
     Attributes:
-        kind: of the drafts that were looked at.
+        kind: of the drafts.
         until: the last of the days.
-        model_version: whose answers were looked at.
+        model_version: whose answers were analysed.
         reference: what they were compared with, in words.
         findings: the key figures; see `backend.drift.findings`.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.statements import tune_for_counting
-from backend.audit.service import SERVICE, note
+from backend.audit.service import SERVICE, record_act
 from backend.deployments.failures import sum_failures
 from backend.deployments.service import VERDICT, audit_details, promote, read_running, roll_back
 from backend.deployments.tables import Deployment
@@ -158,7 +158,7 @@ async def _conclude(session: AsyncSession, challenger: Deployment, installs: Ins
     details: dict[str, Any] = audit_details(challenger) | {"verdict": word, "installs": installs.counted}
     if difference is not None:
         details |= {"difference": difference.value, "low": difference.low, "high": difference.high}
-    await note(session, VERDICT, challenger.model_version, details, actor=SERVICE, at=now)
+    await record_act(session, VERDICT, challenger.model_version, details, actor=SERVICE, at=now)
     log.warning("%s is %s (%d installs)", challenger.model_version, word, installs.counted)
     reason = describe_verdict(word, difference)
     if word == "better" and challenger.promote_if_better:

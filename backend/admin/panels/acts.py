@@ -4,7 +4,7 @@ from backend.admin.formatting import details_line
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable
-from backend.audit.service import newest
+from backend.audit.service import list_newest_acts
 from backend.audit.tables import Act
 
 ACTS_SHOWN = 10
@@ -13,7 +13,7 @@ ACTS_IN_TABLE = 1_000
 
 async def read_section(request: PanelRequest) -> list[Act]:
     """Return the newest acts."""
-    return await newest(request.session, ACTS_SHOWN)
+    return await list_newest_acts(request.session, ACTS_SHOWN)
 
 
 async def read_table(request: PanelRequest) -> PanelTable:
@@ -28,7 +28,7 @@ async def read_table(request: PanelRequest) -> PanelTable:
                 "subject": act.subject,
                 "details": details_line(act.details),
             }
-            for act in await newest(request.session, ACTS_IN_TABLE)
+            for act in await list_newest_acts(request.session, ACTS_IN_TABLE)
         ],
     )
 

@@ -8,8 +8,8 @@ from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable, Row
 from backend.alerts.evaluation import is_old
 from backend.alerts.rules import DriftRule
-from backend.drift.findings import Findings, Measured
-from backend.drift.service import newest
+from backend.drift.findings import Estimate, Findings
+from backend.drift.service import newest_findings
 
 SPAN_COLUMNS = ("since", "until", "model_version", "drafts")
 COLUMNS = (*SPAN_COLUMNS, "kind", "name", "n", "value", "low", "high", "noise", "drifted")
@@ -33,7 +33,7 @@ async def read_section(request: PanelRequest) -> dict[str, Any] | None:
 
 async def read_findings(request: PanelRequest) -> Findings | None:
     """Return the newest findings on the view's kind of drafts or, without any, on any kind."""
-    return await newest(request.session, request.filters.kind) or await newest(request.session)
+    return await newest_findings(request.session, request.filters.kind) or await newest_findings(request.session)
 
 
 async def read_table(request: PanelRequest) -> PanelTable:
@@ -73,7 +73,7 @@ def concept_row(findings: Findings) -> Row:
 def model_rows(findings: Findings) -> list[Row]:
     """Return the rows of the performance on posted drafts."""
     performance = findings.performance
-    values: list[tuple[str, float | Measured | None]] = [
+    values: list[tuple[str, float | Estimate | None]] = [
         ("jaccard", performance.jaccard),
         ("jaccard reference", performance.reference),
         ("change", performance.change),
@@ -93,12 +93,12 @@ def _row(
     kind: str,
     name: str,
     n: int | None,
-    value: float | Measured | None,
+    value: float | Estimate | None,
     *,
     noise: float | None = None,
     drifted: bool | None,
 ) -> Row:
-    bounds = (value.value, value.low, value.high) if isinstance(value, Measured) else (value, None, None)
+    bounds = (value.value, value.low, value.high) if isinstance(value, Estimate) else (value, None, None)
     return {
         "kind": kind,
         "name": name,

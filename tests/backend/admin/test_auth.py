@@ -159,13 +159,13 @@ def hashed() -> str:
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every password that was run through argon2."""
     runs: list[str] = []
-    matches = auth._matches
+    matches = auth._matches_hash
 
     def noting(hashed: str, password: str) -> bool:
         runs.append(password)
         return matches(hashed, password)
 
-    monkeypatch.setattr(auth, "_matches", noting)
+    monkeypatch.setattr(auth, "_matches_hash", noting)
     return runs
 
 
@@ -203,8 +203,8 @@ def test_hash_password_prints_a_hash_that_the_settings_take() -> None:
     assert hashed.startswith("$argon2id$")
     assert PASSWORD not in printed.output
     assert Settings(admin_password=hashed).resolve_admin_password() == hashed
-    assert auth._matches(hashed, PASSWORD)
-    assert not auth._matches(hashed, PASSWORD + " ")
+    assert auth._matches_hash(hashed, PASSWORD)
+    assert not auth._matches_hash(hashed, PASSWORD + " ")
     nothing = CliRunner().invoke(main, ["hash-password"], input="")
     assert nothing.exit_code == 1
     assert "no password" in nothing.output

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.rollup_refresh import roll_up_days
-from backend.audit.service import note
+from backend.audit.service import record_act
 from backend.deployments.tables import Deployment, Shadow
 from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import Writer, store
@@ -155,7 +155,7 @@ async def test_releases_are_marked_on_the_charts_and_told_in_words(admin: Admin,
             (40, "deploy", {"role": "shadow"}),
         ):
             details = {"number": 2, "deployment": str(experiment.values["id"])} | more
-            await note(session, act, CHALLENGER, details, at=NOW - timedelta(days=days))
+            await record_act(session, act, CHALLENGER, details, at=NOW - timedelta(days=days))
     rows = await admin.rows("releases")
     assert [row["what"].split(" light")[0] for row in rows] == ["deploy", "change share", "promote"]
     page = await admin.page()

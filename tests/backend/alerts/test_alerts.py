@@ -24,7 +24,7 @@ from backend.alerts.tables import AlertRow, NotificationRow
 from backend.audit.service import OPERATOR
 from backend.deployments.service import roll_back
 from backend.drift.findings import Findings
-from backend.drift.service import keep
+from backend.drift.service import save_findings
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.web.request_stats import RequestStatsRow
@@ -513,7 +513,7 @@ async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_wit
         # As if the traffic ended on the day before.
         span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
         async with database.session() as session:
-            await keep(session, Findings.model_validate(findings(came, reference) | span), clock.now)
+            await save_findings(session, Findings.model_validate(findings(came, reference) | span), clock.now)
         for _ in range(3):
             await alerts.evaluate_daily_rules()
             await alerts.notify()
@@ -551,7 +551,7 @@ async def test_drift_that_was_old_when_it_came_fires_nothing(
     for days, state in ((16, []), (15, [("drift", "data", "firing")])):
         span = {"since": "2026-10-01", "until": str(clock.now.date() - timedelta(days=days))}
         async with database.session() as session:
-            await keep(session, Findings.model_validate(came | span), clock.now)
+            await save_findings(session, Findings.model_validate(came | span), clock.now)
         await make_alerts("drift").evaluate_daily_rules()
         assert await states(engine) == state
 
@@ -564,14 +564,14 @@ async def test_drift_of_demo_traffic_wakes_nobody(
     drifted = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
     later = clock.now + timedelta(minutes=1)
     async with database.session() as session:
-        await keep(session, Findings.model_validate(drifted), clock.now)
+        await save_findings(session, Findings.model_validate(drifted), clock.now)
         # The same days of the demo take nobody's place.
-        await keep(session, Findings.model_validate(drifted | {"kind": "demo", "columns": []}), later)
+        await save_findings(session, Findings.model_validate(drifted | {"kind": "demo", "columns": []}), later)
     await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "firing")]
     async with database.session() as session:
-        await keep(session, Findings.model_validate(findings(traffic(seed=3), reference) | span), clock.now)
-        await keep(session, Findings.model_validate(drifted | {"kind": "demo"}), later)
+        await save_findings(session, Findings.model_validate(findings(traffic(seed=3), reference) | span), clock.now)
+        await save_findings(session, Findings.model_validate(drifted | {"kind": "demo"}), later)
     await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "resolved")]
 
@@ -583,7 +583,7 @@ async def test_drift_below_the_bound_of_the_rule_is_quiet(
     span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
     came = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
     async with database.session() as session:
-        await keep(session, Findings.model_validate(came), clock.now)
+        await save_findings(session, Findings.model_validate(came), clock.now)
     rule = read_rules()["drift"]
     await make_alerts(rules={"drift": rule.model_copy(update={"bound": 3.0})}).evaluate_daily_rules()
     assert await states(engine) == []

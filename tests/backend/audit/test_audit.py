@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from backend.audit.refusals import RefusedSignIns, network_of
-from backend.audit.service import ADMIN, SERVICE, newest, note
+from backend.audit.service import ADMIN, SERVICE, list_newest_acts, record_act
 from backend.cli import main
 from backend.postgres.database import Database
 from tests.backend.admin.conftest import HTML, admin_at
@@ -21,12 +21,12 @@ from tests.backend.service import Service, a_draft
 @pytest.mark.anyio
 async def test_an_act_that_is_rolled_back_was_never_done(engine: AsyncEngine) -> None:
     async with AsyncSession(engine) as session:
-        await note(session, "deploy", "full-1a2b3c4d", {"share": 0.1})
+        await record_act(session, "deploy", "full-1a2b3c4d", {"share": 0.1})
         await session.rollback()
-        assert await newest(session, 10) == []
-        await note(session, "promote", "full-1a2b3c4d", actor=SERVICE)
+        assert await list_newest_acts(session, 10) == []
+        await record_act(session, "promote", "full-1a2b3c4d", actor=SERVICE)
         await session.commit()
-        acts = await newest(session, 10)
+        acts = await list_newest_acts(session, 10)
     assert [(act.actor, act.act, act.subject, act.details) for act in acts] == [
         ("service", "promote", "full-1a2b3c4d", {})
     ]
@@ -39,7 +39,7 @@ async def test_page_and_twins_show_the_same_acts_newest_first_and_no_markup(
     markup = '<img src=x onerror="alert(1)">'
     async with AsyncSession(engine) as session:
         for share in (0.1, 0.2):
-            await note(session, "import drift", markup, {"share": share, "why": markup, "checks": {"metrics": 3}})
+            await record_act(session, "import drift", markup, {"share": share, "why": markup, "checks": {"metrics": 3}})
         await session.commit()
     async with admin_at(database_url) as admin:
         rows = await admin.rows("acts")
@@ -67,7 +67,7 @@ async def test_refused_sign_ins_become_one_row_however_many_there_are(database_u
     await refused.flush()
     await refused.flush()
     async with database.session() as session:
-        acts = await newest(session, 10)
+        acts = await list_newest_acts(session, 10)
     await database.close()
     assert [(act.actor, act.act, act.subject) for act in acts] == [(ADMIN, "refuse sign-in", "")]
     # Past the tenth, they were turned away without a look at the password. No address is kept whole.
@@ -87,7 +87,7 @@ async def test_refused_sign_ins_wait_for_a_database_that_is_away(database_url: s
     refused._database = database
     await refused.flush()
     async with database.session() as session:
-        assert [act.details["attempts"] for act in await newest(session, 10)] == [1]
+        assert [act.details["attempts"] for act in await list_newest_acts(session, 10)] == [1]
     await database.close()
 
 

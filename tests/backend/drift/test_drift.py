@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from backend.cli import main as server
 from backend.drift.export import export_lines
 from backend.drift.findings import Findings
-from backend.drift.service import keep, newest
+from backend.drift.service import newest_findings, save_findings
 from model.cli import main as model
 from model.commands.terminal import RELEASED
 from model.drift.findings import findings, verdict
@@ -301,9 +301,9 @@ def test_e17_an_export_names_the_version_that_serves(
 async def take_in(database_url: str, found: dict[str, Any]) -> None:
     engine = create_async_engine(database_url)
     async with AsyncSession(engine) as session:
-        await keep(session, Findings.model_validate_json(json.dumps(found)), NOW)
+        await save_findings(session, Findings.model_validate_json(json.dumps(found)), NOW)
         await session.commit()
-        kept = await newest(session)
+        kept = await newest_findings(session)
     await engine.dispose()
     assert kept is not None
     assert kept.until.isoformat() == found["until"]
