@@ -55,7 +55,7 @@ def test_a_wrong_rule_is_named(tmp_path: Path, change: tuple[str, str], words: s
     file.write_text(RULE)
     assert list(read_rules(file)) == ["a_rule"]
     file.write_text(RULE.replace(*change))
-    with pytest.raises(RulesError, match="rules of alerts") as error:
+    with pytest.raises(RulesError, match="alert rules") as error:
         read_rules(file)
     assert words in str(error.value)
 
