@@ -1,7 +1,7 @@
 """``tagalong-model finetune``: a sentence encoder that knows the site, for the full tier."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,8 +16,9 @@ from model.commands.terminal import (
     require_extra,
 )
 from model.questions.parquet import read
+from model.runs.parameters import to_record
 from model.training.encoder import minilm
-from model.training.train import TrainingParameters, choose_tags, targets
+from model.training.train import TrainingParameters, choose_tags, make_targets
 
 
 @click.command()
@@ -44,14 +45,14 @@ def finetune(
     """
     # The command lists its options where torch, which few need, is not installed.
     with require_extra():
-        from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, FineTuningParameters, write
+        from model.training.encoder.finetune import CHECKPOINT_FILE, FineTuning, FineTuningParameters, write_encoder
     parameters = FineTuningParameters(seed=seed)
     if epochs is not None:
         parameters = replace(parameters, epochs=epochs)
     if tokens is not None:
         parameters = replace(parameters, tokens=tokens)
     with report_errors(out):
-        run = begin_run("finetune", [questions], out, asdict(parameters), force=force)
+        run = begin_run("finetune", [questions], out, to_record(parameters), force=force)
         if run is None:
             return
         rows = [row for row in read(questions) if row.split == "train"]
@@ -59,22 +60,22 @@ def finetune(
         out.mkdir(parents=True, exist_ok=True)
         checkpoint = out / f".{CHECKPOINT_FILE}"
         try:
-            goal = targets(rows, tags)
-            tuning = FineTuning(rows, tags, goal, minilm.weights(), minilm.tokenizer(), parameters)
+            weights, tokenizer = minilm.read_weights(), minilm.read_tokenizer()
+            tuning = FineTuning(rows, tags, make_targets(rows, tags), weights, tokenizer, parameters)
             if checkpoint.exists() and not force:
                 tuning.resume(checkpoint)
-                click.echo(f"going on after {tuning.seen:,} of {tuning.wanted:,} questions", err=True)
+                click.echo(f"resuming after {tuning.seen:,} of {tuning.total:,} questions", err=True)
         except (minilm.EncoderMissing, ValueError) as error:
             raise click.ClickException(str(error)) from error
         began = time.monotonic()
-        with progress_bars() as bar:
-            advance = bar(f"fine-tuning on {len(rows):,} questions, {len(tags):,} tags", tuning.wanted)
+        with progress_bars() as open_bar:
+            advance = open_bar(f"fine-tuning on {len(rows):,} questions, {len(tags):,} tags", tuning.total)
             advance(tuning.seen)
-            done = tuning.run(advance, checkpoint=checkpoint, until_s=60 * minutes)
+            done = tuning.run(advance, checkpoint=checkpoint, max_seconds=60 * minutes)
         if not done:
-            click.echo(f"{tuning.seen:,} of {tuning.wanted:,} questions seen; the same command goes on.")
+            click.echo(f"{tuning.seen:,} of {tuning.total:,} questions seen; the same command goes on.")
             return
-        write(out, tuning, minilm.NAME, time.monotonic() - began)
+        write_encoder(out, tuning, minilm.NAME, time.monotonic() - began)
         checkpoint.unlink()
         run.record([out])
     click.echo(f"the encoder is in {out}; loss of the last steps {tuning.loss:.3f}")

@@ -12,7 +12,7 @@ from model.commands.terminal import out_folder, show_progress
 from model.registry import rebuild as rebuilding
 from model.registry.versions import read_version
 from model.training.encoder.encode import EncoderFolderError
-from model.training.onnx_export import ExportError
+from model.training.onnx_check import ExportError
 
 
 @click.command()

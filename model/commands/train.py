@@ -20,7 +20,7 @@ from model.runs.parameters import to_record
 from model.serving.classifier import TIERS
 from model.training.build import DataSource, EncoderInput, train_model
 from model.training.encoder.encode import EncoderFolderError, read_encoder
-from model.training.onnx_export import ExportError
+from model.training.onnx_check import ExportError
 from model.training.tfidf import FeatureLimits
 from model.training.train import TrainingParameters
 

@@ -92,7 +92,7 @@ def compare(
         model.training.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
     """
     if MiniLM.name in encoders:
-        minilm.folder()  # before minutes of work that would end with the weights missing
+        minilm.find_folder()  # before minutes of work that would end with the weights missing
     parts = split(questions, settings, trained_titles(released))
     for note in parts.notes:
         progress.log(note)

@@ -21,8 +21,8 @@ from model.compare import word2vec
 from model.compare.graphs import Parts, vectorizer_graph
 from model.questions import Question
 from model.serving.tokens import DraftTokenizer
-from model.training.encoder import graph as encoder_graph
 from model.training.encoder import minilm
+from model.training.encoder.graph import export_encoder
 
 Matrix: TypeAlias = Any
 """Features, float32 [questions, features], dense or sparse; scipy has no types."""
@@ -170,8 +170,8 @@ class MiniLM:
         Raises:
             model.training.encoder.minilm.EncoderMissing: the package is not installed.
         """
-        self._tokenizer = DraftTokenizer.from_bytes(minilm.tokenizer(), MINILM_TOKENS)
-        self._encoder = encoder_graph.build(minilm.weights())
+        self._tokenizer = DraftTokenizer.from_bytes(minilm.read_tokenizer(), MINILM_TOKENS)
+        self._encoder = export_encoder(minilm.read_weights())
         self._threads = threads
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:

@@ -24,19 +24,11 @@ from model.runs.arrays import Ints
 from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, Classifier
 from model.training import calibration, tag_names, tfidf, train
-from model.training.build import (
-    PROCESSES,
-    RARE_MIN_COUNT,
-    EncoderInput,
-    TuneLogits,
-    add_head,
-    calibrate,
-    choose,
-    fit_platt,
-)
-from model.training.encoder.encode import encode, read_encoder
+from model.training.build import RARE_MIN_COUNT, EncoderInput, choose_vocabulary, embed_questions
+from model.training.encoder.encode import read_encoder
 from model.training.encoder.head import Head
 from model.training.trained_titles import trained_titles
+from model.training.tune import TuneLogits, add_head, fit_platt, fit_scores
 
 RECENT: Final = 2022
 """The year from which on questions count as recent."""
@@ -80,40 +72,42 @@ def ablation(
     left.require_enough()
     progress.log("; ".join(left.sentences()))
     tuned = left.questions
-    tags, vocabulary = choose(learned, tuned, parameters, limits)
+    tags, vocabulary = choose_vocabulary(learned, tuned, parameters, limits)
     titles, bodies = [q.title for q in learned], [q.body for q in learned]
-    weighed = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
-    goal = train.targets(learned, tags)
+    weighed = tfidf.weight_features(tfidf.count_features(vocabulary, titles, bodies), vocabulary)
+    goal = train.make_targets(learned, tags)
     known = [q.tags for q in learned if q.tags_complete]
     often = uses_of([q for q in learned if q.tags_complete])
     often.update(tag for own in tag_sets for tag in own)
-    rare = tag_names.rare_tags(often, tags, RARE_MIN_COUNT)
-    seen = tag_names.see((*tags, *rare), [(q.title, q.body) for q in learned if q.tags_complete], known)
+    rare = tag_names.list_rare_tags(often, tags, RARE_MIN_COUNT)
+    seen = tag_names.count_spellings((*tags, *rare), [(q.title, q.body) for q in learned if q.tags_complete], known)
     counted = uses_of(learned)
     uses = np.array([counted[tag] for tag in tags], np.int64)
     rows = []
     for name, encoder in ({"words": None} | dict(encoders)).items():
-        states, of_tuned = (_states(of, encoder, progress) for of in (learned, tuned))
-        step = progress.open_bar(f"training {name}", train.steps(len(learned), parameters))
-        weights = train.train(weighed, vocabulary, goal, parameters, states, after_step=step)
-        tune_logits = TuneLogits.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
+        states, of_tuned = (embed_questions(part, encoder, progress) for part in (learned, tuned))
+        step = progress.open_bar(f"training {name}", train.count_steps(len(learned), parameters))
+        weights = train.fit_weights(weighed, vocabulary, goal, parameters, states, after_step=step)
+        tune_logits = TuneLogits.compute(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
         label = name if encoder is None else f"words and {name}"
         rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
         if encoder and encoder.files.head:
             weights, _ = add_head(weights, Head.from_bytes(encoder.files.head), tags, tune_logits, of_tuned)
-            tune_logits = TuneLogits.of(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
+            tune_logits = TuneLogits.compute(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
             label = f"{label}, its head"
             rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
-        scale, naming, _ = calibrate(tune_logits, seen, np.pad(uses, (0, len(rare))), len(tags))
-        best = np.concatenate([calibration.best_first(of, RANKS) for of in tune_logits.ordering(scale, naming)])
-        rows.append(_row(f"{label}, names", len(tags) + len(rare), tune_logits.right(best), tuned))
+        scale, matcher, _ = fit_scores(tune_logits, seen, np.pad(uses, (0, len(rare))), len(tags))
+        best = np.concatenate(
+            [calibration.best_first(ordering, RANKS) for ordering in tune_logits.order(scale, matcher)]
+        )
+        rows.append(_row(f"{label}, names", len(tags) + len(rare), tune_logits.is_right(best), tuned))
     return rows
 
 
 def _best(tune_logits: TuneLogits, uses: Ints) -> NDArray[np.bool_]:
     """Return which of the best learned tags are right, [questions, RANKS]."""
     ordering = fit_platt(tune_logits, uses).order(tune_logits.logits, tune_logits.kind)
-    return tune_logits.right(calibration.best_first(ordering, RANKS))
+    return tune_logits.is_right(calibration.best_first(ordering, RANKS))
 
 
 def _row(variant: str, tags: int, right: NDArray[np.bool_], tuned: Sequence[Question]) -> Row:
@@ -189,9 +183,3 @@ def table(rows: Sequence[Row], readings: Sequence[Reading], share: int) -> str:
         cells = "  ".join(f"{v:.3f}" for v in reading.measured)
         lines.append(f"{reading.tokens:<14}{cells:>20}  {reading.milliseconds:.2f} ms")
     return "\n".join(lines)
-
-
-def _states(questions: Sequence[Question], encoder: EncoderInput | None, progress: Progress) -> train.States:
-    if encoder is None:
-        return train.States.none(len(questions))
-    return encode(questions, encoder.files, encoder.keep, PROCESSES, progress.open_bar("encoding", len(questions)))

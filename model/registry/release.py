@@ -19,7 +19,7 @@ from model.registry.card import calibration_picture, model_card
 from model.runs.files import write_atomically
 from model.runs.progress import Progress
 from model.serving.classifier import MANIFEST_FILE, Classifier
-from model.training.build import as_json
+from model.training.build import format_manifest
 from model.training.trained_titles import TITLES_FILE, read_titles
 
 __all__ = ["LIMITED", "SLOWEST", "ReleaseRefused", "of_length", "release"]
@@ -83,7 +83,7 @@ def release(questions: Sequence[Question], trained: Path, out: Path, progress: P
     if TITLES_FILE not in manifest["files"] and titles:
         write_atomically(out, {TITLES_FILE: titles.as_bytes()})
     files = {
-        MANIFEST_FILE: as_json(manifest),
+        MANIFEST_FILE: format_manifest(manifest),
         PICTURE_FILE: calibration_picture(reported["reliability"], len(asked)).encode(),
     }
     files[REFERENCE_FILE] = reference.as_json(reference.of_answers(asked, given, classifier))

@@ -1,43 +1,41 @@
-"""One ONNX graph from a raw title and body to tags with calibrated scores, and the check that it computes the same.
+"""One ONNX graph from a raw title and body to tags with calibrated scores.
 
 The graph uses ONNX Runtime's own operators only and takes one draft at a time:
 
     title [1], body [1] (strings) → words → counts → active features → tf-idf → Σ embedding rows → output matrix
-    → + direct weights (+ mean state · dense) → Platt scaling → + names found + what chosen tags say
+    → + direct weights (+ mean embedding · dense) → Platt scaling → + tag names found + what chosen tags say
     → the best ``limit`` tags → calibrated sigmoid
 
 Inputs: ``title``, ``body``: string [1]; ``limit``: int64 [1], from 1 to the number of tags; ``chosen``: int64 [any],
-the numbers of the tags that the writer has chosen; in the full tier ``states``: float [tokens, width], what the encoder
-makes of the draft.
+the numbers of the tags that the writer has chosen; in the full tier ``states``: float [tokens, width], the encoder's
+embeddings of the draft's tokens.
 Outputs: ``tags``: string [limit], ``scores``: float [limit], ``uses``: int64 [limit], ``features``: string [n], the
-active features by their words, the title's first, and in each field names found after the others; ``values``: float
-[n], their weights in the draft, 0 for a name, which is no part of its field's length; ``title_features``: int64 [1],
-how many are the title's; ``evidence``: float [n, limit], what each feature adds to each tag's logit; in the full tier
-``state_evidence``: float [tokens, limit], whose mean over the tokens is what the encoder adds.
+active features by their words, the title's first, and in each field the tag names found after the others; ``values``:
+float [n], their weights in the draft, 0 for a tag name, which does not count in its field's length;
+``title_features``: int64 [1], how many are the title's; ``evidence``: float [n, limit], what each feature adds to each
+tag's logit; in the full tier ``state_evidence``: float [tokens, limit], whose mean over the tokens is what the encoder
+adds.
+
+The names of values and the order of nodes and constants are part of the file: the same model gives the same bytes.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import onnx
-import onnxruntime
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from model.runs.arrays import Floats
-from model.serving.encoder import EncoderSession
 from model.serving.text import NAME_PART, PART, SEPARATOR, WORD
-from model.training import train
 from model.training.calibration import Calibration, knots_and_ends
-from model.training.cooccurrence import Together
-from model.training.tag_names import FAR, Names, Naming
-from model.training.tfidf import Vocabulary, count, kinds, weigh
+from model.training.cooccurrence import Cooccurrence
+from model.training.onnx_graph import OnnxGraph, Value
+from model.training.quantisation import QuantisedWeights, quantise_rows
+from model.training.tag_names import ABSENT_PENALTY, FieldNames, NameMatcher
+from model.training.tfidf import Vocabulary
 
-_OPSET: Final = 18
-_IR_VERSION: Final = 9
 _BLOCK: Final = 64
 """Counts that are looked at together."""
 _NO_WORD: Final = "\t"
@@ -46,541 +44,431 @@ _NEVER: Final = "\t\t"
 """Stands where a field has no feature at all: the operator needs one."""
 
 
-class ExportError(Exception):
-    """The exported graph does not compute what the trainer computes."""
+class ModelGraph(OnnxGraph):
+    """The graph with the constants that many of its nodes take, and its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.axis_0 = self.constant("axis_0", np.array([0], np.int64))
+        self.axis_1 = self.constant("axis_1", np.array([1], np.int64))
+        self.axis_2 = self.constant("axis_2", np.array([2], np.int64))
+        self.flat_shape = self.constant("flat", np.array([-1], np.int64))
+        self.blocks_shape = self.constant("blocks", np.array([-1, _BLOCK], np.int64))
+        self.block = self.constant("block", np.array([_BLOCK], np.int64))
+        # A field without any known word has length 0; what it has, nothing, is divided by a little more than that.
+        self.tiny = self.constant("tiny", np.array([1e-12], np.float32))
+        self.one = self.constant("one", np.array([1], np.float32))
+        self.separator = self.constant("apart", np.array([[SEPARATOR]], dtype=object))
+        self.limit, self.chosen, self.embeddings = Value("limit"), Value("chosen"), Value("states")
+
+    def flatten(self, value: Value, name: str) -> Value:
+        """Add a value with one axis."""
+        return self.node("Reshape", value, self.flat_shape, name=name)
+
+    def column(self, value: Value, name: str) -> Value:
+        """Add a value [n] as [n, 1]."""
+        return self.node("Unsqueeze", value, self.axis_1, name=name)
 
 
 @dataclass(frozen=True, slots=True)
-class Quantised:
-    """Weights with 8-bit rows: value = integer · scale of its row.
+class FieldFeatures:
+    """A field's ``words`` [1, any], and the numbers ``index`` of its active features with their ``value``, [n]."""
 
-    ``embedding`` int8 [words, rank], ``wide`` int8 [features, k], ``output`` int8 [tags, rank] and ``dense`` int8
-    [tags, width] (turned, since a tag's row is what evidence needs); scales are float32, one a row.
+    words: Value
+    index: Value
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class SparsePart:
+    """What evidence needs of the part that is learned from words.
+
+    ``body_feature``: the numbers of the body's features among all; ``value`` [n]: of both fields; ``rows`` [n, rank]
+    and ``row_value`` [n]: the embeddings, unscaled, and their factors; ``output`` [tags, rank]; ``wide_tag`` and
+    ``wide_added`` [n, k].
     """
 
-    embedding: NDArray[np.int8]
-    embedding_scale: Floats
-    wide: NDArray[np.int8]
-    wide_scale: Floats
-    wide_tags: NDArray[np.int32]
-    output: NDArray[np.int8]
-    output_scale: Floats
-    dense: NDArray[np.int8]
-    dense_scale: Floats
-    bias: Floats
-
-    def weights(self) -> train.Weights:
-        """Give the rounded numbers back as the trainer's float32 weights."""
-        return train.Weights(
-            embedding=self.embedding * self.embedding_scale[:, None],
-            output=np.ascontiguousarray((self.output * self.output_scale[:, None]).T),
-            bias=self.bias,
-            wide=self.wide * self.wide_scale[:, None],
-            wide_tags=self.wide_tags,
-            dense=np.ascontiguousarray((self.dense * self.dense_scale[:, None]).T),
-        )
+    title: FieldFeatures
+    body: FieldFeatures
+    body_feature: Value
+    value: Value
+    rows: Value
+    row_value: Value
+    output: Value
+    wide_tag: Value
+    wide_added: Value
 
 
-def quantise(weights: train.Weights) -> Quantised:
-    """Round weights to 8 bits a number, each row by its largest."""
-    embedding, embedding_scale = _rows_as_int8(weights.embedding)
-    wide, wide_scale = _rows_as_int8(weights.wide)
-    output, output_scale = _rows_as_int8(np.ascontiguousarray(weights.output.T))
-    dense, dense_scale = _rows_as_int8(np.ascontiguousarray(weights.dense.T))
-    return Quantised(
-        embedding,
-        embedding_scale,
-        wide,
-        wide_scale,
-        weights.wide_tags,
-        output,
-        output_scale,
-        dense,
-        dense_scale,
-        weights.bias,
-    )
+@dataclass(frozen=True, slots=True)
+class FoundNames:
+    """The tag names found in a field: ``spelling``, ``tag``, ``target`` and as many zeros ``zero``, [n].
+
+    ``highest`` [tags]: each tag's highest target; ``pulled`` [tags]: what it adds.
+    """
+
+    spelling: Value
+    tag: Value
+    target: Value
+    zero: Value
+    highest: Value
+    pulled: Value
 
 
-def _rows_as_int8(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
-    scale = np.maximum(np.abs(matrix).max(axis=1, initial=0), 1e-12).astype(np.float32) / np.float32(127)
-    return np.rint(matrix / scale[:, None]).astype(np.int8), scale
-
-
-class Graph:
-    """Nodes and constants of a graph, added one after the other."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Add a constant; give its name."""
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def strings(self, name: str, values: Sequence[str]) -> str:
-        """Add a constant of strings; give its name."""
-        self.constants.append(numpy_helper.from_array(np.array(values, dtype=object), name))
-        return name
-
-    def add(self, operator: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one output; give the output's name."""
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], domain=domain, **attributes))
-        return output
-
-    def rows(self, name: str, integers: NDArray[np.int8], scale: Floats) -> str:
-        """Add a matrix of 8-bit rows as float32: computed from constants once, when the session is made."""
-        self.constant(f"{name}_int8", integers)
-        self.constant(f"{name}_scale", scale[:, None])
-        self.add("Cast", [f"{name}_int8"], f"{name}_float", to=TensorProto.FLOAT)
-        return self.add("Mul", [f"{name}_float", f"{name}_scale"], name)
-
-
-def build(
+def export_graph(
     vocabulary: Vocabulary,
     tags: Sequence[str],
     uses: Sequence[int],
-    model: Quantised,
+    weights: QuantisedWeights,
     calibration: Calibration,
-    naming: Naming,
-    together: Together,
-    about: Mapping[str, str],
+    matcher: NameMatcher,
+    cooccurrence: Cooccurrence,
+    metadata: Mapping[str, str],
 ) -> bytes:
-    """Build the graph as the bytes of an ONNX file.
+    """Return the graph as the bytes of an ONNX file.
 
     Args:
         tags: the learned ones, then those known by name alone; ``uses`` and ``calibration`` are of all.
-        about: what its metadata says beside the tags in the model's order, such as which encoder it is for.
+        metadata: what the file says beside the tags in the model's order, such as which encoder it is for.
     """
-    g = Graph()
-    g.constant("axis_0", np.array([0], np.int64))
-    g.constant("axis_1", np.array([1], np.int64))
-    g.constant("axis_2", np.array([2], np.int64))
-    g.constant("flat", np.array([-1], np.int64))
-    g.constant("blocks", np.array([-1, _BLOCK], np.int64))
-    g.constant("block", np.array([_BLOCK], np.int64))
-    # A field without any known word has length 0; what it has, nothing, is divided by a little more than that.
-    g.constant("tiny", np.array([1e-12], np.float32))
-    g.constant("one", np.array([1], np.float32))
-    g.constant("apart", np.array([[SEPARATOR]], dtype=object))
-    width = model.dense.shape[1]
-
-    _active_features(g, vocabulary)
-    _low_rank(g, vocabulary, model)
-    logit = _wide(g, model, "low_rank")
+    g = ModelGraph()
+    width = weights.dense.shape[1]
+    logit, part = _sparse_logit(g, vocabulary, weights)
+    dense = None
     if width:
-        logit = _dense(g, model, logit)
-    if naming.rare:
-        g.constant("rare_start", np.full(naming.rare, naming.start, np.float32))
-        logit = g.add("Concat", [logit, "rare_start"], "padded_logit", axis=0)
-    ordering = _names(g, naming, _order(g, calibration, logit))
-    ordering = _chosen(g, together, ordering)
-    _scores(g, calibration, ordering)
-    g.strings("tag_names", tags)
-    g.add("Gather", ["tag_names", "best"], "tags", axis=0)
-    g.constant("tag_uses", np.array(uses, np.int64))
-    g.add("Gather", ["tag_uses", "best"], "uses", axis=0)
-    _evidence(g, vocabulary, naming)
+        logit, dense = _add_dense(g, weights, logit)
+    if matcher.rare:
+        start = g.constant("rare_start", np.full(matcher.rare, matcher.start, np.float32))
+        logit = g.concat(logit, start, name="padded_logit")
+    ordering, kind, slope = _scale(g, calibration, part.body, logit)
+    ordering, names = _add_names(g, matcher, {"title": part.title.words, "body": part.body.words}, ordering)
+    ordering = _add_chosen(g, cooccurrence, ordering)
+    best = _score_best(g, calibration, kind, ordering)
+    g.gather(g.strings("tag_names", tags), best, name="tags")
+    g.gather(g.constant("tag_uses", np.array(uses, np.int64)), best, name="uses")
+    best_learned, is_learned = _add_evidence(g, vocabulary, matcher, part, names, best, slope)
+    if dense is not None:
+        _add_embedding_evidence(g, dense, best_learned, is_learned)
 
-    inputs: list[tuple[str, int, list[int | str]]] = [
-        ("title", TensorProto.STRING, [1]),
-        ("body", TensorProto.STRING, [1]),
-        ("limit", TensorProto.INT64, [1]),
-        ("chosen", TensorProto.INT64, ["chosen_tags"]),
-    ]
-    outputs: list[tuple[str, int, list[int | str]]] = [
-        ("tags", TensorProto.STRING, ["limit"]),
-        ("scores", TensorProto.FLOAT, ["limit"]),
-        ("uses", TensorProto.INT64, ["limit"]),
-        ("features", TensorProto.STRING, ["n"]),
-        ("values", TensorProto.FLOAT, ["n"]),
-        ("title_features", TensorProto.INT64, [1]),
-        ("evidence", TensorProto.FLOAT, ["n", "limit"]),
-    ]
+    inputs: dict[str, tuple[int, list[int | str]]] = {
+        "title": (TensorProto.STRING, [1]),
+        "body": (TensorProto.STRING, [1]),
+        "limit": (TensorProto.INT64, [1]),
+        "chosen": (TensorProto.INT64, ["chosen_tags"]),
+    }
+    outputs: dict[str, tuple[int, list[int | str]]] = {
+        "tags": (TensorProto.STRING, ["limit"]),
+        "scores": (TensorProto.FLOAT, ["limit"]),
+        "uses": (TensorProto.INT64, ["limit"]),
+        "features": (TensorProto.STRING, ["n"]),
+        "values": (TensorProto.FLOAT, ["n"]),
+        "title_features": (TensorProto.INT64, [1]),
+        "evidence": (TensorProto.FLOAT, ["n", "limit"]),
+    }
     if width:
-        _state_evidence(g)
-        inputs.append(("states", TensorProto.FLOAT, ["tokens", width]))
-        outputs.append(("state_evidence", TensorProto.FLOAT, ["tokens", "limit"]))
-    graph = helper.make_graph(
-        g.nodes,
-        "tagalong",
-        [helper.make_tensor_value_info(*of) for of in inputs],
-        [helper.make_tensor_value_info(*of) for of in outputs],
-        g.constants,
-    )
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
-    proto = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tagalong")
-    helper.set_model_props(proto, {"tags": json.dumps(list(tags)), **about})
-    return bytes(proto.SerializeToString())
+        inputs["states"] = (TensorProto.FLOAT, ["tokens", width])
+        outputs["state_evidence"] = (TensorProto.FLOAT, ["tokens", "limit"])
+    return g.to_bytes("tagalong", inputs, outputs, {"tags": json.dumps(list(tags)), **metadata})
 
 
-def _active_features(g: Graph, vocabulary: Vocabulary) -> None:
-    """Add the way from both texts to ``feature``, the numbers of the active features, and ``values``, each [n]."""
-    titles, of_title = vocabulary.runs + vocabulary.title, vocabulary.of_title
-    for field, pool, idf in (
-        ("title", titles, vocabulary.idf[:of_title]),
-        ("body", vocabulary.body, vocabulary.idf[of_title:]),
-    ):
-        _field(g, field, pool or [_NEVER], idf if pool else np.ones(1, np.float32))
-    g.constant("of_title", np.array([of_title], np.int64))
-    g.add("Add", ["body_index", "of_title"], "body_feature")
-    g.add("Concat", ["title_index", "body_feature"], "feature", axis=0)
-    g.add("Concat", ["title_value", "body_value"], "word_values", axis=0)
+def _sparse_logit(g: ModelGraph, vocabulary: Vocabulary, weights: QuantisedWeights) -> tuple[Value, SparsePart]:
+    """Add the logit [tags] that both texts' words give; return it, and what evidence needs."""
+    in_title = vocabulary.title_features
+    title = _field_features(g, "title", vocabulary.runs + vocabulary.title, vocabulary.idf[:in_title])
+    body = _field_features(g, "body", vocabulary.body, vocabulary.idf[in_title:])
+    offset = g.constant("of_title", np.array([in_title], np.int64))
+    body_feature = g.node("Add", body.index, offset, name="body_feature")
+    feature = g.concat(title.index, body_feature, name="feature")
+    value = g.concat(title.value, body.value, name="word_values")
+    low_rank, rows, row_value, output = _low_rank_logit(g, vocabulary, weights, feature, value)
+    logit, wide_tag, wide_added = _add_wide(g, weights, feature, value, low_rank)
+    return logit, SparsePart(title, body, body_feature, value, rows, row_value, output, wide_tag, wide_added)
 
 
-def _low_rank(g: Graph, vocabulary: Vocabulary, model: Quantised) -> None:
-    """Add ``low_rank`` [tags]: rows of active features, weighed, summed, times the output matrix, and the bias."""
-    # Runs, the first features, have none: they take row 0, which is all 0.
-    no_row = np.zeros((1, model.embedding.shape[1]), np.int8)
-    g.constant("embedding", np.concatenate([no_row, model.embedding]))
-    g.constant("embedding_scale", np.concatenate([np.zeros(1, np.float32), model.embedding_scale]))
-    g.constant("before_words", np.array([len(vocabulary.runs) - 1], np.int64))
-    g.constant("no_row", np.array([0], np.int64))
-    g.add("Sub", ["feature", "before_words"], "row_or_less")
-    g.add("Max", ["row_or_less", "no_row"], "row")
-    g.add("Gather", ["embedding", "row"], "rows_int8", axis=0)
-    g.add("Cast", ["rows_int8"], "rows", to=TensorProto.FLOAT)
-    g.add("Gather", ["embedding_scale", "row"], "row_scale", axis=0)
-    g.add("Mul", ["word_values", "row_scale"], "row_value")
-    g.add("Unsqueeze", ["row_value", "axis_0"], "row_values")
-    g.add("MatMul", ["row_values", "rows"], "hidden")
-    g.rows("output", model.output, model.output_scale)
-    g.constant("bias", model.bias)
-    g.add("Gemm", ["hidden", "output", "bias"], "low_rank_row", transB=1)
-    g.add("Reshape", ["low_rank_row", "flat"], "low_rank")
+def _low_rank_logit(
+    g: ModelGraph, vocabulary: Vocabulary, weights: QuantisedWeights, feature: Value, value: Value
+) -> tuple[Value, Value, Value, Value]:
+    """Add the rows of active features, weighted, summed, times the output matrix, and the bias.
+
+    Returns:
+        The logit [tags], the rows [n, rank] without their scale, their factors [n], and the output matrix.
+    """
+    # Runs, the first features, have no row of their own: they take row 0, which is all 0.
+    no_row = np.zeros((1, weights.embedding.shape[1]), np.int8)
+    embedding = g.constant("embedding", np.concatenate([no_row, weights.embedding]))
+    scale = g.constant("embedding_scale", np.concatenate([np.zeros(1, np.float32), weights.embedding_scale]))
+    before_words = g.constant("before_words", np.array([len(vocabulary.runs) - 1], np.int64))
+    first_row = g.constant("no_row", np.array([0], np.int64))
+    row = g.node("Max", g.node("Sub", feature, before_words, name="row_or_less"), first_row, name="row")
+    rows = g.cast(g.gather(embedding, row, name="rows_int8"), "rows")
+    row_value = g.node("Mul", value, g.gather(scale, row, name="row_scale"), name="row_value")
+    hidden = g.node("MatMul", g.node("Unsqueeze", row_value, g.axis_0, name="row_values"), rows, name="hidden")
+    output = g.rows("output", weights.output, weights.output_scale)
+    bias = g.constant("bias", weights.bias)
+    logit = g.flatten(g.node("Gemm", hidden, output, bias, name="low_rank_row", transB=1), "low_rank")
+    return logit, rows, row_value, output
 
 
-def _wide(g: Graph, model: Quantised, logit: str) -> str:
-    """Add each active feature's direct weights at its tags; give the name of the new logit [tags]."""
-    g.constant("wide", model.wide)
-    g.constant("wide_scale", model.wide_scale)
-    g.constant("wide_tags", model.wide_tags.astype(np.int16 if len(model.bias) < 2**15 else np.int32))
-    g.add("Gather", ["wide", "feature"], "wide_int8", axis=0)
-    g.add("Cast", ["wide_int8"], "wide_float", to=TensorProto.FLOAT)
-    g.add("Gather", ["wide_scale", "feature"], "wide_row_scale", axis=0)
-    g.add("Mul", ["word_values", "wide_row_scale"], "wide_value")
-    g.add("Unsqueeze", ["wide_value", "axis_1"], "wide_values")
-    g.add("Mul", ["wide_float", "wide_values"], "wide_added")
-    g.add("Gather", ["wide_tags", "feature"], "wide_tag_short", axis=0)
-    g.add("Cast", ["wide_tag_short"], "wide_tag", to=TensorProto.INT64)
-    g.add("Reshape", ["wide_added", "flat"], "wide_added_flat")
-    g.add("Reshape", ["wide_tag", "flat"], "wide_tag_flat")
-    return g.add(
-        "ScatterElements", [logit, "wide_tag_flat", "wide_added_flat"], "sparse_logit", axis=0, reduction="add"
-    )
+def _add_wide(
+    g: ModelGraph, weights: QuantisedWeights, feature: Value, value: Value, logit: Value
+) -> tuple[Value, Value, Value]:
+    """Add each active feature's direct weights at its tags; return the logit, those tags and what was added [n, k]."""
+    wide = g.constant("wide", weights.wide)
+    scale = g.constant("wide_scale", weights.wide_scale)
+    tags = g.constant("wide_tags", weights.wide_tags.astype(np.int16 if len(weights.bias) < 2**15 else np.int32))
+    numbers = g.cast(g.gather(wide, feature, name="wide_int8"), "wide_float")
+    factor = g.node("Mul", value, g.gather(scale, feature, name="wide_row_scale"), name="wide_value")
+    added = g.node("Mul", numbers, g.column(factor, "wide_values"), name="wide_added")
+    tag = g.cast(g.gather(tags, feature, name="wide_tag_short"), "wide_tag", to=TensorProto.INT64)
+    flat_added, flat_tag = g.flatten(added, "wide_added_flat"), g.flatten(tag, "wide_tag_flat")
+    return g.scatter(logit, flat_tag, flat_added, name="sparse_logit", reduction="add"), tag, added
 
 
-def _dense(g: Graph, model: Quantised, logit: str) -> str:
-    """Add the encoder's part: the mean of the tokens' states, times a matrix; give the name of the new logit."""
-    g.rows("dense", model.dense, model.dense_scale)
-    g.add("ReduceMean", ["states", "axis_0"], "state", keepdims=1)
-    g.add("Gemm", ["state", "dense", logit], "with_dense", transB=1)
-    return g.add("Reshape", ["with_dense", "flat"], "logit")
+def _add_dense(g: ModelGraph, weights: QuantisedWeights, logit: Value) -> tuple[Value, Value]:
+    """Add the encoder's part: the mean embedding times a matrix; return the logit and the matrix."""
+    dense = g.rows("dense", weights.dense, weights.dense_scale)
+    mean = g.node("ReduceMean", g.embeddings, g.axis_0, name="state", keepdims=1)
+    with_dense = g.node("Gemm", mean, dense, logit, name="with_dense", transB=1)
+    return g.flatten(with_dense, "logit"), dense
 
 
-def _order(g: Graph, calibration: Calibration, logit: str) -> str:
-    """Add Platt scaling by ``kind`` of draft, with or without a known word in the body; give what orders the tags."""
-    g.constant("second_kind", np.array([1], np.int64))
-    g.add("Shape", ["body_value"], "body_features")
-    g.add("Min", ["body_features", "second_kind"], "kind")
-    for name, value in (("slope", calibration.slope), ("offset", calibration.offset)):
-        g.constant(f"{name}_by_kind", value)
-        g.add("Gather", [f"{name}_by_kind", "kind"], f"{name}_row", axis=0)
-        g.add("Reshape", [f"{name}_row", "flat"], name)
-    g.add("Mul", [logit, "slope"], "sloped")
-    return g.add("Add", ["sloped", "offset"], "ordering")
+def _scale(g: ModelGraph, calibration: Calibration, body: FieldFeatures, logit: Value) -> tuple[Value, Value, Value]:
+    """Add Platt scaling by kind of draft, without (0) or with (1) a known word in the body.
+
+    Returns:
+        What orders the tags [tags], the kind [1], and the slope [tags].
+    """
+    with_body = g.constant("second_kind", np.array([1], np.int64))
+    kind = g.node("Min", g.node("Shape", body.value, name="body_features"), with_body, name="kind")
+    slope = g.flatten(g.gather(g.constant("slope_by_kind", calibration.slope), kind, name="slope_row"), "slope")
+    offset = g.flatten(g.gather(g.constant("offset_by_kind", calibration.offset), kind, name="offset_row"), "offset")
+    return g.node("Add", g.node("Mul", logit, slope, name="sloped"), offset, name="ordering"), kind, slope
 
 
-def _names(g: Graph, naming: Naming, ordering: str) -> str:
-    """Add what the names found in both fields say; give the name of the new ordering [tags]."""
-    g.constant("lacks", np.repeat(np.array([0, -FAR], np.float32), [naming.learned, naming.rare]))
-    raised = ordering
-    for field, names in (("title", naming.title), ("body", naming.body)):
-        _found_names(g, field, names)
-        # Under every claim: a tag that is not named is not moved.
-        g.add("Shape", [ordering], f"{field}_tag_count")
-        nothing = helper.make_tensor("nothing", TensorProto.FLOAT, [1], [-1e9])
-        g.add("ConstantOfShape", [f"{field}_tag_count"], f"{field}_no_claim", value=nothing)
-        g.add(
-            "ScatterElements",
-            [f"{field}_no_claim", f"{field}_named_tag", f"{field}_claim"],
-            f"{field}_claimed",
-            axis=0,
-            reduction="max",
-        )
-        g.add("Sub", [f"{field}_claimed", ordering], f"{field}_gap")
-        g.add("Relu", [f"{field}_gap"], f"{field}_up")
-        g.constant(f"{field}_pull", np.array([names.pull], np.float32))
-        g.add("Mul", [f"{field}_up", f"{field}_pull"], f"{field}_pulled")
-        raised = g.add("Add", [raised, f"{field}_pulled"], f"{field}_raised")
-    g.add("Concat", ["title_named_tag", "body_named_tag"], "named_tag", axis=0)
-    g.add("Concat", ["title_no_value", "body_no_value"], "named_no_value", axis=0)
-    g.add("ScatterElements", ["lacks", "named_tag", "named_no_value"], "lacking", axis=0, reduction="max")
-    return g.add("Add", [raised, "lacking"], "named_ordering")
+def _add_names(
+    g: ModelGraph, matcher: NameMatcher, words: Mapping[str, Value], ordering: Value
+) -> tuple[Value, list[FoundNames]]:
+    """Add what the tag names found in both fields say; return the new ordering [tags] and the names by field."""
+    penalty = np.repeat(np.array([0, -ABSENT_PENALTY], np.float32), [matcher.learned, matcher.rare])
+    lacks = g.constant("lacks", penalty)
+    raised, found = ordering, []
+    for field, names in (("title", matcher.title), ("body", matcher.body)):
+        found.append(_found_names(g, field, names, words[field], ordering))
+        raised = g.node("Add", raised, found[-1].pulled, name=f"{field}_raised")
+    tag = g.concat(*(names.tag for names in found), name="named_tag")
+    zero = g.concat(*(names.zero for names in found), name="named_no_value")
+    lacking = g.scatter(lacks, tag, zero, name="lacking", reduction="max")
+    return g.node("Add", raised, lacking, name="named_ordering"), found
 
 
-def _found_names(g: Graph, field: str, names: Names) -> None:
-    """Add the spellings found in a field: ``<field>_spelling``, their tags, claims, and as many zeros, each [n]."""
+def _found_names(g: ModelGraph, field: str, names: FieldNames, words: Value, ordering: Value) -> FoundNames:
+    """Add the tag names found in a field, and what they add to the ordering of their tags."""
     pool = names.spellings or (_NEVER,)
-    parts = _tokens(g, field, f"{field}_name_parts", NAME_PART)
-    _counts(g, _lower(g, f"{field}_name_lower", f"{field}_words", parts), f"{field}_name", pool)
-    for name, value in (
-        ("tag_of_name", names.tags if names.spellings else np.zeros(1, np.int64)),
-        ("claim_of_name", names.claims if names.spellings else np.zeros(1, np.float32)),
-    ):
-        g.constant(f"{field}_{name}", value)
-    g.add("Gather", [f"{field}_tag_of_name", f"{field}_name_index"], f"{field}_named_tag", axis=0)
-    g.add("Gather", [f"{field}_claim_of_name", f"{field}_name_index"], f"{field}_claim", axis=0)
-    g.add("Sub", [f"{field}_claim", f"{field}_claim"], f"{field}_no_value")
-    g.strings(f"{field}_spellings", pool)
-    g.add("Gather", [f"{field}_spellings", f"{field}_name_index"], f"{field}_spelling", axis=0)
+    parts = _tokens(g, Value(field), f"{field}_name_parts", NAME_PART)
+    index, _ = _count_runs(g, _lower(g, f"{field}_name_lower", words, parts), f"{field}_name", pool)
+    tags, targets = (names.tags, names.targets) if names.spellings else (np.zeros(1, np.int64), np.zeros(1, np.float32))
+    tag_of_name = g.constant(f"{field}_tag_of_name", tags)
+    target_of_name = g.constant(f"{field}_claim_of_name", targets)
+    tag = g.gather(tag_of_name, index, name=f"{field}_named_tag")
+    target = g.gather(target_of_name, index, name=f"{field}_claim")
+    zero = g.node("Sub", target, target, name=f"{field}_no_value")
+    spelling = g.gather(g.strings(f"{field}_spellings", pool), index, name=f"{field}_spelling")
+    # Below every target: a tag that is not named is not moved.
+    nothing = helper.make_tensor("nothing", TensorProto.FLOAT, [1], [-1e9])
+    tag_count = g.node("Shape", ordering, name=f"{field}_tag_count")
+    no_target = g.node("ConstantOfShape", tag_count, name=f"{field}_no_claim", value=nothing)
+    highest = g.scatter(no_target, tag, target, name=f"{field}_claimed", reduction="max")
+    up = g.node("Relu", g.node("Sub", highest, ordering, name=f"{field}_gap"), name=f"{field}_up")
+    strength = g.constant(f"{field}_pull", np.array([names.pull_strength], np.float32))
+    return FoundNames(spelling, tag, target, zero, highest, g.node("Mul", up, strength, name=f"{field}_pulled"))
 
 
-def _chosen(g: Graph, together: Together, ordering: str) -> str:
-    """Add what the chosen tags say at their partners; give the name of the new ordering [tags]."""
+def _add_chosen(g: ModelGraph, cooccurrence: Cooccurrence, ordering: Value) -> Value:
+    """Add what the chosen tags say of their partners; return the new ordering [tags]."""
     # Most tags say nothing: they share row 0, which is all 0.
-    speaks = together.says.any(axis=1)
-    says, scale = _rows_as_int8(np.pad(together.says[speaks], ((1, 0), (0, 0))))
-    g.constant("row_of_chosen", np.where(speaks, np.cumsum(speaks), 0).astype(np.int32))
-    g.constant("says", says)
-    g.constant("says_scale", scale)
-    partners = np.pad(together.partners[speaks], ((1, 0), (0, 0)))
-    g.constant("partners", partners.astype(np.int16 if len(together.says) < 2**15 else np.int32))
-    g.add("Gather", ["row_of_chosen", "chosen"], "chosen_row", axis=0)
-    g.add("Gather", ["says", "chosen_row"], "said_int8", axis=0)
-    g.add("Cast", ["said_int8"], "said_float", to=TensorProto.FLOAT)
-    g.add("Gather", ["says_scale", "chosen_row"], "said_scale", axis=0)
-    g.add("Unsqueeze", ["said_scale", "axis_1"], "said_scales")
-    g.add("Mul", ["said_float", "said_scales"], "said_rows")
-    g.add("Reshape", ["said_rows", "flat"], "said")
-    g.add("Gather", ["partners", "chosen_row"], "partner_short", axis=0)
-    g.add("Cast", ["partner_short"], "partner_rows", to=TensorProto.INT64)
-    g.add("Reshape", ["partner_rows", "flat"], "partner")
-    g.constant("less", np.array([together.less], np.float32))
-    g.add("Shape", ["chosen"], "chosen_count")
-    g.add("Cast", ["chosen_count"], "chosen_count_float", to=TensorProto.FLOAT)
-    g.add("Mul", ["chosen_count_float", "less"], "lowered")
-    g.add("Sub", [ordering, "lowered"], "lowered_ordering")
-    return g.add("ScatterElements", ["lowered_ordering", "partner", "said"], "chosen_ordering", axis=0, reduction="add")
+    speaks = cooccurrence.says.any(axis=1)
+    integers, scales = quantise_rows(np.pad(cooccurrence.says[speaks], ((1, 0), (0, 0))))
+    row_of_chosen = g.constant("row_of_chosen", np.where(speaks, np.cumsum(speaks), 0).astype(np.int32))
+    says, says_scale = g.constant("says", integers), g.constant("says_scale", scales)
+    of_speaking = np.pad(cooccurrence.partners[speaks], ((1, 0), (0, 0)))
+    short = np.int16 if len(cooccurrence.says) < 2**15 else np.int32
+    partners = g.constant("partners", of_speaking.astype(short))
+    row = g.gather(row_of_chosen, g.chosen, name="chosen_row")
+    numbers = g.cast(g.gather(says, row, name="said_int8"), "said_float")
+    scale = g.column(g.gather(says_scale, row, name="said_scale"), "said_scales")
+    said = g.flatten(g.node("Mul", numbers, scale, name="said_rows"), "said")
+    partner_rows = g.cast(g.gather(partners, row, name="partner_short"), "partner_rows", to=TensorProto.INT64)
+    partner = g.flatten(partner_rows, "partner")
+    less = g.constant("less", np.array([cooccurrence.less], np.float32))
+    count = g.cast(g.node("Shape", g.chosen, name="chosen_count"), "chosen_count_float")
+    lowered = g.node("Sub", ordering, g.node("Mul", count, less, name="lowered"), name="lowered_ordering")
+    return g.scatter(lowered, partner, said, name="chosen_ordering", reduction="add")
 
 
-def _scores(g: Graph, calibration: Calibration, ordering: str) -> None:
-    """Add ``best`` [limit], the numbers of the best tags, and their ``scores``: the curve turns values into scores."""
-    g.nodes.append(helper.make_node("TopK", [ordering, "limit"], ["best_ordering", "best"], axis=0, largest=1))
-    begin, least, most = knots_and_ends()
-    for name, value in (("rise", calibration.rise), ("start", calibration.start[:, None])):
-        g.constant(f"{name}_by_kind", value)
-        g.add("Gather", [f"{name}_by_kind", "kind"], f"{name}_row", axis=0)
-    for name, value in (("begin", begin), ("least", least), ("most", most)):
+def _score_best(g: ModelGraph, calibration: Calibration, kind: Value, ordering: Value) -> Value:
+    """Add the ``scores`` of the best tags by the calibration curve; return their numbers [limit]."""
+    values, best = g.nodes("TopK", ordering, g.limit, names=["best_ordering", "best"], axis=0, largest=1)
+    rise = g.gather(g.constant("rise_by_kind", calibration.rise), kind, name="rise_row")
+    start_row = g.gather(g.constant("start_by_kind", calibration.start[:, None]), kind, name="start_row")
+    begin, least, most = (
         g.constant(f"piece_{name}", value)
-    g.add("Unsqueeze", ["best_ordering", "axis_1"], "best_column")
-    g.add("Sub", ["best_column", "piece_begin"], "piece_raw")
-    g.add("Max", ["piece_raw", "piece_least"], "piece_raised")
-    g.add("Min", ["piece_raised", "piece_most"], "pieces")
-    g.add("Mul", ["pieces", "rise_row"], "rises")
-    g.add("ReduceSum", ["rises", "axis_1"], "risen", keepdims=0)
-    g.add("Reshape", ["start_row", "flat"], "start")
-    g.add("Add", ["risen", "start"], "curve")
-    g.add("Sigmoid", ["curve"], "scores")
+        for name, value in zip(("begin", "least", "most"), knots_and_ends(), strict=True)
+    )
+    raw = g.node("Sub", g.column(values, "best_column"), begin, name="piece_raw")
+    pieces = g.node("Min", g.node("Max", raw, least, name="piece_raised"), most, name="pieces")
+    rises = g.node("Mul", pieces, rise, name="rises")
+    risen = g.node("ReduceSum", rises, g.axis_1, name="risen", keepdims=0)
+    curve = g.node("Add", risen, g.flatten(start_row, "start"), name="curve")
+    g.node("Sigmoid", curve, name="scores")
+    return best
 
 
-def _evidence(g: Graph, vocabulary: Vocabulary, naming: Naming) -> None:
-    """Add ``features`` by their words and ``evidence`` [n, limit]: what each adds to each of the best tags' logits."""
-    g.strings("feature_names", vocabulary.names)
+def _add_evidence(
+    g: ModelGraph,
+    vocabulary: Vocabulary,
+    matcher: NameMatcher,
+    part: SparsePart,
+    names: Sequence[FoundNames],
+    best: Value,
+    slope: Value,
+) -> tuple[Value, Value]:
+    """Add ``features``, ``values`` and ``evidence``: what each feature adds to each of the best tags' logits.
+
+    Returns:
+        The best tags as numbers of learned ones, and 1 where they are learned, else 0: both [limit].
+    """
+    feature_names = g.strings("feature_names", vocabulary.names)
     # A tag that is known by name alone has no row: it borrows the last one, and gets nothing from it.
-    g.constant("last_learned", np.array([naming.learned - 1], np.int64))
-    g.add("Min", ["best", "last_learned"], "best_learned")
-    g.add("Equal", ["best", "best_learned"], "is_learned")
-    g.add("Cast", ["is_learned"], "is_learned_float", to=TensorProto.FLOAT)
-    g.add("Gather", ["output", "best_learned"], "best_rows", axis=0)
-    g.add("Transpose", ["best_rows"], "best_columns", perm=[1, 0])
-    g.add("MatMul", ["rows", "best_columns"], "low_rank_borrowed")
-    g.add("Mul", ["low_rank_borrowed", "is_learned_float"], "low_rank_unweighed")
-    g.add("Unsqueeze", ["row_value", "axis_1"], "row_value_column")
-    g.add("Mul", ["low_rank_unweighed", "row_value_column"], "low_rank_evidence")
-    g.add("Unsqueeze", ["wide_tag", "axis_2"], "wide_tag_3")
-    g.add("Equal", ["wide_tag_3", "best"], "is_best")
-    g.add("Cast", ["is_best"], "is_best_float", to=TensorProto.FLOAT)
-    g.add("Unsqueeze", ["wide_added", "axis_1"], "wide_added_3")
-    g.add("MatMul", ["wide_added_3", "is_best_float"], "wide_evidence_3")
-    g.add("Squeeze", ["wide_evidence_3", "axis_1"], "wide_evidence")
-    g.add("Add", ["low_rank_evidence", "wide_evidence"], "word_evidence")
-    g.add("Shape", ["title_value"], "title_word_count")
-    g.add("Shape", ["word_values"], "all_words")
-    g.add("Slice", ["word_evidence", "axis_0", "title_word_count"], "title_word_evidence")
-    g.add("Slice", ["word_evidence", "title_word_count", "all_words"], "body_word_evidence")
-    g.add("Gather", ["slope", "best"], "best_slope", axis=0)
-    for field, index in (("title", "title_index"), ("body", "body_feature")):
-        g.add("Gather", ["feature_names", index], f"{field}_word_names", axis=0)
-        _name_evidence(g, field)
-    for output, parts in (
-        ("features", ("word_names", "spelling")),
-        ("values", ("value", "no_value")),
-        ("evidence", ("word_evidence", "name_evidence")),
-    ):
-        g.add("Concat", [f"{field}_{part}" for field in ("title", "body") for part in parts], output, axis=0)
-    g.add("Concat", ["title_value", "title_no_value"], "title_values", axis=0)
-    g.add("Shape", ["title_values"], "title_features")
+    last_learned = g.constant("last_learned", np.array([matcher.learned - 1], np.int64))
+    best_learned = g.node("Min", best, last_learned, name="best_learned")
+    is_learned = g.cast(g.node("Equal", best, best_learned, name="is_learned"), "is_learned_float")
+    evidence = _word_evidence(g, part, best, best_learned, is_learned)
+    title_count = g.node("Shape", part.title.value, name="title_word_count")
+    all_count = g.node("Shape", part.value, name="all_words")
+    title_evidence = g.node("Slice", evidence, g.axis_0, title_count, name="title_word_evidence")
+    body_evidence = g.node("Slice", evidence, title_count, all_count, name="body_word_evidence")
+    best_slope = g.gather(slope, best, name="best_slope")
+    title, body = names
+    title_words = g.gather(feature_names, part.title.index, name="title_word_names")
+    title_added = _name_evidence(g, "title", title, best, best_slope)
+    body_words = g.gather(feature_names, part.body_feature, name="body_word_names")
+    body_added = _name_evidence(g, "body", body, best, best_slope)
+    g.concat(title_words, title.spelling, body_words, body.spelling, name="features")
+    g.concat(part.title.value, title.zero, part.body.value, body.zero, name="values")
+    g.concat(title_evidence, title_added, body_evidence, body_added, name="evidence")
+    title_values = g.concat(part.title.value, title.zero, name="title_values")
+    g.node("Shape", title_values, name="title_features")
+    return best_learned, is_learned
 
 
-def _name_evidence(g: Graph, field: str) -> None:
-    """Add what each name found in a field adds to the best tags' logits: the one with the highest claim pulls."""
-    g.add("Unsqueeze", [f"{field}_named_tag", "axis_1"], f"{field}_named_column")
-    g.add("Equal", [f"{field}_named_column", "best"], f"{field}_names_best")
-    g.add("Gather", [f"{field}_claimed", "best"], f"{field}_best_claim", axis=0)
-    g.add("Unsqueeze", [f"{field}_claim", "axis_1"], f"{field}_claim_column")
-    g.add("Equal", [f"{field}_claim_column", f"{field}_best_claim"], f"{field}_claims_most")
-    g.add("And", [f"{field}_names_best", f"{field}_claims_most"], f"{field}_pulls")
-    g.add("Cast", [f"{field}_pulls"], f"{field}_pulls_float", to=TensorProto.FLOAT)
-    # Two spellings with the same claim share what they add.
-    g.add("ReduceSum", [f"{field}_pulls_float", "axis_0"], f"{field}_pulling", keepdims=1)
-    g.add("Max", [f"{field}_pulling", "one"], f"{field}_pulling_safe")
-    g.add("Div", [f"{field}_pulls_float", f"{field}_pulling_safe"], f"{field}_pull_share")
-    g.add("Gather", [f"{field}_pulled", "best"], f"{field}_best_pulled", axis=0)
-    g.add("Div", [f"{field}_best_pulled", "best_slope"], f"{field}_best_added")
-    g.add("Mul", [f"{field}_pull_share", f"{field}_best_added"], f"{field}_name_evidence")
+def _word_evidence(g: ModelGraph, part: SparsePart, best: Value, best_learned: Value, is_learned: Value) -> Value:
+    """Add what each feature's embedding and direct weights add to each of the best tags' logits: [n, limit]."""
+    best_rows = g.gather(part.output, best_learned, name="best_rows")
+    columns = g.node("Transpose", best_rows, name="best_columns", perm=[1, 0])
+    borrowed = g.node("MatMul", part.rows, columns, name="low_rank_borrowed")
+    unweighted = g.node("Mul", borrowed, is_learned, name="low_rank_unweighed")
+    row_value = g.column(part.row_value, "row_value_column")
+    low_rank = g.node("Mul", unweighted, row_value, name="low_rank_evidence")
+    wide_tag = g.node("Unsqueeze", part.wide_tag, g.axis_2, name="wide_tag_3")
+    is_best = g.cast(g.node("Equal", wide_tag, best, name="is_best"), "is_best_float")
+    added = g.node("Unsqueeze", part.wide_added, g.axis_1, name="wide_added_3")
+    product = g.node("MatMul", added, is_best, name="wide_evidence_3")
+    wide = g.node("Squeeze", product, g.axis_1, name="wide_evidence")
+    return g.node("Add", low_rank, wide, name="word_evidence")
 
 
-def _state_evidence(g: Graph) -> None:
-    """Add ``state_evidence`` [tokens, limit]: each token's state times the best tags' rows; their mean is the part."""
-    g.add("Gather", ["dense", "best_learned"], "best_dense_rows", axis=0)
-    g.add("Transpose", ["best_dense_rows"], "best_dense_columns", perm=[1, 0])
-    g.add("MatMul", ["states", "best_dense_columns"], "state_evidence_borrowed")
-    g.add("Mul", ["state_evidence_borrowed", "is_learned_float"], "state_evidence")
+def _name_evidence(g: ModelGraph, field: str, names: FoundNames, best: Value, best_slope: Value) -> Value:
+    """Add what each name found in a field adds to the best tags' logits: the one with the highest target pulls."""
+    names_best = g.node("Equal", g.column(names.tag, f"{field}_named_column"), best, name=f"{field}_names_best")
+    best_target = g.gather(names.highest, best, name=f"{field}_best_claim")
+    target = g.column(names.target, f"{field}_claim_column")
+    is_highest = g.node("Equal", target, best_target, name=f"{field}_claims_most")
+    pulls = g.cast(g.node("And", names_best, is_highest, name=f"{field}_pulls"), f"{field}_pulls_float")
+    # Two spellings with the same target share what they add.
+    pulling = g.node("ReduceSum", pulls, g.axis_0, name=f"{field}_pulling", keepdims=1)
+    share = g.node(
+        "Div", pulls, g.node("Max", pulling, g.one, name=f"{field}_pulling_safe"), name=f"{field}_pull_share"
+    )
+    best_pulled = g.gather(names.pulled, best, name=f"{field}_best_pulled")
+    added = g.node("Div", best_pulled, best_slope, name=f"{field}_best_added")
+    return g.node("Mul", share, added, name=f"{field}_name_evidence")
 
 
-def _field(g: Graph, field: str, pool: Sequence[str], idf: Floats) -> None:
-    """Add the way from a field's text to its active features ``<field>_index`` and their values, each [n]."""
-    words = _tokens(g, field, f"{field}_words", WORD)
-    _lower(g, f"{field}_lower", words, _tokens(g, field, f"{field}_parts", PART))
-    _counts(g, f"{field}_lower", field, pool)
-    g.constant(f"{field}_idf", idf)
-    g.add("Gather", [f"{field}_counts_flat", f"{field}_index"], f"{field}_tf", axis=0)
-    g.add("Log", [f"{field}_tf"], f"{field}_log_tf")
-    g.add("Add", [f"{field}_log_tf", "one"], f"{field}_sublinear")
-    g.add("Gather", [f"{field}_idf", f"{field}_index"], f"{field}_idf_active", axis=0)
-    g.add("Mul", [f"{field}_sublinear", f"{field}_idf_active"], f"{field}_weighed")
-    g.add("ReduceSumSquare", [f"{field}_weighed"], f"{field}_squares", keepdims=1)
-    g.add("Add", [f"{field}_squares", "tiny"], f"{field}_squares_safe")
-    g.add("Sqrt", [f"{field}_squares_safe"], f"{field}_length")
-    g.add("Div", [f"{field}_weighed", f"{field}_length"], f"{field}_value")
+def _add_embedding_evidence(g: ModelGraph, dense: Value, best_learned: Value, is_learned: Value) -> None:
+    """Add ``state_evidence`` [tokens, limit]: each token's embedding times the best tags' rows of the dense matrix."""
+    best_rows = g.gather(dense, best_learned, name="best_dense_rows")
+    columns = g.node("Transpose", best_rows, name="best_dense_columns", perm=[1, 0])
+    borrowed = g.node("MatMul", g.embeddings, columns, name="state_evidence_borrowed")
+    g.node("Mul", borrowed, is_learned, name="state_evidence")
 
 
-def _tokens(g: Graph, text: str, name: str, expression: str) -> str:
+def _field_features(g: ModelGraph, field: str, pool: Sequence[str], idf: Floats) -> FieldFeatures:
+    """Add the way from a field's text to its active features and their tf-idf, brought to length 1."""
+    if not pool:
+        pool, idf = [_NEVER], np.ones(1, np.float32)
+    words = _tokens(g, Value(field), f"{field}_words", WORD)
+    lower = _lower(g, f"{field}_lower", words, _tokens(g, Value(field), f"{field}_parts", PART))
+    index, counts = _count_runs(g, lower, field, pool)
+    idf_by_index = g.constant(f"{field}_idf", idf)
+    tf = g.gather(counts, index, name=f"{field}_tf")
+    sublinear = g.node("Add", g.node("Log", tf, name=f"{field}_log_tf"), g.one, name=f"{field}_sublinear")
+    active_idf = g.gather(idf_by_index, index, name=f"{field}_idf_active")
+    weighted = g.node("Mul", sublinear, active_idf, name=f"{field}_weighed")
+    squares = g.node("ReduceSumSquare", weighted, name=f"{field}_squares", keepdims=1)
+    length = g.node("Sqrt", g.node("Add", squares, g.tiny, name=f"{field}_squares_safe"), name=f"{field}_length")
+    return FieldFeatures(words, index, g.node("Div", weighted, length, name=f"{field}_value"))
+
+
+def _tokens(g: ModelGraph, text: Value, name: str, expression: str) -> Value:
     """Add the matches of an expression in a text: [1, n]."""
-    return g.add(
-        "Tokenizer", [text], name, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", tokenexp=expression
+    return g.node(
+        "Tokenizer", text, name=name, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", tokenexp=expression
     )
 
 
-def _lower(g: Graph, name: str, words: str, parts: str) -> str:
+def _lower(g: ModelGraph, name: str, words: Value, parts: Value) -> Value:
     """Add words, ``SEPARATOR`` and parts in one row, in lower case."""
-    g.add("Concat", [words, "apart", parts], f"{name}_cased", axis=1)
+    cased = g.concat(words, g.separator, parts, name=f"{name}_cased", axis=1)
     # Locale "C": ASCII letters only, the same everywhere. The default, en_US.UTF-8, is not on every machine.
-    return g.add(
-        "StringNormalizer", [f"{name}_cased"], name, case_change_action="LOWER", is_case_sensitive=1, locale="C"
-    )
+    return g.node("StringNormalizer", cased, name=name, case_change_action="LOWER", is_case_sensitive=1, locale="C")
 
 
-def _counts(g: Graph, pieces: str, name: str, pool: Sequence[str]) -> None:
-    """Add which runs of words of a pool are in a text: ``<name>_index`` [n], rising, of ``<name>_counts_flat``."""
+def _count_runs(g: ModelGraph, pieces: Value, name: str, pool: Sequence[str]) -> tuple[Value, Value]:
+    """Add which runs of words of a pool a text has: their numbers [n], rising, and the counts of the whole pool."""
     by_length: list[list[int]] = [[] for _ in range(1 + max(run.count(" ") for run in pool))]
     for i, run in enumerate(pool):
         by_length[run.count(" ")].append(i)
     # One word more, which is in no text, makes the counts a whole number of blocks.
     last = (len(pool) // _BLOCK + 1) * _BLOCK - 1
-    words = [[*(pool[i] for i in by_length[0]), _NO_WORD], *([pool[i] for i in of] for of in by_length[1:])]
-    sizes = [len(of) * (length + 1) for length, of in enumerate(words[:-1])]
-    g.add(
+    runs = [[*(pool[i] for i in by_length[0]), _NO_WORD], *([pool[i] for i in numbers] for numbers in by_length[1:])]
+    sizes = [len(of_length) * (length + 1) for length, of_length in enumerate(runs[:-1])]
+    counts = g.node(
         "TfIdfVectorizer",
-        [pieces],
-        f"{name}_counts",
+        pieces,
+        name=f"{name}_counts",
         mode="TF",
         min_gram_length=1,
-        max_gram_length=len(words),
+        max_gram_length=len(runs),
         max_skip_count=0,
         ngram_counts=np.cumsum([0, *sizes]).tolist(),
-        ngram_indexes=[*by_length[0], last, *(i for of in by_length[1:] for i in of)],
-        pool_strings=[word for of in words for run in of for word in run.split(" ")],
+        ngram_indexes=[*by_length[0], last, *(i for numbers in by_length[1:] for i in numbers)],
+        pool_strings=[word for of_length in runs for run in of_length for word in run.split(" ")],
     )
-    # Nearly all counts are 0. First the blocks with others are found, then the places in them: NonZero is slow.
-    g.add("Reshape", [f"{name}_counts", "flat"], f"{name}_counts_flat")
-    g.add("Reshape", [f"{name}_counts", "blocks"], f"{name}_blocks")
-    g.add("ReduceMax", [f"{name}_blocks", "axis_1"], f"{name}_most", keepdims=0)
-    g.add("NonZero", [f"{name}_most"], f"{name}_used_row")
-    g.add("Reshape", [f"{name}_used_row", "flat"], f"{name}_used")
-    g.add("Gather", [f"{name}_blocks", f"{name}_used"], f"{name}_used_blocks", axis=0)
-    g.add("NonZero", [f"{name}_used_blocks"], f"{name}_places")
-    g.add("Split", [f"{name}_places"], f"{name}_place_row", axis=0, num_outputs=2)
-    g.nodes[-1].output.append(f"{name}_place_in_row")
-    g.add("Reshape", [f"{name}_place_row", "flat"], f"{name}_place")
-    g.add("Reshape", [f"{name}_place_in_row", "flat"], f"{name}_place_in_block")
-    g.add("Gather", [f"{name}_used", f"{name}_place"], f"{name}_block", axis=0)
-    g.add("Mul", [f"{name}_block", "block"], f"{name}_block_start")
-    g.add("Add", [f"{name}_block_start", f"{name}_place_in_block"], f"{name}_index")
+    return _find_nonzero(g, counts, name)
 
 
-def largest_difference(
-    graph: bytes,
-    vocabulary: Vocabulary,
-    tags: Sequence[str],
-    weights: train.Weights,
-    calibration: Calibration,
-    naming: Naming,
-    encoder: EncoderSession | None,
-    texts: Sequence[tuple[str, str]],
-) -> float:
-    """Give the largest difference of any tag's score between ONNX Runtime and the trainer, over (title, body) texts.
+def _find_nonzero(g: ModelGraph, counts: Value, name: str) -> tuple[Value, Value]:
+    """Add the places of counts other than 0, [n], and the counts with one axis.
 
-    Raises:
-        ExportError: ONNX Runtime gives other features or evidence that does not add up to its own scores.
+    Nearly all are 0. First the blocks with others are found, then the places in them: NonZero is slow.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    counts = count(vocabulary, [title for title, _ in texts], [body for _, body in texts])
-    x = weigh(counts, vocabulary)
-    kind = kinds(x, vocabulary)
-    states = [encoder.encode(title, body)[1] if encoder else np.zeros((1, 0), np.float32) for title, body in texts]
-    means = np.stack([of.mean(axis=0) for of in states])
-    logits = naming.padded(train.logits(weights, x, means))
-    named = naming.find(texts)
-    expected = calibration.scores(naming.added(calibration.order(logits, kind), named), kind)
-    bias = naming.padded(weights.bias[None])[0]
-    names = vocabulary.names
-    number = {tag: i for i, tag in enumerate(tags)}
-    largest = 0.0
-    for i, (title, body) in enumerate(texts):
-        draft: dict[str, NDArray[Any]] = {
-            "title": np.array([title], object),
-            "body": np.array([body], object),
-            "limit": np.array([len(tags)], np.int64),
-            "chosen": np.zeros(0, np.int64),
-        }
-        outputs = ["tags", "scores", "features", "evidence"]
-        if encoder is not None:
-            draft["states"] = states[i]
-            outputs.append("state_evidence")
-        found, scores, features, evidence, *of_states = session.run(outputs, draft)
-        columns = np.sort(counts[i].indices)
-        of_title = columns < vocabulary.of_title
-        active = [names[column] for column in columns[of_title]]
-        active += [naming.title.spellings[number] for number in named[i][0]]
-        active += [names[column] for column in columns[~of_title]]
-        active += [naming.body.spellings[number] for number in named[i][1]]
-        if active != list(features):
-            raise ExportError(f"ONNX Runtime sees other words than the trainer in {title[:80]!r}.")
-        order = np.array([number[tag] for tag in found])
-        largest = max(largest, float(np.abs(scores - expected[i][order]).max()))
-        total = evidence.sum(axis=0) + bias[order] + sum(part.mean(axis=0) for part in of_states)
-        ordering = total * calibration.slope[kind[i], order] + calibration.offset[kind[i], order]
-        summed = calibration.scores(ordering[None], kind[i : i + 1])[0]
-        # What no name has called lacks what no feature takes away.
-        called = {
-            int(of.tags[n])
-            for of, found_in in zip((naming.title, naming.body), named[i], strict=True)
-            for n in found_in
-        }
-        explained = (order < naming.learned) | np.isin(order, list(called))
-        largest = max(largest, float(np.abs(summed - scores)[explained].max()))
-    return largest
+    flat = g.flatten(counts, f"{name}_counts_flat")
+    blocks = g.node("Reshape", counts, g.blocks_shape, name=f"{name}_blocks")
+    most = g.node("ReduceMax", blocks, g.axis_1, name=f"{name}_most", keepdims=0)
+    used = g.flatten(g.node("NonZero", most, name=f"{name}_used_row"), f"{name}_used")
+    places = g.node("NonZero", g.gather(blocks, used, name=f"{name}_used_blocks"), name=f"{name}_places")
+    names = [f"{name}_place_row", f"{name}_place_in_row"]
+    block_row, place_row = g.nodes("Split", places, names=names, domain="", axis=0, num_outputs=2)
+    used_block, place = g.flatten(block_row, f"{name}_place"), g.flatten(place_row, f"{name}_place_in_block")
+    block = g.gather(used, used_block, name=f"{name}_block")
+    block_start = g.node("Mul", block, g.block, name=f"{name}_block_start")
+    return g.node("Add", block_start, place, name=f"{name}_index"), flat

@@ -1,11 +1,12 @@
-"""Tags recognised by their own name: which spellings count, what each claims, and how a claim moves a tag.
+"""Tags recognised by their own name: which spellings count, the target logit of each, and how it moves a tag.
 
-A spelling found in the title or the body claims log-odds for its tag. Few numbers, fitted on the tune part, turn what
-the training texts say of a spelling (how many have it, which share of them carries the tag) into its claim, so that a
-rare tag's name counts by what such names are worth in general, and ``line`` or ``call`` by what they are worth.
-A tag whose text speaks less for it than its name claims is pulled a share of the way up to the claim, never down:
+A spelling found in the title or the body has a target logit for its tag. A few parameters, fitted on the tune part,
+turn what the training texts say of a spelling (how many have it, which share of them carries the tag) into its target,
+so that a rare tag's name counts by what such names are worth in general, and ``line`` or ``call`` by what they are
+worth.
+A tag whose text speaks less for it than its name is pulled a share of the way up to the target, never down:
 
-    ordering[t] += Σ_field pull[field] · max(0, claim[field, t] - ordering[t])
+    ordering[t] += Σ_field pull_strength[field] · max(0, target_logit[field, t] - ordering[t])
 
 Tags that are too rare to be learned from texts are in the vocabulary by their names alone.
 """
@@ -14,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,26 +28,29 @@ from model.serving.text import split_for_names
 
 WORDS: Final = 4
 """Most words of a spelling."""
-SURE: Final = 4.0
-"""How many texts' worth of doubt the share of a spelling begins with: the share that spellings like it have."""
-LEAST_CLAIM: Final = -3.0
-"""Claims below it move nothing that is ever shown; such spellings are left out."""
-FAR: Final = 30.0
-"""What a tag without a learned logit lacks until its name is found."""
+PRIOR_TEXTS: Final = 4.0
+"""How many texts the prior of a spelling's share counts for: the share of spellings like it."""
+MIN_TARGET: Final = -3.0
+"""Targets below it move nothing that is ever shown; such spellings are left out."""
+ABSENT_PENALTY: Final = 30.0
+"""What is taken from the logit of a tag that is known by name alone until its name is found."""
 CANDIDATES: Final = 20
 """Best tags of a question that the fit looks at, beside those whose names are found."""
-_FEW: Final = 10
-"""Texts up to which a spelling is rare: what such spellings are worth on average is where all shares begin."""
+_RARE: Final = 10
+"""Most texts of a rare spelling: the average share of these is the prior of all."""
 _LIKELY: Final = -2.5
 """Log-odds of its share from which on a spelling makes its tag a candidate of the fit."""
-_SHRINK: Final = 1e-5
-"""Weight of the squares of a claim's numbers in the loss."""
+_L2: Final = 1e-5
+"""Weight of the squares of a target's weights in the loss."""
 _VERSION: Final = re.compile(r"(.*?[a-z#+])-?([0-9]+)(?:\.x)?")
-_APART: Final = re.compile(r"[-.]")
+_SEPARATOR: Final = re.compile(r"[-.]")
+
+Found = tuple[list[int], list[int]]
+"""The numbers of the spellings found in a title and in a body."""
 
 
-# Words that name a tag though they are no name of it: what each is worth is learned, so that a wrong one does no harm.
-_ALSO: Final[dict[str, tuple[str, ...]]] = {
+# Words that point to a tag without being its name: what each is worth is learned, so that a wrong one does no harm.
+_OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     ".htaccess": ("htaccess",),
     "cmake": ("cmakelists",),
     "docker": ("dockerfile",),
@@ -67,44 +71,44 @@ _ALSO: Final[dict[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """The spellings that count in one field: ``tags`` int64 and ``claims`` float32 [spellings], the tag's numbers."""
+class FieldNames:
+    """The spellings that count in one field, with the number of the tag and the target logit of each, [spellings]."""
 
     spellings: tuple[str, ...]
     tags: Ints
-    claims: Floats
-    pull: float
+    targets: Floats
+    pull_strength: float
 
-    def claimed(self, found: Iterable[int]) -> dict[int, float]:
-        """Give the highest claim for each tag that one of the found spellings names."""
-        claims: dict[int, float] = {}
+    def highest_targets(self, found: Iterable[int]) -> dict[int, float]:
+        """Return the highest target logit of each tag that one of the found spellings names."""
+        targets: dict[int, float] = {}
         for i in found:
             tag = int(self.tags[i])
-            claims[tag] = max(claims.get(tag, -np.inf), float(self.claims[i]))
-        return claims
+            targets[tag] = max(targets.get(tag, -np.inf), float(self.targets[i]))
+        return targets
 
 
-def spellings(tag: str) -> frozenset[str]:
-    """Give how writers spell a tag, in lower case, words apart by a space: its names, joined, apart, with versions.
+def list_spellings(tag: str) -> frozenset[str]:
+    """Return how writers spell a tag, in lower case, words separated by a space: joined, apart, with versions.
 
     ``react-hooks`` is also ``react hooks``, ``reacthooks`` and ``react hook``; ``vuejs3`` is also ``vue 3``.
     """
-    found = {form for name in (tag, *other_names(tag)) for form in _forms(name)}
-    return frozenset(form for form in [*found, *_ALSO.get(tag, ())] if form and form.count(" ") < WORDS)
+    forms = {form for name in (tag, *other_names(tag)) for form in _inflect(name)}
+    return frozenset(form for form in [*forms, *_OTHER_WORDS.get(tag, ())] if form and form.count(" ") < WORDS)
 
 
-def _forms(name: str) -> set[str]:
+def _inflect(name: str) -> set[str]:
     spaced = name.replace("-", " ")
     if name.startswith("."):
         return {name, spaced}
-    parts = [part for part in _APART.split(name) if part]
+    parts = [part for part in _SEPARATOR.split(name) if part]
     forms = {name, spaced, " ".join(parts), "".join(parts)}
     if name.endswith("js") and len(name) > 4:
         base = name[:-2].rstrip(".-")
         forms |= {base, f"{base} js", f"{base}js", f"{base}.js"}
     version = _VERSION.fullmatch(name)
     if version:
-        for base in _forms(version[1]):
+        for base in _inflect(version[1]):
             forms |= {f"{base} {version[2]}"} | ({f"{base}{version[2]}"} if " " not in base else set())
     last = parts[-1] if parts else ""
     if last.isalpha() and len(last) > 3 and not last.endswith(("ss", "js", "us", "is", "os")):
@@ -113,18 +117,18 @@ def _forms(name: str) -> set[str]:
     return forms
 
 
-class Finder:
+class SpellingFinder:
     """Finds spellings in texts: the runs of ``model.serving.text.split_for_names``, as the ONNX graph does."""
 
-    def __init__(self, of: Sequence[str]) -> None:
-        self._number = {spelling: i for i, spelling in enumerate(of)}
+    def __init__(self, spellings: Sequence[str]) -> None:
+        self._number = {spelling: i for i, spelling in enumerate(spellings)}
         self._longest: dict[str, int] = {}
-        for spelling in of:
+        for spelling in spellings:
             parts = spelling.split(" ")
             self._longest[parts[0]] = max(self._longest.get(parts[0], 0), len(parts))
 
     def find(self, text: str) -> list[int]:
-        """Give the numbers of the spellings that a text has, each once, sorted."""
+        """Return the numbers of the spellings that a text has, each once, sorted."""
         found, pieces = set(), split_for_names(text)
         for i, piece in enumerate(pieces):
             for length in range(1, self._longest.get(piece, 0) + 1):
@@ -135,10 +139,10 @@ class Finder:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SpellingCounts:
     """What training texts say of spellings, by field (title, body), each [2, spellings].
 
-    ``texts``: how many have the spelling; ``share``: of them that carry the tag, as log-odds, shrunk.
+    ``texts``: how many have the spelling; ``share``: of them that carry the tag, as log-odds, shrunk towards a prior.
     """
 
     spellings: tuple[str, ...]
@@ -147,92 +151,109 @@ class Seen:
     share: Floats
 
 
-def see(tags: Sequence[str], texts: Sequence[tuple[str, str]], own: Sequence[Iterable[str]]) -> Seen:
+def count_spellings(
+    tags: Sequence[str], texts: Sequence[tuple[str, str]], own: Sequence[Iterable[str]]
+) -> SpellingCounts:
     """Count the spellings of all tags in training texts, each a title and a body, with their own tags."""
     number = {tag: i for i, tag in enumerate(tags)}
-    tag_of: dict[str, int] = {}
-    # A spelling stands for one tag: its own name's, else the commonest tag's, which comes first.
-    for i, tag in enumerate(tags):
-        for spelling in sorted(spellings(tag)):
-            tag_of.setdefault(spelling, i)
-    tag_of |= {spelling: i for tag, i in number.items() for spelling in (tag, tag.replace("-", " "))}
-    names = tuple(sorted(tag_of))
-    of_tag = np.array([tag_of[name] for name in names], np.int64)
-    finder = Finder(names)
-    seen, right = np.zeros((2, len(names))), np.zeros((2, len(names)))
-    for text, has in zip(texts, own, strict=True):
-        carried = {number[tag] for tag in has if tag in number}
+    tag_of = _assign_spellings(tags)
+    spellings = tuple(sorted(tag_of))
+    spelled_tag = np.array([tag_of[spelling] for spelling in spellings], np.int64)
+    finder = SpellingFinder(spellings)
+    seen, right = np.zeros((2, len(spellings))), np.zeros((2, len(spellings)))
+    for text, text_tags in zip(texts, own, strict=True):
+        carried = {number[tag] for tag in text_tags if tag in number}
         for field in (0, 1):
-            found = finder.find(text[field]) if text[field] else []
-            for i in found:
+            for i in finder.find(text[field]) if text[field] else ():
                 seen[field, i] += 1
-                right[field, i] += of_tag[i] in carried
-    length = np.minimum([name.count(" ") for name in names], 2)
-    share = np.empty((2, len(names)))
-    for field, words_more in np.ndindex(2, 3):
-        alike = length == words_more
-        rare = alike & (seen[field] <= _FEW)
-        usual = (right[field, rare].sum() + 1) / (seen[field, rare].sum() + SURE)
-        share[field, alike] = (right[field, alike] + SURE * usual) / (seen[field, alike] + SURE)
+                right[field, i] += spelled_tag[i] in carried
+    share = _shrink_shares(spellings, seen, right)
     # What no text has ever had is kept only as the tag's very name.
     kept = seen.any(axis=0) | np.array(
-        [name in (tags[i], tags[i].replace("-", " ")) for name, i in zip(names, of_tag, strict=True)]
+        [name in (tags[i], tags[i].replace("-", " ")) for name, i in zip(spellings, spelled_tag, strict=True)]
     )
-    return Seen(
-        tuple(name for name, keep in zip(names, kept, strict=True) if keep),
-        of_tag[kept],
+    return SpellingCounts(
+        tuple(spelling for spelling, keep in zip(spellings, kept, strict=True) if keep),
+        spelled_tag[kept],
         seen[:, kept].astype(np.float32),
         np.log(share / (1 - share))[:, kept].astype(np.float32),
     )
 
 
+def _assign_spellings(tags: Sequence[str]) -> dict[str, int]:
+    """Return the number of the one tag that each spelling stands for: its own name's, else the commonest tag's."""
+    tag_of: dict[str, int] = {}
+    for i, tag in enumerate(tags):  # the commonest comes first
+        for spelling in sorted(list_spellings(tag)):
+            tag_of.setdefault(spelling, i)
+    return tag_of | {spelling: i for i, tag in enumerate(tags) for spelling in (tag, tag.replace("-", " "))}
+
+
+def _shrink_shares(
+    spellings: Sequence[str], seen: NDArray[np.float64], right: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the share of texts that carry the tag, [2, spellings], shrunk to that of rare spellings as long."""
+    length = np.minimum([spelling.count(" ") for spelling in spellings], 2)
+    share = np.empty((2, len(spellings)))
+    for field, more_words in np.ndindex(2, 3):
+        alike = length == more_words
+        rare = alike & (seen[field] <= _RARE)
+        prior = (right[field, rare].sum() + 1) / (seen[field, rare].sum() + PRIOR_TEXTS)
+        share[field, alike] = (right[field, alike] + PRIOR_TEXTS * prior) / (seen[field, alike] + PRIOR_TEXTS)
+    return share
+
+
 @dataclass(frozen=True, slots=True)
-class Naming:
+class NameMatcher:
     """All that names say: the spellings of titles and of bodies, and the tags that are known by name alone.
 
     The first ``learned`` of a model's tags have learned logits, ``rare`` more have names alone: once one is found, they
     begin at ``start``.
     """
 
-    title: Names
-    body: Names
+    title: FieldNames
+    body: FieldNames
     learned: int
     rare: int
     start: float
 
-    def padded(self, logits: Floats) -> Floats:
-        """Give the rare tags their logit beside the learned ones: [questions, learned] to [questions, tags]."""
+    def pad(self, logits: Floats) -> Floats:
+        """Append the logit of the rare tags to the learned ones: [questions, learned] to [questions, tags]."""
         return np.pad(logits, ((0, 0), (0, self.rare)), constant_values=self.start)
 
-    def find(self, texts: Iterable[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-        """Give the numbers of the spellings found in each title and body."""
-        title, body = Finder(self.title.spellings), Finder(self.body.spellings)
-        return [(title.find(of_title), body.find(of_body)) for of_title, of_body in texts]
+    def find(self, texts: Iterable[tuple[str, str]]) -> list[Found]:
+        """Return the numbers of the spellings found in each title and body."""
+        in_title, in_body = SpellingFinder(self.title.spellings), SpellingFinder(self.body.spellings)
+        return [(in_title.find(title), in_body.find(body)) for title, body in texts]
 
-    def added(self, ordering: Floats, found: Sequence[tuple[list[int], list[int]]]) -> Floats:
-        """Add what names say to what orders the tags, [questions, tags]: what the graph computes."""
+    def named_tags(self, found: Found) -> set[int]:
+        """Return the numbers of the tags that the found spellings name."""
+        fields = zip((self.title, self.body), found, strict=True)
+        return {int(names.tags[i]) for names, numbers in fields for i in numbers}
+
+    def apply(self, ordering: Floats, found: Sequence[Found]) -> Floats:
+        """Return what orders the tags, [questions, tags], moved by the names found: what the graph computes."""
         result = ordering.copy()
-        result[:, self.learned :] -= FAR
-        for row, spelled in enumerate(found):
-            named: set[int] = set()
-            for names, numbers in zip((self.title, self.body), spelled, strict=True):
-                for tag, claim in names.claimed(numbers).items():
-                    result[row, tag] += names.pull * max(0.0, claim - float(ordering[row, tag]))
-                    named.add(tag)
-            result[row, [tag for tag in named if tag >= self.learned]] += FAR
+        result[:, self.learned :] -= ABSENT_PENALTY
+        for row, numbers_by_field in enumerate(found):
+            for names, numbers in zip((self.title, self.body), numbers_by_field, strict=True):
+                for tag, target in names.highest_targets(numbers).items():
+                    result[row, tag] += names.pull_strength * max(0.0, target - float(ordering[row, tag]))
+            named = self.named_tags(numbers_by_field)
+            result[row, [tag for tag in named if tag >= self.learned]] += ABSENT_PENALTY
         return result
 
 
-def rare_tags(uses: Counter[str], learned: Sequence[str], least: int) -> tuple[str, ...]:
-    """Give the tags with at least ``least`` uses that are not learned, the commonest first."""
+def list_rare_tags(uses: Counter[str], learned: Sequence[str], min_count: int) -> tuple[str, ...]:
+    """Return the tags with at least ``min_count`` uses that are not learned, the commonest first."""
     known = frozenset(learned)
-    found = (tag for tag, n in uses.items() if n >= least and tag not in known)
-    return tuple(sorted(found, key=lambda tag: (-uses[tag], tag)))
+    rare = (tag for tag, n in uses.items() if n >= min_count and tag not in known)
+    return tuple(sorted(rare, key=lambda tag: (-uses[tag], tag)))
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What the fit knows of questions: ``ordering`` [questions, learned tags], kind, own tags, title and body."""
+class NameFitInput:
+    """The questions of the fit: ``ordering`` [questions, learned tags], kind, own tags, title and body."""
 
     ordering: Floats
     kind: Ints
@@ -240,102 +261,150 @@ class Case:
     texts: Sequence[tuple[str, str]]
 
 
-def fit(seen: Seen, cases: Case, rare: int) -> Naming:
-    """Fit the claims and pulls on the tune part; ``rare`` tags follow the learned ones.
+class _Parameters(NamedTuple):
+    """What is fitted, as views of one vector: so a gradient is written by name too.
 
-    A claim is a straight line in the share's log-odds with a bend at -2 and at 0, in the logarithm of the number of
+    ``start`` [1]: of tags without a learned logit. ``scale``, ``offset`` [2]: by kind of draft. ``pull_strength`` [2]
+    and ``target`` [2, inputs]: by field.
+    """
+
+    start: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    pull_strength: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, vector: NDArray[np.float64]) -> "_Parameters":
+        return cls(vector[0:1], vector[1:3], vector[3:5], vector[5:7], vector[7:].reshape(2, -1))
+
+
+class _Candidates(NamedTuple):
+    """Pairs of a question and a tag that the fit looks at.
+
+    ``right`` and ``logit`` [pairs]: whether it is the question's, and its learned logit, 0 without (``has_logit``).
+    ``inputs`` and ``is_named`` by field, [pairs, inputs] and [pairs]: of the spelling with the highest share.
+    """
+
+    right: NDArray[np.float64]
+    logit: NDArray[np.float64]
+    has_logit: NDArray[np.bool_]
+    kind: Ints
+    inputs: list[NDArray[np.float64]]
+    is_named: list[NDArray[np.bool_]]
+
+
+def fit_matcher(counts: SpellingCounts, questions: NameFitInput, rare: int) -> NameMatcher:
+    """Fit target logits and pull strengths on the tune part; ``rare`` tags follow the learned ones.
+
+    A target is a straight line in the share's log-odds with a bend at -2 and at 0, in the logarithm of the number of
     texts, and in whether the tag has a learned logit (which then knows its name already). All is fitted at once by
     binary cross-entropy over each question's candidates; every kind of draft has its own scale.
     """
-    learned = cases.ordering.shape[1]
-    rows, columns = _candidates(seen, cases)
-    right = np.array([tag in cases.own[row] for row, tag in zip(rows.tolist(), columns.tolist(), strict=True)], float)
-    has_logit = columns < learned
-    values = np.where(has_logit, cases.ordering[rows, np.minimum(columns, learned - 1)], 0).astype(np.float64)
-    finder = Finder(seen.spellings)
-    best: list[Ints] = []
-    for field in (0, 1):
-        strongest: dict[tuple[int, int], int] = {}
-        for row, text in enumerate(cases.texts):
-            for i in finder.find(text[field]) if text[field] else ():
-                key = (row, int(seen.tags[i]))
-                if key not in strongest or seen.share[field, i] > seen.share[field, strongest[key]]:
-                    strongest[key] = i
-        best.append(np.array([strongest.get(key, -1) for key in zip(rows.tolist(), columns.tolist(), strict=True)]))
-    described = [_described(seen, field, learned) for field in (0, 1)]
-    on = [of >= 0 for of in best]
-    x = [described[field][best[field]] * on[field][:, None] for field in (0, 1)]
-    kind = cases.kind[rows]
-    width = x[0].shape[1]
-
-    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Give loss and slope; w: start, scale and offset by kind, pulls, and each field's numbers of a claim."""
-        z = values + w[0] * ~has_logit
-        pulls, total = [], z.copy()
-        for field in (0, 1):
-            claim = x[field] @ w[7 + field * width : 7 + (field + 1) * width]
-            up = np.where(on[field], np.maximum(claim - z, 0), 0)
-            pulls.append(up)
-            total += w[5 + field] * up
-        scale, offset = w[1 + kind], w[3 + kind]
-        s = scale * total + offset
-        slope = (expit(s) - right) / len(right)
-        by_total = slope * scale
-        given = np.zeros_like(w)
-        by_value = by_total.copy()
-        for k in (0, 1):
-            given[1 + k], given[3 + k] = (slope * total)[kind == k].sum(), slope[kind == k].sum()
-        for field in (0, 1):
-            given[5 + field] = (by_total * pulls[field]).sum()
-            by_claim = by_total * w[5 + field] * (pulls[field] > 0)
-            given[7 + field * width : 7 + (field + 1) * width] = by_claim @ x[field]
-            by_value -= by_claim
-        given[0] = by_value[~has_logit].sum()
-        given[7:] += 2 * _SHRINK * w[7:]
-        value = float(np.mean(np.logaddexp(0, s) - right * s) + _SHRINK * (w[7:] ** 2).sum())
-        return value, given
-
-    first = np.concatenate([[-2, 1, 1, 0, 0, 0.5, 0.5], np.tile([0.0, 1.0, *[0.0] * (width - 2)], 2)])
-    bounds = [
-        (-10.0, 0.0),
-        *[(0.1, 10.0)] * 2,
-        *[(-10.0, 10.0)] * 2,
-        *[(0.02, 0.98)] * 2,
-        *[(-20.0, 20.0)] * (2 * width),
-    ]
-    w = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 150}).x
+    learned = questions.ordering.shape[1]
+    inputs = [_target_inputs(counts, field, learned) for field in (0, 1)]
+    candidates = _collect_candidates(counts, questions, inputs)
+    width = inputs[0].shape[1]
+    initial_vector = np.zeros(7 + 2 * width)
+    initial = _Parameters.of(initial_vector)
+    initial.start[:], initial.scale[:], initial.pull_strength[:] = -2, 1, 0.5
+    initial.target[:, 1] = 1  # the share's own log-odds
+    start, scale, offset, pull_strength = (-10.0, 0.0), (0.1, 10.0), (-10.0, 10.0), (0.02, 0.98)
+    bounds = [start, *[scale] * 2, *[offset] * 2, *[pull_strength] * 2, *[(-20.0, 20.0)] * (2 * width)]
+    options = {"maxiter": 150}
+    result = minimize(_loss, initial_vector, (candidates,), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    fitted = _Parameters.of(result.x)
     names = []
     for field in (0, 1):
-        claims = described[field] @ w[7 + field * width : 7 + (field + 1) * width]
-        kept = np.flatnonzero(claims >= LEAST_CLAIM)
+        targets = inputs[field] @ fitted.target[field]
+        kept = np.flatnonzero(targets >= MIN_TARGET)
         names.append(
-            Names(
-                tuple(seen.spellings[i] for i in kept),
-                seen.tags[kept],
-                claims[kept].astype(np.float32),
-                round(float(w[5 + field]), 4),
+            FieldNames(
+                tuple(counts.spellings[i] for i in kept),
+                counts.tags[kept],
+                targets[kept].astype(np.float32),
+                round(float(fitted.pull_strength[field]), 4),
             )
         )
-    return Naming(names[0], names[1], learned, rare, round(float(w[0]), 4))
+    return NameMatcher(names[0], names[1], learned, rare, round(float(fitted.start[0]), 4))
 
 
-def _described(seen: Seen, field: int, learned: int) -> NDArray[np.float64]:
-    """Describe what a field's spellings claim from: [spellings, numbers]."""
-    share, texts = seen.share[field].astype(np.float64), np.log1p(seen.texts[field].astype(np.float64))
-    has_logit = (seen.tags < learned).astype(np.float64)
+def _loss(vector: NDArray[np.float64], candidates: _Candidates) -> tuple[float, NDArray[np.float64]]:
+    """Return the loss of a vector of parameters, and its gradient."""
+    right, logit, has_logit, kind, inputs, is_named = candidates
+    p = _Parameters.of(vector)
+    z = logit + p.start * ~has_logit
+    gaps, total = [], z.copy()
+    for field in (0, 1):
+        target = inputs[field] @ p.target[field]
+        gap = np.where(is_named[field], np.maximum(target - z, 0), 0)
+        gaps.append(gap)
+        total += p.pull_strength[field] * gap
+    scale, offset = p.scale[kind], p.offset[kind]
+    s = scale * total + offset
+    error = (expit(s) - right) / len(right)
+    by_total = error * scale
+    gradient_vector = np.zeros_like(vector)
+    gradient = _Parameters.of(gradient_vector)
+    by_logit = by_total.copy()
+    for k in (0, 1):
+        gradient.scale[k], gradient.offset[k] = (error * total)[kind == k].sum(), error[kind == k].sum()
+    for field in (0, 1):
+        gradient.pull_strength[field] = (by_total * gaps[field]).sum()
+        by_target = by_total * p.pull_strength[field] * (gaps[field] > 0)
+        gradient.target[field] = by_target @ inputs[field]
+        by_logit -= by_target
+    gradient.start[:] = by_logit[~has_logit].sum()
+    gradient.target[:] += 2 * _L2 * p.target
+    loss = float(np.mean(np.logaddexp(0, s) - right * s) + _L2 * (p.target.ravel() ** 2).sum())
+    return loss, gradient_vector
+
+
+def _target_inputs(counts: SpellingCounts, field: int, learned: int) -> NDArray[np.float64]:
+    """Return what the targets of a field's spellings are computed from: [spellings, inputs]."""
+    share, texts = counts.share[field].astype(np.float64), np.log1p(counts.texts[field].astype(np.float64))
+    has_logit = (counts.tags < learned).astype(np.float64)
     bends = [np.maximum(share + 2, 0), np.maximum(share, 0)]
     return np.column_stack([np.ones(len(share)), share, *bends, texts, has_logit, texts * has_logit])
 
 
-def _candidates(seen: Seen, cases: Case) -> tuple[Ints, Ints]:
-    """Give (question, tag) pairs: each question's best tags, and those that a likely spelling names."""
-    likely = np.flatnonzero((seen.share >= _LIKELY).any(axis=0))
-    finder = Finder([seen.spellings[i] for i in likely])
-    n = min(CANDIDATES, cases.ordering.shape[1])
-    best = np.argpartition(-cases.ordering, n - 1, axis=1)[:, :n]
+def _collect_candidates(
+    counts: SpellingCounts, questions: NameFitInput, inputs: Sequence[NDArray[np.float64]]
+) -> _Candidates:
+    learned = questions.ordering.shape[1]
+    rows, columns = _candidate_pairs(counts, questions)
+    pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
+    has_logit = columns < learned
+    finder = SpellingFinder(counts.spellings)
+    best = []
+    for field in (0, 1):
+        strongest: dict[tuple[int, int], int] = {}
+        for row, text in enumerate(questions.texts):
+            for i in finder.find(text[field]) if text[field] else ():
+                pair = (row, int(counts.tags[i]))
+                if pair not in strongest or counts.share[field, i] > counts.share[field, strongest[pair]]:
+                    strongest[pair] = i
+        best.append(np.array([strongest.get(pair, -1) for pair in pairs]))
+    is_named = [spelling >= 0 for spelling in best]
+    return _Candidates(
+        right=np.array([tag in questions.own[row] for row, tag in pairs], float),
+        logit=np.where(has_logit, questions.ordering[rows, np.minimum(columns, learned - 1)], 0).astype(np.float64),
+        has_logit=has_logit,
+        kind=questions.kind[rows],
+        inputs=[inputs[field][best[field]] * is_named[field][:, None] for field in (0, 1)],
+        is_named=is_named,
+    )
+
+
+def _candidate_pairs(counts: SpellingCounts, questions: NameFitInput) -> tuple[Ints, Ints]:
+    """Return (question, tag) pairs: each question's best tags, and those that a likely spelling names."""
+    likely = np.flatnonzero((counts.share >= _LIKELY).any(axis=0))
+    finder = SpellingFinder([counts.spellings[i] for i in likely])
+    n = min(CANDIDATES, questions.ordering.shape[1])
+    best = np.argpartition(-questions.ordering, n - 1, axis=1)[:, :n]
     pairs: set[tuple[int, int]] = set()
-    for row, text in enumerate(cases.texts):
+    for row, text in enumerate(questions.texts):
         pairs.update((row, tag) for tag in best[row].tolist())
-        pairs.update((row, int(seen.tags[likely[i]])) for part in text if part for i in finder.find(part))
+        pairs.update((row, int(counts.tags[likely[i]])) for field in text if field for i in finder.find(field))
     rows, columns = np.array(sorted(pairs), np.int64).T
     return rows, columns

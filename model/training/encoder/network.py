@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.training.encoder.graph import HEADS
+from model.runs.arrays import Floats
+from model.training.encoder.graph import HEADS, count_layers
 
 _EPSILON: Final = 1e-12
 
@@ -27,7 +26,7 @@ class EncoderLayer(nn.Module):
         self.normal_2 = nn.LayerNorm(width, eps=_EPSILON)
 
     def forward(self, x: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
-        """Turn states [batch, tokens, width] into the next layer's."""
+        """Return the next layer's states: [batch, tokens, width]."""
         batch, tokens, width = x.shape
         query, key, value = self.attention(x).view(batch, tokens, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -39,28 +38,30 @@ class EncoderLayer(nn.Module):
 
 
 class EncoderNetwork(nn.Module):
-    """Token numbers to the mean of the last states. One kind of segment."""
+    """The network that is fine-tuned: token numbers to the mean of the last states. One kind of segment.
 
-    def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take shapes and values from weights by name, as ``model.training.encoder.minilm.weights`` gives them."""
+    What runs its exported graph is ``model.serving.encoder.EncoderSession``.
+    """
+
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
+        """Take shapes and values from weights by name, as ``minilm.read_weights`` returns them."""
         super().__init__()
         words, width = weights["word.weight"].shape
-        layers = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("layers."))
         self.word = nn.Embedding(words, width)
         self.position = nn.Embedding(len(weights["position.weight"]), width)
         self.segment = nn.Embedding(len(weights["segment.weight"]), width)
         self.normal = nn.LayerNorm(width, eps=_EPSILON)
         inner = len(weights["layers.0.up.weight"])
-        self.layers = nn.ModuleList(EncoderLayer(width, inner) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, inner) for _ in range(count_layers(weights)))
         self.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
 
     def forward(self, ids: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
-        """Give the mean states, float32 [batch, width].
+        """Return the mean states, float32 [batch, width].
 
         Args:
             ids: token numbers, [batch, tokens].
             mask: true where a token is, same shape; None if all rows are of one length.
-            dropout: share of each part's output that is left out while training.
+            dropout: share of each part's output that is dropped while training.
         """
         x = self.normal(self.word(ids) + self.position.weight[: ids.shape[1]] + self.segment.weight[0])
         for layer in self.layers:
@@ -70,6 +71,6 @@ class EncoderNetwork(nn.Module):
         kept = mask.to(x.dtype)[..., None]
         return (x * kept).sum(1).float() / kept.sum(1).float()
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
-        """Give the weights by name, float32."""
+    def weights(self) -> dict[str, Floats]:
+        """Return the weights by name, float32."""
         return {name: value.detach().float().cpu().numpy() for name, value in self.state_dict().items()}

@@ -8,7 +8,16 @@ import pytest
 from model.serving.classifier import Classifier
 from model.serving.synonyms import same_tags
 from model.training import cooccurrence, tag_names
-from model.training.tag_names import Case, Finder, Naming, Seen, fit, rare_tags, see, spellings
+from model.training.tag_names import (
+    NameFitInput,
+    NameMatcher,
+    SpellingCounts,
+    SpellingFinder,
+    count_spellings,
+    fit_matcher,
+    list_rare_tags,
+    list_spellings,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,12 +38,12 @@ from model.training.tag_names import Case, Finder, Naming, Seen, fit, rare_tags,
     ],
 )
 def test_a_tag_is_known_by_the_ways_it_is_written(tag: str, spelled: str) -> None:
-    assert spelled in spellings(tag)
+    assert spelled in list_spellings(tag)
 
 
 def test_names_are_found_as_words_runs_of_words_and_parts_of_words() -> None:
     spelled = ["read csv", "vue 3", "c#", "java", "google cloud functions"]
-    finder = Finder(spelled)
+    finder = SpellingFinder(spelled)
     found = finder.find("DataFrame.read_csv in Vue 3.2, JavaScript and C#")
     assert [spelled[i] for i in found] == ["read csv", "vue 3", "c#"]
     assert finder.find("Google Cloud Functions, again google cloud functions") == [4]
@@ -45,8 +54,8 @@ def rows(n: int, name: str, right: float, more: str = "") -> list[tuple[tuple[st
     return [((f"thing {name} {i}", more), (name,) if i < right * n else ("other",)) for i in range(n)]
 
 
-def seen_in(texts: list[tuple[tuple[str, str], tuple[str, ...]]], tags: tuple[str, ...]) -> Seen:
-    return see(tags, [text for text, _ in texts], [own for _, own in texts])
+def seen_in(texts: list[tuple[tuple[str, str], tuple[str, ...]]], tags: tuple[str, ...]) -> SpellingCounts:
+    return count_spellings(tags, [text for text, _ in texts], [own for _, own in texts])
 
 
 def test_what_a_name_is_worth_is_learned_from_the_texts_that_have_it() -> None:
@@ -61,7 +70,7 @@ def test_what_a_name_is_worth_is_learned_from_the_texts_that_have_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def naming() -> tuple[Naming, tuple[str, ...]]:
+def naming() -> tuple[NameMatcher, tuple[str, ...]]:
     """Fit names where texts say little: ``solid`` is right in 95 %, ``line`` in 5 %, rare names in 80 %."""
     rare = tuple(f"rare{i}" for i in range(40))
     tags = ("other", "solid", "line", *rare)
@@ -73,22 +82,22 @@ def naming() -> tuple[Naming, tuple[str, ...]]:
     random = np.random.default_rng(1)
     # The texts alone order the three learned tags the same way, whatever a question's tags are.
     ordering = random.normal([1, -1, -1], 0.3, (len(texts), 3)).astype(np.float32)
-    cases = Case(
+    cases = NameFitInput(
         ordering,
         np.zeros(len(texts), np.int64),
         [frozenset(number[tag] for tag in own) for _, own in texts],
         [text for text, _ in texts],
     )
-    return fit(seen, cases, len(rare)), tags
+    return fit_matcher(seen, cases, len(rare)), tags
 
 
-def best(naming: Naming, tags: tuple[str, ...], title: str) -> str:
-    ordering = naming.padded(np.array([[1, -1, -1]], np.float32))
-    return tags[int(naming.added(ordering, naming.find([(title, "")])).argmax())]
+def best(naming: NameMatcher, tags: tuple[str, ...], title: str) -> str:
+    ordering = naming.pad(np.array([[1, -1, -1]], np.float32))
+    return tags[int(naming.apply(ordering, naming.find([(title, "")])).argmax())]
 
 
 def test_a_name_that_is_mostly_right_lifts_its_tag_and_one_that_is_mostly_wrong_does_not(
-    naming: tuple[Naming, tuple[str, ...]],
+    naming: tuple[NameMatcher, tuple[str, ...]],
 ) -> None:
     fitted, tags = naming
     assert best(fitted, tags, "the solid thing") == "solid"
@@ -96,55 +105,55 @@ def test_a_name_that_is_mostly_right_lifts_its_tag_and_one_that_is_mostly_wrong_
 
 
 def test_a_tag_known_by_name_alone_is_there_when_its_name_is_found_and_not_before(
-    naming: tuple[Naming, tuple[str, ...]],
+    naming: tuple[NameMatcher, tuple[str, ...]],
 ) -> None:
     fitted, tags = naming
     assert best(fitted, tags, "my rare7 thing") == "rare7"
-    ordering = fitted.padded(np.array([[1, -1, -1]], np.float32))
-    without = fitted.added(ordering, fitted.find([("nothing of it", "")]))
-    assert without[0, fitted.learned :].max() < -tag_names.FAR / 2
+    ordering = fitted.pad(np.array([[1, -1, -1]], np.float32))
+    without = fitted.apply(ordering, fitted.find([("nothing of it", "")]))
+    assert without[0, fitted.learned :].max() < -tag_names.ABSENT_PENALTY / 2
 
 
 def test_a_name_never_lowers_its_tag() -> None:
-    claims = tag_names.Names(("x",), np.array([0]), np.array([0.5], np.float32), 0.5)
-    naming = Naming(claims, claims, 1, 0, -2)
-    assert naming.added(np.array([[2.0]], np.float32), [([0], [0])]).tolist() == [[2.0]]
-    assert naming.added(np.array([[-1.5]], np.float32), [([0], [])]).tolist() == [[-0.5]]
+    claims = tag_names.FieldNames(("x",), np.array([0]), np.array([0.5], np.float32), 0.5)
+    naming = NameMatcher(claims, claims, 1, 0, -2)
+    assert naming.apply(np.array([[2.0]], np.float32), [([0], [0])]).tolist() == [[2.0]]
+    assert naming.apply(np.array([[-1.5]], np.float32), [([0], [])]).tolist() == [[-0.5]]
 
 
 def test_rare_tags_are_the_used_ones_that_are_not_learned() -> None:
-    assert rare_tags(Counter({"a": 9, "b": 5, "c": 7, "d": 4}), ["a"], 5) == ("c", "b")
+    assert list_rare_tags(Counter({"a": 9, "b": 5, "c": 7, "d": 4}), ["a"], 5) == ("c", "b")
 
 
 def test_tags_that_go_together_speak_for_each_other_and_those_that_do_not_against() -> None:
     tags = ("python", "java", "dataframe", "spring")
     sets = [("python", "dataframe")] * 200 + [("java", "spring")] * 200 + [("python", "java")] * 2
-    pairs = cooccurrence.count_together(tags, sets)
-    said = pairs.added(np.zeros(4, np.float32), [0])
+    pairs = cooccurrence.count_cooccurrence(tags, sets)
+    said = pairs.apply(np.zeros(4, np.float32), [0])
     assert said[2] > 0.5
     assert said[1] < -2
     assert said[3] < -2
     assert said[0] == 0
-    assert pairs.added(np.zeros(4, np.float32), []).tolist() == [0, 0, 0, 0]
+    assert pairs.apply(np.zeros(4, np.float32), []).tolist() == [0, 0, 0, 0]
 
 
 def test_knowing_one_tag_finds_more_of_the_others() -> None:
     tags = tuple(f"t{i}" for i in range(40))
     sets = [(f"t{2 * i}", f"t{2 * i + 1}") for i in range(20)] * 40
-    pairs = cooccurrence.count_together(tags, sets)
+    pairs = cooccurrence.count_cooccurrence(tags, sets)
     own = [frozenset((2 * i, 2 * i + 1)) for i in range(20)]
     ordering = np.random.default_rng(2).normal(0, 0.3, (20, 40)).astype(np.float32)
     posted = np.full(20, 2)
     without, given = (
-        cooccurrence.given_one(pairs.weighed(weight), ordering, own, posted, np.random.default_rng(1)).recall()
+        cooccurrence.choose_one(pairs.scale(weight), ordering, own, posted, np.random.default_rng(1)).recall()
         for weight in (0, 1)
     )
     assert given == 1 > without + 0.5
 
 
 def test_each_chosen_tag_lowers_all_others_alike() -> None:
-    nothing = cooccurrence.Together(np.zeros((3, 1), np.int64), np.zeros((3, 1), np.float32), less=0.5)
-    assert nothing.added(np.array([1, 2, 3], np.float32), [0, 2]).tolist() == [0, 1, 2]
+    nothing = cooccurrence.Cooccurrence(np.zeros((3, 1), np.int64), np.zeros((3, 1), np.float32), less=0.5)
+    assert nothing.apply(np.array([1, 2, 3], np.float32), [0, 2]).tolist() == [0, 1, 2]
 
 
 def tags_of(classifier: Classifier, title: str, *chosen: str, limit: int = 5) -> list[str]:

@@ -1,6 +1,7 @@
 """Training learns what the questions say, no more, and ONNX Runtime computes the same as the trainer."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,14 @@ from model.serving.classifier import TIERS, Classifier
 from model.serving.decision import Decision
 from model.serving.encoder import EncoderSession
 from model.serving.text import SEPARATOR, words
-from model.training import calibration, cooccurrence, onnx_export, tfidf, train
+from model.training import calibration, cooccurrence, onnx_check, tfidf, train
 from model.training import tag_names as names
-from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, TuneLogits, add_head, train_model
+from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, train_model
 from model.training.encoder.encode import EncoderFiles
 from model.training.encoder.head import Head
+from model.training.onnx_export import export_graph
+from model.training.quantisation import QuantisedWeights, quantise_weights
+from model.training.tune import TuneLogits, add_head
 from tests.model.conftest import SMALL, TAG_SETS, TOPICS, DataSource, FeatureLimits, silent
 
 NO_STATE = np.zeros((1, 0), np.float32)
@@ -27,6 +31,18 @@ NO_STATE = np.zeros((1, 0), np.float32)
 
 def question(title: str, *tags: str, complete: bool = True, source: str = "s", body: str = "") -> Question:
     return Question(title, body, tags, complete, None, None, source, "train")
+
+
+def weighted(vocabulary: tfidf.Vocabulary, titles: Sequence[str], bodies: Sequence[str]) -> sparse.csr_matrix:
+    return tfidf.weight_features(tfidf.count_features(vocabulary, titles, bodies), vocabulary)
+
+
+def fit_small(
+    x: sparse.csr_matrix, vocabulary: tfidf.Vocabulary, rows: list[Question], tags: Sequence[str]
+) -> train.Weights:
+    """Fit weights without an encoder."""
+    targets, embeddings = train.make_targets(rows, tags), train.QuestionEmbeddings.empty(len(rows))
+    return train.fit_weights(x, vocabulary, targets, SMALL, embeddings)
 
 
 def test_words_keep_the_names_of_languages_and_drop_closing_dots() -> None:
@@ -50,14 +66,14 @@ def test_words_are_of_ascii_only() -> None:
 def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
     titles, bodies = ["red red blue", "blue", "green"], ["sun sun sun moon", "", "sun"]
     limits = tfidf.FeatureLimits(title_min_df=(1, 1, 1), body_min_df=1)
-    vocabulary = tfidf.choose(titles, bodies, limits)
-    weighed = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
+    vocabulary = tfidf.choose_features(titles, bodies, limits)
+    weighed = weighted(vocabulary, titles, bodies)
     names = vocabulary.names
     red, blue = names.index("red"), names.index("blue")
     # Each word comes as a word and as its own part: red 4 times, blue twice.
     expected = (1 + np.log(4)) * vocabulary.idf[red] / ((1 + np.log(2)) * vocabulary.idf[blue])
     assert weighed[0, red] / weighed[0, blue] == pytest.approx(expected, rel=1e-5)
-    in_title = weighed[:, : vocabulary.of_title]
+    in_title = weighed[:, : vocabulary.title_features]
     assert np.asarray(in_title.multiply(in_title).sum(axis=1)).ravel() == pytest.approx([1, 1, 1])
     assert {"red red", "red blue", "red red blue"} == set(vocabulary.runs)
     assert vocabulary.idf[blue] == pytest.approx(np.log(4 / 3) + 1)
@@ -72,11 +88,15 @@ def test_rows_with_incomplete_tags_are_no_negatives_for_what_their_source_did_no
     def score_of_rare(rows: list[Question]) -> float:
         tags = train.choose_tags(rows, 5)
         limits = tfidf.FeatureLimits(title_min_df=(5, 5, 5), body_min_df=5)
-        vocabulary = tfidf.choose([q.title for q in rows], [q.body for q in rows], limits)
-        x = tfidf.weigh(tfidf.count(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary)
-        weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL, train.States.none(len(rows)))
-        asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
-        return float(1 / (1 + np.exp(-train.logits(weights, asked, NO_STATE)[0, tags.index("rare")])))
+        vocabulary = tfidf.choose_features([q.title for q in rows], [q.body for q in rows], limits)
+        x = tfidf.weight_features(
+            tfidf.count_features(vocabulary, [q.title for q in rows], [""] * len(rows)), vocabulary
+        )
+        weights = train.fit_weights(
+            x, vocabulary, train.make_targets(rows, tags), SMALL, train.QuestionEmbeddings.empty(len(rows))
+        )
+        asked = weighted(vocabulary, ["word"], [""])
+        return float(1 / (1 + np.exp(-train.compute_logits(weights, asked, NO_STATE)[0, tags.index("rare")])))
 
     assert score_of_rare(complete + silent_rows) > 0.6
     as_if_complete = [question(q.title, *q.tags) for q in silent_rows]
@@ -90,13 +110,15 @@ def test_what_bodies_teach_holds_for_a_title() -> None:
     rows += [question(f"thing {i}", "plain", body="nothing here") for i in range(200)]
     tags = train.choose_tags(rows, 5)
     titles, bodies = [q.title for q in rows], [q.body for q in rows]
-    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_min_df=(5, 5, 5), body_min_df=5))
-    x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
-    asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
+    vocabulary = tfidf.choose_features(titles, bodies, tfidf.FeatureLimits(title_min_df=(5, 5, 5), body_min_df=5))
+    x = weighted(vocabulary, titles, bodies)
+    asked = weighted(vocabulary, ["word"], [""])
 
     # In titles alone, ``word`` says as much for ``tagged`` as for ``plain``.
-    weights = train.train(x, vocabulary, train.targets(rows, tags), SMALL, train.States.none(len(rows)))
-    found = dict(zip(tags, train.logits(weights, asked, NO_STATE)[0], strict=True))
+    weights = train.fit_weights(
+        x, vocabulary, train.make_targets(rows, tags), SMALL, train.QuestionEmbeddings.empty(len(rows))
+    )
+    found = dict(zip(tags, train.compute_logits(weights, asked, NO_STATE)[0], strict=True))
     assert found["tagged"] > found["plain"] + 0.5
 
 
@@ -109,11 +131,13 @@ def test_a_question_pulls_as_much_as_it_weighs() -> None:
         learned = [*rows, *heavy]
         tags = train.choose_tags(learned, 4)
         titles, bodies = [q.title for q in learned], [""] * len(learned)
-        vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(title_min_df=(4, 4, 4), body_min_df=4))
-        x = tfidf.weigh(tfidf.count(vocabulary, titles, bodies), vocabulary)
-        weights = train.train(x, vocabulary, train.targets(learned, tags), SMALL, train.States.none(len(learned)))
-        asked = tfidf.weigh(tfidf.count(vocabulary, ["word"], [""]), vocabulary)
-        found = dict(zip(tags, train.logits(weights, asked, NO_STATE)[0], strict=True))
+        vocabulary = tfidf.choose_features(titles, bodies, tfidf.FeatureLimits(title_min_df=(4, 4, 4), body_min_df=4))
+        x = weighted(vocabulary, titles, bodies)
+        weights = train.fit_weights(
+            x, vocabulary, train.make_targets(learned, tags), SMALL, train.QuestionEmbeddings.empty(len(learned))
+        )
+        asked = weighted(vocabulary, ["word"], [""])
+        found = dict(zip(tags, train.compute_logits(weights, asked, NO_STATE)[0], strict=True))
         return float(found["weighty"] - found["often"])
 
     assert gap(1) < -0.5
@@ -121,23 +145,25 @@ def test_a_question_pulls_as_much_as_it_weighs() -> None:
 
 
 def test_an_incomplete_source_knows_the_tags_that_it_kept() -> None:
-    rows = [question(f"t {i}", "kept", complete=False, source="part") for i in range(train.INCOMPLETE_LEAST)]
-    goal = train.targets([*rows, question("u", "rare")], ["kept", "rare"])
+    rows = [question(f"t {i}", "kept", complete=False, source="part") for i in range(train.INCOMPLETE_MIN_COUNT)]
+    goal = train.make_targets([*rows, question("u", "rare")], ["kept", "rare"])
     assert goal.known.tolist() == [[1, 0]]
-    assert goal.incomplete.tolist() == [0] * train.INCOMPLETE_LEAST + [-1]
+    assert goal.incomplete.tolist() == [0] * train.INCOMPLETE_MIN_COUNT + [-1]
 
 
 def test_what_the_words_do_not_tell_is_learned_from_the_states() -> None:
     """The words of all questions are the same; a number of the state tells the tags apart, another one nothing."""
     rows = [question("word", "left" if i % 2 else "right") for i in range(400)]
     tags = train.choose_tags(rows, 5)
-    vocabulary = tfidf.choose(["word"] * 400, [""] * 400, tfidf.FeatureLimits(title_min_df=(5, 5, 5)))
-    x = tfidf.weigh(tfidf.count(vocabulary, ["word"] * 400, [""] * 400), vocabulary)
+    vocabulary = tfidf.choose_features(["word"] * 400, [""] * 400, tfidf.FeatureLimits(title_min_df=(5, 5, 5)))
+    x = tfidf.weight_features(tfidf.count_features(vocabulary, ["word"] * 400, [""] * 400), vocabulary)
     random = np.random.default_rng(6)
     state = np.stack([np.where(np.arange(400) % 2, 1.0, -1.0), random.normal(0, 1, 400)], axis=1).astype(np.float16)
     fast = replace(SMALL, dense_learning_rate=0.3)
-    weights = train.train(x, vocabulary, train.targets(rows, tags), fast, train.States(state, state))
-    found = train.logits(weights, x[:2], state[:2].astype(np.float32))
+    weights = train.fit_weights(
+        x, vocabulary, train.make_targets(rows, tags), fast, train.QuestionEmbeddings(state, state)
+    )
+    found = train.compute_logits(weights, x[:2], state[:2].astype(np.float32))
     left, right = tags.index("left"), tags.index("right")
     assert found[1, left] > found[1, right] + 2
     assert found[0, right] > found[0, left] + 2
@@ -158,22 +184,22 @@ def test_the_head_of_the_fine_tuning_counts_as_it_helps(own: str, best: float) -
     nothing = train.Weights(*(np.zeros((2, 2), np.float32) for _ in range(6)))
     nothing.bias = np.zeros(2, np.float32)
     head = Head(tags, weight, np.array([0.5, 0.5], np.float32))
-    weights, times = add_head(nothing, head, tags, tune_logits, train.States(states, states))
+    weights, times = add_head(nothing, head, tags, tune_logits, train.QuestionEmbeddings(states, states))
     assert times == best
     assert weights.dense.tolist() == (best * weight.T).tolist()
     assert weights.bias.tolist() == [best * 0.5] * 2
 
 
 def test_a_question_without_its_body_has_the_state_of_its_title() -> None:
-    states = train.States(np.full((3, 2), 1, np.float16), np.full((3, 2), 2, np.float16))
-    assert states.of(np.array([0, 2]), np.array([True, False])).tolist() == [[1, 1], [2, 2]]
+    states = train.QuestionEmbeddings(np.full((3, 2), 1, np.float16), np.full((3, 2), 2, np.float16))
+    assert states.select(np.array([0, 2]), np.array([True, False])).tolist() == [[1, 1], [2, 2]]
 
 
 def test_the_wide_part_joins_a_word_with_the_tags_it_goes_with() -> None:
     x = sparse.csr_matrix(np.array([[1, 0]] * 10 + [[0, 1]] * 10, np.float32))
     rows = [question("a", "left", "both")] * 10 + [question("b", "right", "both")] * 10
-    goal = train.targets(rows, ["both", "left", "right"])
-    assert train.wide_pairs(x, goal, 1).tolist() == [[1], [2]]
+    goal = train.make_targets(rows, ["both", "left", "right"])
+    assert train.choose_wide_tags(x, goal, 1).tolist() == [[1], [2]]
 
 
 def test_the_same_questions_and_seed_give_the_same_file_and_another_seed_another(
@@ -204,14 +230,13 @@ class Exported(NamedTuple):
     graph: bytes
     vocabulary: tfidf.Vocabulary
     tags: tuple[str, ...]
-    model: onnx_export.Quantised
-    naming: names.Naming
+    model: QuantisedWeights
+    naming: names.NameMatcher
     encoder: EncoderSession | None
 
     def difference(self, weights: train.Weights, texts: list[tuple[str, str]]) -> float:
-        return onnx_export.largest_difference(
-            self.graph, self.vocabulary, self.tags, weights, scale_of(self.tags), self.naming, self.encoder, texts
-        )
+        trained = onnx_check.TrainedModel(self.vocabulary, self.tags, weights, scale_of(self.tags), self.naming)
+        return onnx_check.largest_difference(self.graph, trained, self.encoder, texts)
 
 
 @pytest.fixture(scope="session", params=TIERS)
@@ -219,7 +244,7 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
     """A graph of random weights: nothing may agree by chance of being small."""
     titles, bodies = [q.title for q in questions], [q.body for q in questions]
     learned = train.choose_tags(questions, 5)
-    vocabulary = tfidf.choose(titles, bodies, tfidf.FeatureLimits(body_min_df=3))
+    vocabulary = tfidf.choose_features(titles, bodies, tfidf.FeatureLimits(body_min_df=3))
     encoder = encoder_files.load() if request.param == "full" else None
     random = np.random.default_rng(3)
     weights = train.Weights(
@@ -232,22 +257,22 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
         ],
         dense=random.standard_normal((encoder.width if encoder else 0, len(learned)), np.float32) / 4,
     )
-    model = onnx_export.quantise(weights)
+    model = quantise_weights(weights)
     tags = (*learned, "issue-tracker", "case", "code")
     naming = naming_of(tags, len(learned))
-    pairs = replace(cooccurrence.count_together(tags, TAG_SETS), less=0.3)
-    graph = onnx_export.build(vocabulary, tags, [1] * len(tags), model, scale_of(tags), naming, pairs, {})
+    pairs = replace(cooccurrence.count_cooccurrence(tags, TAG_SETS), less=0.3)
+    graph = export_graph(vocabulary, tags, [1] * len(tags), model, scale_of(tags), naming, pairs, {})
     return Exported(graph, vocabulary, tags, model, naming, encoder)
 
 
-def naming_of(tags: tuple[str, ...], learned: int) -> names.Naming:
+def naming_of(tags: tuple[str, ...], learned: int) -> names.NameMatcher:
     """Give names with claims at random, two spellings of one tag with the same claim among them."""
     random = np.random.default_rng(6)
-    spelled = sorted({spelling for tag in tags for spelling in names.spellings(tag)} | {"merge two frames"})
+    spelled = sorted({spelling for tag in tags for spelling in names.list_spellings(tag)} | {"merge two frames"})
     of_tag = random.integers(0, len(tags), len(spelled))
     claims = random.choice(np.array([-2, 0.5, 1.5, 3], np.float32), len(spelled))
-    fields = [names.Names(tuple(spelled), of_tag, claims, pull) for pull in (0.5, 0.4)]
-    return names.Naming(fields[0], fields[1], learned, len(tags) - learned, -1.5)
+    fields = [names.FieldNames(tuple(spelled), of_tag, claims, pull) for pull in (0.5, 0.4)]
+    return names.NameMatcher(fields[0], fields[1], learned, len(tags) - learned, -1.5)
 
 
 def scale_of(tags: tuple[str, ...]) -> calibration.Calibration:
@@ -277,24 +302,24 @@ def test_onnx_runtime_and_the_trainer_agree_on_every_tag_of_hard_texts(
     exported: Exported, questions: list[Question]
 ) -> None:
     texts = TEXTS + [(q.title, q.body) for q in questions[:100]]
-    assert exported.difference(exported.model.weights(), texts) < LARGEST_DIFFERENCE / 10
+    assert exported.difference(exported.model.dequantise(), texts) < LARGEST_DIFFERENCE / 10
 
 
 def test_chosen_tags_say_in_onnx_runtime_what_they_say_in_the_trainer(exported: Exported) -> None:
     tags, naming, scale = exported.tags, exported.naming, scale_of(exported.tags)
     text = ("merge two frames in python", "")
     states = exported.encoder.encode(*text)[1] if exported.encoder else np.zeros((1, 0), np.float32)
-    pairs = replace(cooccurrence.count_together(tags, TAG_SETS), less=0.3)
-    x = tfidf.weigh(tfidf.count(exported.vocabulary, [text[0]], [text[1]]), exported.vocabulary)
-    logits = naming.padded(train.logits(exported.model.weights(), x, states.mean(axis=0)[None]))
-    ordering = naming.added(scale.order(logits, np.array([0])), naming.find([text]))[0]
+    pairs = replace(cooccurrence.count_cooccurrence(tags, TAG_SETS), less=0.3)
+    x = weighted(exported.vocabulary, [text[0]], [text[1]])
+    logits = naming.pad(train.compute_logits(exported.model.dequantise(), x, states.mean(axis=0)[None]))
+    ordering = naming.apply(scale.order(logits, np.array([0])), naming.find([text]))[0]
     session = onnxruntime.InferenceSession(exported.graph, providers=["CPUExecutionProvider"])
     draft = {"title": np.array([text[0]], object), "body": np.array([text[1]], object)}
     draft |= {"limit": np.array([len(tags)])} | ({"states": states} if exported.encoder else {})
     answers = []
     for chosen in ([], ["python"], ["python", "pandas"]):
         numbers = [tags.index(tag) for tag in chosen]
-        expected = scale.scores(pairs.added(ordering, numbers)[None], np.array([0]))[0]
+        expected = scale.scores(pairs.apply(ordering, numbers)[None], np.array([0]))[0]
         found, scores = session.run(["tags", "scores"], draft | {"chosen": np.array(numbers, np.int64)})
         # What chosen tags say is rounded to 8 bits.
         assert scores == pytest.approx(expected[[tags.index(tag) for tag in found]], abs=0.01)
@@ -304,7 +329,7 @@ def test_chosen_tags_say_in_onnx_runtime_what_they_say_in_the_trainer(exported: 
 
 def test_a_graph_of_other_weights_is_found_out(exported: Exported) -> None:
     for part in ("wide", "output", *(["dense"] if exported.encoder else [])):
-        weights = exported.model.weights()
+        weights = exported.model.dequantise()
         getattr(weights, part)[:, 0] += 0.05
         assert exported.difference(weights, TEXTS) > LARGEST_DIFFERENCE
 
@@ -315,7 +340,7 @@ def test_eight_bits_keep_a_number_within_half_a_step_of_its_row() -> None:
     matrix[3] = 0
     wide_tags = np.zeros((50, 8), np.int32)
     weights = train.Weights(matrix, matrix.T.copy(), matrix[:, 0], matrix, wide_tags, matrix.T.copy())
-    rounded = onnx_export.quantise(weights).weights()
+    rounded = quantise_weights(weights).dequantise()
     step = np.abs(matrix).max(axis=1, keepdims=True) / 127
     assert (np.abs(rounded.embedding - matrix) <= step / 2 + 1e-6).all()
     assert (np.abs(rounded.output.T - matrix) <= step / 2 + 1e-6).all()
@@ -364,5 +389,5 @@ def test_the_decision_is_the_one_with_the_best_jaccard() -> None:
     scores = np.tile(np.array([0.6, 0.5, 0.4, 0.31, 0.2], np.float32), (100, 1))
     for n in (3, 4):
         right = np.tile(np.arange(5) < n, (100, 1))
-        decision = calibration.choose_decision(scores, right, np.full(100, n))
+        decision = calibration.fit_decision(scores, right, np.full(100, n))
         assert decision.count_confident([0.6, 0.5, 0.4, 0.31, 0.2]) == n

@@ -10,8 +10,8 @@ from model.questions import Question
 from model.runs.arrays import Floats
 from model.serving.encoder import EncoderSession
 from model.serving.tokens import TITLE_TOKENS, DraftTokenizer
-from model.training.encoder import graph
-from model.training.encoder.encode import EncoderFiles, EncoderFolderError, encode, parted, read_encoder
+from model.training.encoder.encode import EncoderFiles, EncoderFolderError, encode_questions, read_encoder, split_parts
+from model.training.encoder.graph import HEADS, export_encoder
 from model.training.encoder.head import Head
 from tests.model.conftest import RELEASED
 
@@ -126,12 +126,11 @@ def by_the_book(weights: dict[str, Floats], ids: list[int]) -> Floats:
 
     n = len(ids)
     x = normal(weights["word.weight"][ids] + weights["position.weight"][:n] + weights["segment.weight"][0], "normal")
-    size = x.shape[1] // graph.HEADS
+    size = x.shape[1] // HEADS
     for i in range(2):
         at = f"layers.{i}"
         query, key, value = (
-            part.reshape(n, graph.HEADS, size).transpose(1, 0, 2)
-            for part in np.split(linear(x, f"{at}.attention"), 3, 1)
+            part.reshape(n, HEADS, size).transpose(1, 0, 2) for part in np.split(linear(x, f"{at}.attention"), 3, 1)
         )
         attention = softmax(query @ key.transpose(0, 2, 1) / np.sqrt(size), axis=-1) @ value
         x = normal(x + linear(attention.transpose(1, 0, 2).reshape(n, -1), f"{at}.output"), f"{at}.normal_1")
@@ -152,8 +151,8 @@ def states_of(built: bytes, ids: list[int]) -> Floats:
 def test_the_graph_computes_what_the_network_is(ids: list[int]) -> None:
     weights = small_network()
     expected = by_the_book(weights, ids)
-    assert states_of(graph.build(weights, eight_bits=False), ids) == pytest.approx(expected, abs=1e-4)
-    rounded = states_of(graph.build(weights), ids)
+    assert states_of(export_encoder(weights, eight_bits=False), ids) == pytest.approx(expected, abs=1e-4)
+    rounded = states_of(export_encoder(weights), ids)
     assert np.abs(rounded - expected).mean() < 0.1 * np.abs(expected).mean()
 
 
@@ -166,30 +165,30 @@ def test_states_are_of_titles_alone_and_of_whole_drafts_and_kept(
 ) -> None:
     asked = [question("merge frames", "with pandas"), question("git stash"), question("")]
     steps: list[int] = []
-    found = encode(asked, encoder_files, tmp_path, 1, lambda: steps.append(1))
+    found = encode_questions(asked, encoder_files, tmp_path, 1, lambda: steps.append(1))
     assert len(steps) == 3
     assert (found.title[0] == encoder.mean_embedding("merge frames", "")).all()
     assert (found.whole[0] == encoder.mean_embedding("merge frames", "with pandas")).all()
     assert (found.title[1:] == found.whole[1:]).all()
     (kept,) = tmp_path.iterdir()
     made = kept.stat().st_mtime_ns
-    again = encode(asked, encoder_files, tmp_path, 1)
+    again = encode_questions(asked, encoder_files, tmp_path, 1)
     assert (again.whole == found.whole).all()
     assert [file.stat().st_mtime_ns for file in tmp_path.iterdir()] == [made]
-    encode([*asked[:2], question("other")], encoder_files, tmp_path, 1)
+    encode_questions([*asked[:2], question("other")], encoder_files, tmp_path, 1)
     fewer = encoder_files._replace(about=encoder_files.about | {"tokens": 5})
-    assert (encode(asked, fewer, tmp_path, 1).whole[0] != found.whole[0]).any()
+    assert (encode_questions(asked, fewer, tmp_path, 1).whole[0] != found.whole[0]).any()
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_question_less_changes_one_part_of_what_is_kept_and_not_all_that_follow() -> None:
     asked = [question(f"title {i}") for i in range(20_000)]
-    whole, less = parted(asked), parted([*asked[:5_000], *asked[5_001:]])
+    whole, less = split_parts(asked), split_parts([*asked[:5_000], *asked[5_001:]])
     assert [each for part in whole for each in part] == asked
     assert 5 < len(whole) < 20
     assert sum(part not in whole for part in less) == 1
-    assert parted(asked[:3]) == [asked[:3]]
-    assert parted([]) == [[]]
+    assert split_parts(asked[:3]) == [asked[:3]]
+    assert split_parts([]) == [[]]
 
 
 def test_a_head_is_written_and_read_tag_by_tag() -> None:
@@ -199,7 +198,7 @@ def test_a_head_is_written_and_read_tag_by_tag() -> None:
     )
     assert head.as_bytes() == head.as_bytes()
     read = Head.from_bytes(head.as_bytes())
-    weight, bias = read.of(["r", "unheard-of", "c#"])
+    weight, bias = read.select(["r", "unheard-of", "c#"])
     step = np.abs(head.weight).max(axis=1) / 127
     assert np.abs(weight[0] - head.weight[2]).max() <= step[2] / 2 + 1e-6
     assert np.abs(weight[2] - head.weight[0]).max() <= step[0] / 2 + 1e-6

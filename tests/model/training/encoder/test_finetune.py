@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from model.questions import Question
 from model.training.encoder.encode import read_encoder
 from model.training.encoder.head import Head
-from model.training.train import choose_tags, targets
+from model.training.train import choose_tags, make_targets
 from tests.model.training.encoder.test_encoder import small_network
 
 pytest.importorskip("torch")
@@ -20,7 +20,14 @@ finetune = pytest.importorskip("model.training.encoder.finetune")
 
 WORDS = ["[CLS]", "[SEP]", "[UNK]", *(f"word{i}" for i in range(37))]
 PARAMETERS = finetune.FineTuningParameters(
-    epochs=6, tokens=12, batch_tokens=256, batch_rows=16, rate=3e-3, head_rate=3e-2, rising=5, dropout=0.0
+    epochs=6,
+    tokens=12,
+    batch_tokens=256,
+    batch_rows=16,
+    learning_rate=3e-3,
+    head_learning_rate=3e-2,
+    warmup_steps=5,
+    dropout=0.0,
 )
 
 
@@ -48,17 +55,17 @@ def asked(n: int = 240) -> list[Question]:
 
 def begun(rows: list[Question], parameters: object = PARAMETERS) -> object:
     tags = choose_tags(rows, 1)
-    return finetune.FineTuning(rows, tags, targets(rows, tags), small_network(), tokenizer(), parameters)
+    return finetune.FineTuning(rows, tags, make_targets(rows, tags), small_network(), tokenizer(), parameters)
 
 
 def test_the_loss_falls_and_every_question_is_seen(tmp_path: Path) -> None:
     rows = asked()
     run = begun(rows)
     counted: list[int] = []
-    assert run.run(counted.append, checkpoint=tmp_path / "c.pt", until_s=1e9)
-    assert sum(counted) == run.seen >= run.wanted == 6 * len(rows)
+    assert run.run(counted.append, checkpoint=tmp_path / "c.pt", max_seconds=1e9)
+    assert sum(counted) == run.seen >= run.total == 6 * len(rows)
     again = begun(rows)
-    again.run(lambda n: None, checkpoint=tmp_path / "d.pt", until_s=0.0)
+    again.run(lambda n: None, checkpoint=tmp_path / "d.pt", max_seconds=0.0)
     first = again._step([(i, again._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
     last = run._step([(i, run._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
     assert last < 0.6 * first
@@ -69,7 +76,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     run = begun(rows)
     stopped = iter(range(5))
     with pytest.raises(StopIteration):
-        run.run(lambda n: next(stopped) and None, checkpoint=file, until_s=1e9)
+        run.run(lambda n: next(stopped) and None, checkpoint=file, max_seconds=1e9)
     run.save(file)
     taken_up = begun(rows)
     taken_up.resume(file)
@@ -84,8 +91,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_what_is_written_is_an_encoder_that_computes_the_same(tmp_path: Path) -> None:
     rows = asked(60)
     run = begun(rows)
-    run.run(lambda n: None, checkpoint=tmp_path / "c.pt", until_s=1e9)
-    finetune.write(tmp_path / "out", run, "a small network", 1.0)
+    run.run(lambda n: None, checkpoint=tmp_path / "c.pt", max_seconds=1e9)
+    finetune.write_encoder(tmp_path / "out", run, "a small network", 1.0)
     files = read_encoder(tmp_path / "out")
     assert files.about["tokens"] == 12
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["encoder"]["start"] == "a small network"
@@ -100,7 +107,7 @@ def test_what_is_written_is_an_encoder_that_computes_the_same(tmp_path: Path) ->
         found = states.mean(axis=0)
         with torch.no_grad():
             said = run._head(torch.from_numpy(here)).numpy()
-        assert head.of(run._tags)[0] @ here + head.of(run._tags)[1] == pytest.approx(
+        assert head.select(run._tags)[0] @ here + head.select(run._tags)[1] == pytest.approx(
             said, abs=float(0.05 * np.abs(said).max())
         )
         assert float(found @ here / np.linalg.norm(found) / np.linalg.norm(here)) > 0.98
