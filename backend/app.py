@@ -29,9 +29,9 @@ from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressLimits
 from backend.experiments.service import EVALUATE_EVERY as EVALUATE_EXPERIMENT_EVERY
 from backend.experiments.service import Experiments
 from backend.feedback import routes as feedback_routes
-from backend.feedback.anonymise import SETTLE_EVERY, settle
+from backend.feedback.anonymise import ANONYMISE_EVERY, anonymise_questions
 from backend.installs import routes as install_routes
-from backend.playground import routes as trial_routes
+from backend.playground import routes as playground_routes
 from backend.postgres.database import (
     REPAIR_ADVICE,
     Database,
@@ -43,7 +43,7 @@ from backend.postgres.database import (
 from backend.postgres.embedded.errors import EmbeddedFailure
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import MayNotMigrate, NewerSchema, migrate
-from backend.retention.service import FORGET_EVERY, forget_old
+from backend.retention.service import DELETE_EXPIRED_EVERY, delete_expired
 from backend.settings import Settings
 from backend.state import AppState
 from backend.suggestions import routes as suggestion_routes
@@ -111,7 +111,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     app.include_router(feedback_routes.router)
     app.include_router(install_routes.router)
     app.include_router(health.router)
-    app.include_router(trial_routes.router)
+    app.include_router(playground_routes.router)
     app.add_route("/openapi.json", openapi_route(app), include_in_schema=False)
     problems.install_handlers(app, on_malformed=lambda: state.totals.count("requests malformed"))
     app.include_router(
@@ -205,9 +205,9 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     yield suggester.shadows.work, FLUSH_EVERY
     yield suggester.load_next_salts, LOAD_SALTS_EVERY
     yield state.refused_sign_ins.flush, REFUSALS_EVERY
-    yield partial(settle, database), SETTLE_EVERY
+    yield partial(anonymise_questions, database), ANONYMISE_EVERY
     yield partial(roll_up_days, database), REFRESH_EVERY
-    yield partial(forget_old, database), FORGET_EVERY
+    yield partial(delete_expired, database), DELETE_EXPIRED_EVERY
     yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY
     yield Experiments(database).evaluate, EVALUATE_EXPERIMENT_EVERY
     yield alerts.evaluate_due_rules, EVALUATE_EVERY

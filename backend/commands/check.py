@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from backend.alerts.channels import TIMEOUT
 from backend.alerts.rules import RulesError, read_rules
 from backend.commands.terminal import database_url, read_settings
-from backend.deployments.registry import file_faults, read_version
+from backend.deployments.registry import find_file_faults, read_version
 from backend.postgres.database import DAMAGE, REPAIR_ADVICE, TOO_SLOW, error_message, sqlstate
 from backend.postgres.database_url import create_engine
 from backend.postgres.embedded.errors import EmbeddedFailure
@@ -197,7 +197,7 @@ def check_models(settings: Settings) -> Findings:
         yield Finding(MUST, "the model", str(error))
     for number in version_numbers(settings.registry):
         try:
-            faults = file_faults(read_version(settings.registry, number))
+            faults = find_file_faults(read_version(settings.registry, number))
         except RegistryError as error:
             faults = [str(error)]
         for fault in faults:

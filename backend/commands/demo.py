@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import record_act
 from backend.commands.terminal import read_settings, with_session, with_url
-from backend.demo.service import AlreadyPlayed, Played, play
-from backend.demo.service import remove as remove_demo
-from backend.demo.writers import read_questions, sittings
+from backend.demo.service import DemoTraffic, TrafficExists, delete_traffic, write_traffic
+from backend.demo.writers import read_questions, simulate_drafts
 from backend.postgres.database import Database
 from backend.postgres.migrate import migrate
 from model.serving import Classifier, ReleaseError
@@ -29,7 +28,7 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     if remove:
 
         async def take_out(session: AsyncSession) -> int:
-            removed = await remove_demo(session)
+            removed = await delete_traffic(session)
             await record_act(session, "remove demo", details={"drafts": removed})
             return removed
 
@@ -42,24 +41,24 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
         classifier = Classifier.load(settings.model_folder)
     except ReleaseError as error:
         raise click.ClickException(str(error)) from None
-    traffic = list(sittings(read_questions(), seed=seed, days=days, drafts=drafts, until=now))
+    traffic = list(simulate_drafts(read_questions(), seed=seed, days=days, drafts=drafts, until=now))
 
-    async def write(url: str) -> Played:
+    async def write(url: str) -> DemoTraffic:
         await migrate(url)
         database = Database(url)
         try:
             with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
-                played = await play(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+                written = await write_traffic(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
             async with database.session() as session:
-                await record_act(session, "write demo", details={"seed": seed, "days": days, "drafts": played.drafts})
-            return played
+                await record_act(session, "write demo", details={"seed": seed, "days": days, "drafts": written.drafts})
+            return written
         finally:
             await database.close()
 
     try:
-        played = with_url(write)
-    except AlreadyPlayed:
+        written = with_url(write)
+    except TrafficExists:
         raise click.ClickException(
             f"the traffic of seed {seed} is there already. Give another --seed, or --remove it first."
         ) from None
-    click.echo(f"{played.drafts:,} drafts, {played.suggestions:,} suggestions, {played.events:,} events written.")
+    click.echo(f"{written.drafts:,} drafts, {written.suggestions:,} suggestions, {written.events:,} events written.")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.service import OPERATOR, record_act
 from backend.commands.terminal import read_settings, with_session
 from backend.deployments import registry, service
-from backend.deployments.registry import Registered
+from backend.deployments.registry import RegisteredVersion
 from backend.deployments.replicas import list_replicas
 from backend.deployments.service import DeploymentRefused
 from backend.deployments.tables import Deployment
@@ -106,12 +106,12 @@ def deploy(
         )
 
 
-def checked(name: str) -> Registered:
+def checked(name: str) -> RegisteredVersion:
     """A version that has passed its checks, is whole, and can be loaded here; else it is refused, and that is noted."""
     folder = read_settings().registry
     try:
-        registered = registry.find(folder, name)
-        reasons = registry.refusals(registered)
+        registered = registry.find_version(folder, name)
+        reasons = registry.list_refusals(registered)
         if not reasons:
             registry.load(registered)
             return registered

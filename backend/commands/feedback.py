@@ -1,4 +1,4 @@
-"""`export-feedback`: what training again needs of the posted questions."""
+"""`export-feedback`: what retraining needs of the posted questions."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import record_act
 from backend.commands.terminal import with_session, write_lines
-from backend.feedback.anonymise import count_waiting
+from backend.feedback.anonymise import count_waiting_questions
 from backend.feedback.export import feedback_lines
 
 
@@ -22,15 +22,15 @@ from backend.feedback.export import feedback_lines
 def export_feedback(out: Path, since: datetime | None) -> None:
     """Write the numbers of posted questions, with posted and offered tags, to OUT as JSON lines; - is the terminal.
 
-    No text of a draft, no draft and no install is in it. `tagalong-model retrain` reads it, and asks the site for
-    texts and tags by number.
+    It holds no text, no draft and no install. `tagalong-model retrain` reads it, and fetches texts and tags from the
+    site by number.
     """
     month = since.strftime("%Y-%m") if since else None
 
     async def export(session: AsyncSession) -> tuple[int, int]:
         lines = await write_lines(feedback_lines(session, month), out)
         await record_act(session, "export", "feedback", {"since": month, "questions": lines})
-        return lines, await count_waiting(session, month)
+        return lines, await count_waiting_questions(session, month)
 
     lines, waiting = with_session(export)
     click.echo(f"{lines:,} questions, in {out}", err=True)

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.acceptance.rollup_refresh import RollupComparison, compare_rollups
 from backend.audit.service import record_act
 from backend.commands.terminal import with_session, with_url
-from backend.feedback.projection import Difference
-from backend.feedback.projection import recount as recount_items
+from backend.feedback.projection import RecountDifference, recount_items
 from backend.installs.service import erase_install
 from backend.postgres.migrate import migrate as migrate_database
 
@@ -42,7 +41,7 @@ def erase(install_id: UUID) -> None:
 def recount() -> None:
     """Recount every item from its events and every daily sum from its items, and print how many differ."""
 
-    async def compare(session: AsyncSession) -> tuple[Difference, RollupComparison]:
+    async def compare(session: AsyncSession) -> tuple[RecountDifference, RollupComparison]:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         items = await recount_items(session)
         days = await compare_rollups(session, datetime.now(UTC))

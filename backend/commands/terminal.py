@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.deployments.registry import find
+from backend.deployments.registry import find_version
 from backend.deployments.service import read_running
 from backend.postgres.database import REPAIR_ADVICE, Database, DatabaseAway, DatabaseBusy, DatabaseDamaged
 from backend.postgres.embedded.errors import EmbeddedFailure
@@ -89,7 +89,7 @@ async def served_model(session: AsyncSession) -> Classifier:
     settings = read_settings()
     champion = (await read_running(session)).champion
     try:
-        folder = find(settings.registry, champion.model_version).folder if champion else settings.model_folder
+        folder = find_version(settings.registry, champion.model_version).folder if champion else settings.model_folder
         return Classifier.load(folder)
     except (RegistryError, ReleaseError) as error:
         raise click.ClickException(str(error)) from None

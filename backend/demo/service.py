@@ -1,4 +1,4 @@
-"""Playing demo traffic through the service's own ways in, and taking it out again."""
+"""Writing demo traffic through the same functions that real traffic passes, and deleting it again."""
 
 import random
 import time
@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.demo.writers import Deed, Sitting, deeds, uuid_from
+from backend.demo.writers import SimulatedDraft, WriterAction, choose_actions, random_uuid
 from backend.drafts.service import delete_drafts, select_draft_ids
 from backend.feedback.schemas import MAX_EVENTS, EventBatch
-from backend.feedback.service import forget_events, take
+from backend.feedback.service import delete_events, ingest_events
 from backend.postgres.database import Database
-from backend.suggestions.recording import record
+from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState
 from model.serving import Classifier, Suggested
 
@@ -26,7 +26,7 @@ BODY_AFTER = (30, 240)
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class DemoTraffic:
     """How much traffic was written."""
 
     drafts: int
@@ -34,107 +34,135 @@ class Played:
     events: int
 
 
-class AlreadyPlayed(Exception):
+class TrafficExists(Exception):
     """This very traffic is in the database already."""
 
 
-async def play(
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A recorded answer: how long after the draft's start it came, its id, and the tags that it showed."""
+
+    after: timedelta
+    suggestion_id: UUID
+    tags: list[str]
+
+
+async def write_traffic(
     database: Database,
     classifier: Classifier,
-    traffic: Iterable[Sitting],
+    traffic: Iterable[SimulatedDraft],
     until: datetime,
     *,
     after_draft: Callable[[], None] = lambda: None,
-) -> Played:
+) -> DemoTraffic:
     """Write traffic draft by draft, each as the service would have recorded it at its time.
 
-    Answers are the classifier's own; events pass through the same judgement and projection as an extension's.
+    Answers are the classifier's own; events are checked and projected like an extension's.
 
     Args:
-        database: where to.
+        database: where it is written.
         classifier: answers the drafts.
         traffic: in order of time.
-        until: the present: what would happen after it, has not happened yet.
+        until: the present: what would happen after it has not happened yet.
         after_draft: called after each draft, to show progress.
 
     Raises:
-        AlreadyPlayed: the first draft's events are known.
+        TrafficExists: the first draft's events are known.
     """
-    sequences: Counter[UUID] = Counter()
+    writer = TrafficWriter(classifier, until)
     drafts = suggestions = events = 0
-    answers: dict[tuple[str, str], tuple[list[Suggested], float]] = {}
-    for sitting in traffic:
-        pick = random.Random(f"{sitting.seed} ids")
-        question, site = sitting.question, min(classifier.sites)
-        told: list[tuple[timedelta, UUID, list[str]]] = []
-        typed = timedelta(seconds=pick.uniform(*BODY_AFTER))
+    for draft in traffic:
         async with database.session(within=60) as session:
             # Made-up traffic need not survive a crash of the machine: not waiting for the disk saves time.
             await session.execute(text("SET LOCAL synchronous_commit TO off"))
-            for after, body in ((timedelta(), ""), (typed, question.body)):
-                if sitting.started_at + after > until:
-                    continue
-                if (question.title, body) not in answers:
-                    began = time.perf_counter()
-                    suggested = classifier.suggest(question.title, body)
-                    answers[question.title, body] = suggested, (time.perf_counter() - began) * 1000
-                suggested, latency_ms = answers[question.title, body]
-                state = DraftState(
-                    draft_id=sitting.draft_id,
-                    install_id=sitting.install_id,
-                    kind="demo",
-                    site=site,
-                    title=question.title,
-                    body=body,
-                    body_format="markdown",
-                )
-                version = classifier.version
-                given = await record(session, state, suggested, version, latency_ms, sitting.started_at + after)
-                told.append((after, given, [each.tag for each in suggested if each.confident]))
-            done = deeds(sitting, [(after, tags) for after, _, tags in told])
-            done = [deed for deed in done if sitting.started_at + deed.after <= until]
-            written = [event_of(deed, sitting, told, sequences, pick, site) for deed in done]
-            for start in range(0, len(written), MAX_EVENTS):
-                sent_at = sitting.started_at + done[-1].after
-                batch = EventBatch.model_validate(
-                    {
-                        "install_id": str(sitting.install_id),
-                        "sent_at": sent_at.isoformat(),
-                        "events": written[start : start + MAX_EVENTS],
-                    }
-                )
-                receipt = await take(session, batch, sent_at)
-                if receipt.known:
-                    raise AlreadyPlayed
-        drafts, suggestions, events = drafts + 1, suggestions + len(told), events + len(written)
+            n_suggestions, n_events = await writer.write_draft(session, draft)
+        drafts, suggestions, events = drafts + 1, suggestions + n_suggestions, events + n_events
         after_draft()
-    return Played(drafts, suggestions, events)
+    return DemoTraffic(drafts, suggestions, events)
 
 
-def event_of(
-    deed: Deed,
-    sitting: Sitting,
-    told: list[tuple[timedelta, UUID, list[str]]],
-    sequences: Counter[UUID],
-    pick: random.Random,
-    site: str,
-) -> dict[str, Any]:
-    """A deed as the extension would tell it: the item belongs to the first answer that offered its tag."""
-    sequences[sitting.install_id] += 1
-    event: dict[str, Any] = {
-        "id": str(uuid_from(pick)),
-        "sequence": sequences[sitting.install_id],
-        "occurred_at": (sitting.started_at + deed.after).isoformat(),
-        "kind": deed.kind,
-        "draft_id": str(sitting.draft_id),
-    }
-    if deed.kind == "posted":
-        return event | {"tags": list(deed.tags), "question_id": None, "site": site}
-    event |= {"tag": deed.tag, "suggestion_id": str(next(given for _, given, tags in told if deed.tag in tags))}
-    return event | ({"position": deed.position} if deed.kind == "viewed" else {})
+class TrafficWriter:
+    """Writes one simulated draft after the other, up to the present."""
+
+    def __init__(self, classifier: Classifier, until: datetime) -> None:
+        self._classifier, self._until = classifier, until
+        self._site = min(classifier.sites)
+        self._sequences: Counter[UUID] = Counter()
+        self._answers: dict[tuple[str, str], tuple[list[Suggested], float]] = {}
+
+    async def write_draft(self, session: AsyncSession, draft: SimulatedDraft) -> tuple[int, int]:
+        """Write a draft with its answers and events; return how many of each.
+
+        Raises:
+            TrafficExists: its events are known.
+        """
+        pick = random.Random(f"{draft.seed} ids")
+        typed = timedelta(seconds=pick.uniform(*BODY_AFTER))
+        offers = [
+            await self._record_answer(session, draft, after, body)
+            for after, body in ((timedelta(), ""), (typed, draft.question.body))
+            if draft.started_at + after <= self._until
+        ]
+        actions = choose_actions(draft, [(offer.after, offer.tags) for offer in offers])
+        actions = [action for action in actions if draft.started_at + action.after <= self._until]
+        events = [self._make_event(action, draft, offers, pick) for action in actions]
+        for start in range(0, len(events), MAX_EVENTS):
+            sent_at = draft.started_at + actions[-1].after
+            batch = EventBatch.model_validate(
+                {
+                    "install_id": str(draft.install_id),
+                    "sent_at": sent_at.isoformat(),
+                    "events": events[start : start + MAX_EVENTS],
+                }
+            )
+            receipt = await ingest_events(session, batch, sent_at)
+            if receipt.known:
+                raise TrafficExists
+        return len(offers), len(events)
+
+    async def _record_answer(self, session: AsyncSession, draft: SimulatedDraft, after: timedelta, body: str) -> Offer:
+        suggested, latency_ms = self._suggest(draft.question.title, body)
+        state = DraftState(
+            draft_id=draft.draft_id,
+            install_id=draft.install_id,
+            kind="demo",
+            site=self._site,
+            title=draft.question.title,
+            body=body,
+            body_format="markdown",
+        )
+        version, now = self._classifier.version, draft.started_at + after
+        suggestion_id = await record_answer(session, state, suggested, version, latency_ms, now)
+        return Offer(after, suggestion_id, [tag.tag for tag in suggested if tag.confident])
+
+    def _suggest(self, title: str, body: str) -> tuple[list[Suggested], float]:
+        """Return the classifier's answer and its latency, the first time that it is asked for, in milliseconds."""
+        if (title, body) not in self._answers:
+            started = time.perf_counter()
+            suggested = self._classifier.suggest(title, body)
+            self._answers[title, body] = suggested, (time.perf_counter() - started) * 1000
+        return self._answers[title, body]
+
+    def _make_event(
+        self, action: WriterAction, draft: SimulatedDraft, offers: list[Offer], pick: random.Random
+    ) -> dict[str, Any]:
+        """Return an action as the extension reports it: an item belongs to the first answer that offered its tag."""
+        self._sequences[draft.install_id] += 1
+        event: dict[str, Any] = {
+            "id": str(random_uuid(pick)),
+            "sequence": self._sequences[draft.install_id],
+            "occurred_at": (draft.started_at + action.after).isoformat(),
+            "kind": action.kind,
+            "draft_id": str(draft.draft_id),
+        }
+        if action.kind == "posted":
+            return event | {"tags": list(action.tags), "question_id": None, "site": self._site}
+        suggestion_id = next(offer.suggestion_id for offer in offers if action.tag in offer.tags)
+        event |= {"tag": action.tag, "suggestion_id": str(suggestion_id)}
+        return event | ({"position": action.position} if action.kind == "viewed" else {})
 
 
-async def remove(session: AsyncSession) -> int:
-    """Take all demo traffic out again; return how many drafts there were."""
-    await forget_events(session, select_draft_ids("demo"))
+async def delete_traffic(session: AsyncSession) -> int:
+    """Delete all demo traffic; return how many drafts there were."""
+    await delete_events(session, select_draft_ids("demo"))
     return await delete_drafts(session, select_draft_ids("demo"))

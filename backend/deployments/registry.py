@@ -21,7 +21,7 @@ from model.serving import (
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredVersion:
     """A version in the registry; ``about`` is all that its ``version.json`` says."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Registered:
     about: dict[str, Any]
 
 
-def read_version(models_dir: Path, number: int) -> Registered:
+def read_version(models_dir: Path, number: int) -> RegisteredVersion:
     """What the registry says of a version.
 
     Raises:
@@ -44,10 +44,10 @@ def read_version(models_dir: Path, number: int) -> Registered:
             "TAGALONG_MODELS_DIR names another registry."
         )
     about = read_version_file(folder, number)
-    return Registered(folder, number, about["version"], about["state"], about)
+    return RegisteredVersion(folder, number, about["version"], about["state"], about)
 
 
-def find(models_dir: Path, name: str) -> Registered:
+def find_version(models_dir: Path, name: str) -> RegisteredVersion:
     """A version by its number (``7``) or by its full name (``full-176fc757``).
 
     Raises:
@@ -65,20 +65,20 @@ def find(models_dir: Path, name: str) -> Registered:
     raise RegistryError(f"there is no version {name} in {models_dir}. `tagalong-model versions` lists those there.")
 
 
-def refusals(registered: Registered) -> list[str]:
+def list_refusals(registered: RegisteredVersion) -> list[str]:
     """Why a version must not be deployed; empty if it may."""
     found = []
     for check in registered.about["checks"]:
         if not isinstance(check, dict) or check.get("passed") is not True:
-            found.append(f"its check {told(check)}")
+            found.append(f"its check {describe_check(check)}")
     if registered.state != "checked":
         found.append(f"its state is {registered.state!r}, not 'checked'")
     if not registered.about["checks"]:
         found.append("it was never checked")
-    return found + file_faults(registered)
+    return found + find_file_faults(registered)
 
 
-def file_faults(registered: Registered) -> list[str]:
+def find_file_faults(registered: RegisteredVersion) -> list[str]:
     """What is wrong with a version's files; empty if they are what its manifest describes."""
     path = registered.folder / MANIFEST_FILE
     try:
@@ -101,7 +101,7 @@ def file_faults(registered: Registered) -> list[str]:
     return found
 
 
-def told(check: object) -> str:
+def describe_check(check: object) -> str:
     """A check that was not passed, in words."""
     if not isinstance(check, dict):
         return "can't be read"
@@ -109,7 +109,7 @@ def told(check: object) -> str:
     return f"{check.get('name')} was not passed: {said}"
 
 
-def load(registered: Registered) -> Classifier:
+def load(registered: RegisteredVersion) -> Classifier:
     """Load a version, ready to answer.
 
     Raises:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.service import list_acts_between, record_act
-from backend.deployments.registry import Registered
+from backend.deployments.registry import RegisteredVersion
 from backend.deployments.replicas import list_replicas
 from backend.deployments.router import hash_install
 from backend.deployments.tables import Assignment, Deployment, ModelVersion
@@ -64,7 +64,7 @@ async def read_running(session: AsyncSession) -> RunningDeployments:
 
 async def deploy(
     session: AsyncSession,
-    registered: Registered,
+    registered: RegisteredVersion,
     *,
     share: float,
     now: datetime,
@@ -249,7 +249,7 @@ async def _serves_as_champion(session: AsyncSession, version: str, running: Runn
     return any(replica.champion == version for replica in await list_replicas(session, now))
 
 
-async def _record_version(session: AsyncSession, registered: Registered, now: datetime) -> None:
+async def _record_version(session: AsyncSession, registered: RegisteredVersion, now: datetime) -> None:
     known = await session.get(ModelVersion, registered.version)
     if known is not None and known.number != registered.number:
         raise DeploymentRefused(

@@ -1,1 +1,1 @@
-"""Feedback: what writers did with the tags they were offered, event by event."""
+"""Feedback: what writers did with the tags that they were offered, event by event."""

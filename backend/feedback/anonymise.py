@@ -1,7 +1,7 @@
-"""Settling: a day after posting, a question's number leaves its draft and its events.
+"""Anonymising posted questions: a day after posting, a question's number is removed from its draft and its events.
 
-The number names its author. What training needs of it, number, posted and offered tags, moves to the table
-``feedback``, where neither draft nor install stands beside it.
+The number identifies the author. What training needs, the number with the posted and the offered tags, moves to the
+table ``feedback``, which links it to neither draft nor install.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from backend.counters.skipped import work_through
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
-SETTLE_EVERY = 3600.0
+ANONYMISE_EVERY = 3600.0
 
 # Drafts in one transaction.
 BATCH = 1000
 
-SETTLE = text("""
+ANONYMISE = text("""
 WITH due AS (
     SELECT id, site, kind, question_id, posted_tags, model_version,
         to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month
@@ -27,7 +27,7 @@ WITH due AS (
     WHERE id = ANY(:drafts) AND question_id IS NOT NULL AND posted_at < now() - interval '24 hours'
     ORDER BY id
     FOR UPDATE
-), told AS (
+), moved AS (
     INSERT INTO feedback (site, question_id, posted_tags, offered_tags, model_version, month)
     SELECT due.site, due.question_id, due.posted_tags,
         coalesce((
@@ -40,7 +40,7 @@ WITH due AS (
     FROM due
     WHERE due.kind = 'ask'
     ON CONFLICT DO NOTHING
-), forgotten AS (
+), cleared AS (
     UPDATE event SET question_id = NULL
     FROM due WHERE event.draft_id = due.id AND event.question_id IS NOT NULL
 )
@@ -54,25 +54,25 @@ ORDER BY id LIMIT :most
 """).bindparams(bindparam("after", type_=Uuid(as_uuid=True)))
 
 
-async def settle(database: Database) -> int:
-    """Settle what is due; return how many drafts. Of several replicas at once, one does the work."""
-    settled, after = 0, UUID(int=0)
+async def anonymise_questions(database: Database) -> int:
+    """Anonymise the questions that are due; return how many. Of several replicas, one does the work."""
+    anonymised, after = 0, UUID(int=0)
     while True:
         async with database.session(within=60) as session:
             due = list(await session.scalars(DUE, {"after": after, "most": BATCH}))
         try:
-            settled += len(await work_through(database, "settle", due, _settle_drafts))
+            anonymised += len(await work_through(database, "settle", due, _anonymise_drafts))
         except Conflict:
-            return settled
+            return anonymised
         if len(due) < BATCH:
-            return settled
+            return anonymised
         after = due[-1]
 
 
-async def _settle_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
+async def _anonymise_drafts(session: AsyncSession, drafts: Sequence[UUID]) -> None:
     if not await try_lock(session, AdvisoryLock.ANONYMISE):
-        raise Conflict("another replica settles")
-    await session.execute(SETTLE, {"drafts": list(drafts)})
+        raise Conflict("another replica anonymises questions")
+    await session.execute(ANONYMISE, {"drafts": list(drafts)})
 
 
 WAITING = text("""
@@ -82,6 +82,6 @@ WHERE question_id IS NOT NULL AND kind = 'ask'
 """)
 
 
-async def count_waiting(session: AsyncSession, since: str | None = None) -> int:
-    """Return how many posted questions are not settled yet, of those posted in the month ``since`` or later."""
+async def count_waiting_questions(session: AsyncSession, since: str | None = None) -> int:
+    """Return how many posted questions are not anonymised yet, of those posted in the month ``since`` or later."""
     return int(await session.scalar(WAITING, {"since": since}) or 0)

@@ -1,8 +1,8 @@
-"""The projection of events: items and posts, worked out anew from all events of a draft.
+"""The projection of events: items and posts, computed from all events of a draft.
 
-One statement makes both the live tables, draft by draft, and the recount of everything, so that the two
-can't drift apart. The order is that of ``sequence``, which the client gives out; order of arrival means
-nothing. Definitions: README, "How acceptance is counted".
+One statement makes both the live tables, draft by draft, and the recount of everything, so that the two can't drift
+apart. Events are ordered by ``sequence``, which the client assigns; the order of arrival means nothing. Definitions:
+README, "How acceptance is counted".
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, TextClause, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-COLUMNS = (
+ITEM_COLUMNS = (
     "draft_id",
     "tag",
     "suggestion_id",
@@ -26,11 +26,11 @@ COLUMNS = (
     "impossible",
 )
 
-# Views, takes (accepted, removed) and noes (dismissed, restored) are three strands of one item's life. Within
-# takes and noes the kinds must alternate, and the first event of all must be a view: the client sends a view
-# with any action. What breaks this was lost or made up, and is shown as a fault of bookkeeping.
+# An item's events have three strands: views, acceptance (accepted, removed) and dismissal (dismissed, restored). Within
+# the last two the kinds must alternate, and the first event of all must be a view: the client sends a view with any
+# action. Whatever breaks this was lost or made up, and is shown as a fault of bookkeeping.
 ITEMS = """
-WITH told AS (
+WITH acted AS (
     SELECT draft_id, tag, suggestion_id, position, kind, sequence, id, at,
         lag(kind) OVER (strand ORDER BY sequence, id) AS before,
         first_value(kind) OVER (PARTITION BY draft_id, tag ORDER BY sequence, id) AS beginning
@@ -38,7 +38,7 @@ WITH told AS (
         SELECT draft_id, coalesce(names[1], tag) AS tag, suggestion_id, position, kind, sequence, id, at
         FROM event
         WHERE kind <> 'posted' {restriction}
-    ) AS acted
+    ) AS item_event
     WINDOW strand AS (
         PARTITION BY draft_id, tag, kind IN ('accepted', 'removed'), kind IN ('dismissed', 'restored')
     )
@@ -62,7 +62,7 @@ WITH told AS (
                 ELSE false
             END
         ) AS impossible
-    FROM told
+    FROM acted
     GROUP BY draft_id, tag
 )
 SELECT life.draft_id, life.tag, life.suggestion_id,
@@ -74,12 +74,12 @@ FROM item_life AS life JOIN suggestion ON suggestion.id = life.suggestion_id
 """
 
 WRITE_ITEMS = f"""
-INSERT INTO item ({", ".join(COLUMNS)})
+INSERT INTO item ({", ".join(ITEM_COLUMNS)})
 {ITEMS}
-ON CONFLICT (draft_id, tag) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in COLUMNS[2:])}
+ON CONFLICT (draft_id, tag) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in ITEM_COLUMNS[2:])}
 """
 
-# Tags may be changed and posted once more (a validation error that only the server saw): the last word counts.
+# Tags may be changed and posted again (a validation error that only the server saw): the last post counts.
 WRITE_POSTS = """
 UPDATE draft SET posted_at = post.at, posted_tags = post.tags, posted_names = post.names,
     question_id = post.question_id
@@ -92,22 +92,22 @@ FROM (
 WHERE draft.id = post.draft_id
 """
 
-THESE_DRAFTS = "AND draft_id = ANY(:drafts)"
+OF_DRAFTS = "AND draft_id = ANY(:drafts)"
 
-# Drafts whose ids begin with one byte: a part of all that is counted within seconds, however many there are.
-THESE_BYTES = "AND draft_id >= :first AND draft_id <= :last"
+# Drafts whose ids begin with one byte: a part that is counted within seconds, however many drafts there are.
+IN_BYTE_RANGE = "AND draft_id >= :first AND draft_id <= :last"
 
-DIFFERENCES = f"""
-WITH recounted AS ({ITEMS.format(restriction=THESE_BYTES)}),
-    kept AS (SELECT {", ".join(COLUMNS)} FROM item WHERE true {THESE_BYTES})
+RECOUNT = f"""
+WITH recounted AS ({ITEMS.format(restriction=IN_BYTE_RANGE)}),
+    stored AS (SELECT {", ".join(ITEM_COLUMNS)} FROM item WHERE true {IN_BYTE_RANGE})
 SELECT (SELECT count(*) FROM recounted) AS items,
-    (SELECT count(*) FROM (SELECT * FROM recounted EXCEPT SELECT * FROM kept) AS missing) AS missing,
-    (SELECT count(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM recounted) AS surplus) AS surplus
+    (SELECT count(*) FROM (SELECT * FROM recounted EXCEPT SELECT * FROM stored) AS missing) AS missing,
+    (SELECT count(*) FROM (SELECT * FROM stored EXCEPT SELECT * FROM recounted) AS surplus) AS surplus
 """
 
 
 def _for_drafts(statement: str) -> TextClause:
-    return text(statement.format(restriction=THESE_DRAFTS)).bindparams(
+    return text(statement.format(restriction=OF_DRAFTS)).bindparams(
         bindparam("drafts", type_=ARRAY(Uuid(as_uuid=True)))
     )
 
@@ -116,32 +116,32 @@ PROJECT_ITEMS, PROJECT_POSTS = _for_drafts(WRITE_ITEMS), _for_drafts(WRITE_POSTS
 
 
 async def project_items(session: AsyncSession, drafts: Collection[UUID]) -> None:
-    """Work the items of these drafts out anew. The caller holds the drafts' locks."""
+    """Compute the items of these drafts again. The caller holds the drafts' locks."""
     await session.execute(PROJECT_ITEMS, {"drafts": list(drafts)})
 
 
 async def project_posts(session: AsyncSession, drafts: Collection[UUID]) -> None:
-    """Work out anew when and with which tags these drafts were posted. The caller holds their locks."""
+    """Compute again when and with which tags these drafts were posted. The caller holds their locks."""
     await session.execute(PROJECT_POSTS, {"drafts": list(drafts)})
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """How the items kept differ from those that the events make."""
+class RecountDifference:
+    """How many items the events make, and how many of the stored ones are missing or surplus."""
 
     items: int
     missing: int
     surplus: int
 
 
-async def recount(session: AsyncSession) -> Difference:
-    """Work every item out anew, and compare; nothing is changed."""
-    statement = text(DIFFERENCES).bindparams(
+async def recount_items(session: AsyncSession) -> RecountDifference:
+    """Compute every item again and compare it with the stored one; nothing is changed."""
+    statement = text(RECOUNT).bindparams(
         bindparam("first", type_=Uuid(as_uuid=True)), bindparam("last", type_=Uuid(as_uuid=True))
     )
     items = missing = surplus = 0
     for byte in range(256):
-        span = {"first": UUID(bytes=bytes([byte]) + bytes(15)), "last": UUID(bytes=bytes([byte]) + b"\xff" * 15)}
-        row = (await session.execute(statement, span)).one()
+        byte_range = {"first": UUID(bytes=bytes([byte]) + bytes(15)), "last": UUID(bytes=bytes([byte]) + b"\xff" * 15)}
+        row = (await session.execute(statement, byte_range)).one()
         items, missing, surplus = items + row.items, missing + row.missing, surplus + row.surplus
-    return Difference(items, missing, surplus)
+    return RecountDifference(items, missing, surplus)

@@ -1,4 +1,4 @@
-"""Messages of the feedback: a batch of events in, what became of each out."""
+"""Messages of feedback: a batch of events in, what became of each event out."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from backend.web.schemas import Id, Message, Site, Tag, Whole
 MAX_EVENTS = 100
 
 
-# A moment of those years as RFC 3339 writes it, leap days included. [0-9] since not all languages mean that by \d.
+# A moment of these years in RFC 3339, leap days included. [0-9], since \d means more than that in some languages.
 MOMENT = (
     r"^((19|[2-8][0-9])[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
     r"|02-(0[1-9]|1[0-9]|2[0-8]))|((19|[2-8][0-9])(0[48]|[2468][048]|[13579][26])|([2468][048]|[357][26])00)-02-29)"
@@ -19,15 +19,15 @@ MOMENT = (
 )
 
 
-def in_range(moment: datetime) -> datetime:
-    """Refuse what no clock says. A clock that lost its battery says 1970 or 1980, and its events are worth as much."""
+def check_range(moment: datetime) -> datetime:
+    """Refuse years that no clock shows. A clock without its battery shows 1970 or 1980, and its events count as any."""
     if not 1900 <= moment.year < 9000:
         raise ValueError("must lie between the years 1900 and 9000")
     return moment.astimezone(UTC)
 
 
-def written(moment: object) -> object:
-    """Refuse numbers: seconds, milliseconds or days, nobody can tell."""
+def require_string(moment: object) -> object:
+    """Refuse numbers: they could be seconds, milliseconds or days."""
     if not isinstance(moment, str):
         raise ValueError('must be a string, as in "2026-01-31T12:00:00Z"')
     return moment
@@ -36,16 +36,16 @@ def written(moment: object) -> object:
 Timestamp = Annotated[
     AwareDatetime,
     Field(strict=False),
-    BeforeValidator(written),
-    AfterValidator(in_range),
-    # Not by "format": there, of all moments that can be written so, some are out of range.
+    BeforeValidator(require_string),
+    AfterValidator(check_range),
+    # Not by "format": some of the moments that it allows are out of range.
     WithJsonSchema({"type": "string", "pattern": MOMENT, "examples": ["2026-01-31T12:00:00.123Z"]}),
 ]
 QuestionId = Annotated[int, Field(ge=1, lt=2**53), Whole]
 
 
 class EventBase(Message):
-    """What every event has: an id made by the client, and its place in the install's sequence, from 1."""
+    """What every event has: an id that the client makes, and its place in the install's sequence, from 1."""
 
     id: Id
     sequence: Annotated[int, Field(ge=1, lt=2**53), Whole]
@@ -63,7 +63,7 @@ class Viewed(EventBase):
 
 
 class Acted(EventBase):
-    """A writer accepted an offered tag (and the page took it), took it out again, said no, or took that back."""
+    """A writer accepted an offered tag (and the page has it), removed it again, dismissed it, or restored it."""
 
     kind: Literal["accepted", "removed", "dismissed", "restored"]
     suggestion_id: Id
@@ -80,7 +80,7 @@ class Posted(EventBase):
 
 
 def without_discriminator(schema: dict[str, Any]) -> None:
-    """Leave out of the OpenAPI document what the kinds say anyway; tools misread one that several kinds share."""
+    """Leave the discriminator out of the OpenAPI document: tools misread one that several kinds share."""
     schema.pop("discriminator", None)
 
 
@@ -96,7 +96,7 @@ class EventBatch(Message):
 
 
 class RefusedEvent(BaseModel):
-    """An event that was not taken, and why. Sending it again is no use."""
+    """An event that was refused, and why. Sending it again is of no use."""
 
     id: UUID
     reason: str

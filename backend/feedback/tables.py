@@ -1,4 +1,4 @@
-"""Tables of events as they came, of the items they project to, and of what settled drafts leave behind."""
+"""Tables of events as they came, of the items that they project to, and of anonymised questions."""
 
 from uuid import UUID
 
@@ -8,23 +8,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.postgres.base import Moment, Table
 
-# No install has given out so many numbers: one beyond is absurd.
+# No install has assigned so many numbers: a higher one is absurd.
 MAX_SEQUENCE = 10_000_000
 
-# So many events in a row no install has lost: a number further above the highest known one is absurd, too. It is
+# No install has lost so many events in a row: a number further above the highest known one is absurd, too. It is
 # refused, and where an older version has stored one, the gap before it is no loss.
 MAX_GAP = 10_000
 
-# A writer who views, accepts and removes all day long stays far below it.
+# A writer who views, accepts and removes all day stays far below it.
 MAX_EVENTS_OF_DRAFT = 2_000
 
 
 class Event(Table):
-    """One thing a writer did, as the extension told it; append-only.
+    """One thing that a writer did, as the extension reported it; append-only.
 
-    ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at`` and kept between
-    the start of what it speaks of and its receipt. ``names`` are what ``tag`` or ``tags`` count as, where that is
-    something else.
+    ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at``, and no
+    earlier than what it is about nor later than its receipt. ``names`` are what ``tag`` or ``tags`` count as, where that
+    is something else.
     """
 
     __tablename__ = "event"
@@ -73,7 +73,7 @@ class Refused(Table):
 
 
 class Numbering(Table):
-    """Up to which number an install's events were forgotten for their age: below it, nothing is a gap."""
+    """Up to which number an install's events were deleted for their age: below it, nothing is a gap."""
 
     __tablename__ = "numbering"
 
@@ -85,7 +85,7 @@ class Item(Table):
     """One offered tag in one draft: the projection of its events, written in the same transaction.
 
     ``suggestion_id``, ``rank`` (from 1, by score), ``score`` and ``position`` (from 1, on screen) are of the
-    first view. ``removed_at`` and ``dismissed_at`` are set while removal or dismissal is the last word.
+    first view. ``removed_at`` and ``dismissed_at`` are set while removal or dismissal was the last action.
     ``impossible`` marks an order of events that no writer can produce, such as accepted but never viewed.
     """
 
@@ -107,7 +107,7 @@ class Item(Table):
 
 
 class Feedback(Table):
-    """What a settled draft leaves: a posted question's tags beside the offered ones; no draft, no install.
+    """A posted question's tags and the offered ones, without draft and install.
 
     ``month`` (UTC, like ``2026-11``) is that of posting; rows of older versions do not know it.
     """

@@ -24,19 +24,19 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def page() -> FileResponse:
     """The page to try the model."""
-    return FileResponse(HERE / "trial.html", headers=HEADERS)
+    return FileResponse(HERE / "playground.html", headers=HEADERS)
 
 
 @router.get("/trial.css")
 async def style() -> FileResponse:
     """The page's style."""
-    return FileResponse(HERE / "trial.css", headers=HEADERS)
+    return FileResponse(HERE / "playground.css", headers=HEADERS)
 
 
 @router.get("/trial.js")
 async def script() -> FileResponse:
     """The page's script."""
-    return FileResponse(HERE / "trial.js", headers=HEADERS, media_type="text/javascript")
+    return FileResponse(HERE / "playground.js", headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/icon.svg")

@@ -12,19 +12,19 @@ from backend.counters.skipped import work_through
 from backend.deployments.assignments import delete_assignments
 from backend.drafts.addresses import delete_addresses
 from backend.drafts.service import delete_drafts, list_drafts_before, lock_drafts_before
-from backend.feedback.service import forget_old_events, forget_old_refusals
+from backend.feedback.service import delete_old_events, delete_old_refusals
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
-KEPT_FOR = timedelta(days=400)
+RETENTION_PERIOD = timedelta(days=400)
 
-FORGET_EVERY = 3600.0
+DELETE_EXPIRED_EVERY = 3600.0
 
 # Drafts, or refused events, in one transaction: few enough for it to be short.
 BATCH = 1000
 
 
-async def forget_old(database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
+async def delete_expired(database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
     """Forget the drafts of which everything is older than 400 days, and the arms of experiments that ended before.
 
     The sums of those days are made final first; until all of them are there, nothing is forgotten. What belongs to a
@@ -34,7 +34,7 @@ async def forget_old(database: Database, now: Callable[[], datetime] = lambda: d
     today = now().astimezone(UTC).date()
     async with database.session() as session:
         await delete_addresses(session, today)
-    horizon = datetime.combine(today - KEPT_FOR, time.min, UTC)
+    horizon = datetime.combine(today - RETENTION_PERIOD, time.min, UTC)
     try:
         async with database.session(within=60) as session:
             await _make_mine(session)
@@ -53,7 +53,7 @@ async def forget_old(database: Database, now: Callable[[], datetime] = lambda: d
 async def _forget_some_refusals(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
     async with database.session(within=60) as session:
         await _make_mine(session)
-        return await forget_old_refusals(session, horizon, BATCH, spared)
+        return await delete_old_refusals(session, horizon, BATCH, spared)
 
 
 async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
@@ -65,7 +65,7 @@ async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence
         nonlocal forgotten
         await _make_mine(session)
         old = await lock_drafts_before(session, horizon, drafts)
-        gone = await forget_old_events(session, old, horizon, spared)
+        gone = await delete_old_events(session, old, horizon, spared)
         forgotten += await delete_drafts(session, gone)
 
     while True:

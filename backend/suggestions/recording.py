@@ -95,7 +95,7 @@ PARAMETERS = tuple(_compiled.positiontup or ())
 Unrecorded = Literal["unrecorded", "draft_full", "over_bounds"]
 
 
-def values_of(
+def make_values(
     draft: DraftState,
     suggested: Sequence[Suggested],
     version: str,
@@ -148,7 +148,7 @@ def another_installs_draft() -> Problem:
 ATTEMPTS = 2
 
 
-async def record(
+async def record_answer(
     session: AsyncSession,
     draft: DraftState,
     suggested: Sequence[Suggested],
@@ -165,7 +165,7 @@ async def record(
     Raises:
         Problem: 409, the draft belongs to another install.
     """
-    values = values_of(draft, suggested, version, latency_ms, now, exposure, order)
+    values = make_values(draft, suggested, version, latency_ms, now, exposure, order)
     for _ in range(ATTEMPTS):
         recorded: UUID | None = await session.scalar(RECORDING, values)
         if recorded is not None:
@@ -204,7 +204,7 @@ class Recorder:
             Problem: 409, the draft belongs to another install.
         """
         now = datetime.now(UTC)
-        values = values_of(draft, suggested, version, latency_ms, now, exposure, order, self._limits)
+        values = make_values(draft, suggested, version, latency_ms, now, exposure, order, self._limits)
         recording = _Recording(values, client if self._limits.installs or self._limits.drafts else "")
         self._waiting.append(recording)
         if self._writing is None:

@@ -16,7 +16,7 @@ from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.schema import METADATA
 from backend.settings import Settings
-from backend.suggestions.recording import record
+from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState
 from model.serving.classifier import Suggested
 
@@ -89,7 +89,7 @@ class Service:
         ]
         async with self.database.session() as session:
             state = DraftState.model_validate(draft)
-            return str(await record(session, state, suggested, version, 1.0, datetime.now(UTC)))
+            return str(await record_answer(session, state, suggested, version, 1.0, datetime.now(UTC)))
 
 
 @asynccontextmanager

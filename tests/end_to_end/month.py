@@ -29,7 +29,7 @@ import onnx
 from sqlalchemy import Date, DateTime, Table, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.demo.writers import Question, Sitting, Taste, deeds, read_questions, sittings
+from backend.demo.writers import Question, SimulatedDraft, Taste, choose_actions, read_questions, simulate_drafts
 from backend.experiments.service import Experiments
 from backend.postgres.database import Database
 from backend.postgres.embedded.cluster import SUPERUSER
@@ -206,7 +206,7 @@ class Month:
             assert url
             self.url = make_url(url).set(drivername="postgresql+asyncpg")
             async with httpx2.AsyncClient(base_url=address, timeout=30) as self.client, self.judging():
-                writing = sittings(
+                writing = simulate_drafts(
                     read_questions(),
                     seed=self.seed,
                     days=self.plan.days,
@@ -215,9 +215,9 @@ class Month:
                     taste=Taste(refuses=0.15),
                 )
                 await self.until_it_is_given(self.a)
-                by_day: dict[str, list[Sitting]] = defaultdict(list)
-                for sitting in writing:
-                    by_day[f"{sitting.started_at:%j}"].append(sitting)
+                by_day: dict[str, list[SimulatedDraft]] = defaultdict(list)
+                for draft in writing:
+                    by_day[f"{draft.started_at:%j}"].append(draft)
                 for self.day, today in enumerate(by_day.values()):
                     await self.deploy_what_is_due()
                     await self.write(today)
@@ -297,55 +297,63 @@ class Month:
         answer: dict[str, Any] = response.raise_for_status().json()
         return answer
 
-    async def write(self, today: Sequence[Sitting]) -> None:
+    async def write(self, today: Sequence[SimulatedDraft]) -> None:
         """All drafts of a day, some writers at once."""
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(sitting: Sitting) -> None:
+        async def one(draft: SimulatedDraft) -> None:
             async with places:
-                await self.sit(sitting)
+                await self.write_draft(draft)
 
         await asyncio.gather(*map(one, today))
 
-    async def sit(self, sitting: Sitting) -> None:
-        """One draft from its first answer to its posting."""
-        question, install = sitting.question, sitting.install_id
-        told: list[tuple[timedelta, str, list[str]]] = []
+    async def write_draft(self, simulated: SimulatedDraft) -> None:
+        """Write a draft from its first answer to its posting."""
+        question, install = simulated.question, simulated.install_id
+        offers: list[tuple[timedelta, str, list[str]]] = []
         draft = None
-        for seconds, body in ((5, ""), (60, question.body))[sitting.seed % 2 :]:
-            answer = await self.ask(install, sitting.draft_id, question.title, body, record=True)
+        for seconds, body in ((5, ""), (60, question.body))[simulated.seed % 2 :]:
+            answer = await self.ask(install, simulated.draft_id, question.title, body, record=True)
             # On a busy machine recording may take too long. The next keystroke asks again, about the same tags.
             for _ in range(5):
                 if answer["suggestion_id"] is not None:
                     break
-                answer = await self.ask(install, sitting.draft_id, question.title, body, record=True)
+                answer = await self.ask(install, simulated.draft_id, question.title, body, record=True)
             self.story.answers += 1
             draft = draft or Draft(self.day, install, answer["model_version"])
             assert answer["model_version"] == draft.version
             chips = [item["tag"] for item in answer["items"] if item["confident"]]
             draft.offered |= set(chips)
-            told.append((timedelta(seconds=seconds), answer["suggestion_id"], chips))
+            offers.append((timedelta(seconds=seconds), answer["suggestion_id"], chips))
         assert draft is not None
         self.story.drafts.append(draft)
         self.story.arms[len(self.story.steps), install].add(draft.version)
-        own = Sitting(
-            sitting.draft_id, install, sitting.taste, as_liked(question, install), sitting.started_at, sitting.seed
+        own = SimulatedDraft(
+            simulated.draft_id,
+            install,
+            simulated.taste,
+            as_liked(question, install),
+            simulated.started_at,
+            simulated.seed,
         )
         events = []
-        for deed in deeds(own, [(after, chips) for after, _, chips in told]):
+        for action in choose_actions(own, [(after, chips) for after, _, chips in offers]):
             self.sequences[install] += 1
-            event: dict[str, Any] = {"id": str(uuid4()), "sequence": self.sequences[install], "kind": deed.kind}
-            event |= {"occurred_at": datetime.now(UTC).isoformat(), "draft_id": str(sitting.draft_id)}
-            if deed.kind == "posted":
-                draft.posted = deed.tags
-                event |= {"tags": list(deed.tags), "question_id": None, "site": SITE}
+            event: dict[str, Any] = {"id": str(uuid4()), "sequence": self.sequences[install], "kind": action.kind}
+            event |= {"occurred_at": datetime.now(UTC).isoformat(), "draft_id": str(simulated.draft_id)}
+            if action.kind == "posted":
+                draft.posted = action.tags
+                event |= {"tags": list(action.tags), "question_id": None, "site": SITE}
             else:
-                assert deed.tag is not None
-                event |= {"tag": deed.tag, "suggestion_id": next(id for _, id, chips in told if deed.tag in chips)}
-                if deed.kind == "viewed":
-                    event["position"] = deed.position
-                if deed.kind != "removed":
-                    getattr(draft, deed.kind).add(deed.tag)
+                assert action.tag is not None
+                event |= {
+                    "tag": action.tag,
+                    "suggestion_id": next(id for _, id, chips in offers if action.tag in chips),
+                }
+                if action.kind == "viewed":
+                    event["position"] = action.position
+                if action.kind != "removed":
+                    getattr(draft, action.kind).add(action.tag)
             events.append(event)
         draft.dismissed -= draft.accepted
         if events:

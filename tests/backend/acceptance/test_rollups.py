@@ -13,13 +13,13 @@ from backend.acceptance.bookkeeping import count_bookkeeping
 from backend.acceptance.filters import Filters
 from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.acceptance.rollups import last_closed_day
-from backend.demo.service import remove
-from backend.feedback.anonymise import settle
+from backend.demo.service import delete_traffic
+from backend.feedback.anonymise import anonymise_questions
 from backend.feedback.schemas import EventBatch
-from backend.feedback.service import take
+from backend.feedback.service import ingest_events
 from backend.installs.service import erase_install
 from backend.postgres.database import Database
-from backend.suggestions.recording import record
+from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState
 from model.serving.classifier import Suggested
 from tests.backend.acceptance.equality import compare_everything, rows_of
@@ -87,7 +87,7 @@ class Life:
         async with self.database.session() as session:
             version, took = self.pick.choice(VERSIONS[:2]), self.pick.uniform(1, 90)
             state = DraftState.model_validate(draft["state"])
-            suggestion = await record(session, state, given, version, took, at)
+            suggestion = await record_answer(session, state, given, version, took, at)
         draft["answers"].append((suggestion, at, [each.tag for each in given if each.confident]))
 
     async def act(self, draft: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class Life:
             {"install_id": str(install), "sent_at": received.isoformat(), "events": [event]}
         )
         async with self.database.session() as session:
-            await take(session, batch, received)
+            await ingest_events(session, batch, received)
 
     async def answer_late(self) -> None:
         await self.answer(self.pick.choice(self.drafts))
@@ -183,9 +183,9 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
 
     # What comes from now on comes late: answers to drafts of days ago, and events that were held up meanwhile.
     life.late = True
-    for deeds in (life.answer_late, life.send_held_up, life.act_late):
+    for choose_actions in (life.answer_late, life.send_held_up, life.act_late):
         for _ in range(6):
-            await deeds()
+            await choose_actions()
         assert await changed_days(database) > 0, "what comes late changes days that were summed up"
         await compare(engine)
         await roll_up_days(database, lambda: NOW)
@@ -194,11 +194,11 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
 
     async with database.session() as session:
         await erase_install(session, life.installs[0])
-    await settle(database)
+    await anonymise_questions(database)
     await compare(engine)
 
     async with database.session() as session:
-        assert await remove(session) > 0
+        assert await delete_traffic(session) > 0
     await compare(engine)
     await roll_up_days(database, lambda: NOW)
     await compare(engine)
@@ -282,7 +282,7 @@ async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(
     async with database.session() as session:
         # As a request that has written, and commits only after the summing.
         given = [Suggested("python", 0.9, True, 1, ())]
-        await record(session, DraftState.model_validate(draft["state"]), given, VERSIONS[0], 5.0, draft["begun"])
+        await record_answer(session, DraftState.model_validate(draft["state"]), given, VERSIONS[0], 5.0, draft["begun"])
         await roll_up_days(database, lambda: NOW)
     await compare(engine)
     await roll_up_days(database, lambda: NOW)

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.acceptance.rollup_refresh import finish_days, roll_up_days
 from backend.counters.skipped import RETRY_AFTER
 from backend.feedback import anonymise
-from backend.feedback.anonymise import settle
-from backend.feedback.projection import recount
+from backend.feedback.anonymise import anonymise_questions
+from backend.feedback.projection import recount_items
 from backend.feedback.service import ABSURD_SEQUENCE, DRAFT_FULL
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE
 from backend.postgres.database import Database
 from backend.retention import service as retention
-from backend.retention.service import forget_old
+from backend.retention.service import delete_expired
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.service import Service, a_draft, an_event
 
@@ -26,15 +26,15 @@ pytestmark = pytest.mark.anyio
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
-KEPT_FOR = 6 * DAY
-HORIZON = datetime.combine(NOW.date() - KEPT_FOR, datetime.min.time(), UTC)
+RETENTION_PERIOD = 6 * DAY
+HORIZON = datetime.combine(NOW.date() - RETENTION_PERIOD, datetime.min.time(), UTC)
 PERIOD = {"since": (NOW - 30 * DAY).date().isoformat(), "until": NOW.date().isoformat()}
 
 
 @pytest.fixture(autouse=True)
 def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Days instead of a year: each of them is summed up."""
-    monkeypatch.setattr(retention, "KEPT_FOR", KEPT_FOR)
+    monkeypatch.setattr(retention, "RETENTION_PERIOD", RETENTION_PERIOD)
 
 
 async def bookkeeping(service: Service) -> dict[str, Any]:
@@ -166,15 +166,15 @@ async def test_d1_what_belongs_to_a_bad_day_is_spared_and_the_rest_is_forgotten(
     await store(engine, writer.rows)
     await spoil(database, at.date())
     await roll_up_days(database, lambda: NOW)
-    assert await forget_old(database, lambda: NOW) == 3
+    assert await delete_expired(database, lambda: NOW) == 3
     async with database.session() as session:
         left = set(await session.scalars(text("SELECT id FROM draft")))
         assert left == {drafts[2]["id"], seen["id"]}
-        difference = await recount(session)
+        difference = await recount_items(session)
         assert (difference.missing, difference.surplus) == (0, 0)
     await mend(database)
     assert await roll_up_days(database, lambda: datetime.now(UTC) + RETRY_AFTER) == 1
-    assert await forget_old(database, lambda: NOW) == 2
+    assert await delete_expired(database, lambda: NOW) == 2
 
 
 async def test_d1_a_day_that_was_not_tried_yet_still_keeps_everything(engine: AsyncEngine, database: Database) -> None:
@@ -182,7 +182,7 @@ async def test_d1_a_day_that_was_not_tried_yet_still_keeps_everything(engine: As
     await store(engine, writer.rows)
     async with database.session() as session:
         assert await finish_days(session, HORIZON.date()) is None
-    assert await forget_old(database, lambda: NOW) == 0
+    assert await delete_expired(database, lambda: NOW) == 0
 
 
 @pytest.fixture
@@ -216,8 +216,8 @@ async def test_d1_a_draft_that_cannot_be_forgotten_or_settled_holds_up_no_other(
     await bad_draft(drafts[3]["id"])
     monkeypatch.setattr(anonymise, "BATCH", 3)
     monkeypatch.setattr(retention, "BATCH", 3)
-    assert await settle(database) == 3
-    assert await forget_old(database, lambda: NOW) == 3
+    assert await anonymise_questions(database) == 3
+    assert await delete_expired(database, lambda: NOW) == 3
     async with database.session() as session:
         (left,) = (await session.execute(text("SELECT id, question_id FROM draft"))).all()
         assert left.id == drafts[3]["id"]
@@ -225,7 +225,7 @@ async def test_d1_a_draft_that_cannot_be_forgotten_or_settled_holds_up_no_other(
         skipped = (await session.execute(text("SELECT job, subject FROM skipped ORDER BY job"))).all()
         assert [tuple(row) for row in skipped] == [(job, str(left.id)) for job in ("forget", "settle")]
         await session.execute(text("DROP TRIGGER refuse ON draft"))
-    assert (await settle(database), await forget_old(database, lambda: NOW)) == (1, 1)
+    assert (await anonymise_questions(database), await delete_expired(database, lambda: NOW)) == (1, 1)
 
 
 async def test_d1_a_page_that_cannot_be_counted_is_no_error_of_ours(

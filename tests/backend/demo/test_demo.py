@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.demo.service import AlreadyPlayed, play, remove
-from backend.demo.writers import Sitting, Taste, deeds, read_questions, sittings
-from backend.feedback.projection import recount
+from backend.demo.service import TrafficExists, delete_traffic, write_traffic
+from backend.demo.writers import SimulatedDraft, Taste, choose_actions, read_questions, simulate_drafts
+from backend.feedback.projection import recount_items
 from tests.backend.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -17,9 +17,9 @@ UNTIL = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 ALWAYS = Taste(sees=1, clicks=1, types=1, refuses=1, errs=0, repents=0, posts=1)
 
 
-def traffic(seed: int = 1, **changes: object) -> list[Sitting]:
+def traffic(seed: int = 1, **changes: object) -> list[SimulatedDraft]:
     given: dict[str, object] = {"days": 3, "drafts": 12, "until": UNTIL} | changes
-    return list(sittings(read_questions(), seed=seed, **given))  # type: ignore[arg-type]
+    return list(simulate_drafts(read_questions(), seed=seed, **given))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -44,10 +44,12 @@ def test_drafts_lie_on_the_days_asked_for_and_not_in_the_future() -> None:
 
 def test_a_writer_does_what_the_taste_says() -> None:
     question = next(each for each in read_questions() if "pandas" in each.tags)
-    sitting = Sitting(UNTIL, UNTIL, ALWAYS, question, UNTIL, 7)  # type: ignore[arg-type]
+    draft = SimulatedDraft(UNTIL, UNTIL, ALWAYS, question, UNTIL, 7)  # type: ignore[arg-type]
     wrong = "cobol"
-    done = deeds(sitting, [(timedelta(), [question.tags[0], wrong]), (timedelta(seconds=60), list(question.tags))])
-    told = Counter((deed.kind, deed.tag) for deed in done if deed.tag)
+    done = choose_actions(
+        draft, [(timedelta(), [question.tags[0], wrong]), (timedelta(seconds=60), list(question.tags))]
+    )
+    told = Counter((action.kind, action.tag) for action in done if action.tag)
     assert told == Counter(
         [("viewed", tag) for tag in (*question.tags, wrong)]
         + [("accepted", tag) for tag in question.tags]
@@ -55,13 +57,13 @@ def test_a_writer_does_what_the_taste_says() -> None:
     )
     assert done[-1].kind == "posted"
     assert set(done[-1].tags) == set(question.tags)
-    assert [deed.after for deed in done] == sorted(deed.after for deed in done)
+    assert [action.after for action in done] == sorted(action.after for action in done)
 
 
 async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Service) -> None:
     service, classifier = emptied, emptied.app.state.router.models.champion
     now = datetime.now(UTC)
-    played = await play(service.database, classifier, traffic(until=now, days=7, drafts=6), now)
+    played = await write_traffic(service.database, classifier, traffic(until=now, days=7, drafts=6), now)
     assert played.drafts > 20
     demo = {row["figure"]: row["result"] for row in await service.metrics("overview", kind="demo", period="7d")}
     assert demo["coverage"]["n"] == played.drafts
@@ -74,7 +76,7 @@ async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Se
     books = await service.metrics("bookkeeping", period="7d")
     assert {row["name"]: row["n"] for row in books} == {"received": 0, "lost": 0, "impossible": 0}
     async with service.database.session() as session:
-        difference = await recount(session)
+        difference = await recount_items(session)
     assert (difference.missing, difference.surplus) == (0, 0)
 
 
@@ -82,14 +84,14 @@ async def test_the_same_traffic_is_not_written_twice_and_can_be_removed(emptied:
     service, classifier = emptied, emptied.app.state.router.models.champion
     real = await service.suggest()
     first = traffic()[:5]
-    await play(service.database, classifier, first, UNTIL)
+    await write_traffic(service.database, classifier, first, UNTIL)
     before = await service.rows("SELECT (SELECT count(*) FROM suggestion) AS s, (SELECT count(*) FROM event) AS e")
-    with pytest.raises(AlreadyPlayed):
-        await play(service.database, classifier, first, UNTIL)
+    with pytest.raises(TrafficExists):
+        await write_traffic(service.database, classifier, first, UNTIL)
     assert before == await service.rows(
         "SELECT (SELECT count(*) FROM suggestion) AS s, (SELECT count(*) FROM event) AS e"
     )
     async with service.database.session() as session:
-        assert await remove(session) == len(first)
+        assert await delete_traffic(session) == len(first)
     (left,) = await service.rows("SELECT id, (SELECT count(*) FROM event) AS events FROM suggestion")
     assert (str(left["id"]), left["events"]) == (real["suggestion_id"], 0)

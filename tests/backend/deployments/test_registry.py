@@ -14,7 +14,7 @@ def test_a_checked_version_may_be_deployed_and_answers(models: Path) -> None:
     version = register(models, 7)
     registered = registry.read_version(models, 7)
     assert (registered.number, registered.version, registered.state) == (7, version, "checked")
-    assert registry.refusals(registered) == []
+    assert registry.list_refusals(registered) == []
     classifier = registry.load(registered)
     assert classifier.version == version
     assert classifier.suggest("How do I merge two pandas DataFrames?")
@@ -24,16 +24,16 @@ def test_a_version_is_found_by_its_number_and_by_its_name(models: Path) -> None:
     register(models, 3)
     version = register(models, 12)
     assert version_numbers(models) == [3, 12]
-    assert registry.find(models, "12") == registry.find(models, version)
+    assert registry.find_version(models, "12") == registry.find_version(models, version)
     for name in ("4", "light-other"):
         with pytest.raises(RegistryError, match="there is no version"):
-            registry.find(models, name)
+            registry.find_version(models, name)
 
 
 def test_a_version_that_failed_a_gate_is_refused_with_the_gates_words(models: Path) -> None:
     register(models, 7)
     fail_check(models, 7)
-    told = registry.refusals(registry.read_version(models, 7))
+    told = registry.list_refusals(registry.read_version(models, 7))
     assert "its check latency was not passed: 40.0 ms, more than 15.0 ms" in told
     assert "its state is 'refused', not 'checked'" in told
 
@@ -41,7 +41,7 @@ def test_a_version_that_failed_a_gate_is_refused_with_the_gates_words(models: Pa
 @pytest.mark.parametrize("changes", [{"state": "trained"}, {"checks": []}, {"checks": ["passed"]}])
 def test_a_version_that_was_not_checked_is_refused(models: Path, changes: dict) -> None:
     register(models, 7, **changes)
-    assert registry.refusals(registry.read_version(models, 7))
+    assert registry.list_refusals(registry.read_version(models, 7))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing", "manifest", "another's manifest"])
@@ -60,7 +60,7 @@ def test_files_that_are_not_the_manifests_are_refused_and_never_loaded(models: P
     else:
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "light-other"}))
     registered = registry.read_version(models, 7)
-    (told,) = registry.refusals(registered)
+    (told,) = registry.list_refusals(registered)
     assert ("manifest.json" if "manifest" in damage else "model.onnx") in told
     with pytest.raises(RegistryError):
         registry.load(registered)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from backend.drafts import addresses
-from backend.retention.service import forget_old
+from backend.retention.service import delete_expired
 from tests.backend.service import ADDRESS, Service, a_draft
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
@@ -93,7 +93,7 @@ async def test_d5_addresses_are_salted_hashes_for_a_day(make_service: Callable[.
         assert "192.0.2" not in str(rows)
         assert all(len(row["address"]) == 16 for row in rows)
         tomorrow = datetime.now(UTC) + timedelta(days=1)
-        await forget_old(service.database, lambda: tomorrow)
+        await delete_expired(service.database, lambda: tomorrow)
         assert await service.rows("SELECT * FROM newcomer") == []
         assert all(row["day"] >= tomorrow.date() for row in await service.rows("SELECT day FROM address_salt"))
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from backend.feedback.anonymise import settle
-from backend.feedback.service import corrected
+from backend.feedback.anonymise import anonymise_questions
+from backend.feedback.service import correct_clock
 from tests.backend.service import Service, a_batch, a_draft, an_event, now
 
 pytestmark = pytest.mark.anyio
@@ -242,12 +242,12 @@ MINUTE = timedelta(minutes=1)
 @pytest.mark.parametrize("clock_error", [timedelta(0), timedelta(days=400), timedelta(days=-400)])
 def test_a_wrong_clock_is_corrected_by_the_time_of_sending(clock_error: timedelta) -> None:
     occurred, sent = NOON - 10 * MINUTE + clock_error, NOON + clock_error
-    assert corrected(occurred, sent, NOON, NOON - 30 * MINUTE) == NOON - 10 * MINUTE
+    assert correct_clock(occurred, sent, NOON, NOON - 30 * MINUTE) == NOON - 10 * MINUTE
 
 
 def test_a_time_is_kept_between_the_suggestion_and_the_receipt() -> None:
-    assert corrected(NOON - 99 * MINUTE, NOON, NOON, NOON - 30 * MINUTE) == NOON - 30 * MINUTE
-    assert corrected(NOON + 99 * MINUTE, NOON, NOON, NOON - 30 * MINUTE) == NOON
+    assert correct_clock(NOON - 99 * MINUTE, NOON, NOON, NOON - 30 * MINUTE) == NOON - 30 * MINUTE
+    assert correct_clock(NOON + 99 * MINUTE, NOON, NOON, NOON - 30 * MINUTE) == NOON
 
 
 async def test_a_late_event_counts_when_it_happened(service: Service) -> None:
@@ -265,10 +265,10 @@ async def test_a_settled_draft_leaves_its_number_without_draft_or_install(servic
     await service.offer(draft, TAGS, confident=2)
     event = an_event("posted", 1, draft, tags=["python", "join"], question_id=4711, site="stackoverflow.com")
     await service.send(draft["install_id"], [event])
-    assert await settle(service.database) == 0
+    assert await anonymise_questions(service.database) == 0
     await service.rows("UPDATE draft SET posted_at = posted_at - interval '25 hours' RETURNING id")
-    assert await settle(service.database) == 1
-    assert await settle(service.database) == 0
+    assert await anonymise_questions(service.database) == 1
+    assert await anonymise_questions(service.database) == 0
     (row,) = await service.rows("SELECT * FROM feedback")
     assert (row["site"], row["question_id"], row["posted_tags"]) == ("stackoverflow.com", 4711, ["python", "join"])
     assert sorted(row["offered_tags"]) == ["pandas", "python"]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli import main
-from backend.feedback.anonymise import settle
+from backend.feedback.anonymise import anonymise_questions
 from model.questions.feedback import told
 from tests.backend.service import Service, a_draft, an_event
 
@@ -98,7 +98,7 @@ async def test_a_settled_question_keeps_its_month_and_no_finer_time(service: Ser
     event = an_event("posted", 1, draft, tags=["python"], question_id=4711, site="stackoverflow.com")
     await service.send(draft["install_id"], [event])
     await service.rows("UPDATE draft SET posted_at = '2026-02-28 23:30-04' RETURNING id")
-    assert await settle(service.database) == 1
+    assert await anonymise_questions(service.database) == 1
     (row,) = await service.rows("SELECT * FROM feedback")
     assert row["month"] == "2026-03"
     assert set(row) == {"site", "question_id", "posted_tags", "offered_tags", "model_version", "month"}

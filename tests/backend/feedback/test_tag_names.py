@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
-from backend.feedback.projection import Difference, recount
-from backend.feedback.service import posted_names
+from backend.feedback.projection import RecountDifference, recount_items
+from backend.feedback.service import resolve_posted_names
 from backend.postgres.migrate import alembic_config
 from model.serving import synonyms
 from tests.backend.acceptance.equality import rows_of
@@ -154,7 +154,7 @@ async def test_what_was_counted_does_not_move_when_more_names_are_known(
     monkeypatch.delitem(synonyms._NAME_IN_USE, "osx")
     assert await figures(service, *names) == before
     async with service.database.session() as session:
-        assert await recount(session) == Difference(items=1, missing=0, surplus=0)
+        assert await recount_items(session) == RecountDifference(items=1, missing=0, surplus=0)
     # A question posted from now on is counted by what is known now.
     later = a_draft()
     await service.offer(later, ["gadget"])
@@ -196,10 +196,10 @@ async def test_c1_no_way_to_ask_gives_two_names_of_one_tag(service: Service) -> 
 
 
 def test_posted_tags_count_by_the_name_that_was_offered_then_by_the_name_in_use() -> None:
-    assert posted_names(["macos", "swift"], {"osx"}) == ["osx", "swift"]
-    assert posted_names(["osx", "tsql"], ["macos"]) == ["macos", "t-sql"]
-    assert posted_names(["osx", "macos"], {"osx", "macos"}) == ["osx", "macos"]
-    assert posted_names([], {"osx"}) == []
+    assert resolve_posted_names(["macos", "swift"], {"osx"}) == ["osx", "swift"]
+    assert resolve_posted_names(["osx", "tsql"], ["macos"]) == ["macos", "t-sql"]
+    assert resolve_posted_names(["osx", "macos"], {"osx", "macos"}) == ["osx", "macos"]
+    assert resolve_posted_names([], {"osx"}) == []
 
 
 async def test_an_upgrade_leaves_every_count_as_it_was(engine: AsyncEngine) -> None:
@@ -218,7 +218,7 @@ async def test_an_upgrade_leaves_every_count_as_it_was(engine: AsyncEngine) -> N
     counted = Recount(rows, Question(day, day, rows.draft[0]["started_at"], ())).figures()
     assert (counted["kept"].numerator, counted["precision"].numerator, counted["missed"].numerator) == (0, 0, 1)
     async with AsyncSession(engine) as session:
-        assert await recount(session) == Difference(items=1, missing=0, surplus=0)
+        assert await recount_items(session) == RecountDifference(items=1, missing=0, surplus=0)
 
 
 AS_IT_WAS = (

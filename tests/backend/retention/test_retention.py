@@ -16,13 +16,13 @@ from backend.acceptance.filters import Filters
 from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.acceptance.running import count_running
 from backend.acceptance.statements import begin_snapshot
-from backend.feedback.projection import recount
+from backend.feedback.projection import recount_items
 from backend.feedback.schemas import EventBatch
-from backend.feedback.service import UNKNOWN_DRAFT, take
+from backend.feedback.service import UNKNOWN_DRAFT, ingest_events
 from backend.installs.service import erase_install, export_install
 from backend.postgres.database import Database
 from backend.retention import service as retention
-from backend.retention.service import forget_old
+from backend.retention.service import delete_expired
 from tests.backend.acceptance.equality import figures
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
 
@@ -111,7 +111,7 @@ async def test_old_drafts_go_and_every_figure_stays(
     await settle_sums(database)
     assert await everything(engine) == before
     monkeypatch.setattr(retention, "BATCH", 1)
-    assert await forget_old(database, lambda: NOW) == 2
+    assert await delete_expired(database, lambda: NOW) == 2
     gone = {drafts[name]["id"] for name in ("oldest", "old")}
     assert await kept_drafts(database) == {draft["id"] for draft in drafts.values()} - gone
     async with database.session() as session:
@@ -120,10 +120,10 @@ async def test_old_drafts_go_and_every_figure_stays(
             assert not left & gone, table
         assert await session.scalar(text("SELECT count(*) FROM refused")) == 0
     assert await everything(engine) == before
-    assert await forget_old(database, lambda: NOW) == 0
+    assert await delete_expired(database, lambda: NOW) == 0
 
     async with database.session(within=60) as session:
-        items, days = await recount(session), await compare_rollups(session, NOW)
+        items, days = await recount_items(session), await compare_rollups(session, NOW)
     assert (items.missing, items.surplus, days.differing, days.changed) == (0, 0, [], 0)
     assert days.final > 0
     # Summing up every other day anew changes nothing either, though the events before them are gone.
@@ -136,13 +136,13 @@ async def test_old_drafts_go_and_every_figure_stays(
 async def test_nothing_is_forgotten_before_its_day_is_summed_up(engine: AsyncEngine, database: Database) -> None:
     rows, drafts, _ = years()
     await store(engine, rows)
-    assert await forget_old(database, lambda: NOW) == 0
+    assert await delete_expired(database, lambda: NOW) == 0
     await settle_sums(database)
     async with database.session() as session:
         await session.execute(
             text("INSERT INTO changed_day (day) VALUES (:day)"), {"day": HORIZON.date() - timedelta(3)}
         )
-    assert await forget_old(database, lambda: NOW) == 0
+    assert await delete_expired(database, lambda: NOW) == 0
     assert len(await kept_drafts(database)) == len(drafts)
 
 
@@ -152,14 +152,14 @@ async def test_what_comes_for_a_forgotten_draft_is_refused_and_is_no_loss(
     rows, drafts, install = years()
     await store(engine, rows)
     await settle_sums(database)
-    await forget_old(database, lambda: NOW)
+    await delete_expired(database, lambda: NOW)
     lost = (await everything(engine))[7].lost
     last = max(row["sequence"] for row in rows.event + rows.refused)
     event = {"id": str(uuid4()), "sequence": last + 1, "occurred_at": NOW.isoformat(), "kind": "posted", "tags": []}
     event |= {"draft_id": str(drafts["old"]["id"]), "question_id": None, "site": drafts["old"]["site"]}
     batch = EventBatch.model_validate({"install_id": str(install), "sent_at": NOW.isoformat(), "events": [event]})
     async with database.session() as session:
-        (refused,) = (await take(session, batch, NOW)).refused
+        (refused,) = (await ingest_events(session, batch, NOW)).refused
     assert refused.reason == UNKNOWN_DRAFT
     assert (await everything(engine))[7].lost == lost
 
@@ -170,7 +170,7 @@ async def test_an_install_that_comes_back_after_years_has_lost_nothing(engine: A
     write_draft(writer, HORIZON - timedelta(days=2), install)
     await store(engine, writer.rows)
     await settle_sums(database)
-    assert await forget_old(database, lambda: NOW) == 1
+    assert await delete_expired(database, lambda: NOW) == 1
     writer.rows = Rows()
     write_draft(writer, NOW - timedelta(minutes=30), install)
     await store(engine, writer.rows)
@@ -182,7 +182,7 @@ async def test_the_numbers_that_stay_are_exported_and_erased(engine: AsyncEngine
     rows, _, install = years()
     await store(engine, rows)
     await settle_sums(database)
-    await forget_old(database, lambda: NOW)
+    await delete_expired(database, lambda: NOW)
     before = await everything(engine)
     async with database.session() as session:
         (row,) = (await export_install(session, install))["numbering"]
