@@ -1,1 +1,1 @@
-"""Demo traffic: simulated writers with a known taste, answered by the real model, kept apart as kind ``demo``."""
+"""Demo traffic: simulated writers of known taste, answered by the real model, recorded apart as kind ``demo``."""

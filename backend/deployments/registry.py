@@ -32,7 +32,7 @@ class RegisteredVersion:
 
 
 def read_version(models_dir: Path, number: int) -> RegisteredVersion:
-    """What the registry says of a version.
+    """Return what the registry says of a version.
 
     Raises:
         RegistryError: there is none of that number, or its folder is not whole.
@@ -48,7 +48,7 @@ def read_version(models_dir: Path, number: int) -> RegisteredVersion:
 
 
 def find_version(models_dir: Path, name: str) -> RegisteredVersion:
-    """A version by its number (``7``) or by its full name (``full-176fc757``).
+    """Return a version by its number (``7``) or by its full name (``full-176fc757``).
 
     Raises:
         RegistryError: there is none, or its folder is not whole.
@@ -57,29 +57,29 @@ def find_version(models_dir: Path, name: str) -> RegisteredVersion:
         return read_version(models_dir, int(name))
     for number in version_numbers(models_dir):
         try:
-            found = read_version(models_dir, number)
+            version = read_version(models_dir, number)
         except RegistryError:
             continue
-        if found.version == name:
-            return found
+        if version.version == name:
+            return version
     raise RegistryError(f"there is no version {name} in {models_dir}. `tagalong-model versions` lists those there.")
 
 
 def list_refusals(registered: RegisteredVersion) -> list[str]:
-    """Why a version must not be deployed; empty if it may."""
-    found = []
+    """Return why a version must not be deployed; nothing if it may."""
+    reasons = []
     for check in registered.about["checks"]:
         if not isinstance(check, dict) or check.get("passed") is not True:
-            found.append(f"its check {describe_check(check)}")
+            reasons.append(f"its check {describe_check(check)}")
     if registered.state != "checked":
-        found.append(f"its state is {registered.state!r}, not 'checked'")
+        reasons.append(f"its state is {registered.state!r}, not 'checked'")
     if not registered.about["checks"]:
-        found.append("it was never checked")
-    return found + find_file_faults(registered)
+        reasons.append("it was never checked")
+    return reasons + find_file_faults(registered)
 
 
 def find_file_faults(registered: RegisteredVersion) -> list[str]:
-    """What is wrong with a version's files; empty if they are what its manifest describes."""
+    """Return what is wrong with a version's files; nothing if they are what its manifest describes."""
     path = registered.folder / MANIFEST_FILE
     try:
         manifest = json.loads(path.read_bytes())
@@ -88,25 +88,25 @@ def find_file_faults(registered: RegisteredVersion) -> list[str]:
         return [f"{MANIFEST_FILE} can't be read: {error.strerror}"]
     except (ValueError, KeyError, TypeError):
         return [f"{MANIFEST_FILE} is not that of a released model"]
-    found = []
+    faults = []
     if version != registered.version:
-        found.append(f"{MANIFEST_FILE} is of {version}, and {VERSION_FILE} of {registered.version}")
+        faults.append(f"{MANIFEST_FILE} is of {version}, and {VERSION_FILE} of {registered.version}")
     for name, digest in sorted(files.items()):
         try:
             with (registered.folder / name).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                    found.append(f"{name} is not the file that {MANIFEST_FILE} describes: its sha256 differs")
+                    faults.append(f"{name} is not the file that {MANIFEST_FILE} describes: its sha256 differs")
         except OSError as error:
-            found.append(f"{name} can't be read: {error.strerror}")
-    return found
+            faults.append(f"{name} can't be read: {error.strerror}")
+    return faults
 
 
 def describe_check(check: object) -> str:
-    """A check that was not passed, in words."""
+    """Return in words that a check was not passed, and why."""
     if not isinstance(check, dict):
         return "can't be read"
-    said = check.get("says") or f"{check.get('value')} where {check.get('bound')} is the bound"
-    return f"{check.get('name')} was not passed: {said}"
+    reason = check.get("says") or f"{check.get('value')} where {check.get('bound')} is the bound"
+    return f"{check.get('name')} was not passed: {reason}"
 
 
 def load(registered: RegisteredVersion) -> Classifier:

@@ -13,8 +13,8 @@ from backend.postgres.base import Moment, Table
 class Draft(Table):
     """One question being written in one tab of one install.
 
-    ``model_version`` and ``deployment_id`` are of its first answer, and stay while that version is loaded.
-    ``deployment_id`` names the challenger's deployment that it takes part in, in whichever arm its install is.
+    ``model_version`` and ``deployment_id`` are those of its first answer. ``deployment_id`` names the challenger's
+    deployment that it takes part in, in whichever arm its install is.
     ``posted_names`` are what ``posted_tags`` count as: see `POSTED_NAMES`.
     """
 
@@ -44,7 +44,7 @@ class Draft(Table):
 
 
 class AddressSalt(Table):
-    """What a day's addresses are hashed with, in all processes; forgotten after the day, and with it what they were."""
+    """The salt of a day's address hashes in all processes; deleted with the day, which leaves the hashes anonymous."""
 
     __tablename__ = "address_salt"
 
@@ -53,11 +53,11 @@ class AddressSalt(Table):
 
 
 class Newcomer(Table):
-    """How many installs and drafts an address (a /64 of IPv6) has begun on a day (UTC); forgotten after the day.
+    """How many installs and drafts an address (a /64 of IPv6) has started on a day (UTC); deleted after the day.
 
     Attributes:
         address: salted and hashed.
-        crowd: what installs of it share in experiments; says nothing of the address.
+        crowd: a random id that its installs share in experiments.
         installs: new ones, of which no draft was known.
         drafts: new ones.
     """
@@ -72,12 +72,11 @@ class Newcomer(Table):
 
 
 class Suggestion(Table):
-    """One answer of the service to one state of a draft: the tags given, best first.
+    """One answer of the service to one state of a draft: the suggested tags, best first.
 
     The first ``confident`` of ``tags`` were offered, that is, shown as chips; ``names`` are what they count as, see
-    `OFFERED_NAMES`. ``deployment_id`` is as the draft's,
-    and null once the draft has lost its version. ``order`` says whether the chips stood in this order (model) or in a
-    random one.
+    `OFFERED_NAMES`. ``deployment_id`` is the draft's, and null once the version of its first answer is gone. ``order``
+    says whether the chips were shown in this order (model) or in a random one.
     """
 
     __tablename__ = "suggestion"
@@ -110,8 +109,8 @@ class Suggestion(Table):
     )
 
 
-# Names of one tag count as one: what is offered and what is posted are compared by the names that were known when they
-# came, which are stored with them where they are not the tags themselves. So no figure moves when more names are known.
+# Names of one tag count as one: offered and posted tags are compared by the names that were known when they came, which
+# are stored with them where they differ from the tags. So no figure changes when more names become known.
 OFFERED_NAMES = func.coalesce(Suggestion.names, Suggestion.tags, type_=ARRAY(Text))
 """What the tags of a suggestion count as, in their order."""
 POSTED_NAMES = func.coalesce(Draft.posted_names, Draft.posted_tags, type_=ARRAY(Text))

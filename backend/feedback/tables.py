@@ -22,9 +22,8 @@ MAX_EVENTS_OF_DRAFT = 2_000
 class Event(Table):
     """One thing that a writer did, as the extension reported it; append-only.
 
-    ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at``, and no
-    earlier than what it is about nor later than its receipt. ``names`` are what ``tag`` or ``tags`` count as, where that
-    is something else.
+    ``at`` is ``occurred_at`` on the server's clock: corrected by the batch's ``sent_at``, and no earlier than what it
+    is about nor later than its receipt. ``names`` are what ``tag`` or ``tags`` count as, where it differs.
     """
 
     __tablename__ = "event"

@@ -1,1 +1,1 @@
-"""Installs: what the service knows of one browser profile, handed out or forgotten at its wish."""
+"""Installs: export and erasure of what the service stores of one browser profile."""

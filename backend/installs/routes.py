@@ -1,4 +1,4 @@
-"""Routes to export and to erase what is stored of an install. Its random id is the only key to it."""
+"""Routes to export and to erase what is stored of an install. Whoever knows its random id may do so."""
 
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ class InstallExport(BaseModel):
 
 @router.get("/{install_id}")
 async def export(install_id: UUID, database: DatabaseDependency) -> InstallExport:
-    """Everything that is stored of an install."""
+    """Return everything that is stored of an install."""
     found = await database.run(partial(export_install, install_id=install_id))
     if not any(found.values()):
         raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
@@ -38,5 +38,5 @@ async def export(install_id: UUID, database: DatabaseDependency) -> InstallExpor
 
 @router.delete("/{install_id}", status_code=204)
 async def erase(install_id: UUID, database: DatabaseDependency) -> None:
-    """Forget whose the drafts and events were; the counts stay. Erasing twice is as good as once."""
+    """Remove the install from its drafts and events; the counts stay. Erasing twice changes nothing more."""
     await database.run(partial(erase_install, install_id=install_id))

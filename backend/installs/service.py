@@ -11,7 +11,7 @@ from backend.feedback.service import export_events, export_items, export_numberi
 
 
 async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows that name the install or hang on its drafts, by what they are."""
+    """Return all rows that name the install or belong to its drafts, by what they are."""
     return {
         "drafts": await export_drafts(session, install_id),
         "items": await export_items(session, install_id),
@@ -24,9 +24,9 @@ async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, l
 
 
 async def erase_install(session: AsyncSession, install_id: UUID) -> int:
-    """Put a fresh random id in the install's place everywhere; return how many rows named it.
+    """Replace the install's id everywhere by a fresh random one; return how many rows had it.
 
-    The drafts stay together under the new id, so that the counts stay as they were; nobody holds that id.
+    The drafts stay together under the new id, which nobody knows, so the counts stay as they were.
     """
     anonymous_id = uuid4()
     return (

@@ -1,11 +1,11 @@
-"""Routes of the page to try the model, and the headers that keep it to itself."""
+"""Routes of the playground, a page to try the model, and the headers that isolate it."""
 
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 # Everything the page needs comes from this service, and nothing else may be loaded or framed.
 HEADERS = {
@@ -23,23 +23,23 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def page() -> FileResponse:
-    """The page to try the model."""
-    return FileResponse(HERE / "playground.html", headers=HEADERS)
+    """Return the page."""
+    return FileResponse(FOLDER / "playground.html", headers=HEADERS)
 
 
 @router.get("/trial.css")
 async def style() -> FileResponse:
-    """The page's style."""
-    return FileResponse(HERE / "playground.css", headers=HEADERS)
+    """Return the page's style sheet."""
+    return FileResponse(FOLDER / "playground.css", headers=HEADERS)
 
 
 @router.get("/trial.js")
 async def script() -> FileResponse:
-    """The page's script."""
-    return FileResponse(HERE / "playground.js", headers=HEADERS, media_type="text/javascript")
+    """Return the page's script."""
+    return FileResponse(FOLDER / "playground.js", headers=HEADERS, media_type="text/javascript")
 
 
 @router.get("/icon.svg")
 async def icon() -> FileResponse:
-    """The icon of this page and of the admin's."""
-    return FileResponse(HERE / "icon.svg", headers=HEADERS)
+    """Return the icon of this page and of the admin's."""
+    return FileResponse(FOLDER / "icon.svg", headers=HEADERS)

@@ -1,1 +1,1 @@
-"""Retention: what is kept of a draft, and for how long."""
+"""Retention: how long drafts are stored, and what stays of them."""

@@ -1,4 +1,4 @@
-"""Forgetting drafts, with all that hangs on them, after 400 days; the rates of older days stay as daily sums."""
+"""Deleting drafts, with all that belongs to them, after 400 days; the rates of older days stay as daily rollups."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,11 +25,14 @@ BATCH = 1000
 
 
 async def delete_expired(database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
-    """Forget the drafts of which everything is older than 400 days, and the arms of experiments that ended before.
+    """Delete the drafts that are older than 400 days in every part, and the arms of experiments that ended before.
 
-    The sums of those days are made final first; until all of them are there, nothing is forgotten. What belongs to a
-    day that could not be summed up is spared until it can. A draft with anything younger in it stays whole. Of several
-    replicas at once, one does the work. Returns how many drafts went.
+    The rollups of those days are made final first; until all of them are there, nothing is deleted. What belongs to a
+    day that could not be rolled up is spared until it can be. A draft with any younger part stays whole. Of several
+    replicas, one does the work.
+
+    Returns:
+        How many drafts were deleted.
     """
     today = now().astimezone(UTC).date()
     async with database.session() as session:
@@ -37,48 +40,48 @@ async def delete_expired(database: Database, now: Callable[[], datetime] = lambd
     horizon = datetime.combine(today - RETENTION_PERIOD, time.min, UTC)
     try:
         async with database.session(within=60) as session:
-            await _make_mine(session)
+            await _begin_deletion(session)
             spared = await finish_days(session, horizon.date())
             if spared is None:
                 return 0
             await delete_assignments(session, horizon)
-        forgotten = await _forget_drafts(database, horizon, spared)
-        while await _forget_some_refusals(database, horizon, spared) == BATCH:
+        deleted = await _delete_drafts(database, horizon, spared)
+        while await _delete_some_refusals(database, horizon, spared) == BATCH:
             pass
-        return forgotten
+        return deleted
     except Conflict:
         return 0
 
 
-async def _forget_some_refusals(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
+async def _delete_some_refusals(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
     async with database.session(within=60) as session:
-        await _make_mine(session)
+        await _begin_deletion(session)
         return await delete_old_refusals(session, horizon, BATCH, spared)
 
 
-async def _forget_drafts(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
-    """Forget drafts batch by batch; return how many went."""
-    forgotten = 0
+async def _delete_drafts(database: Database, horizon: datetime, spared: Sequence[date]) -> int:
+    """Delete drafts batch by batch; return how many."""
+    deleted = 0
     after: tuple[datetime, UUID] | None = None
 
-    async def forget(session: AsyncSession, drafts: Sequence[UUID]) -> None:
-        nonlocal forgotten
-        await _make_mine(session)
+    async def delete_batch(session: AsyncSession, drafts: Sequence[UUID]) -> None:
+        nonlocal deleted
+        await _begin_deletion(session)
         old = await lock_drafts_before(session, horizon, drafts)
         gone = await delete_old_events(session, old, horizon, spared)
-        forgotten += await delete_drafts(session, gone)
+        deleted += await delete_drafts(session, gone)
 
     while True:
         async with database.session(within=60) as session:
             old = await list_drafts_before(session, horizon, after, BATCH, spared)
-        await work_through(database, "forget", [draft.id for draft in old], forget)
+        await work_through(database, "forget", [draft.id for draft in old], delete_batch)
         if len(old) < BATCH:
-            return forgotten
+            return deleted
         after = (old[-1].started_at, old[-1].id)
 
 
-async def _make_mine(session: AsyncSession) -> None:
-    """Make this the one transaction that forgets, and have no notes taken: the days' sums are final."""
+async def _begin_deletion(session: AsyncSession) -> None:
+    """Make this the only transaction that deletes, and have no day marked as changed: the rollups are final."""
     if not await try_lock(session, AdvisoryLock.FORGET):
-        raise Conflict("another replica forgets")
+        raise Conflict("another replica deletes old drafts")
     await session.execute(text("SET LOCAL tagalong.forgetting = on"))

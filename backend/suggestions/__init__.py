@@ -1,1 +1,1 @@
-"""Suggestions: the answer to one state of a draft, and its record."""
+"""Suggestions: answering one state of a draft, and recording the answer."""

@@ -1,4 +1,4 @@
-"""The record of an answer, which may fail alone: chips never wait long for the database."""
+"""Recording answers: many in one transaction, and never for long, since chips wait for it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from backend.suggestions.schemas import DraftState
 from backend.web.problems import Problem
 from model.serving import Suggested, name_in_use
 
-# Chips must not wait for a slow database: past this the answer goes out unrecorded. Seconds.
+# Chips must not wait for a slow database: after this the answer goes out unrecorded. Seconds.
 RECORD_WITHIN = 1.0
 
-# Records an answer, with its first one the draft, and with an install's first one its arm. One statement for all rows,
-# since each more is a way to the database and back. It gives no row if the draft is another install's or full, or if it
-# would be new and its address has begun as many installs or drafts today as it may; only new ones are counted. The row
-# of the address is locked before any draft's.
+# Records an answer; with a draft's first answer the draft, and with an install's first one its arm. One statement for
+# all rows, since each statement is one more round trip. It returns no row if the draft is another install's or full, or
+# if it would be new and its address has started as many installs or drafts today as it may; only new ones are counted.
+# The row of the address is locked before any draft's.
 RECORD = """
 WITH admitted AS (
     INSERT INTO newcomer (day, address, crowd, installs, drafts)
@@ -67,7 +67,7 @@ WHERE EXISTS (SELECT FROM own)
 RETURNING id
 """
 
-# Of what type each parameter is, by the column that it goes into; the rest are named as theirs.
+# The column that each parameter goes into, which gives its type; most are named as their columns.
 TYPES: dict[str, ColumnElement[Any]] = {
     **{column.name: column for table in (Draft, Assignment, Suggestion) for column in table.__table__.c},
     "suggestion_id": Suggestion.__table__.c.id,
@@ -90,8 +90,8 @@ PARAMETERS = tuple(_compiled.positiontup or ())
 """The statement as PostgreSQL gets it, and its parameters in their order."""
 
 
-# Why an answer was not recorded: the database is away or slow; its draft has as many as one may have; its address has
-# begun as many installs or drafts today as it may.
+# Why an answer was not recorded: the database is unavailable or slow; its draft has as many answers as it may have; its
+# address has started as many installs or drafts today as it may.
 Unrecorded = Literal["unrecorded", "draft_full", "over_bounds"]
 
 
@@ -105,8 +105,8 @@ def make_values(
     order: Order,
     limits: AddressLimits = NO_LIMITS,
 ) -> dict[str, Any]:
-    """The statement's parameters for one answer given ``now``, but for its address."""
-    tags = [each.tag for each in suggested]
+    """Return the statement's parameters for one answer given ``now``, all but its address."""
+    tags = [tag.tag for tag in suggested]
     names = [name_in_use(tag) for tag in tags]
     return limits.parameters | {
         "day": now.astimezone(UTC).date(),
@@ -129,14 +129,14 @@ def make_values(
         "chosen_tags": draft.chosen_tags,
         "tags": tags,
         "names": None if names == tags else names,
-        "scores": [each.score for each in suggested],
-        "confident": sum(each.confident for each in suggested),
+        "scores": [tag.score for tag in suggested],
+        "confident": sum(tag.confident for tag in suggested),
         "order": order,
     }
 
 
-def another_installs_draft() -> Problem:
-    """The answer to who writes to a draft that another install has begun."""
+def foreign_draft_problem() -> Problem:
+    """Return the answer to an install that writes to another install's draft."""
     return Problem(
         409,
         "Another install's draft",
@@ -144,7 +144,7 @@ def another_installs_draft() -> Problem:
     )
 
 
-# A draft that another request has just begun is in the way of the first attempt, but not in its sight.
+# The first attempt may conflict with a draft that another request has just started and that it can't see yet.
 ATTEMPTS = 2
 
 
@@ -170,15 +170,15 @@ async def record_answer(
         recorded: UUID | None = await session.scalar(RECORDING, values)
         if recorded is not None:
             return recorded
-    raise another_installs_draft()
+    raise foreign_draft_problem()
 
 
 class Recorder:
     """Records answers within a second, or not at all.
 
-    All answers that wait while the last ones are written go into the next transaction together: one way to the
-    database and one wait for its disk, however many they are. An answer goes out when it is on the disk, since events
-    that speak of a suggestion which a crash has lost would be refused.
+    All answers that wait while the last ones are written go into the next transaction together: one round trip and one
+    wait for the disk, however many they are. An answer goes out once it is on the disk, since events about a suggestion
+    that a crash has lost would be refused.
     """
 
     def __init__(self, database: Database, limits: AddressLimits = NO_LIMITS) -> None:
@@ -208,7 +208,7 @@ class Recorder:
         recording = _Recording(values, client if self._limits.installs or self._limits.drafts else "")
         self._waiting.append(recording)
         if self._writing is None:
-            # In a context of its own: what it logs is about many answers, and not about the request that began it.
+            # In a context of its own: what it logs is about many answers, not about the request that started it.
             self._writing = asyncio.create_task(self._write(), context=Context())
         try:
             async with asyncio.timeout(RECORD_WITHIN):
@@ -217,33 +217,32 @@ class Recorder:
             return "unrecorded"
 
     async def _write(self) -> None:
-        """Write what waits, until nothing does."""
+        """Write the waiting answers until none is left."""
         try:
             while self._waiting:
-                # Whose time is up has been answered.
-                taken = [each for each in self._waiting if not each.done.done()]
+                # Those that timed out have been answered already.
+                batch = [recording for recording in self._waiting if not recording.done.done()]
                 self._waiting = []
                 try:
-                    await self._hash_addresses(taken)
+                    await self._hash_addresses(batch)
                 except DatabaseUnavailable:
-                    for each in taken:
-                        each.end("unrecorded")
+                    for recording in batch:
+                        recording.end("unrecorded")
                     continue
                 # In the order of their locks, so that replicas can't deadlock.
-                await self._write_together(
-                    sorted(taken, key=lambda each: (each.values["address"] or b"", each.draft_id))
-                )
+                batch.sort(key=lambda recording: (recording.values["address"] or b"", recording.draft_id))
+                await self._write_batch(batch)
         finally:
             self._writing = None
 
     async def _hash_addresses(self, recordings: Sequence["_Recording"]) -> None:
-        known = [each for each in recordings if each.client]
-        await self.hasher.load_salts([each.values["day"] for each in known])
-        for each in known:
-            each.values["address"] = self.hasher.hash(each.client, each.values["day"])
+        limited = [recording for recording in recordings if recording.client]
+        await self.hasher.load_salts([recording.values["day"] for recording in limited])
+        for recording in limited:
+            recording.values["address"] = self.hasher.hash(recording.client, recording.values["day"])
 
-    async def _write_together(self, recordings: Sequence["_Recording"]) -> None:
-        """Write some answers in one transaction; if one of them spoils it, each in its own."""
+    async def _write_batch(self, recordings: Sequence["_Recording"]) -> None:
+        """Write some answers in one transaction; if one of them makes it fail, each in its own."""
         try:
             left = recordings
             for _ in range(ATTEMPTS):
@@ -251,41 +250,41 @@ class Recorder:
             if left:
                 await self._explain(left)
         except DatabaseAway:
-            for each in recordings:
-                each.end("unrecorded")
+            for recording in recordings:
+                recording.end("unrecorded")
         except Exception as error:
             if len(recordings) == 1:
                 recordings[0].give_up(error)
                 return
-            for each in recordings:
-                if not each.done.done():
-                    await self._write_together([each])
+            for recording in recordings:
+                if not recording.done.done():
+                    await self._write_batch([recording])
 
     async def _attempt(self, recordings: Sequence["_Recording"]) -> list["_Recording"]:
-        """Write some answers; return those that could not be."""
+        """Write some answers; return those that could not be written."""
         if not recordings:
             return []
-        rows = [[each.values[name] for name in PARAMETERS] for each in recordings]
+        rows = [[recording.values[name] for name in PARAMETERS] for recording in recordings]
         written = {id for (id,) in await self._database.fetch_many(RECORDING_TEXT, rows, within=RECORD_WITHIN)}
-        for each in recordings:
-            if each.suggestion_id in written:
-                each.end(each.suggestion_id)
-        return [each for each in recordings if each.suggestion_id not in written]
+        for recording in recordings:
+            if recording.suggestion_id in written:
+                recording.end(recording.suggestion_id)
+        return [recording for recording in recordings if recording.suggestion_id not in written]
 
     async def _explain(self, recordings: Sequence["_Recording"]) -> None:
-        """Say of answers that the statement did not take why that is so."""
-        ids = [each.draft_id for each in recordings]
+        """End recordings that the statement refused, each with the reason."""
+        ids = [recording.draft_id for recording in recordings]
         async with self._database.session(within=RECORD_WITHIN) as session:
             rows = await session.execute(select(Draft.id, Draft.install_id).where(Draft.id.in_(ids)))
-            begun_by = {row.id: row.install_id for row in rows}
-        for each in recordings:
-            begun = begun_by.get(each.draft_id)
-            if begun is None:
-                each.end("over_bounds")
-            elif begun == each.values["install_id"]:
-                each.end("draft_full")
+            owners = {row.id: row.install_id for row in rows}
+        for recording in recordings:
+            owner = owners.get(recording.draft_id)
+            if owner is None:
+                recording.end("over_bounds")
+            elif owner == recording.values["install_id"]:
+                recording.end("draft_full")
             else:
-                each.fail(another_installs_draft())
+                recording.fail(foreign_draft_problem())
 
 
 class _Recording:
@@ -298,18 +297,18 @@ class _Recording:
         self.done: asyncio.Future[UUID | Unrecorded] = asyncio.get_running_loop().create_future()
 
     def end(self, recorded: UUID | Unrecorded) -> None:
-        """Say what became of it, unless its time is up."""
+        """Report what became of it, unless it has timed out."""
         if not self.done.done():
             self.done.set_result(recorded)
 
     def give_up(self, error: Exception) -> None:
-        """Say that it could not be written alone either: nobody's fault, or one of ours."""
+        """Report that it could not be written alone either."""
         if isinstance(error, DatabaseUnavailable):
             self.end("unrecorded")
         else:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Say that it failed, unless its time is up."""
+        """Report that it failed, unless it has timed out."""
         if not self.done.done():
             self.done.set_exception(error)

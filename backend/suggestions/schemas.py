@@ -1,4 +1,4 @@
-"""Messages of the suggestions: a draft's state in, tags with scores out."""
+"""Messages of suggestions: a draft's state in, tags with scores out."""
 
 from typing import Annotated, Literal
 from uuid import UUID
