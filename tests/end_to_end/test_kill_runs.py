@@ -18,9 +18,9 @@ from playwright.sync_api import Error, Playwright
 from sqlalchemy import make_url
 
 from backend.postgres.embedded.cluster import PORT
+from tests.end_to_end.flaky_proxy import FlakyProxy
 from tests.end_to_end.killer import ARGUMENTS, Killer
 from tests.end_to_end.process import serving
-from tests.end_to_end.rough_road import RoughRoad
 from tests.end_to_end.seeded_writer import DEBOUNCE_MS, Writer
 from tests.extension.browser import consented_settings, eventually, inspector_page, launch, store, stored
 
@@ -40,12 +40,12 @@ def service(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
 class Run:
     """One writer, her browser, and what befalls them."""
 
-    def __init__(self, playwright: Playwright, profile: Path, road: RoughRoad, seed: int) -> None:
-        self._playwright, self._profile, self._road = playwright, profile, road
-        self._fate = random.Random(f"{seed} fate")
+    def __init__(self, playwright: Playwright, profile: Path, proxy: FlakyProxy, seed: int) -> None:
+        self._playwright, self._profile, self._proxy = playwright, profile, proxy
+        self._chance = random.Random(f"{seed} fate")
         self._open = ExitStack()
         self.writer = Writer(seed, self._startle)
-        self.settings = consented_settings(road.url, debounce_ms=DEBOUNCE_MS)
+        self.settings = consented_settings(proxy.url, debounce_ms=DEBOUNCE_MS)
         self.kills = 0
 
     def _start_browser(self) -> None:
@@ -55,7 +55,7 @@ class Run:
 
     def _startle(self) -> None:
         # The first within the act or its telling, others while the worker sees to what the one before has left.
-        pauses = [self._fate.uniform(0, 0.4) for _ in range(self._fate.choice([0, 1, 2, 3]))]
+        pauses = [self._chance.uniform(0, 0.4) for _ in range(self._chance.choice([0, 1, 2, 3]))]
         self.kills += len(pauses)
         self._killer.kill_worker_after(*pauses)
 
@@ -63,9 +63,9 @@ class Run:
         """Let her write, while the way to the service opens and closes, and the browser dies once."""
         self._start_browser()
         store(self.context, settings=self.settings)
-        self._road.rough = True
+        self._proxy.flaky = True
         self.writer.begin(self.context)
-        dies_before = self._fate.randrange(ACTS * 2)
+        dies_before = self._chance.randrange(ACTS * 2)
         for act in range(ACTS):
             if act == dies_before:
                 self.writer.acts_done.append("(browser killed)")
@@ -74,13 +74,13 @@ class Run:
                     self._open.close()
                 self._start_browser()
                 self.writer.begin(self.context)
-            self._road.closed = self._fate.random() < 0.2
+            self._proxy.closed = self._chance.random() < 0.2
             self.writer.step()
         self._killer.rest()
 
     def drain(self) -> None:
         """The way is good again: what waits is sent."""
-        self._road.closed = self._road.rough = False
+        self._proxy.closed = self._proxy.flaky = False
         room = inspector_page(self.context)
 
         def sent() -> bool:
@@ -144,15 +144,15 @@ def assert_nothing_lost(run: Run, database: str) -> None:
 
 def run_by(seed: int, playwright: Playwright, profile: Path, service: str, database: str) -> None:
     print(f"seed {seed}")
-    with RoughRoad(service, random.Random(f"{seed} road")) as road:
-        run = Run(playwright, profile, road, seed)
+    with FlakyProxy(service, random.Random(f"{seed} road")) as proxy:
+        run = Run(playwright, profile, proxy, seed)
         try:
             run.write()
             run.drain()
             assert_nothing_lost(run, database)
         finally:
             drafts = [draft.truth() for draft in run.writer.drafts]
-            print(f"{', '.join(run.writer.acts_done)}; {run.kills} kills; batches {dict(road.met)}; {drafts}")
+            print(f"{', '.join(run.writer.acts_done)}; {run.kills} kills; batches {dict(proxy.outcomes)}; {drafts}")
             run.close()
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.backend.deployments.deploying import Deploying, deploying
+from tests.backend.deployments.deployable_service import DeployableService, running_with_registry
 
 
 @pytest.fixture
-async def deployable(database_url: str, models: Path) -> AsyncIterator[Deploying]:
+async def deployable(database_url: str, models: Path) -> AsyncIterator[DeployableService]:
     """A running service with the light model, that reads the registry."""
-    async with deploying(database_url, models) as started:
+    async with running_with_registry(database_url, models) as started:
         yield started

@@ -11,14 +11,14 @@ from backend.deployments.inference_pool import InferencePool
 from backend.deployments.shadow import ShadowRunner
 from backend.experiments.shadow_scores import ShadowScores, mean_scores, score_shadow
 from model.serving.classifier import Classifier
-from tests.backend.deployments.deploying import Deploying, fail_where_it_says, installs
+from tests.backend.deployments.deployable_service import DeployableService, fail_on_titles_that_say_so, install_ids
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
-async def stored(deployable: Deploying, count: int) -> list[dict]:
+async def stored(deployable: DeployableService, count: int) -> list[dict]:
     """The answers in the shadow, once there are so many."""
     started = time.monotonic()
     while len(rows := await deployable.service.rows("SELECT * FROM shadow")) < count:
@@ -27,7 +27,7 @@ async def stored(deployable: Deploying, count: int) -> list[dict]:
     return rows
 
 
-async def test_the_shadow_answers_beside_and_is_never_shown(deployable: Deploying) -> None:
+async def test_the_shadow_answers_beside_and_is_never_shown(deployable: DeployableService) -> None:
     version = register(deployable.models, 1)
     before = await deployable.service.suggest(title="Sort a dict by its values in Python")
     deployment = await deployable.deploy(1, 0.0, shadow=True)
@@ -45,17 +45,17 @@ async def test_the_shadow_answers_beside_and_is_never_shown(deployable: Deployin
     assert suggestion["deployment_id"] is None
 
 
-async def test_what_the_shadow_said_is_in_its_installs_export(deployable: Deploying) -> None:
+async def test_what_the_shadow_said_is_in_its_installs_export(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
-    answers = [await deployable.service.suggest(install_id=each) for each in installs(2)]
+    answers = [await deployable.service.suggest(install_id=each) for each in install_ids(2)]
     await stored(deployable, 2)
-    for install, answer in zip(installs(2), answers, strict=True):
+    for install, answer in zip(install_ids(2), answers, strict=True):
         export = (await deployable.service.client.get(f"/api/v1/installs/{install}")).json()
         assert [row["suggestion_id"] for row in export["shadow_answers"]] == [answer["suggestion_id"]]
 
 
-async def test_what_leaves_no_row_and_what_is_no_question_is_not_shadowed(deployable: Deploying) -> None:
+async def test_what_leaves_no_row_and_what_is_no_question_is_not_shadowed(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
     await deployable.service.suggest(record=False)
@@ -67,7 +67,7 @@ async def test_what_leaves_no_row_and_what_is_no_question_is_not_shadowed(deploy
 
 
 async def test_a_slow_shadow_holds_up_nobody_and_what_it_cannot_do_is_dropped(
-    deployable: Deploying, monkeypatch: pytest.MonkeyPatch
+    deployable: DeployableService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
@@ -91,7 +91,7 @@ async def test_a_slow_shadow_holds_up_nobody_and_what_it_cannot_do_is_dropped(
     assert len(rows) < 80
 
 
-async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: Deploying) -> None:
+async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
     pool, writer_answered = InferencePool(1), threading.Event()
@@ -117,17 +117,17 @@ async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: Depl
         working.cancel()
 
 
-async def test_a_shadow_that_fails_harms_nobody(deployable: Deploying, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_shadow_that_fails_harms_nobody(deployable: DeployableService, monkeypatch: pytest.MonkeyPatch) -> None:
     version = register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
-    fail_where_it_says(monkeypatch, version)
+    fail_on_titles_that_say_so(monkeypatch, version)
     assert (await deployable.service.suggest(title="My pandas script fails to merge"))["items"]
     answer = await deployable.service.suggest()
     (row,) = await stored(deployable, 1)
     assert str(row["suggestion_id"]) == answer["suggestion_id"]
 
 
-async def test_the_shadow_is_scored_against_what_is_posted(deployable: Deploying) -> None:
+async def test_the_shadow_is_scored_against_what_is_posted(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     deployment = await deployable.deploy(1, 0.0, shadow=True)
     draft = a_draft()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.experiments.service import Experiments
 from backend.experiments.verdict import MAX_OF_CROWD
-from tests.backend.deployments.deploying import deploying, fail_where_it_says
+from tests.backend.deployments.deployable_service import fail_on_titles_that_say_so, running_with_registry
 from tests.backend.deployments.registry import register
 from tests.backend.experiments.experiment import NOW, Experiment
 from tests.backend.service import a_draft, an_event
@@ -98,8 +98,8 @@ async def test_d5_requests_of_one_address_count_as_few_installs(
     database_url: str, models: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = register(models, 1)
-    fail_where_it_says(monkeypatch, version)
-    async with deploying(database_url, models, installs_per_address=30) as deployed:
+    fail_on_titles_that_say_so(monkeypatch, version)
+    async with running_with_registry(database_url, models, installs_per_address=30) as deployed:
         await deployed.deploy(1, 0.5, horizon=40, smallest_difference=0.05, promote_if_better=True)
         service = deployed.service
         unrecorded = 0

@@ -14,7 +14,12 @@ from backend.deployments.router import draw_arm
 from backend.deployments.tables import Deployment
 from backend.suggestions import queue
 from model.serving.classifier import ReleaseError
-from tests.backend.deployments.deploying import Deploying, deploying, fail_where_it_says, installs
+from tests.backend.deployments.deployable_service import (
+    DeployableService,
+    fail_on_titles_that_say_so,
+    install_ids,
+    running_with_registry,
+)
 from tests.backend.deployments.registry import register
 from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import a_draft
@@ -28,14 +33,14 @@ def arm_of(deployment: Deployment, install: str) -> str:
     return draw_arm(deployment.salt, deployment.share, UUID(install))
 
 
-async def ask(deployable: Deploying, install: str, **changes: object) -> str:
+async def ask(deployable: DeployableService, install: str, **changes: object) -> str:
     """The version that answers a new draft of an install."""
     return (await deployable.service.suggest(install_id=install, **changes))["model_version"]
 
 
-async def test_the_share_gets_the_challenger_and_keeps_it_while_the_share_grows(deployable: Deploying) -> None:
+async def test_the_share_gets_the_challenger_and_keeps_it_while_the_share_grows(deployable: DeployableService) -> None:
     version = register(deployable.models, 1)
-    writers = installs(60)
+    writers = install_ids(60)
     assert {await ask(deployable, each) for each in writers} == {SHIPPED}
 
     deployment = await deployable.deploy(1, 0.3)
@@ -57,7 +62,7 @@ async def test_the_share_gets_the_challenger_and_keeps_it_while_the_share_grows(
     assert {row["arm"] for row in moved} == {"champion"}
 
 
-async def test_answers_drafts_and_arms_name_the_deployment(deployable: Deploying) -> None:
+async def test_answers_drafts_and_arms_name_the_deployment(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     before = a_draft()
     await deployable.service.suggest(**before)
@@ -81,7 +86,7 @@ async def test_answers_drafts_and_arms_name_the_deployment(deployable: Deploying
 
 
 async def test_a_draft_keeps_the_version_of_its_first_answer_through_deploy_and_promote(
-    deployable: Deploying,
+    deployable: DeployableService,
 ) -> None:
     version = register(deployable.models, 1)
     begun = a_draft()
@@ -98,17 +103,17 @@ async def test_a_draft_keeps_the_version_of_its_first_answer_through_deploy_and_
         assert await ask(deployable, draft["install_id"]) == version
 
 
-async def test_a_draft_keeps_its_version_at_another_replica(deployable: Deploying, database_url: str) -> None:
+async def test_a_draft_keeps_its_version_at_another_replica(deployable: DeployableService, database_url: str) -> None:
     version = register(deployable.models, 1)
     begun = a_draft()
     assert (await deployable.service.suggest(**begun))["model_version"] == SHIPPED
     await deployable.deploy(1, 1.0)
-    async with deploying(database_url, deployable.models) as other:
+    async with running_with_registry(database_url, deployable.models) as other:
         assert (await other.service.suggest(**begun))["model_version"] == SHIPPED
         assert await ask(other, begun["install_id"]) == version
 
 
-async def test_a_draft_whose_version_was_rolled_back_is_answered_by_the_champion(deployable: Deploying) -> None:
+async def test_a_draft_whose_version_was_rolled_back_is_answered_by_the_champion(deployable: DeployableService) -> None:
     version = register(deployable.models, 1)
     await deployable.deploy(1, 1.0)
     begun = a_draft()
@@ -122,47 +127,47 @@ async def test_a_draft_whose_version_was_rolled_back_is_answered_by_the_champion
     assert len(await deployable.service.rows("SELECT 1 AS one FROM assignment")) == 1
 
 
-async def test_promote_and_roll_back_change_the_champion_of_everybody(deployable: Deploying) -> None:
+async def test_promote_and_roll_back_change_the_champion_of_everybody(deployable: DeployableService) -> None:
     versions = [register(deployable.models, number) for number in (1, 2, 3)]
     for number, version in enumerate(versions, start=1):
         await deployable.deploy(number, 0.1)
         await deployable.promote()
-        assert {await ask(deployable, each) for each in installs(8)} == {version}
+        assert {await ask(deployable, each) for each in install_ids(8)} == {version}
     ready = (await deployable.service.client.get("/health/ready")).json()
     assert (ready["model"], ready["missing_models"]) == (versions[2], {})
     for ended, version in ((versions[2], versions[1]), (versions[1], versions[0])):
         assert await deployable.roll_back("champion") == version
-        assert {await ask(deployable, each) for each in installs(8)} == {version}
+        assert {await ask(deployable, each) for each in install_ids(8)} == {version}
         assert ended not in deployable.loader.versions
     assert await deployable.roll_back("champion") == "the shipped model"
-    assert {await ask(deployable, each) for each in installs(8)} == {SHIPPED}
+    assert {await ask(deployable, each) for each in install_ids(8)} == {SHIPPED}
     assert deployable.loader.versions == [SHIPPED]
 
 
 @pytest.mark.parametrize("kind", ["try", "demo"])
-async def test_who_only_tries_it_gets_the_champion_and_no_arm(deployable: Deploying, kind: str) -> None:
+async def test_who_only_tries_it_gets_the_champion_and_no_arm(deployable: DeployableService, kind: str) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 1.0)
-    assert {await ask(deployable, each, kind=kind) for each in installs(5)} == {SHIPPED}
+    assert {await ask(deployable, each, kind=kind) for each in install_ids(5)} == {SHIPPED}
     batch = await deployable.service.client.post("/api/v1/suggestions/batch", json={"drafts": []})
     assert batch.json()["model_version"] == SHIPPED
     assert await deployable.service.rows("SELECT 1 AS one FROM assignment") == []
 
 
-async def test_without_consent_the_arm_is_the_same_and_leaves_no_row(deployable: Deploying) -> None:
+async def test_without_consent_the_arm_is_the_same_and_leaves_no_row(deployable: DeployableService) -> None:
     version = register(deployable.models, 1)
     deployment = await deployable.deploy(1, 0.5)
-    for each in installs(12):
+    for each in install_ids(12):
         expected = version if arm_of(deployment, each) == "challenger" else SHIPPED
         assert await ask(deployable, each, record=False) == expected
     for table in ("assignment", "suggestion", "draft"):
         assert await deployable.service.rows(f"SELECT 1 AS one FROM {table}") == []
 
 
-async def test_two_replicas_agree_within_seconds(deployable: Deploying, database_url: str) -> None:
+async def test_two_replicas_agree_within_seconds(deployable: DeployableService, database_url: str) -> None:
     version = register(deployable.models, 1)
-    async with deploying(database_url, deployable.models) as other:
-        writers = installs(20)
+    async with running_with_registry(database_url, deployable.models) as other:
+        writers = install_ids(20)
         deployment = await deployable.deploy(1, 0.5)
         started = time.monotonic()
         while other.loaded.challenger is None:
@@ -179,7 +184,7 @@ async def test_two_replicas_agree_within_seconds(deployable: Deploying, database
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "another", "manifest"])
 async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
-    deployable: Deploying, damage: str, monkeypatch: pytest.MonkeyPatch
+    deployable: DeployableService, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "RETRY_AFTER", 0.0)
     version = register(deployable.models, 1)
@@ -194,7 +199,7 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     else:
         broken.write_text(json.dumps(json.loads(content) | {"files": ["model.onnx"]}))
     await deployable.deploy(1, 1.0)
-    assert {await ask(deployable, each) for each in installs(5)} == {SHIPPED}
+    assert {await ask(deployable, each) for each in install_ids(5)} == {SHIPPED}
     # Nobody is exposed to what is not there: the arms stay comparable.
     assert await deployable.service.rows("SELECT 1 AS one FROM assignment") == []
     ready = await deployable.service.client.get("/health/ready")
@@ -209,20 +214,20 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
 
     # Promoted all the same, as by hand: the champion that works goes on.
     await deployable.promote()
-    assert {await ask(deployable, each) for each in installs(5)} == {SHIPPED}
+    assert {await ask(deployable, each) for each in install_ids(5)} == {SHIPPED}
 
     broken.write_bytes(content)
     await deployable.loader.sync()
-    assert {await ask(deployable, each) for each in installs(5)} == {version}
+    assert {await ask(deployable, each) for each in install_ids(5)} == {version}
     assert (await deployable.service.client.get("/health/ready")).json()["missing_models"] == {}
 
 
 async def test_a_challenger_that_fails_is_stood_in_for_and_counted(
-    deployable: Deploying, monkeypatch: pytest.MonkeyPatch
+    deployable: DeployableService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = register(deployable.models, 1)
     deployment = await deployable.deploy(1, 1.0)
-    fail_where_it_says(monkeypatch, version)
+    fail_on_titles_that_say_so(monkeypatch, version)
     answer = await deployable.service.suggest(title="My pandas script fails to merge two frames")
     assert answer["items"]
     assert answer["model_version"] == SHIPPED
@@ -235,7 +240,7 @@ async def test_a_challenger_that_fails_is_stood_in_for_and_counted(
 
 
 async def test_no_request_fails_while_versions_come_and_go(
-    deployable: Deploying, monkeypatch: pytest.MonkeyPatch
+    deployable: DeployableService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A machine that is busy with something else must not look like a failure of the switch.
     monkeypatch.setattr(queue, "MAX_WAIT", 60.0)
@@ -264,10 +269,10 @@ async def test_no_request_fails_while_versions_come_and_go(
 
 async def test_while_the_database_is_away_the_last_deployment_stands(database_url: str, models: Path) -> None:
     version = register(models, 1)
-    async with CuttableProxy(database_url) as proxy, deploying(proxy.url, models) as deployable:
+    async with CuttableProxy(database_url) as proxy, running_with_registry(proxy.url, models) as deployable:
         deployment = await deployable.deploy(1, 0.5)
         await proxy.cut()
-        for each in installs(12):
+        for each in install_ids(12):
             expected = version if arm_of(deployment, each) == "challenger" else SHIPPED
             assert await ask(deployable, each) == expected
 
@@ -276,18 +281,18 @@ async def test_a_service_that_starts_without_its_database_serves_the_shipped_mod
     database_url: str, models: Path
 ) -> None:
     version = register(models, 1)
-    async with deploying(database_url, models) as deployable:
+    async with running_with_registry(database_url, models) as deployable:
         await deployable.deploy(1, 1.0)
         await deployable.promote()
-    async with deploying(database_url, models) as again:
-        assert await ask(again, installs(1)[0]) == version
+    async with running_with_registry(database_url, models) as again:
+        assert await ask(again, install_ids(1)[0]) == version
     async with CuttableProxy(database_url) as proxy:
         await proxy.cut()
-        async with deploying(proxy.url, models) as deployable:
-            assert await ask(deployable, installs(1)[0]) == SHIPPED
+        async with running_with_registry(proxy.url, models) as deployable:
+            assert await ask(deployable, install_ids(1)[0]) == SHIPPED
             await proxy.restore()
             started = time.monotonic()
-            while await ask(deployable, installs(1)[0]) != version:
+            while await ask(deployable, install_ids(1)[0]) != version:
                 assert time.monotonic() - started < 60
                 await asyncio.sleep(0.2)
 
@@ -296,12 +301,12 @@ async def test_a_start_with_a_damaged_champion_serves_the_shipped_model_and_says
     database_url: str, models: Path
 ) -> None:
     version = register(models, 1)
-    async with deploying(database_url, models) as deployable:
+    async with running_with_registry(database_url, models) as deployable:
         await deployable.deploy(1, 1.0)
         await deployable.promote()
     (models / "1" / "model.onnx").write_bytes(b"no graph")
-    async with deploying(database_url, models) as again:
-        assert await ask(again, installs(1)[0]) == SHIPPED
+    async with running_with_registry(database_url, models) as again:
+        assert await ask(again, install_ids(1)[0]) == SHIPPED
         ready = (await again.service.client.get("/health/ready")).json()
         assert "its sha256 differs" in ready["missing_models"][version]
 
@@ -310,14 +315,16 @@ async def test_a_start_with_a_damaged_shipped_model_ends_and_says_what_to_set(da
     register(models, 1)
     (models / "1" / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(ReleaseError, match=r"its sha256 differs.* TAGALONG_MODEL_DIR names another one"):
-        async with deploying(database_url, models, model_dir=models / "1"):
+        async with running_with_registry(database_url, models, model_dir=models / "1"):
             pass
 
 
-async def test_an_install_is_given_its_arms_and_they_are_renamed_when_it_is_erased(deployable: Deploying) -> None:
+async def test_an_install_exports_its_arms_and_erasing_it_renames_them(
+    deployable: DeployableService,
+) -> None:
     register(deployable.models, 1)
     deployment = await deployable.deploy(1, 1.0)
-    (install,) = installs(1)
+    (install,) = install_ids(1)
     await ask(deployable, install)
     export = (await deployable.service.client.get(f"/api/v1/installs/{install}")).json()
     (arm,) = export["arms"]

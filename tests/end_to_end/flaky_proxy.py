@@ -1,4 +1,4 @@
-"""A way to the service on which requests and answers get lost, and strangers answer in its place."""
+"""A proxy to the service that loses requests and answers, and sometimes answers in its place."""
 
 import http.client
 import random
@@ -14,7 +14,7 @@ EVENTS = "/api/v1/events"
 PORTAL = b"<!doctype html><title>Welcome to our Wi-Fi</title><form>Please agree to the terms.</form>"
 
 # What may become of a batch of events: what the service hears of it, and what the extension hears of that.
-FATES = {
+OUTCOMES = {
     "well": 10,
     "unheard": 2,  # the connection ends before the service has heard
     "lost": 4,  # the service took it, then the connection ends without an answer
@@ -27,26 +27,26 @@ FATES = {
 }
 
 
-class RoughRoad:
+class FlakyProxy:
     """Listens on 127.0.0.1 and passes requests on to the service at ``address``.
 
-    While ``rough``, batches of events meet one of ``FATES``, drawn by ``chance``; while ``closed``, no request gets
-    through at all. ``met`` counts the fates.
+    While ``flaky``, batches of events meet one of ``OUTCOMES``, drawn by ``chance``; while ``closed``, no request gets
+    through at all. ``outcomes`` counts the outcomes.
     """
 
     def __init__(self, address: str, chance: random.Random) -> None:
         self.address = address
-        self.rough = True
+        self.flaky = True
         self.closed = False
-        self.met: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self._chance = chance
-        road = self
+        proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.0"
 
             def do_POST(self) -> None:
-                road._pass(self)
+                proxy._pass(self)
 
             do_GET = do_DELETE = do_POST  # noqa: N815
 
@@ -63,49 +63,49 @@ class RoughRoad:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def __enter__(self) -> "RoughRoad":
+    def __enter__(self) -> "FlakyProxy":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def _fate(self, path: str) -> str:
+    def _draw_outcome(self, path: str) -> str:
         if self.closed:
             return "unheard"
-        if not self.rough or path != EVENTS:
+        if not self.flaky or path != EVENTS:
             return "well"
-        return self._chance.choices(list(FATES), list(FATES.values()))[0]
+        return self._chance.choices(list(OUTCOMES), list(OUTCOMES.values()))[0]
 
     def _pass(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        fate = self._fate(request.path)
+        outcome = self._draw_outcome(request.path)
         if request.path == EVENTS:
-            self.met[fate] += 1
-        if fate == "portal":
+            self.outcomes[outcome] += 1
+        if outcome == "portal":
             answer(request, 200, PORTAL, "text/html")
-        elif fate == "moved":
+        elif outcome == "moved":
             answer(request, 302, b"", "text/html", Location="https://portal.invalid/")
-        elif fate == "broken":
+        elif outcome == "broken":
             answer(request, 500, b"Internal Server Error", "text/plain")
-        elif fate == "busy":
+        elif outcome == "busy":
             answer(request, 429, b"{}", "application/problem+json", **{"Retry-After": "1"})
-        elif fate == "unheard":
+        elif outcome == "unheard":
             cut(request)
         else:
-            self._obey(request, body, fate)
+            self._answer_badly(request, body, outcome)
 
-    def _obey(self, request: BaseHTTPRequestHandler, body: bytes, fate: str) -> None:
+    def _answer_badly(self, request: BaseHTTPRequestHandler, body: bytes, outcome: str) -> None:
         try:
             status, given, content_type = self._ask(request, body)
         except (OSError, http.client.HTTPException):
             cut(request)
             return
-        if fate == "hangs":
+        if outcome == "hangs":
             time.sleep(1)
-        if fate == "lost":
+        if outcome == "lost":
             cut(request)
-        elif fate == "cut":
+        elif outcome == "cut":
             answer(request, status, given[: len(given) // 2], content_type, **{"Content-Length": str(len(given))})
             cut(request)
         else:

@@ -8,13 +8,13 @@ from backend.audit.service import OPERATOR
 from backend.deployments import service
 from backend.deployments.assignments import delete_assignments
 from backend.deployments.service import DeploymentRefused
-from tests.backend.deployments.deploying import Deploying, installs
+from tests.backend.deployments.deployable_service import DeployableService, install_ids
 from tests.backend.deployments.registry import register
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_step_is_in_the_audit_log_and_marked(deployable: Deploying) -> None:
+async def test_every_step_is_in_the_audit_log_and_marked(deployable: DeployableService) -> None:
     began = datetime.now(UTC)
     first, second = register(deployable.models, 1), register(deployable.models, 2)
     deployment = await deployable.deploy(1, 0.1, horizon=3762, smallest_difference=0.02)
@@ -56,7 +56,7 @@ async def test_every_step_is_in_the_audit_log_and_marked(deployable: Deploying) 
     ]
 
 
-async def test_a_step_that_is_refused_leaves_nothing(deployable: Deploying) -> None:
+async def test_a_step_that_is_refused_leaves_nothing(deployable: DeployableService) -> None:
     for number in (1, 2, 3):
         register(deployable.models, number)
     register(deployable.models, 4, version=deployable.loaded.champion.version)
@@ -76,13 +76,13 @@ async def test_a_step_that_is_refused_leaves_nothing(deployable: Deploying) -> N
     assert await everything(deployable) == before
 
 
-async def everything(deployable: Deploying) -> list[dict]:
+async def everything(deployable: DeployableService) -> list[dict]:
     return await deployable.service.rows(
         "SELECT role, share, ended_at, (SELECT count(*) FROM audit) AS acts FROM deployment ORDER BY role"
     )
 
 
-async def test_a_number_names_one_model_for_good(deployable: Deploying) -> None:
+async def test_a_number_names_one_model_for_good(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     register(deployable.models, 2, version="light-test0001")
     await deployable.deploy(1, 0.5)
@@ -95,7 +95,7 @@ async def test_a_number_names_one_model_for_good(deployable: Deploying) -> None:
         await deployable.deploy(1, 0.5)
 
 
-async def test_a_champion_is_not_taken_away_from_under_an_experiment(deployable: Deploying) -> None:
+async def test_a_champion_is_not_taken_away_from_under_an_experiment(deployable: DeployableService) -> None:
     for number in (1, 2):
         register(deployable.models, number)
     await deployable.deploy(1, 0.5)
@@ -110,7 +110,7 @@ async def test_a_champion_is_not_taken_away_from_under_an_experiment(deployable:
     await deployable.roll_back("champion")
 
 
-async def test_a_shadow_becomes_the_challenger(deployable: Deploying) -> None:
+async def test_a_shadow_becomes_the_challenger(deployable: DeployableService) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.0, shadow=True)
     await deployable.deploy(1, 0.5)
@@ -122,10 +122,12 @@ async def test_a_shadow_becomes_the_challenger(deployable: Deploying) -> None:
     assert deployable.loaded.shadow is None
 
 
-async def test_an_install_that_a_growing_share_moves_keeps_the_arm_of_its_first_exposure(deployable: Deploying) -> None:
+async def test_an_install_moved_by_a_growing_share_keeps_its_first_arm(
+    deployable: DeployableService,
+) -> None:
     register(deployable.models, 1)
     await deployable.deploy(1, 0.2)
-    writers = installs(30, seed=5)
+    writers = install_ids(30, seed=5)
     for each in writers:
         await deployable.service.suggest(install_id=each)
     before = await arms(deployable)
@@ -142,14 +144,14 @@ async def test_an_install_that_a_growing_share_moves_keeps_the_arm_of_its_first_
     assert len({row["moved_at"] for row in after.values()}) == 3  # none, and one at each growth
 
 
-async def test_arms_of_experiments_that_are_long_over_are_forgotten(deployable: Deploying) -> None:
+async def test_arms_of_experiments_that_ended_long_ago_are_deleted(deployable: DeployableService) -> None:
     for number in (1, 2):
         register(deployable.models, number)
     await deployable.deploy(1, 1.0)
-    await deployable.service.suggest(install_id=installs(1)[0])
+    await deployable.service.suggest(install_id=install_ids(1)[0])
     await deployable.roll_back("challenger")
     await deployable.deploy(2, 1.0)
-    await deployable.service.suggest(install_id=installs(1)[0])
+    await deployable.service.suggest(install_id=install_ids(1)[0])
     async with deployable.database.session() as session:
         assert await delete_assignments(session, datetime.now(UTC) - timedelta(hours=1)) == 0
         assert await delete_assignments(session, datetime.now(UTC) + timedelta(hours=1)) == 1
@@ -159,6 +161,6 @@ async def test_arms_of_experiments_that_are_long_over_are_forgotten(deployable: 
     assert left["model_version"] == "light-test0002"
 
 
-async def arms(deployable: Deploying) -> dict[str, dict]:
+async def arms(deployable: DeployableService) -> dict[str, dict]:
     rows = await deployable.service.rows("SELECT install_id, arm, moved_at FROM assignment")
     return {str(row["install_id"]): row for row in rows}

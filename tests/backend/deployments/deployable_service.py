@@ -22,7 +22,7 @@ from tests.backend.service import Service, running
 
 
 @dataclass
-class Deploying:
+class DeployableService:
     """A running service and the registry it reads. Each step is followed at once, rather than a second later.
 
     ``database`` is the steps' own, as a command's.
@@ -67,17 +67,17 @@ class Deploying:
 
 
 @asynccontextmanager
-async def deploying(database_url: str, models: Path, **settings: Any) -> AsyncIterator[Deploying]:
+async def running_with_registry(database_url: str, models: Path, **settings: Any) -> AsyncIterator[DeployableService]:
     """A service with the light model, that reads a registry."""
     database = Database(database_url)
     try:
         async with running(database_url, model_tier="light", models_dir=models, **settings) as started:
-            yield Deploying(started, models, database)
+            yield DeployableService(started, models, database)
     finally:
         await database.close()
 
 
-def fail_where_it_says(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+def fail_on_titles_that_say_so(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """Let a version fail at drafts whose title has the word "fails"."""
     suggest = Classifier.suggest
 
@@ -89,7 +89,7 @@ def fail_where_it_says(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(Classifier, "suggest", failing)
 
 
-def installs(count: int, seed: int = 1) -> list[str]:
+def install_ids(count: int, seed: int = 1) -> list[str]:
     """Ids of installs, the same ones for the same seed."""
     pick = random.Random(seed)
     return [str(UUID(int=pick.getrandbits(128), version=4)) for _ in range(count)]

@@ -5,10 +5,10 @@ from math import sqrt
 from uuid import UUID
 
 from backend.deployments.router import draw_arm, hash_install
-from tests.backend.deployments.deploying import installs
+from tests.backend.deployments.deployable_service import install_ids
 
 N = 20_000
-INSTALLS = [UUID(install) for install in installs(N)]
+INSTALLS = [UUID(install) for install in install_ids(N)]
 
 
 def test_each_share_of_the_installs_is_what_was_asked_for() -> None:
