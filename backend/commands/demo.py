@@ -16,10 +16,10 @@ from model.serving import Classifier, ReleaseError
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1, 3660), default=28, show_default=True, help="How many, up to now.")
-@click.option("--drafts", type=click.IntRange(1, 10_000), default=40, show_default=True, help="Begun on a day.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same one, the same traffic.")
-@click.option("--remove", is_flag=True, help="Take all demo traffic out again.")
+@click.option("--days", type=click.IntRange(1, 3660), default=28, show_default=True, help="How many days, up to now.")
+@click.option("--drafts", type=click.IntRange(1, 10_000), default=40, show_default=True, help="Drafts started per day.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same traffic.")
+@click.option("--remove", is_flag=True, help="Delete all demo traffic.")
 def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     """Write traffic of simulated writers, answered by the shipped model; see it at /metrics?kind=demo.
 
@@ -27,12 +27,12 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     """
     if remove:
 
-        async def take_out(session: AsyncSession) -> int:
+        async def delete(session: AsyncSession) -> int:
             removed = await delete_traffic(session)
             await record_act(session, "remove demo", details={"drafts": removed})
             return removed
 
-        removed = with_session(take_out)
+        removed = with_session(delete)
         click.echo(f"{removed:,} demo drafts removed.")
         return
     now = datetime.now(UTC)
@@ -59,6 +59,6 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
         written = with_url(write)
     except TrafficExists:
         raise click.ClickException(
-            f"the traffic of seed {seed} is there already. Give another --seed, or --remove it first."
+            f"the traffic of seed {seed} is there already. Choose another --seed, or --remove it first."
         ) from None
     click.echo(f"{written.drafts:,} drafts, {written.suggestions:,} suggestions, {written.events:,} events written.")

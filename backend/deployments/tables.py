@@ -25,13 +25,13 @@ class Deployment(Table):
     """One version in one role, from its start to its end; without a champion's row, the shipped model is champion.
 
     Attributes:
-        share: the part of installs that get it: 1 for a champion, 0 for a shadow.
-        salt: goes into the hash that draws an install's arm.
-        horizon: installs after which the experiment gets its verdict; fixed at the start, as the next two.
+        share: of the installs that get it: 1 for a champion, 0 for a shadow.
+        salt: of the hash that draws an install's arm.
+        horizon: installs after which the experiment gets its verdict; fixed at the start, like the next two.
         until: when it gets it at the latest.
         smallest_difference: of the acceptance rate, that would matter; .02 = 2 points.
         promote_if_better: whether the verdict may promote it.
-        replaces: of a champion, the champion's deployment that it came after; none: the shipped model.
+        replaces: of a champion, the deployment of the champion before it; null: the shipped model.
     """
 
     __tablename__ = "deployment"
@@ -82,7 +82,7 @@ class Assignment(Table):
 
 
 class Failure(Table):
-    """How many answers a challenger was to give in one minute, and in how many it failed and the champion stood in."""
+    """How many answers a challenger was to give in one minute, and in how many it failed and the champion answered."""
 
     __tablename__ = "failure"
 
@@ -93,7 +93,7 @@ class Failure(Table):
 
 
 class Shadow(Table):
-    """What a version in the shadow would have answered in a suggestion's place; nobody was shown it."""
+    """What a shadow version would have answered in place of a suggestion; nobody was shown it."""
 
     __tablename__ = "shadow"
 
