@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from bench.lines import line, quantile
+from bench.lines import print_row, quantile
 from tests.extension.browser import consented_settings, expect_chips, launch, reset_extension
 from tests.extension.generations import GENERATIONS, Generation
 from tests.extension.recording_server import RecordingServer
@@ -22,7 +22,7 @@ SAMPLED_EVERY_US = 50
 REST_US = 3_000  # our work that lies further apart than this is not one piece
 
 
-def profiled(session: CDPSession, work: Callable[[], object]) -> dict[str, Any]:
+def record_profile(session: CDPSession, work: Callable[[], object]) -> dict[str, Any]:
     """The CPU profile of the page while ``work`` goes on."""
     session.send("Profiler.start")
     work()
@@ -30,7 +30,7 @@ def profiled(session: CDPSession, work: Callable[[], object]) -> dict[str, Any]:
     return profile
 
 
-def pieces(profile: dict[str, Any]) -> list[float]:
+def work_pieces(profile: dict[str, Any]) -> list[float]:
     """Milliseconds of each uninterrupted piece of work in the extension's scripts and in what they called."""
     ours: set[int] = set()
     for node in profile["nodes"]:
@@ -59,7 +59,7 @@ def session_of(page: Page) -> CDPSession:
     return session
 
 
-def opened(page: Page, generation: Generation) -> None:
+def open_page(page: Page, generation: Generation) -> None:
     """Opens the page, up to where the panel is there or the page waits for its writer."""
     generation.open(page, "fresh")
     page.wait_for_timeout(700)
@@ -70,35 +70,35 @@ def time_mount(context: BrowserContext, generation: Generation) -> list[float]:
     longest, together = [], []
     for _ in range(LOADS):
         page = context.new_page()
-        parts = pieces(profiled(session_of(page), lambda page=page: opened(page, generation)))  # type: ignore[misc]
+        parts = work_pieces(record_profile(session_of(page), lambda page=page: open_page(page, generation)))  # type: ignore[misc]
         longest.append(max(parts))
         together.append(sum(parts))
         page.close()
-    line(f"  {generation.name}: one piece of work", *cells(longest))
-    line(f"  {generation.name}: all of it", *cells(together))
+    print_row(f"  {generation.name}: one piece of work", *format_spread(longest))
+    print_row(f"  {generation.name}: all of it", *format_spread(together))
     return longest
 
 
 def time_keys(context: BrowserContext, generation: Generation) -> None:
     """Types on in the title of a question with a body of 5,000 characters; answers come in between."""
     page = context.new_page()
-    opened(page, generation)
+    open_page(page, generation)
     generation.write(page, TITLE, BODY)
     expect_chips(page)
     # The panel counts its views and loads what explains a chip.
     page.wait_for_timeout(1500)
     page.locator(generation.title).press("End")
     session = session_of(page)
-    keys = profiled(
+    keys = record_profile(
         session, lambda: page.locator(generation.title).press_sequentially(KEYS, delay=KEY_EVERY_MS, timeout=60_000)
     )
-    parts = pieces(keys)
-    line(f"  {generation.name}: a piece of work", *cells(parts))
-    line(f"  {generation.name}: all of it, per key", f"{sum(parts) / len(KEYS):.2f} ms", "", "")
+    parts = work_pieces(keys)
+    print_row(f"  {generation.name}: a piece of work", *format_spread(parts))
+    print_row(f"  {generation.name}: all of it, per key", f"{sum(parts) / len(KEYS):.2f} ms", "", "")
     page.close()
 
 
-def cells(values: list[float]) -> list[str]:
+def format_spread(values: list[float]) -> list[str]:
     """Median, 95th percentile and maximum."""
     return [f"{value:.2f} ms" for value in (quantile(values, 0.5), quantile(values, 0.95), max(values))]
 
@@ -111,10 +111,10 @@ def main() -> None:
     try:
         with sync_playwright() as playwright, launch(playwright, folder) as context:
             reset_extension(context, consented_settings(service.url))
-            line(f"load of the page, {LOADS} times", "p50", "p95", "max")
+            print_row(f"load of the page, {LOADS} times", "p50", "p95", "max")
             for generation in GENERATIONS:
                 time_mount(context, generation)
-            line(f"typing, {len(KEYS)} keys", "p50", "p95", "max")
+            print_row(f"typing, {len(KEYS)} keys", "p50", "p95", "max")
             for generation in GENERATIONS:
                 time_keys(context, generation)
     finally:

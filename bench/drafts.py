@@ -51,22 +51,24 @@ class Writers:
         return str(UUID(int=self._random.getrandbits(128), version=4))
 
 
-def batches(given: Sequence[tuple[dict[str, Any], dict[str, Any]]], events_a_batch: int) -> Iterator[dict[str, Any]]:
+def event_batches(
+    answered_drafts: Sequence[tuple[dict[str, Any], dict[str, Any]]], events_a_batch: int
+) -> Iterator[dict[str, Any]]:
     """Batches of events without end: each writer in turn sees a chip, and then takes and removes it again and again.
 
     Args:
-        given: drafts, and what the service answered to each; those without a chip or a record have no events.
+        answered_drafts: drafts, and what the service answered to each; those without a chip or a record have no events.
     """
     lives = [
-        (draft["install_id"], _life(draft, answer["suggestion_id"], shown))
-        for draft, answer in given
+        (draft["install_id"], _events_of_draft(draft, answer["suggestion_id"], shown))
+        for draft, answer in answered_drafts
         if answer["suggestion_id"] and (shown := [item["tag"] for item in answer["items"] if item["confident"]])
     ]
     for install_id, life in cycle(lives):
         yield a_batch(install_id, list(islice(life, events_a_batch)))
 
 
-def _life(draft: dict[str, Any], suggestion_id: str, shown: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _events_of_draft(draft: dict[str, Any], suggestion_id: str, shown: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The events of one draft, in their order."""
     sequence = 0
     for position, tag in enumerate(shown, start=1):

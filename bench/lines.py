@@ -9,6 +9,6 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def line(name: str, *cells: str) -> None:
+def print_row(name: str, *cells: str) -> None:
     """One row: a name and its figures."""
     print(f"{name:<44}" + "".join(f"{cell:>16}" for cell in cells), flush=True)

@@ -55,7 +55,7 @@ def put_load(
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps(message) + "\n" for message in messages)
         file.flush()
-        addresses = [urlsplit(each).netloc for each in (url, *replicas)]
+        addresses = [urlsplit(address).netloc for address in (url, *replicas)]
         options = [
             f"-t{len(addresses)}",
             f"-c{clients}",
@@ -74,9 +74,9 @@ def put_load(
         )
     if ended.returncode:
         raise LoadFailed(f"wrk ended with {ended.returncode}: {ended.stderr.strip() or ended.stdout.strip()}")
-    said = json.loads(ended.stdout.strip().splitlines()[-1])
-    answered = said["requests"] - said["failed"]
-    if said["failed"] and answered <= 0:
-        raise LoadFailed(f"{url}: none of {said['failed']} requests was answered as it should be")
-    p50, p99 = (said["p50"], said["p99"]) if answered else (seconds, seconds)
-    return Load(clients, answered / said["seconds"], p50, p99, said["failed"])
+    printed = json.loads(ended.stdout.strip().splitlines()[-1])
+    answered = printed["requests"] - printed["failed"]
+    if printed["failed"] and answered <= 0:
+        raise LoadFailed(f"{url}: none of {printed['failed']} requests was answered as it should be")
+    p50, p99 = (printed["p50"], printed["p99"]) if answered else (seconds, seconds)
+    return Load(clients, answered / printed["seconds"], p50, p99, printed["failed"])

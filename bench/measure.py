@@ -21,7 +21,7 @@ import psutil
 from sqlalchemy import make_url
 
 from backend.postgres.embedded.service import EmbeddedPostgres
-from bench.drafts import Writers, batches
+from bench.drafts import Writers, event_batches
 from bench.lines import quantile
 from bench.load import Load, LoadFailed, put_load
 from bench.peer import pipeline
@@ -49,7 +49,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Percentiles:
     """Median and 99th percentile, in seconds."""
 
     p50: float
@@ -57,7 +57,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartTimes:
     """Seconds from the command to the first answer: with a database to be made, and with one that is there."""
 
     first: float
@@ -72,7 +72,7 @@ class Report:
     """
 
     machine: str
-    inference: dict[str, dict[int, Times]]
+    inference: dict[str, dict[int, Percentiles]]
     http: dict[int, Load]
     insert: dict[int, Load]
     recorded: dict[str, dict[int, Load]]
@@ -81,8 +81,8 @@ class Report:
     events: dict[int, Load]
     many_events: dict[int, Load]
     peer: dict[int, Load]
-    kind_peer: dict[int, Load]
-    starts: dict[str, Start]
+    fast_peer: dict[int, Load]
+    starts: dict[str, StartTimes]
     resident: dict[str, int]
     installed: int
     wheel: int
@@ -108,35 +108,30 @@ def measure(progress: Progress) -> Report:
         url = database.start()
         try:
             progress("floors")
-            with floor(url) as address:
-                http = loads(f"{address}/read", lambda: writers.drafts(MESSAGES))
-                insert = loads(f"{address}/insert", lambda: writers.drafts(MESSAGES))
+            with running_floor(url) as address:
+                http = measure_loads(f"{address}/read", lambda: writers.drafts(MESSAGES))
+                insert = measure_loads(f"{address}/insert", lambda: writers.drafts(MESSAGES))
             progress(f"suggestions and events, {LIGHT}")
-            with service(folder, url, LIGHT) as (address, resident):
-                light = loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES))
-                unrecorded = loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES, record=False))
+            with running_service(folder, url, LIGHT) as (address, resident):
+                light = measure_loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES))
+                unrecorded = measure_loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES, record=False))
                 events, many_events = load_events(address, writers)
                 light_resident = resident()
                 progress(f"suggestions, {LIGHT}, two replicas")
-                with service(folder, url, LIGHT) as (second, _):
-                    two = loads(
+                with running_service(folder, url, LIGHT) as (second, _):
+                    two = measure_loads(
                         address + SUGGESTIONS, lambda: writers.drafts(MESSAGES), CLIENTS_OF_TWO, replicas=[second]
                     )
             progress(f"suggestions, {FULL}")
-            with service(folder, url, FULL) as (address, resident):
-                full = loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES))
+            with running_service(folder, url, FULL) as (address, resident):
+                full = measure_loads(address + SUGGESTIONS, lambda: writers.drafts(MESSAGES))
                 full_resident = resident()
         finally:
             database.stop()
         progress("the peer")
-        one_vs_rest, one_matrix = folder / "one-vs-rest.pickle", folder / "one-matrix.pickle"
-        pipeline.write(RELEASED / LIGHT / "model.onnx", one_vs_rest, one_matrix)
-        with peer(one_vs_rest) as address:
-            plain = loads(f"{address}/suggest", lambda: writers.drafts(100), an_answer=PEER_SECONDS)
-        with peer(one_matrix) as address:
-            kind = loads(f"{address}/suggest", lambda: writers.drafts(MESSAGES))
+        plain, fast = load_peers(folder, writers)
     return Report(
-        machine=machine(),
+        machine=describe_machine(),
         inference=inference,
         http=http,
         insert=insert,
@@ -146,7 +141,7 @@ def measure(progress: Progress) -> Report:
         events=events,
         many_events=many_events,
         peer=plain,
-        kind_peer=kind,
+        fast_peer=fast,
         starts=starts,
         resident={LIGHT: light_resident, FULL: full_resident},
         installed=size_of_installed(),
@@ -155,7 +150,17 @@ def measure(progress: Progress) -> Report:
     )
 
 
-def machine() -> str:
+def load_peers(folder: Path, writers: Writers) -> tuple[dict[int, Load], dict[int, Load]]:
+    """Load the peer as scikit-learn makes it, and with all its weights in one matrix."""
+    one_vs_rest, one_matrix = folder / "one-vs-rest.pickle", folder / "one-matrix.pickle"
+    pipeline.write(RELEASED / LIGHT / "model.onnx", one_vs_rest, one_matrix)
+    with running_peer(one_vs_rest) as address:
+        plain = measure_loads(f"{address}/suggest", lambda: writers.drafts(100), an_answer=PEER_SECONDS)
+    with running_peer(one_matrix) as address:
+        return plain, measure_loads(f"{address}/suggest", lambda: writers.drafts(MESSAGES))
+
+
+def describe_machine() -> str:
     """The machine in a few words."""
     memory = psutil.virtual_memory().total / 2**30
     return (
@@ -164,7 +169,7 @@ def machine() -> str:
     )
 
 
-def loads(
+def measure_loads(
     url: str,
     messages: Callable[[], list[dict[str, Any]]],
     clients: Sequence[int] = CLIENTS,
@@ -183,15 +188,15 @@ def loads(
 
 def load_events(address: str, writers: Writers) -> tuple[dict[int, Load], dict[int, Load]]:
     """Load the service with events, one a request by all numbers of clients, and many a request by 8."""
-    given = [(draft, ask(address, draft)) for draft in writers.drafts(500)]
-    one, many = batches(given, 1), batches(given, MANY_EVENTS)
+    answered_drafts = [(draft, ask_until_answered(address, draft)) for draft in writers.drafts(500)]
+    one, many = event_batches(answered_drafts, 1), event_batches(answered_drafts, MANY_EVENTS)
     return (
-        loads(address + EVENTS, lambda: list(islice(one, MESSAGES))),
-        loads(address + EVENTS, lambda: list(islice(many, MESSAGES // MANY_EVENTS)), [8]),
+        measure_loads(address + EVENTS, lambda: list(islice(one, MESSAGES))),
+        measure_loads(address + EVENTS, lambda: list(islice(many, MESSAGES // MANY_EVENTS)), [8]),
     )
 
 
-def ask(address: str, draft: dict[str, Any]) -> dict[str, Any]:
+def ask_until_answered(address: str, draft: dict[str, Any]) -> dict[str, Any]:
     """The service's answer to a draft, however long the line before it is since the last load."""
     while True:
         try:
@@ -202,21 +207,21 @@ def ask(address: str, draft: dict[str, Any]) -> dict[str, Any]:
             time.sleep(float(error.headers["Retry-After"]))
 
 
-def time_inference(model: Path, writers: Writers) -> dict[int, Times]:
+def time_inference(model: Path, writers: Writers) -> dict[int, Percentiles]:
     """Time the classifier in one thread, the text made ready included."""
     classifier = Classifier.load(model)
-    found = {}
+    percentiles = {}
     for chars in CHARS:
         times = []
         for draft in writers.drafts(200, chars=chars):
             started = time.perf_counter()
             classifier.suggest(draft["title"], draft["body"])
             times.append(time.perf_counter() - started)
-        found[chars] = Times(quantile(times, 0.5), quantile(times, 0.99))
-    return found
+        percentiles[chars] = Percentiles(quantile(times, 0.5), quantile(times, 0.99))
+    return percentiles
 
 
-def time_starts(folder: Path, tier: str) -> Start:
+def time_starts(folder: Path, tier: str) -> StartTimes:
     """Time a first and a second start, each with the shipped way: the embedded database."""
     times = []
     for _ in range(2):
@@ -224,11 +229,11 @@ def time_starts(folder: Path, tier: str) -> Start:
         with serving(folder, **QUIET, TAGALONG_MODEL_TIER=tier) as (_, address, _):
             get(f"{address}/health/ready")
             times.append(time.perf_counter() - started)
-    return Start(*times)
+    return StartTimes(*times)
 
 
 @contextmanager
-def service(folder: Path, url: str, tier: str) -> Iterator[tuple[str, Callable[[], int]]]:
+def running_service(folder: Path, url: str, tier: str) -> Iterator[tuple[str, Callable[[], int]]]:
     """The service on a database: its address, and how to ask for its resident memory in bytes."""
     settings = {"TAGALONG_MODEL_TIER": tier, "TAGALONG_DATABASE_URL": url}
     data = Path(tempfile.mkdtemp(dir=folder))
@@ -237,31 +242,31 @@ def service(folder: Path, url: str, tier: str) -> Iterator[tuple[str, Callable[[
 
 
 @contextmanager
-def floor(url: str) -> Iterator[str]:
+def running_floor(url: str) -> Iterator[str]:
     """The bare application of `bench.floor` on a database."""
     database = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     command = ["-m", "uvicorn", "bench.floor:app", "--log-level", "warning", "--no-access-log"]
-    with listening(command, BENCH_DATABASE=database) as address:
+    with running_program(command, BENCH_DATABASE=database) as address:
         yield address
 
 
 @contextmanager
-def peer(pickled: Path) -> Iterator[str]:
+def running_peer(pickled: Path) -> Iterator[str]:
     """The peer with one of its pipelines."""
     command = ["-m", "gunicorn", "bench.peer.app:app", "--workers", "2", "--preload", "--timeout", "120"]
     command += ["--log-level", "warning"]
-    with listening(command, BENCH_PEER=str(pickled)) as address:
+    with running_program(command, BENCH_PEER=str(pickled)) as address:
         yield address
 
 
 @contextmanager
-def listening(command: Sequence[str], **environment: str) -> Iterator[str]:
+def running_program(command: Sequence[str], **environment: str) -> Iterator[str]:
     """A Python program with the arguments ``command``, from when it answers to the block's end: its address."""
     port = free_port()
     where = ["--port", port] if "uvicorn" in command else ["--bind", f"127.0.0.1:{port}"]
     process = subprocess.Popen([sys.executable, *command, *where], cwd=ROOT, env=os.environ | environment)
     try:
-        while not answers(port):
+        while not is_listening(port):
             if process.poll() is not None:
                 raise RuntimeError(f"{command[1]} ended with {process.returncode}")
             time.sleep(0.1)
@@ -271,7 +276,7 @@ def listening(command: Sequence[str], **environment: str) -> Iterator[str]:
         process.wait(30)
 
 
-def answers(port: str) -> bool:
+def is_listening(port: str) -> bool:
     """Whether anybody listens on a port."""
     try:
         socket.create_connection(("127.0.0.1", int(port))).close()
@@ -285,9 +290,9 @@ def size_of_installed() -> int:
     locked = {name.lower().replace("_", "-") for name in findall(r"(?m)^([\w.-]+)==", SERVE_LOCK.read_text())}
     files = [
         Path(str(file.locate()))
-        for each in distributions()
-        if each.name.lower().replace("_", "-") in locked
-        for file in each.files or []
+        for distribution in distributions()
+        if distribution.name.lower().replace("_", "-") in locked
+        for file in distribution.files or []
     ]
     return sum(file.stat().st_size for file in files if file.is_file())
 

@@ -19,7 +19,7 @@ NUMBER = 70
 FONT = "ui-sans-serif, system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
-def picture(report: Report, scheme: str) -> str:
+def draw_report(report: Report, scheme: str) -> str:
     """Draw the report in a colour scheme, ``light`` or ``dark``: an SVG."""
     colours = SCHEMES[scheme]
     series = [
@@ -27,7 +27,7 @@ def picture(report: Report, scheme: str) -> str:
         ("Tagalong light, recorded", OURS, report.recorded[LIGHT]),
         ("Tagalong full, recorded", OURS, report.recorded[FULL]),
         ("peer", PEER, report.peer),
-        ("peer, one matrix", PEER, report.kind_peer),
+        ("peer, one matrix", PEER, report.fast_peer),
     ]
     panels: list[tuple[str, Callable[[Load], float], Callable[[float], str]]] = [
         ("requests a second", lambda load: load.rate, lambda rate: f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"),
@@ -81,9 +81,9 @@ def _linear(values: Iterable[float]) -> Callable[[float], float]:
 
 def _logarithmic(values: Iterable[float]) -> Callable[[float], float]:
     """Bars begin at the power of ten below the least value."""
-    found = list(values)
-    least = floor(log10(min(found)))
-    most = log10(max(found)) - least
+    all_values = list(values)
+    least = floor(log10(min(all_values)))
+    most = log10(max(all_values)) - least
     return lambda value: (log10(value) - least) / most
 
 

@@ -15,7 +15,7 @@ import click
 
 from bench.load import Load, LoadFailed
 from bench.measure import CLIENTS, FULL, LIGHT, MANY_EVENTS, SECONDS, Report, measure
-from bench.picture import SCHEMES, picture
+from bench.picture import SCHEMES, draw_report
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -31,25 +31,25 @@ RATIOS = [
 ]
 
 
-def ms(seconds: float) -> str:
+def format_ms(seconds: float) -> str:
     """Seconds as milliseconds, in three digits or more."""
     value = seconds * 1000
     return f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def times(more: float, less: float) -> str:
+def format_ratio(more: float, less: float) -> str:
     """A ratio, with as many digits as count."""
     ratio = more / less if less else math.inf
     digits = 0 if ratio >= 20 else 1 if ratio >= 2 else 2 if ratio >= 0.1 else 3
     return f"{ratio:,.{digits}f}"
 
 
-def per_second(rate: float) -> str:
+def format_rate(rate: float) -> str:
     """A rate, with as many digits as count."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown that can be read as it stands; all but the first column to the right."""
     body = [list(head), *map(list, rows)]
     widths = [max(len(row[i]) for row in body) for i in range(len(head))]
@@ -67,11 +67,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def load_rows(name: str, loads: Mapping[int, Load], a_request: int = 1) -> Iterable[Sequence[str]]:
     """A row for each number of clients; ``a_request`` things are done by each request."""
     for load in loads.values():
-        said = f"{name} ({load.failed} failed)" if load.failed else name
-        yield [said, str(load.clients), per_second(load.rate * a_request), ms(load.p50), ms(load.p99)]
+        label = f"{name} ({load.failed} failed)" if load.failed else name
+        yield [label, str(load.clients), format_rate(load.rate * a_request), format_ms(load.p50), format_ms(load.p99)]
 
 
-def written(report: Report, seconds: float) -> str:
+def format_report(report: Report, seconds: float) -> str:
     """The report as Markdown."""
     light, full = report.recorded[LIGHT], report.recorded[FULL]
     head = ["", "clients", "a second", "p50 ms", "p99 ms"]
@@ -83,7 +83,7 @@ def written(report: Report, seconds: float) -> str:
         *load_rows("Tagalong, light, not recorded", report.unrecorded),
         *load_rows("Tagalong, full, recorded", full),
         *load_rows("peer: one-vs-rest, not recorded", report.peer),
-        *load_rows("peer, its weights in one matrix, not recorded", report.kind_peer),
+        *load_rows("peer, its weights in one matrix, not recorded", report.fast_peer),
     ]
     events = [
         *load_rows("events, one a request", report.events),
@@ -92,17 +92,17 @@ def written(report: Report, seconds: float) -> str:
     ratios = [
         [
             str(n),
-            times(light[n].rate, report.insert[n].rate),
-            times(light[n].rate, report.peer[n].rate),
-            times(light[n].p99, report.peer[n].p99),
-            times(light[n].rate, report.kind_peer[n].rate),
-            times(light[n].p99, report.kind_peer[n].p99),
-            times(report.two_replicas[n].rate, light[n].rate) if n in report.two_replicas else "",
+            format_ratio(light[n].rate, report.insert[n].rate),
+            format_ratio(light[n].rate, report.peer[n].rate),
+            format_ratio(light[n].p99, report.peer[n].p99),
+            format_ratio(light[n].rate, report.fast_peer[n].rate),
+            format_ratio(light[n].p99, report.fast_peer[n].p99),
+            format_ratio(report.two_replicas[n].rate, light[n].rate) if n in report.two_replicas else "",
         ]
         for n in CLIENTS
     ]
     inference = [
-        [f"{chars:,}", *(ms(value) for tier in (LIGHT, FULL) for value in (by[tier].p50, by[tier].p99))]
+        [f"{chars:,}", *(format_ms(value) for tier in (LIGHT, FULL) for value in (by[tier].p50, by[tier].p99))]
         for chars, by in (
             (chars, {tier: report.inference[tier][chars] for tier in (LIGHT, FULL)})
             for chars in report.inference[LIGHT]
@@ -111,11 +111,11 @@ def written(report: Report, seconds: float) -> str:
     http, insert = report.http[1].p50, report.insert[1].p50 - report.http[1].p50
     infer, whole = report.inference[LIGHT][2_000].p50, light[1].p50
     floors = [
-        ["HTTP alone", ms(http)],
-        ["one insert, without HTTP", ms(insert)],
-        ["inference alone, 2,000 characters", ms(infer)],
-        ["their sum", ms(http + insert + infer)],
-        ["the whole: a recorded suggestion", ms(whole)],
+        ["HTTP alone", format_ms(http)],
+        ["one insert, without HTTP", format_ms(insert)],
+        ["inference alone, 2,000 characters", format_ms(infer)],
+        ["their sum", format_ms(http + insert + infer)],
+        ["the whole: a recorded suggestion", format_ms(whole)],
     ]
     rest = [
         [f"start to the first answer, new database, {tier}", f"{report.starts[tier].first:.1f} s"]
@@ -149,7 +149,7 @@ second and p99 of a bare route with one insert, of Tagalong and of the peer"></p
 Drafts with 2,000 characters, each a new one. *Recorded*: the draft and the answer are on the disk before the answer
 goes out. *Two replicas* are two processes with one database, each with half of the clients and of the drafts.
 
-{table(head, routes)}
+{format_table(head, routes)}
 
 The peer is the usual way to serve such a model: Flask under gunicorn with two sync workers, and a pickled scikit-learn
 pipeline of TF-IDF and one-vs-rest, with the features, tags and direct weights of the `light` model (`bench/peer/`). As
@@ -159,25 +159,25 @@ the reasons, and the record.
 
 `light`, recorded, against the others:
 
-{table(RATIOS, ratios)}
+{format_table(RATIOS, ratios)}
 
 ## Events
 
-{table(head, events)}
+{format_table(head, events)}
 
 ## Inference in one thread
 
-{table(["characters of the body", "light p50 ms", "light p99 ms", "full p50 ms", "full p99 ms"], inference)}
+{format_table(["characters of the body", "light p50 ms", "light p99 ms", "full p50 ms", "full p99 ms"], inference)}
 
 ## Where the time of an answer goes
 
 One client, `light`, p50.
 
-{table(["", "ms"], floors)}
+{format_table(["", "ms"], floors)}
 
 ## Start, memory, size
 
-{table(["", ""], rest)}
+{format_table(["", ""], rest)}
 """
 
 
@@ -196,12 +196,12 @@ def main(write: bool) -> None:
         report = measure(progress)
     except LoadFailed as error:
         raise click.ClickException(str(error)) from None
-    text = written(report, time.perf_counter() - started)
+    text = format_report(report, time.perf_counter() - started)
     if not write:
         print(text)
         return
     for scheme in SCHEMES:
-        (DOCS / f"bench-{scheme}.svg").write_text(picture(report, scheme), encoding="utf-8")
+        (DOCS / f"bench-{scheme}.svg").write_text(draw_report(report, scheme), encoding="utf-8")
     (DOCS / "bench.md").write_text(text, encoding="utf-8")
     progress("docs/bench.md is written")
 

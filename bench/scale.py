@@ -35,7 +35,7 @@ from backend.postgres.database import Database
 from backend.postgres.embedded.cluster import DATABASE, PORT, SUPERUSER
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import migrate
-from bench.report import ms, table
+from bench.report import format_ms, format_table
 
 DAYS = 400
 ITEMS_A_DRAFT = 4.68
@@ -128,7 +128,7 @@ INDEXES = """SELECT indexname, indexdef FROM pg_indexes
 PANELS_ALONE = ("overview", "tags", "calibration", "latency", "bookkeeping")
 
 
-async def fill(url: str, items: int) -> None:
+async def fill_tables(url: str, items: int) -> None:
     """Fill the empty tables, without checking what is right by construction."""
     connection = await as_superuser(url)
     try:
@@ -151,7 +151,7 @@ async def as_superuser(url: str) -> asyncpg.Connection:
     return await asyncpg.connect(host=make_url(url).query["host"], port=PORT, user=SUPERUSER, database=DATABASE)
 
 
-async def look(session: AsyncSession, period: str) -> float:
+async def time_page(session: AsyncSession, period: str) -> float:
     """Ask for everything that the page of one of ``PERIODS`` shows, and draw it; the seconds that took."""
     now, started = datetime.now(UTC), time.perf_counter()
     await begin_snapshot(session)
@@ -161,20 +161,20 @@ async def look(session: AsyncSession, period: str) -> float:
     return time.perf_counter() - started
 
 
-async def looks(url: str, period: str, times: int) -> list[float]:
+async def time_pages(url: str, period: str, times: int) -> list[float]:
     """Look several times, each in a transaction of its own, as requests do."""
     engine = create_async_engine(url)
     try:
         seconds = []
         for _ in range(times):
             async with AsyncSession(engine) as session:
-                seconds.append(await look(session, period))
+                seconds.append(await time_page(session, period))
         return seconds
     finally:
         await engine.dispose()
 
 
-async def panels_alone(url: str, period: str) -> dict[str, float]:
+async def time_panels(url: str, period: str) -> dict[str, float]:
     """The seconds that single panels of the page take, as their JSON does."""
     engine = create_async_engine(url)
     try:
@@ -182,12 +182,12 @@ async def panels_alone(url: str, period: str) -> dict[str, float]:
             now = datetime.now(UTC)
             await begin_snapshot(session)
             view = parse_query(PERIODS[period](now.date()), await list_choices(session), now.date())
-            found = {}
+            seconds = {}
             for name in PANELS_ALONE:
                 started = time.perf_counter()
                 await TWINS[name](PanelRequest(session, view, VOCABULARY, now, {}))
-                found[name] = time.perf_counter() - started
-            return found
+                seconds[name] = time.perf_counter() - started
+            return seconds
     finally:
         await engine.dispose()
 
@@ -203,17 +203,17 @@ async def sum_up_all(url: str) -> tuple[int, float]:
         await database.close()
 
 
-async def sizes(url: str) -> dict[str, int]:
+async def measure_sizes(url: str) -> dict[str, int]:
     """Rows of the tables, items of today, and bytes on disk of the whole database and of the daily sums."""
     connection = await as_superuser(url)
     try:
-        found = {name: await connection.fetchval(f"SELECT count(*) FROM {name}", timeout=600) for name in TABLES}
+        figures = {name: await connection.fetchval(f"SELECT count(*) FROM {name}", timeout=600) for name in TABLES}
         daily = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'daily%'"
-        found["bytes"] = await connection.fetchval("SELECT pg_database_size(current_database())")
+        figures["bytes"] = await connection.fetchval("SELECT pg_database_size(current_database())")
         today = "SELECT count(*) FROM item WHERE viewed_at >= date_trunc('day', now(), 'UTC')"
-        found["items of today"] = await connection.fetchval(today)
-        found["bytes of sums"] = int(await connection.fetchval(daily) or 0)
-        return found
+        figures["items of today"] = await connection.fetchval(today)
+        figures["bytes of sums"] = int(await connection.fetchval(daily) or 0)
+        return figures
     finally:
         await connection.close()
 
@@ -225,26 +225,26 @@ def measure(items: int, folder: Path) -> Iterator[Sequence[str]]:
     try:
         asyncio.run(migrate(url))
         if not asyncio.run(is_filled(url)):
-            asyncio.run(fill(url, items))
-        days, each = asyncio.run(sum_up_all(url))
-        told = asyncio.run(sizes(url))
+            asyncio.run(fill_tables(url, items))
+        days, seconds_a_day = asyncio.run(sum_up_all(url))
+        figures = asyncio.run(measure_sizes(url))
         print(
-            f"{told['item']:,} items, {told['items of today']:,} of today, {told['draft']:,} drafts, "
-            f"{told['suggestion']:,} suggestions, {told['event']:,} events: {told['bytes'] / 1e9:.1f} GB, "
-            f"of which {told['bytes of sums'] / 1e6:.0f} MB of daily sums. "
-            f"{days} days summed up, {ms(each)} ms each.",
+            f"{figures['item']:,} items, {figures['items of today']:,} of today, {figures['draft']:,} drafts, "
+            f"{figures['suggestion']:,} suggestions, {figures['event']:,} events: {figures['bytes'] / 1e9:.1f} GB, "
+            f"of which {figures['bytes of sums'] / 1e6:.0f} MB of daily sums. "
+            f"{days} days summed up, {format_ms(seconds_a_day)} ms each.",
             file=sys.stderr,
         )
         for period in PERIODS:
             server.stop()
             url = server.start()
-            (cold,) = asyncio.run(looks(url, period, 1))
-            warm = asyncio.run(looks(url, period, WARM))
-            alone = asyncio.run(panels_alone(url, period))
+            (cold,) = asyncio.run(time_pages(url, period, 1))
+            warm = asyncio.run(time_pages(url, period, WARM))
+            alone = asyncio.run(time_panels(url, period))
             yield [
-                f"{told['item']:,}",
+                f"{figures['item']:,}",
                 period,
-                *map(ms, (cold, statistics.median(warm), max(warm), *alone.values())),
+                *map(format_ms, (cold, statistics.median(warm), max(warm), *alone.values())),
             ]
     finally:
         server.stop()
@@ -275,7 +275,7 @@ def main(items: Sequence[int], keep: Path | None) -> None:
         finally:
             if keep is None:
                 shutil.rmtree(folder, ignore_errors=True)
-    print(table(("items", "period", "cold", "warm", "slowest warm", *PANELS_ALONE), rows))
+    print(format_table(("items", "period", "cold", "warm", "slowest warm", *PANELS_ALONE), rows))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from backend.deployments import registry, service
 from backend.postgres.database import Database
 from backend.postgres.embedded.service import EmbeddedPostgres
 from bench.drafts import Writers
-from bench.measure import machine
-from bench.report import ms, table
+from bench.measure import describe_machine
+from bench.report import format_ms, format_table
 from model.serving.classifier import DEFAULT_TIER, TIERS
 from tests.backend.deployments.registry import register
 from tests.end_to_end.process import serving
@@ -62,7 +62,7 @@ class Load:
                 while not self.stop.is_set():
                     draft = json.dumps(self.writers.draft()).encode()
                     started = time.perf_counter()
-                    status, content = await ask(reader, writer, place.netloc, draft)
+                    status, content = await post_draft(reader, writer, place.netloc, draft)
                     now = time.perf_counter()
                     version = json.loads(content).get("model_version") if status.endswith(b" 200 OK") else None
                     self.done.append(Request(now, now - started, status, version))
@@ -73,7 +73,7 @@ class Load:
                 writer.close()
 
 
-async def ask(
+async def post_draft(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, draft: bytes
 ) -> tuple[bytes, bytes]:
     """Send a draft; the status line and the content of what comes back."""
@@ -90,12 +90,12 @@ async def ask(
 HEAD = (f"{CLIENTS} clients", "requests", "failed", "p50 ms", "p99 ms", "longest ms", "by version 1")
 
 
-def row(name: str, done: list[Request]) -> list[str]:
+def format_row(name: str, done: list[Request]) -> list[str]:
     """A row of the report."""
-    times = sorted(each.seconds for each in done)
-    failed = sum(each.version is None for each in done)
-    by_new = sum(each.version is not None and each.version.endswith("-test0001") for each in done)
-    figures = [ms(times[len(times) // 2]), ms(times[len(times) * 99 // 100]), ms(times[-1])]
+    times = sorted(request.seconds for request in done)
+    failed = sum(request.version is None for request in done)
+    by_new = sum(request.version is not None and request.version.endswith("-test0001") for request in done)
+    figures = [format_ms(times[len(times) // 2]), format_ms(times[len(times) * 99 // 100]), format_ms(times[-1])]
     return [name, f"{len(done):,}", str(failed), *figures, f"{by_new / len(done):.1%}"]
 
 
@@ -149,10 +149,10 @@ async def measure(address: str, url: str, models: Path) -> bool:
     await database.close()
 
     def within(began: float, ended: float) -> list[Request]:
-        return [each for each in load.done if began <= each.at < ended]
+        return [request for request in load.done if began <= request.at < ended]
 
-    print(table(HEAD, [row(name, within(began, ended)) for name, began, ended in spans]))
-    failures = {each.status.decode() for each in load.done if each.version is None}
+    print(format_table(HEAD, [format_row(name, within(began, ended)) for name, began, ended in spans]))
+    failures = {request.status.decode() for request in load.done if request.version is None}
     for failure in sorted(failures):
         print(f"failed: {failure}")
     return not failures
@@ -162,7 +162,7 @@ async def measure(address: str, url: str, models: Path) -> bool:
 @click.option("--tier", type=click.Choice(TIERS), default=DEFAULT_TIER, show_default=True)
 def main(tier: str) -> None:
     """Print the report; end with 1 if a request failed."""
-    print(f"{machine()}; {tier}\n")
+    print(f"{describe_machine()}; {tier}\n")
     folder = Path(tempfile.mkdtemp(prefix="tagalong-"))
     try:
         register(folder / "models", 1, tier=tier)
@@ -174,10 +174,10 @@ def main(tier: str) -> None:
         ):
             url = EmbeddedPostgres(folder / "data").running_url()
             assert url is not None
-            whole = asyncio.run(measure(address, url, folder / "models"))
+            no_failure = asyncio.run(measure(address, url, folder / "models"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if not whole:
+    if not no_failure:
         raise SystemExit(1)
 
 

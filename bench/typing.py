@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from bench.lines import line, quantile
+from bench.lines import print_row, quantile
 from tests.end_to_end.process import serving
 from tests.extension.browser import (
     ask_page,
@@ -77,7 +77,7 @@ class Sample:
         return self.transport + self.service + self.paint
 
 
-def pause(page: Page, number: int) -> dict[str, float]:
+def pause_typing(page: Page, number: int) -> dict[str, float]:
     """Type a word, and wait for the chips to be painted; the moments of it all."""
     page.locator("#title").press("End")
     page.keyboard.type(f" {WORDS[number % len(WORDS)]}", delay=40)
@@ -92,7 +92,7 @@ def measure_awake(context: BrowserContext, page: Page) -> list[Sample]:
     """Pauses of somebody who keeps writing."""
     samples = []
     for number in range(AWAKE + 5):
-        moments = pause(page, number)
+        moments = pause_typing(page, number)
         service = float(context.service_workers[0].evaluate(LAST_REQUEST))
         samples.append(
             Sample(
@@ -116,14 +116,14 @@ def measure_asleep(context: BrowserContext, page: Page) -> list[float]:
         kill_worker(context)
         page.bring_to_front()
         run_in_content_script(page, f"globalThis.away = {number + 1} * 60_000")
-        moments = pause(page, number)
+        moments = pause_typing(page, number)
         beside.append(moments["painted"] - moments["asked"])
     return beside
 
 
-def spread(name: str, values: Sequence[float]) -> None:
+def print_spread(name: str, values: Sequence[float]) -> None:
     """One row: p50 and p95 of milliseconds."""
-    line(name, f"{quantile(values, 0.5):.2f} ms", f"{quantile(values, 0.95):.2f} ms")
+    print_row(name, f"{quantile(values, 0.5):.2f} ms", f"{quantile(values, 0.95):.2f} ms")
 
 
 def report(folder: Path, **options: Any) -> None:
@@ -140,13 +140,13 @@ def report(folder: Path, **options: Any) -> None:
         eventually(lambda: page.locator("[data-tagalong] .chip").count() > 0)
         page.evaluate(WATCH)
         samples = measure_awake(context, page)
-        line("last keystroke to painted chips", "p50", "p95")
-        spread("  debounce, as set", [sample.debounce for sample in samples])
-        spread("  to the service and back", [sample.transport for sample in samples])
-        spread("  service", [sample.service for sample in samples])
-        spread("  paint", [sample.paint for sample in samples])
-        spread("  beside the debounce", [sample.beside for sample in samples])
-        spread("  the same, worker asleep", measure_asleep(context, page))
+        print_row("last keystroke to painted chips", "p50", "p95")
+        print_spread("  debounce, as set", [sample.debounce for sample in samples])
+        print_spread("  to the service and back", [sample.transport for sample in samples])
+        print_spread("  service", [sample.service for sample in samples])
+        print_spread("  paint", [sample.paint for sample in samples])
+        print_spread("  beside the debounce", [sample.beside for sample in samples])
+        print_spread("  the same, worker asleep", measure_asleep(context, page))
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ SAID = (
 )
 
 
-def picture(scheme: str) -> str:
+def draw_architecture(scheme: str) -> str:
     """Draw it in a colour scheme, ``light`` or ``dark``: an SVG."""
     colours = SCHEMES[scheme]
     return "\n".join(
@@ -113,25 +113,25 @@ def picture(scheme: str) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
             f'role="img" aria-label="{escape(SAID)}" font-family="{escape(FONT)}">',
             f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{colours["ground"]}"/>',
-            *(shape for box in BOXES for shape in _box(box, colours)),
-            *(shape for arrow in ARROWS for shape in _arrow(arrow, colours)),
+            *(shape for box in BOXES for shape in _draw_box(box, colours)),
+            *(shape for arrow in ARROWS for shape in _draw_arrow(arrow, colours)),
             "</svg>\n",
         ]
     )
 
 
-def _box(box: Box, colours: dict[str, str]) -> Iterator[str]:
+def _draw_box(box: Box, colours: dict[str, str]) -> Iterator[str]:
     fill, size = (colours["box"], 15) if box.room else (colours["ground"], 13)
     yield (
         f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="8" fill="{fill}" '
         f'stroke="{colours["edge"]}"/>'
     )
-    yield _text(box.name, box.x + 14, box.y + 23, size, colours["text"], ' font-weight="600"')
+    yield _draw_text(box.name, box.x + 14, box.y + 23, size, colours["text"], ' font-weight="600"')
     for i, line in enumerate(box.does):
-        yield _text(line, box.x + 14, box.y + 41 + 16 * i, 12, colours["quiet"])
+        yield _draw_text(line, box.x + 14, box.y + 41 + 16 * i, 12, colours["quiet"])
 
 
-def _arrow(arrow: Arrow, colours: dict[str, str]) -> Iterator[str]:
+def _draw_arrow(arrow: Arrow, colours: dict[str, str]) -> Iterator[str]:
     points = " ".join(f"{x:g},{y:g}" for x, y in arrow.points)
     yield (
         f'<polyline points="{points}" fill="none" stroke="{arrow.colour}" stroke-width="2.5" stroke-linejoin="round"/>'
@@ -142,13 +142,13 @@ def _arrow(arrow: Arrow, colours: dict[str, str]) -> Iterator[str]:
     tip = " ".join(f"L{end_x:g} {end_y:g}" for end_x, end_y in ends)
     yield f'<path d="M{x:g} {y:g} {tip} z" fill="{arrow.colour}"/>'
     for i, line in enumerate(arrow.says):
-        yield _text(line, arrow.at[0], arrow.at[1] - 14 * (len(arrow.says) - 1 - i), 11, colours["text"])
+        yield _draw_text(line, arrow.at[0], arrow.at[1] - 14 * (len(arrow.says) - 1 - i), 11, colours["text"])
 
 
-def _text(text: str, x: float, y: float, size: int, fill: str, more: str = "") -> str:
+def _draw_text(text: str, x: float, y: float, size: int, fill: str, more: str = "") -> str:
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{fill}"{more}>{escape(text)}</text>'
 
 
 if __name__ == "__main__":
     for scheme in SCHEMES:
-        (DOCS / f"architecture-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")
+        (DOCS / f"architecture-{scheme}.svg").write_text(draw_architecture(scheme), encoding="utf-8")

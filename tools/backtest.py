@@ -61,35 +61,35 @@ class Panel:
 
     def line(self, points: Sequence[tuple[float, Mapping[str, float]]], colour: str) -> Iterator[str]:
         """Draw values with their intervals, joined."""
-        places = [self.place(x, of["value"]) for x, of in points]
+        places = [self.place(x, interval["value"]) for x, interval in points]
         way = " L".join(f"{x:.1f},{y:.1f}" for x, y in places)
         yield f'<path d="M{way}" stroke="{colour}" stroke-width="2" fill="none"/>'
-        for (x, of), (at, y) in zip(points, places, strict=True):
-            (_, low), (_, high) = self.place(x, of["low"]), self.place(x, of["high"])
+        for (x, interval), (at, y) in zip(points, places, strict=True):
+            (_, low), (_, high) = self.place(x, interval["low"]), self.place(x, interval["high"])
             yield f'<path d="M{at:.1f} {low:.1f} V{high:.1f}" stroke="{colour}" stroke-width="1.5"/>'
             yield f'<circle cx="{at:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
 
 
-def picture(scheme: str, found: Mapping[str, Any]) -> str:
+def draw_backtest(scheme: str, figures: Mapping[str, Any]) -> str:
     """Draw both charts in a colour scheme, ``light`` or ``dark``: an SVG."""
     colours = SCHEMES[scheme]
-    said = (
+    description = (
         f"Left: {METRIC} of models that learned questions up to a year, asked questions of that year and later. "
         f"Right: how much {METRIC} rises with newer questions learned beside old ones."
     )
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-            f'role="img" aria-label="{escape(said)}" font-family="{escape(FONT)}">',
+            f'role="img" aria-label="{escape(description)}" font-family="{escape(FONT)}">',
             f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{colours["ground"]}"/>',
-            *_ageing(found["ageing"], colours),
-            *_worth(found["worth"], colours),
+            *_draw_ageing(figures["ageing"], colours),
+            *_draw_newer_questions(figures["worth"], colours),
             "</svg>\n",
         ]
     )
 
 
-def _ageing(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Iterator[str]:
+def _draw_ageing(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Iterator[str]:
     years = sorted({row["asked"] for row in rows})
     bounds = [row["metrics"][METRIC][end] for row in rows for end in ("low", "high")]
     panel = Panel(MARGIN, years, bounds, colours)
@@ -107,7 +107,7 @@ def _ageing(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> It
         )
 
 
-def _worth(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Iterator[str]:
+def _draw_newer_questions(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Iterator[str]:
     once = [row for row in rows if row["weight"] == 1]
     nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
     points = [(row["added"], row["better"][METRIC] if row["added"] else nothing) for row in once]
@@ -124,4 +124,4 @@ def _worth(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> Ite
 if __name__ == "__main__":
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     for scheme in SCHEMES:
-        (DOCS / f"backtest-{scheme}.svg").write_text(picture(scheme, figures), encoding="utf-8")
+        (DOCS / f"backtest-{scheme}.svg").write_text(draw_backtest(scheme, figures), encoding="utf-8")

@@ -39,7 +39,7 @@ FONT = "ui-sans-serif, system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
-def picture(scheme: str) -> str:
+def draw_steps(scheme: str) -> str:
     """Draw the steps in a colour scheme, ``light`` or ``dark``: an SVG."""
     colours = SCHEMES[scheme]
     steps = list(STEPS.values())
@@ -51,14 +51,18 @@ def picture(scheme: str) -> str:
     ends: dict[str, list[float]] = {}
     top = float(MARGIN)
     for step in steps:
-        lines = [line for each in parameters(step) for line in wrapped(each, (WIDTH - MARGIN - box_x - 28) / CHAR)]
+        lines = [
+            line
+            for options in list_parameters(step)
+            for line in wrap_options(options, (WIDTH - MARGIN - box_x - 28) / CHAR)
+        ]
         names = [(name, True) for name in step.inputs] + [(name, False) for name in step.outputs]
         height = 12 + LINE * max(len(lines) + 1, len(names)) + 8
-        for i, (name, taken) in enumerate(names):
+        for i, (name, is_input) in enumerate(names):
             y = top + 16 + LINE * i
             ends.setdefault(name, []).append(y)
-            shapes += _meeting(name, taken, lane_x[name], box_x, y, colour_of[name], colours["text"])
-        shapes += _box(step, lines, box_x, top, height, colours)
+            shapes += _draw_link(name, is_input, lane_x[name], box_x, y, colour_of[name], colours["text"])
+        shapes += _draw_step(step, lines, box_x, top, height, colours)
         top += height + GAP
     lanes = [
         f'<line x1="{lane_x[name]}" y1="{min(ys):g}" x2="{lane_x[name]}" y2="{max(ys):g}" '
@@ -69,7 +73,7 @@ def picture(scheme: str) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
-            f'height="{height:g}" role="img" aria-label="{escape(said())}" font-family="{escape(FONT)}">',
+            f'height="{height:g}" role="img" aria-label="{escape(describe_steps())}" font-family="{escape(FONT)}">',
             f'<rect width="{WIDTH}" height="{height:g}" rx="8" fill="{colours["ground"]}"/>',
             *lanes,
             *shapes,
@@ -78,42 +82,42 @@ def picture(scheme: str) -> str:
     )
 
 
-def said() -> str:
+def describe_steps() -> str:
     """Return the picture in words."""
     return "; ".join(f"{step.name}: {', '.join(step.inputs)} to {', '.join(step.outputs)}" for step in STEPS.values())
 
 
-def parameters(step: Step) -> Iterator[str]:
+def list_parameters(step: Step) -> Iterator[str]:
     """Return a step's options, but for its files; of a step with several commands, a line for each."""
     command = main.commands[step.name]
     if not isinstance(command, click.Group):
-        yield " ".join(_options(command))
+        yield " ".join(_list_options(command))
         return
-    for name, each in command.commands.items():
-        yield " ".join([name, *_options(each)])
+    for name, options in command.commands.items():
+        yield " ".join([name, *_list_options(options)])
 
 
-def _options(command: click.Command) -> Iterator[str]:
+def _list_options(command: click.Command) -> Iterator[str]:
     for option in command.params:
         if isinstance(option, click.Option) and option.name != "force" and not isinstance(option.type, click.Path):
             plain = option.show_default is True and isinstance(option.default, str | int | float)
             yield option.opts[0] + (f" {option.default}" if plain and len(str(option.default)) < 20 else "")
 
 
-def wrapped(text: str, chars: float) -> list[str]:
+def wrap_options(text: str, chars: float) -> list[str]:
     """Break a line of options before an option."""
-    kept = text.replace(" --", "\0--").replace(" ", "\xa0").replace("\0", " ")
+    glued = text.replace(" --", "\0--").replace(" ", "\xa0").replace("\0", " ")
     return [
         line.replace("\xa0", " ")
-        for line in textwrap.wrap(kept, int(chars), subsequent_indent="\xa0\xa0", break_on_hyphens=False)
+        for line in textwrap.wrap(glued, int(chars), subsequent_indent="\xa0\xa0", break_on_hyphens=False)
     ]
 
 
-def _meeting(name: str, taken: bool, lane: float, box: float, y: float, colour: str, text: str) -> list[str]:
+def _draw_link(name: str, is_input: bool, lane: float, box: float, y: float, colour: str, text: str) -> list[str]:
     """Draw a file's line between its lane and a step, with an arrow to where the file goes."""
-    start, end = (lane, box - 6) if taken else (box, lane + 6)
-    way = 1 if taken else -1
-    dot = f'<circle cx="{lane}" cy="{y:g}" r="4.5" fill="{colour}"/>' if taken else ""
+    start, end = (lane, box - 6) if is_input else (box, lane + 6)
+    way = 1 if is_input else -1
+    dot = f'<circle cx="{lane}" cy="{y:g}" r="4.5" fill="{colour}"/>' if is_input else ""
     tip = f"M{end + 6 * way:g} {y:g} l{-8 * way} -4.5 v9 z"
     return [
         f'<line x1="{start:g}" y1="{y:g}" x2="{end:g}" y2="{y:g}" stroke="{colour}" stroke-width="2"/>',
@@ -124,7 +128,9 @@ def _meeting(name: str, taken: bool, lane: float, box: float, y: float, colour: 
     ]
 
 
-def _box(step: Step, lines: Sequence[str], x: float, y: float, height: float, colours: dict[str, str]) -> Iterator[str]:
+def _draw_step(
+    step: Step, lines: Sequence[str], x: float, y: float, height: float, colours: dict[str, str]
+) -> Iterator[str]:
     yield (
         f'<rect x="{x:g}" y="{y:g}" width="{WIDTH - MARGIN - x:g}" height="{height:g}" rx="6" '
         f'fill="{colours["box"]}" stroke="{colours["edge"]}"/>'
@@ -143,4 +149,4 @@ def _box(step: Step, lines: Sequence[str], x: float, y: float, height: float, co
 
 if __name__ == "__main__":
     for scheme in SCHEMES:
-        (DOCS / f"pipeline-{scheme}.svg").write_text(picture(scheme), encoding="utf-8")
+        (DOCS / f"pipeline-{scheme}.svg").write_text(draw_steps(scheme), encoding="utf-8")

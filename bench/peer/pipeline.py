@@ -47,7 +47,7 @@ def write(model: Path, one_vs_rest: Path, one_matrix: Path) -> None:
         one_matrix: gets the same with all estimators in one matrix.
     """
     graph = onnx.load(str(model)).graph
-    value = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    value = {initializer.name: numpy_helper.to_array(initializer) for initializer in graph.initializer}
     features = [str(name) for name in value["feature_names"]]
     in_title = len(value["title_idf"])
     bias = value["bias"].astype(np.float64)

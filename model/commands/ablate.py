@@ -1,10 +1,17 @@
-"""``tagalong-model ablate``: what each part of the model gives."""
+"""``tagalong-model ablate``: what each part of the model contributes."""
 
 from pathlib import Path
 
 import click
 
-from model.commands.terminal import out_folder, questions_option, report_errors, require_extra, show_progress
+from model.commands.terminal import out_folder, questions_option, report_errors, show_progress
+from model.evaluation.ablation import format_tables, measure_token_limits, run_ablation
+from model.questions.parquet import read_questions
+from model.questions.tag_sets import read_tag_sets
+from model.training.build import EncoderInput
+from model.training.encoder.encode import EncoderFolderError, read_encoder
+from model.training.tfidf import FeatureLimits
+from model.training.train import TrainingParameters
 
 
 @click.command()
@@ -32,9 +39,7 @@ from model.commands.terminal import out_folder, questions_option, report_errors,
     show_default=True,
     help="Word pieces that the encoder reads; may be given again.",
 )
-@click.option(
-    "--share", type=click.IntRange(1), default=4, show_default=True, help="Train on every so manieth question."
-)
+@click.option("--share", type=click.IntRange(1), default=4, show_default=True, help="Train on every n-th question.")
 @click.option("--keep", type=out_folder, required=True, help="Folder for encoded questions.")
 def ablate(
     questions: Path,
@@ -46,24 +51,17 @@ def ablate(
     keep: Path,
 ) -> None:
     """Train models that differ in one part on the same questions, and measure them on tune."""
-    with require_extra():
-        from model.evaluation.ablation import ablation, lengths, table
-        from model.questions.parquet import read
-        from model.questions.tag_sets import read_tag_sets
-        from model.training.build import EncoderInput
-        from model.training.encoder.encode import EncoderFolderError, read_encoder
-        from model.training.tfidf import FeatureLimits
-        from model.training.train import TrainingParameters
     with report_errors(questions), show_progress() as progress:
         try:
-            beside = {folder.name: EncoderInput(read_encoder(folder), keep) for folder in encoders}
+            inputs = {folder.name: EncoderInput(read_encoder(folder), keep) for folder in encoders}
         except EncoderFolderError as error:
             raise click.ClickException(str(error)) from error
-        rows = read(questions)
+        rows = read_questions(questions)
         sets = read_tag_sets(tag_sets, [row for row in rows if row.split != "train"]) if tag_sets else []
-        found = ablation(rows, sets, beside, TrainingParameters(), FeatureLimits(), share, progress)
-        read_so_far = []
+        variants = run_ablation(rows, sets, inputs, TrainingParameters(), FeatureLimits(), share, progress)
+        token_rows = []
         if model is not None:
-            asked = sum(row.split == "tune" and row.tags_complete and bool(row.body) for row in rows)
-            read_so_far = lengths(rows, model, tokens, progress.open_bar("reading more and less", asked * len(tokens)))
-    click.echo(table(found, read_so_far, share))
+            drafts = sum(row.split == "tune" and row.tags_complete and bool(row.body) for row in rows)
+            advance = progress.open_bar("reading more and fewer tokens", drafts * len(tokens))
+            token_rows = measure_token_limits(rows, model, tokens, advance)
+    click.echo(format_tables(variants, token_rows, share))

@@ -12,10 +12,20 @@ from model.commands.terminal import (
     out_file,
     questions_option,
     report_errors,
-    require_extra,
     show_progress,
 )
+from model.evaluation.backtest import (
+    STEP,
+    describe_settings,
+    format_tables,
+    measure_ageing,
+    measure_newer_questions,
+    select_base,
+    split_mixes,
+)
+from model.questions.parquet import read_questions
 from model.runs.files import write_atomically
+from model.training.train import TrainingParameters
 
 
 class _YearAndSource(click.ParamType[tuple[int, str]]):
@@ -65,37 +75,34 @@ def backtest(
     out: Path,
     force: bool,
 ) -> None:
-    """Train light models on old questions, and ask them newer ones beside models that are fresh.
+    """Train light models on old questions, and compare them with fresh models on newer questions.
 
-    Only titles, within mixes that are as the site's; each is parted by hash into questions to learn from and to ask.
+    Only titles are used, from mixes like the site's own. Each mix is divided by hash into questions to learn from and
+    questions to test on.
     """
-    with require_extra():
-        from model.evaluation.backtest import STEP, ageing, base_of, mixes, settings, table, worth
-        from model.questions.parquet import read
-        from model.training.train import TrainingParameters
-    of_year = dict(sources)
-    if len(of_year) < 2 or newest not in of_year or newest == min(of_year):
+    source_of_year = dict(sources)
+    if len(source_of_year) < 2 or newest not in source_of_year or newest == min(source_of_year):
         raise click.UsageError("Give --mix for two years or more, and one of the later ones as --newest.")
-    given = {"epochs": epochs, "rank": rank, "min_count": least_uses}
+    options = {"epochs": epochs, "rank": rank, "min_count": least_uses}
     parameters = replace(
-        TrainingParameters(seed=seed), **{name: value for name, value in given.items() if value is not None}
+        TrainingParameters(seed=seed), **{name: value for name, value in options.items() if value is not None}
     )
-    told = settings(parameters) | {"mixes": {str(year): name for year, name in of_year.items()}}
+    settings = describe_settings(parameters) | {"mixes": {str(year): name for year, name in source_of_year.items()}}
     with report_errors(out):
-        run = begin_run(STEP, [questions], out, told | {"newest": newest, "rows": rows}, force=force)
+        run = begin_run(STEP, [questions], out, settings | {"newest": newest, "rows": rows}, force=force)
         if run is None:
             return
         with show_progress() as progress:
-            asked = read(questions)
-            of = mixes(asked, of_year)
-            base = base_of(asked, min(of_year), of, rows)
-            last = next(mix for mix in of if mix.year == newest)
-            found = {
-                "settings": told,
-                "left_out": {str(mix.year): mix.left_out for mix in of},
-                "ageing": ageing(of, parameters, progress),
-                "worth": worth(base, last, parameters, progress),
+            all_questions = read_questions(questions)
+            mixes = split_mixes(all_questions, source_of_year)
+            base = select_base(all_questions, min(source_of_year), mixes, rows)
+            newest_mix = next(mix for mix in mixes if mix.year == newest)
+            result = {
+                "settings": settings,
+                "left_out": {str(mix.year): mix.left_out for mix in mixes},
+                "ageing": measure_ageing(mixes, parameters, progress),
+                "worth": measure_newer_questions(base, newest_mix, parameters, progress),
             }
-        write_atomically(out.parent, {out.name: (json.dumps(found, indent=1) + "\n").encode()})
+        write_atomically(out.parent, {out.name: (json.dumps(result, indent=1) + "\n").encode()})
         run.record([out])
-    click.echo(table(found))
+    click.echo(format_tables(result))

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,9 +15,19 @@ from model.commands.terminal import (
     out_folder,
     questions_option,
     report_errors,
-    require_extra,
     show_progress,
 )
+from model.compare import tables, tracking
+from model.compare.combinations import ENCODERS
+from model.compare.comparison import compare_methods
+from model.compare.sample import Settings, Split, draw_split
+from model.questions import Question, QuestionsError
+from model.questions.parquet import read_questions
+from model.runs.files import write_atomically
+from model.runs.tracking import MISSING
+from model.serving.classifier import MANIFEST_FILE, ReleaseError
+from model.training.encoder.minilm import EncoderMissing
+from model.training.trained_titles import read_trained_titles
 
 
 @click.command()
@@ -25,7 +36,7 @@ from model.commands.terminal import (
 @click.option(
     "--encoder",
     "encoders",
-    type=click.Choice(["TF-IDF", "Word2Vec", "MiniLM"]),
+    type=click.Choice(ENCODERS),
     multiple=True,
     help="Encoder to compare; may be given again.  [default: all]",
 )
@@ -52,41 +63,20 @@ from model.commands.terminal import (
 )
 @force_option
 def compare(
-    questions: Path, out: Path, encoders: tuple[str, ...], models: tuple[Path, ...], force: bool, **given: int | None
+    questions: Path, out: Path, encoders: tuple[str, ...], models: tuple[Path, ...], force: bool, **sizes: int | None
 ) -> None:
     """Compare encoders with classifiers, Parabel and ours on the same questions: a table, a chart, MLflow runs.
 
-    What is done is kept, combination by combination, and not done again. OUT gets comparison.md, .json and .svg.
+    Finished combinations are kept and not run again. OUT gets comparison.md, .json and .svg.
     """
-    with require_extra():
-        from model.compare import tables, tracking
-        from model.compare.combinations import ENCODERS
-        from model.compare.comparison import compare as compared
-        from model.compare.sample import Settings, split
-        from model.questions import QuestionsError
-        from model.questions.parquet import read
-        from model.runs.files import write_atomically
-        from model.runs.tracking import MISSING
-        from model.serving.classifier import MANIFEST_FILE, ReleaseError
-        from model.training.encoder.minilm import EncoderMissing
-        from model.training.trained_titles import trained_titles
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
+    settings = Settings(**{name: value for name, value in sizes.items() if value is not None})
     with report_errors(out), show_progress() as progress:
-        rows = read(questions)
+        rows = read_questions(questions)
         try:
-            parts, left_out = split(rows, settings, trained_titles(released)), ""
-        except QuestionsError as error:
-            if models:
-                raise
-            # The engineer named no model: one's own questions are compared without those that have seen them.
-            parts, released, left_out = split(rows, settings), (), f"The shipped models are not among them. {error} "
-            click.echo(left_out, err=True)
-        except ReleaseError as error:
-            raise click.ClickException(str(error)) from error
-        try:
-            chosen = encoders or ENCODERS
-            results = compared(rows, questions, out, settings, released, progress, encoders=chosen, force=force)
+            parts, released, left_out = _draw_parts(rows, settings, models)
+            results = compare_methods(
+                rows, questions, out, settings, released, progress, encoders=encoders or ENCODERS, force=force
+            )
         except (EncoderMissing, ReleaseError) as error:
             raise click.ClickException(str(error)) from error
     about = {
@@ -94,7 +84,7 @@ def compare(
         "left_out": left_out + ". ".join(parts.notes),
         "machine": f"{os.cpu_count()} cores, {settings.threads} threads, Python {platform.python_version()}",
     }
-    table = tables.markdown(results, about)
+    table = tables.format_markdown(results, about)
     everything = json.dumps({"settings": asdict(settings), "about": about, "results": results}, indent=1)
     with report_errors(out):
         write_atomically(
@@ -102,14 +92,30 @@ def compare(
             {
                 "comparison.md": table.encode(),
                 "comparison.json": everything.encode() + b"\n",
-                "comparison.svg": tables.chart(results).encode(),
+                "comparison.svg": tables.draw_chart(results).encode(),
             },
         )
     click.echo(table)
-    store = tracking.store(out)
+    store = tracking.store_uri(out)
     try:
-        written = tracking.track(results, asdict(settings) | {"left_out": parts.left_out["questions"]}, store)
+        written = tracking.track_results(results, asdict(settings) | {"left_out": parts.left_out["questions"]}, store)
     except ModuleNotFoundError:
         click.echo(f"Not tracked: {MISSING} Then run this again: what is done is not done again.", err=True)
     else:
         click.echo(f"{written} new runs in MLflow's store {store}.", err=True)
+
+
+def _draw_parts(
+    questions: Sequence[Question], settings: Settings, models: Sequence[Path]
+) -> tuple[Split, Sequence[Path], str]:
+    """Return the questions of each part, the released models to measure too, and why the shipped ones are not."""
+    released = models or tuple(sorted(file.parent for file in RELEASED.rglob(MANIFEST_FILE)))
+    try:
+        return draw_split(questions, settings, read_trained_titles(released)), released, ""
+    except QuestionsError as error:
+        if models:
+            raise
+        # Nobody named a model: one's own questions are compared without the shipped ones, which have seen them.
+        left_out = f"The shipped models are not among them. {error} "
+        click.echo(left_out, err=True)
+        return draw_split(questions, settings), (), left_out

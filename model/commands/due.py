@@ -1,13 +1,26 @@
 """``tagalong-model due``: whether training again is due, for cron."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from model.commands.registry import registry_option
-from model.commands.terminal import require_extra
+from model.commands.registry_option import registry_option
+from model.questions import QuestionsError
+from model.questions.feedback import PostedQuestion, read_feedback
+from model.registry.versions import read_versions
+from model.retraining.due import (
+    DueError,
+    Limits,
+    check_acceptance,
+    check_drift,
+    check_feedback,
+    check_schedule,
+    is_rested,
+    read_json,
+)
 from model.serving.registry import RegistryError
 
 NOT_DUE, WRONG = 1, 2
@@ -42,36 +55,23 @@ def due(
 
     The triggers are schedule, always, and drift, acceptance and feedback if their files are given.
     """
-    with require_extra():
-        from model.questions import QuestionsError
-        from model.questions.feedback import told
-        from model.registry.versions import all_versions
-        from model.retraining import due as of
-    given = {"days": days, "rest": rest, "drop": drop, "new": new}
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    limits = of.Limits(**chosen)
+    options = {"days": days, "rest": rest, "drop": drop, "new": new}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    limits = Limits(**chosen)
     now = datetime.now(UTC)
     try:
-        versions = all_versions(registry)
-        triggers = [of.schedule(versions, limits, now)]
+        versions = read_versions(registry)
+        triggers = [check_schedule(versions, limits, now)]
         if drift_file:
             triggers.append(
-                of.drift(of.read_json(drift_file, ["found", "columns"], "what `tagalong-model drift` wrote"))
+                check_drift(read_json(drift_file, ["found", "columns"], "what `tagalong-model drift` wrote"))
             )
         if metrics:
-            triggers.append(of.acceptance(of.read_json(metrics, ["rows"], "/metrics/overview.json"), limits))
+            triggers.append(check_acceptance(read_json(metrics, ["rows"], "/metrics/overview.json"), limits))
         if files:
-            lines = []
-            for file in files:
-                of_file, refused = told(file, sites)
-                if refused:
-                    says = f"{refused[0].place}: {refused[0].reason}"
-                    if not of_file:
-                        raise of.DueError(f"{file} has no line of feedback that can be used. {says}.")
-                    click.echo(f"{len(refused):,} lines of {file} are not counted. {says}.", err=True)
-                lines += of_file
-            triggers.append(of.new_feedback(lines, versions, limits))
-    except (of.DueError, QuestionsError, RegistryError, OSError) as error:
+            posted = [question for file in files for question in _read_feedback(file, sites)]
+            triggers.append(check_feedback(posted, versions, limits))
+    except (DueError, QuestionsError, RegistryError, OSError) as error:
         _end(f"Error: {error}", WRONG)
     except (KeyError, TypeError, ValueError) as error:
         _end(f"Error: a file is not of the form it must have: {type(error).__name__} {error}", WRONG)
@@ -79,11 +79,26 @@ def due(
         click.echo(f"{'due' if trigger.due else '-':<5}{trigger.name:<12}{trigger.says}")
     if not any(trigger.due for trigger in triggers):
         _end("Not due.", NOT_DUE)
-    if not of.rested(versions, limits, now):
+    if not is_rested(versions, limits, now):
         _end(f"Not due: the last training is less than {limits.rest} days ago.", NOT_DUE)
     click.echo(f"Due: {', '.join(trigger.name for trigger in triggers if trigger.due)}.")
 
 
-def _end(says: str, code: int) -> NoReturn:
-    click.echo(says, err=code == WRONG)
+def _read_feedback(file: Path, sites: Sequence[str]) -> list[PostedQuestion]:
+    """Return the questions that a feedback file names, and print how many of its lines cannot be used.
+
+    Raises:
+        DueError: none of the lines can be used.
+    """
+    posted, refused = read_feedback(file, sites)
+    if refused:
+        first = f"{refused[0].place}: {refused[0].reason}"
+        if not posted:
+            raise DueError(f"{file} has no line of feedback that can be used. {first}.")
+        click.echo(f"{len(refused):,} lines of {file} are not counted. {first}.", err=True)
+    return posted
+
+
+def _end(message: str, code: int) -> NoReturn:
+    click.echo(message, err=code == WRONG)
     raise SystemExit(code)

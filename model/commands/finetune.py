@@ -15,7 +15,7 @@ from model.commands.terminal import (
     report_errors,
     require_extra,
 )
-from model.questions.parquet import read
+from model.questions.parquet import read_questions
 from model.runs.parameters import to_record
 from model.training.encoder import minilm
 from model.training.train import TrainingParameters, choose_tags, make_targets
@@ -55,7 +55,7 @@ def finetune(
         run = begin_run("finetune", [questions], out, to_record(parameters), force=force)
         if run is None:
             return
-        rows = [row for row in read(questions) if row.split == "train"]
+        rows = [row for row in read_questions(questions) if row.split == "train"]
         tags = choose_tags(rows, TrainingParameters().min_count)
         out.mkdir(parents=True, exist_ok=True)
         checkpoint = out / f".{CHECKPOINT_FILE}"

@@ -12,9 +12,13 @@ from model.commands.terminal import (
     progress_bars,
     refuse_above_option,
     report_errors,
-    require_extra,
 )
 from model.preparation.language import LANGUAGES
+from model.preparation.prepare import REPORT, format_report
+from model.preparation.prepare import prepare as prepare_questions
+from model.questions.gather import REFUSED
+from model.questions.parquet import ParquetFile
+from model.runs.resumable import ResumableOutput
 
 
 class Languages(click.ParamType[tuple[str, ...] | None]):
@@ -66,24 +70,32 @@ def prepare(
 ) -> None:
     """Check and clean the Parquet file QUESTIONS for training.
 
-    Rows that are no question are listed in OUT.refused.jsonl with the reason. Empty questions, and those whose title
-    or body was there before, are dropped. HTML and Markdown become plain text, with blocks of code in a column of
-    their own; e-mail addresses, keys, passwords, telephone numbers, internet addresses and names in paths are taken
-    out; questions in other languages than --languages are left out. OUT.report.json counts it all.
+    Rows that are no question are listed in OUT.refused.jsonl with the reason. Empty questions and repeated titles or
+    bodies are dropped. HTML and Markdown become plain text, with blocks of code in a column of their own. E-mail
+    addresses, keys, passwords, telephone numbers, internet addresses and names in paths are removed, and questions in
+    languages other than --languages are left out. OUT.report.json has the counts.
     """
-    with require_extra():
-        from model.preparation import prepare as preparation
-        from model.questions.gather import REFUSED
-        from model.questions.parquet import ParquetFile
-        from model.runs.resumable import ResumableOutput
+    prepare_file(questions, out, dev_share, languages, refuse_above, force=force)
+
+
+def prepare_file(
+    questions: Path,
+    out: Path,
+    dev_share: float,
+    languages: tuple[str, ...] | None,
+    refuse_above: float,
+    *,
+    force: bool,
+) -> None:
+    """Prepare a file of questions into ``out`` and print the report, unless that has been done."""
     with report_errors(out):
         source = ParquetFile(questions)
         parameters = {"dev_share": dev_share, "languages": languages and sorted(languages)}
         run = begin_run("prepare", [questions], out, parameters, force=force)
         if run is None:
             return
-        with ResumableOutput(out, run.identity) as parts, progress_bars() as bar:
-            advance = bar("preparing", source.length)
-            report = preparation.prepare(source, parts, out, dev_share, advance, languages, refuse_above)
-        run.record([out, *(out.with_name(out.name + ending) for ending in (preparation.REPORT, REFUSED))])
-    click.echo(preparation.table(report))
+        with ResumableOutput(out, run.identity) as parts, progress_bars() as open_bar:
+            advance = open_bar("preparing", source.length)
+            report = prepare_questions(source, parts, out, dev_share, advance, languages, refuse_above)
+        run.record([out, *(out.with_name(out.name + ending) for ending in (REPORT, REFUSED))])
+    click.echo(format_report(report))

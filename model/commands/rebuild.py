@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from model.commands.registry import registry_errors, registry_option
+from model.commands.registry import registry_errors
+from model.commands.registry_option import registry_option
 from model.commands.retrain import WORK
 from model.commands.terminal import out_folder, show_progress
 from model.registry import rebuild as rebuilding
@@ -38,16 +39,16 @@ def rebuild(number: int, registry: Path, places: tuple[Path, ...], out: Path | N
         made = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagalong-")))
         try:
             inputs = rebuilding.find_inputs(version, places or [work])
-            for change in rebuilding.made_otherwise(version):
+            for change in rebuilding.list_environment_changes(version):
                 click.echo(f"Not as it was made: {change}", err=True)
             with show_progress() as progress:
-                manifest = rebuilding.rebuild(version, inputs, made, work / "encoded", progress)
+                manifest = rebuilding.rebuild_version(version, inputs, made, work / "encoded", progress)
         except (rebuilding.RebuildError, ExportError, EncoderFolderError) as error:
             raise click.ClickException(str(error)) from error
-        if not (changed := rebuilding.differing(version, manifest)):
+        if not (changed := rebuilding.list_changed_files(version, manifest)):
             click.echo(f"Version {number} made again: {', '.join(manifest['files'])} the same, byte for byte.")
             return
-        largest = rebuilding.score_difference(version, made, inputs.questions)
+        largest = rebuilding.largest_score_difference(version, made, inputs.questions)
     allowed = rebuilding.TOLERANCE
     difference = (
         f"{', '.join(changed)} not the same bytes; scores differ by at most {largest:.1e}, {allowed:g} is allowed"

@@ -5,16 +5,21 @@ from pathlib import Path
 import click
 
 from model.commands.registry import (
-    against,
     champion_option,
     gates_option,
+    load_opponents,
     mlflow_option,
     registry_errors,
-    registry_option,
-    show,
+    show_checks,
     track,
 )
-from model.commands.terminal import questions_option, require_extra, show_progress
+from model.commands.registry_option import registry_option
+from model.commands.terminal import questions_option, show_progress
+from model.questions.parquet import read_questions
+from model.registry.gates import SHIPPED_GATES, read_gates
+from model.registry.register import CheckQuestions, check_and_record, register_model
+from model.registry.versions import REFUSED, read_version
+from model.runs.steps import sha256_of
 from model.serving.classifier import read_manifest
 
 
@@ -33,24 +38,17 @@ def register(
     A version that fails a gate is kept and says why, but cannot be deployed. With the NUMBER of a version, check that
     version again.
     """
-    with require_extra():
-        from model.questions.parquet import read
-        from model.registry import gates as gates_of
-        from model.registry.register import On, checked
-        from model.registry.register import register as registered
-        from model.registry.versions import REFUSED, read_version
-        from model.runs.steps import sha256_of
     with registry_errors(registry), show_progress() as progress:
-        limits = gates_of.read(gates or gates_of.SHIPPED)
+        limits = read_gates(gates or SHIPPED_GATES)
         known = read_version(registry, int(model)) if model.isdigit() else None
         folder = known.folder if known else Path(model)
-        with_ = against(registry, champion, read_manifest(folder)["tier"])
-        on = On(read(questions), questions.name, sha256_of(questions))
+        opponents = load_opponents(registry, champion, read_manifest(folder)["tier"])
+        check_questions = CheckQuestions(read_questions(questions), questions.name, sha256_of(questions))
         if known:
-            version, _ = checked(known, on, with_, limits, progress)
+            version, _ = check_and_record(known, check_questions, opponents, limits, progress)
         else:
-            version, _ = registered(registry, folder, on, with_, limits, progress)
-    show(version)
+            version, _ = register_model(registry, folder, check_questions, opponents, limits, progress)
+    show_checks(version)
     if mlflow:
         track(version, mlflow)
     if version.state == REFUSED:

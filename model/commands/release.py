@@ -10,9 +10,11 @@ from model.commands.terminal import (
     out_folder,
     questions_option,
     report_errors,
-    require_extra,
     show_progress,
 )
+from model.evaluation.latency import LIMITED_LENGTH
+from model.questions.parquet import read_questions
+from model.registry.release import TARGET_MS, ReleaseRefused, latency_up_to, release_model
 from model.serving.classifier import ReleaseError
 
 
@@ -28,24 +30,25 @@ def release(questions: Path, trained: Path, out: Path, force: bool) -> None:
 
     A model whose files are larger than its tier allows is refused.
     """
-    with require_extra():
-        from model.questions.parquet import read
-        from model.registry.release import LIMITED, SLOWEST, ReleaseRefused, of_length
-        from model.registry.release import release as released
+    release_folder(questions, trained, out, force=force)
+
+
+def release_folder(questions: Path, trained: Path, out: Path, *, force: bool) -> None:
+    """Release a trained folder into ``out`` and print its figures, unless that has been done."""
     with report_errors(out):
         run = begin_run("release", [questions, trained], out, {}, force=force)
         if run is None:
             return
         try:
             with show_progress() as progress:
-                manifest = released(read(questions), trained, out, progress)
+                manifest = release_model(read_questions(questions), trained, out, progress)
         except (ReleaseError, ReleaseRefused) as error:
             raise click.ClickException(str(error)) from error
         run.record([out])
     click.echo(f"{manifest['version']}: {manifest['bytes'] / 1e6:.1f} MB, in {out}")
-    for split, measured in manifest["metrics"].items():
-        numbers = ", ".join(f"{name} {measured['metrics'][name]['value']:.3f}" for name in ("P@1", "R@5", "hit@5"))
-        click.echo(f"{split}, n = {measured['n']:,}: {numbers}")
-    taken, allowed = of_length(manifest["latency_ms"], LIMITED)["p50"], SLOWEST[manifest["tier"]]
-    if taken > allowed:
-        click.echo(f"Slow here: {taken:.2f} ms a suggestion at {LIMITED:,} characters; the aim is {allowed:g} ms.")
+    for split, report in manifest["metrics"].items():
+        figures = ", ".join(f"{name} {report['metrics'][name]['value']:.3f}" for name in ("P@1", "R@5", "hit@5"))
+        click.echo(f"{split}, n = {report['n']:,}: {figures}")
+    p50, target = latency_up_to(manifest["latency_ms"], LIMITED_LENGTH)["p50"], TARGET_MS[manifest["tier"]]
+    if p50 > target:
+        click.echo(f"Slow here: {p50:.2f} ms a suggestion at {LIMITED_LENGTH:,} characters; the aim is {target:g} ms.")

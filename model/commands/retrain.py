@@ -1,38 +1,41 @@
 """``tagalong-model retrain``: from posted questions to a checked version that can be tried as challenger."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from model.commands import questions as sources
-from model.commands.prepare import languages_option, prepare
+from model.commands.prepare import languages_option, prepare_file
+from model.commands.questions import address_option, fetch_feedback, key_option
 from model.commands.registry import (
-    against,
-    champion_of,
+    champion_folder,
     champion_option,
     gates_option,
+    load_opponents,
     mlflow_option,
     registry_errors,
-    registry_option,
-    show,
+    show_checks,
     track,
 )
-from model.commands.release import release
-from model.commands.terminal import RELEASED, begin_run, require_extra, show_progress
-from model.commands.train import train
+from model.commands.registry_option import registry_option
+from model.commands.release import release_folder
+from model.commands.terminal import RELEASED, begin_run, show_progress
+from model.commands.train import train_file
+from model.questions.feedback import PostedQuestion, count_by_month, read_feedback
+from model.questions.parquet import read_questions
+from model.registry.gates import SHIPPED_GATES, read_gates
+from model.registry.register import CheckQuestions, add_version, check_and_record
+from model.registry.versions import Version, read_versions, update_version
+from model.retraining.lock import hold_lock
+from model.retraining.mixing import STEP, MixCounts, Weighting, write_mix
+from model.retraining.report import JSON_FILE, REPORT_FILE, compare_answers, compare_vocabularies, format_report
 from model.runs.files import write_atomically
-from model.runs.steps import RECORD
+from model.runs.steps import RECORD, Run, sha256_of
 from model.serving.classifier import DEFAULT_TIER, TIERS, Classifier, read_manifest
-
-if TYPE_CHECKING:
-    from model.questions.feedback import Told
-    from model.registry.versions import Version
-    from model.retraining.mixing import Mixed, Weighing
+from model.training.train import TrainingParameters
 
 WORK = ".retraining"
 """Folder inside the registry where a retraining works, and finds what it had done when it was stopped."""
@@ -70,12 +73,10 @@ WORK = ".retraining"
 @click.option("--least-uses", type=click.IntRange(1), help="Uses from which on a tag is in the vocabulary.")
 @click.option("--site", "sites", multiple=True, default=["stackoverflow.com"], show_default=True, help="Sites to ask.")
 @languages_option
-@sources.key_option
-@sources.address_option
+@key_option
+@address_option
 @mlflow_option
-@click.pass_context
 def retrain(
-    context: click.Context,
     files: tuple[Path, ...],
     base: Path,
     tag_sets: Path | None,
@@ -98,32 +99,25 @@ def retrain(
 ) -> None:
     """Train again on what people posted, and register the model: ready for `tagalong-server deploy` if it passes.
 
-    Texts and tags come from the site, by number: the tags in FILE are not learned from. A run that was stopped goes on
-    where it was. Only one runs at a time.
+    Texts and tags are fetched from the site by number; the tags in FILE are not learned from. A run that was stopped
+    resumes where it left off. Only one runs at a time.
     """
-    with require_extra():
-        from model.questions.feedback import told
-        from model.retraining.lock import held
-        from model.retraining.mixing import Weighing
-    given = {"feedback": weight, "half_life": half_life, "missed": missed}
-    weighing = Weighing(**{name: value for name, value in given.items() if value is not None})
-    asked = {"sites": sites, "key": key, "address": address}
-    learned = {"seed": seed, "epochs": epochs, "rank": rank, "least_uses": least_uses, "tag_sets": tag_sets}
+    weighting = Weighting(**_given(feedback=weight, half_life=half_life, missed=missed))
+    parameters = replace(TrainingParameters(), **_given(seed=seed, epochs=epochs, rank=rank, min_count=least_uses))
     work = registry / WORK
-    with registry_errors(registry), held(work / "lock"):
-        chosen = tier or read_manifest(champion_of(registry, champion, DEFAULT_TIER))["tier"]
-        encoder = champion_of(registry, champion, "full")
+    with registry_errors(registry), hold_lock(work / "lock"):
+        tier = tier or read_manifest(champion_folder(registry, champion, DEFAULT_TIER))["tier"]
+        encoder = champion_folder(registry, champion, "full")
         if read_manifest(encoder)["tier"] != "full":
             encoder = RELEASED / "full"
-        lines = [line for file in files for line in told(file, sites)[0]]
-        posted = [_posted(context, file, work, asked, languages) for file in files]
-        mixed, counts = _mixed(base, posted, files, lines, weighing, work)
-        trained, released = (mixed.with_name(f"{step}-{chosen}") for step in ("trained", "released"))
-        places = {"questions": mixed, "out": trained, "encoder": encoder, "keep": work / "encoded"}
-        context.invoke(train, tier=chosen, **places, **learned, force=False)
-        context.invoke(release, questions=mixed, trained=trained, out=released, force=False)
-        version = _registered(registry, mixed, trained, released, champion, gates, counts, lines)
-    show(version)
+        posted = [question for file in files for question in read_feedback(file, sites)[0]]
+        prepared = [_prepare_posted(file, work, sites, key, address, languages) for file in files]
+        mixed, counts = _mix(base, prepared, files, posted, weighting, work)
+        trained, released = (mixed.with_name(f"{step}-{tier}") for step in ("trained", "released"))
+        train_file(mixed, tag_sets, tier, encoder, work / "encoded", parameters, trained, force=False)
+        release_folder(mixed, trained, released, force=False)
+        version = _register(registry, mixed, trained, released, champion, gates, counts, posted)
+    show_checks(version)
     if mlflow:
         track(version, mlflow)
     if failed := version.failed_names():
@@ -131,43 +125,42 @@ def retrain(
     click.echo(f"To try it: tagalong-server deploy {version.number} --share 10%")
 
 
-def _posted(
-    context: click.Context, file: Path, work: Path, asked: dict[str, Any], languages: tuple[str, ...] | None
-) -> Path:
-    """Ask the sites for the questions that a file names, and prepare them, if that is not done; return the file."""
-    from model.runs.steps import sha256_of
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given a value."""
+    return {name: value for name, value in options.items() if value is not None}
 
+
+def _prepare_posted(
+    file: Path, work: Path, sites: Sequence[str], key: str | None, address: str, languages: tuple[str, ...] | None
+) -> Path:
+    """Fetch and prepare the questions that a feedback file names, unless that has been done; return the file."""
     name = sha256_of(file)[:16]
     fetched, prepared = work / f"posted-{name}.parquet", work / f"prepared-{name}.parquet"
-    click.echo(f"Asking for the questions of {file}", err=True)
-    # Anybody can send numbers of questions that are none: however many they are, the others are learned from.
-    every = {"refuse_above": 1.0, "force": False}
-    context.invoke(sources.feedback, file=file, out=fetched, **asked, **every)
-    context.invoke(prepare, questions=fetched, out=prepared, dev_share=0.0, languages=languages, **every)
+    click.echo(f"Fetching the questions of {file}", err=True)
+    # Anybody can send numbers of questions that do not exist: however many they are, the others are learned from.
+    fetch_feedback(file, sites, key, address, fetched, 1.0, force=False)
+    prepare_file(fetched, prepared, 0.0, languages, 1.0, force=False)
     return prepared
 
 
-def _mixed(
+def _mix(
     base: Path,
-    posted: Sequence[Path],
+    prepared: Sequence[Path],
     files: Sequence[Path],
-    lines: "Sequence[Told]",
-    weighing: "Weighing",
+    posted: Sequence[PostedQuestion],
+    weighting: Weighting,
     work: Path,
-) -> "tuple[Path, Mixed]":
-    """Mix, if that is not done; return the file and what became of the rows."""
-    from model.retraining.mixing import STEP, Mixed, mix
-    from model.runs.steps import Run
-
-    inputs = [base, *posted, *files]
-    name = Run(STEP, inputs, work, asdict(weighing)).identity[:16]
+) -> tuple[Path, MixCounts]:
+    """Mix base and posted questions, unless that has been done; return the file and what became of the rows."""
+    inputs = [base, *prepared, *files]
+    name = Run(STEP, inputs, work, asdict(weighting)).identity[:16]
     mixed = work / name / "mixed.parquet"
     notes = mixed.with_name("mixed.json")
-    run = begin_run(STEP, inputs, mixed, asdict(weighing), force=False)
+    run = begin_run(STEP, inputs, mixed, asdict(weighting), force=False)
     if run is None:
-        return mixed, Mixed(**json.loads(notes.read_bytes()))
+        return mixed, MixCounts(**json.loads(notes.read_bytes()))
     mixed.parent.mkdir(exist_ok=True)
-    counts = mix(base, posted, lines, weighing, mixed)
+    counts = write_mix(base, prepared, posted, weighting, mixed)
     write_atomically(notes.parent, {notes.name: json.dumps(asdict(counts)).encode()})
     run.record([mixed, notes])
     click.echo(
@@ -177,47 +170,37 @@ def _mixed(
     return mixed, counts
 
 
-def _registered(
+def _register(
     registry: Path,
     mixed: Path,
     trained: Path,
     released: Path,
     champion: str | None,
     gates: Path | None,
-    counts: "Mixed",
-    lines: "Sequence[Told]",
-) -> "Version":
-    """Register and check the released model, and write the report, if that is not done."""
-    from model.questions.parquet import read
-    from model.registry import gates as gates_of
-    from model.registry.register import On, add, checked
-    from model.registry.versions import all_versions, settled
-    from model.retraining import report
-    from model.runs.steps import sha256_of
-
+    counts: MixCounts,
+    posted: Sequence[PostedQuestion],
+) -> Version:
+    """Register and check the released model and write the report, unless that has been done."""
     made_of = json.loads(trained.with_name(trained.name + RECORD).read_bytes())["identity"]
-    known = [each for each in all_versions(registry) if each.about.get("retrained", {}).get("made_of") == made_of]
-    if known and (known[0].folder / report.REPORT_FILE).exists():
+    known = [
+        version for version in read_versions(registry) if version.about.get("retrained", {}).get("made_of") == made_of
+    ]
+    if known and (known[0].folder / REPORT_FILE).exists():
         click.echo(f"Version {known[0].number} was made of the same: nothing to do.")
         return known[0]
-    retrained = {"made_of": made_of, "mixed": asdict(counts), "months": _months(lines)}
-    version = known[0] if known else add(registry, released, {"retrained": retrained})
+    retrained = {"made_of": made_of, "mixed": asdict(counts), "months": count_by_month(posted)}
+    version = known[0] if known else add_version(registry, released, {"retrained": retrained})
     with show_progress() as progress:
-        on = On(read(mixed), mixed.name, sha256_of(mixed))
-        with_ = against(registry, champion, version.about["tier"])
-        version, found = checked(version, on, with_, gates_of.read(gates or gates_of.SHIPPED), progress)
-    after = Classifier.load(version.folder).tags
-    content: dict[str, Any] = {
+        questions = CheckQuestions(read_questions(mixed), mixed.name, sha256_of(mixed))
+        opponents = load_opponents(registry, champion, version.about["tier"])
+        limits = read_gates(gates or SHIPPED_GATES)
+        version, result = check_and_record(version, questions, opponents, limits, progress)
+    vocabulary = Classifier.load(version.folder).tags
+    report: dict[str, Any] = {
         "champion": version.about["against"],
         "mixed": asdict(counts),
-        "compared": report.compared(found.both),
-        "tags": report.vocabulary(with_.champion.tags, after, on.questions, found.both),
+        "compared": compare_answers(result.both),
+        "tags": compare_vocabularies(opponents.champion.tags, vocabulary, questions.questions, result.both),
     }
-    texts = {report.JSON_FILE: json.dumps(content, indent=1, ensure_ascii=False) + "\n"}
-    return settled(version, {}, texts | {report.REPORT_FILE: report.written(version, content)})
-
-
-def _months(lines: "Sequence[Told]") -> dict[str, int]:
-    """Count the posted questions by month, for `due`; those of an unknown month under an empty name."""
-    of = {(line.site, line.question_id): line.month or "" for line in lines}
-    return dict(sorted(Counter(of.values()).items()))
+    texts = {JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n"}
+    return update_version(version, {}, texts | {REPORT_FILE: format_report(version, report)})

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from model.commands.terminal import begin_run, force_option, load_model, model_option, require_extra
-from model.questions.drafts import DraftError, answered, of_lines, read
+from model.questions.drafts import DraftError, parse_json_lines, read_drafts, suggest_for_drafts
 from model.questions.tags import TagsError, read_tags
 from model.runs.files import write_atomically
 from model.serving.text import BODY_FORMATS
@@ -77,8 +77,12 @@ def _suggest_for_all(drafts: Path, out: Path | None, model: Path, body_format: s
     say = partial(click.echo, err=True)
     try:
         with require_extra():
-            read_in = of_lines(sys.stdin, "<stdin>", body_format) if from_input else read(drafts, body_format, say)
-            lines = answered(classifier, read_in, limit)
+            read_in = (
+                parse_json_lines(sys.stdin, "<stdin>", body_format)
+                if from_input
+                else read_drafts(drafts, body_format, say)
+            )
+            lines = suggest_for_drafts(classifier, read_in, limit)
             if out is None or out == Path("-"):
                 for line in lines:
                     click.echo(line, nl=False)

@@ -14,7 +14,7 @@ from model.commands.terminal import (
     report_errors,
     show_progress,
 )
-from model.questions.parquet import read
+from model.questions.parquet import read_questions
 from model.questions.tag_sets import read_tag_sets
 from model.runs.parameters import to_record
 from model.serving.classifier import TIERS
@@ -72,6 +72,21 @@ def train(
     """
     options = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
     parameters = replace(TrainingParameters(), **{name: value for name, value in options.items() if value is not None})
+    train_file(questions, tag_sets, tier, encoder, keep, parameters, out, force=force)
+
+
+def train_file(
+    questions: Path,
+    tag_sets: Path | None,
+    tier: str,
+    encoder: Path,
+    keep: Path | None,
+    parameters: TrainingParameters,
+    out: Path,
+    *,
+    force: bool,
+) -> None:
+    """Train a model on a file of questions into ``out`` and print its size, unless that has been done."""
     limits = FeatureLimits()
     with report_errors(out):
         encoder_input, inputs = None, [questions, *filter(None, [tag_sets])]
@@ -84,7 +99,7 @@ def train(
             if run is None:
                 return
             with show_progress() as progress:
-                rows = read(questions)
+                rows = read_questions(questions)
                 hidden = [question for question in rows if question.split != "train"]
                 sets = read_tag_sets(tag_sets, without=hidden) if tag_sets else []
                 data = DataSource.describe(questions, rows, tag_sets)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import click
 
-from model.commands.terminal import out_file, questions_option, report_errors, require_extra
+from model.commands.terminal import out_file, questions_option, report_errors
+from model.questions.parquet import read_questions
 from model.runs.files import write_atomically
+from model.runs.steps import sha256_of
 from model.serving.classifier import ReleaseError, read_manifest
+from model.training.trained_titles import TITLES_FILE, TrainedTitles
 
 
 @click.command("trained-titles")
@@ -27,15 +30,11 @@ from model.serving.classifier import ReleaseError, read_manifest
 def trained_titles(questions: Path, models: tuple[Path, ...], out: Path | None) -> None:
     """Write down which titles a model was trained on, so that these questions never judge it.
 
-    Models that are trained now bring that with them. One of before must name this very file in its manifest. Nothing is
-    trained, and nothing else in its folder is changed.
+    Only older models need this: models trained now bring the file with them. The model's manifest must name this very
+    file of questions. Nothing is trained, and nothing else in the folder is changed.
     """
-    with require_extra():
-        from model.questions.parquet import read
-        from model.runs.steps import sha256_of
-        from model.training.trained_titles import TITLES_FILE, TrainedTitles
     with report_errors(questions):
-        rows, digest = read(questions), sha256_of(questions)
+        rows, digest = read_questions(questions), sha256_of(questions)
         for folder in models:
             try:
                 manifest = read_manifest(folder)

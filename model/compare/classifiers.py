@@ -20,7 +20,7 @@ from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.linear_model import LogisticRegression as OneTag
 from threadpoolctl import threadpool_limits
 
-from model.compare.graphs import Trees, linear_head
+from model.compare.graphs import Trees, build_linear_head
 from model.runs.arrays import Floats
 
 Matrix: TypeAlias = Any
@@ -75,17 +75,17 @@ class LogisticRegression:
                 after_each()
             return fitted
 
-        found = []
+        fitted_rows = []
         # One after the other: LIBLINEAR's random numbers come from one place for the whole process, so that fits on
         # several threads would take them from each other, and no two runs would be the same.
         for column in y.T:
             one = OneTag(C=self.c, solver="liblinear", dual=True, max_iter=1_000, tol=0.01, random_state=seed)
             one.fit(x, column)
-            found.append((one.coef_[0].astype(np.float32), float(one.intercept_[0])))
+            fitted_rows.append((one.coef_[0].astype(np.float32), float(one.intercept_[0])))
             after_each()
         return Linear(
-            np.ascontiguousarray(np.column_stack([row for row, _ in found])),
-            np.array([start for _, start in found], np.float32),
+            np.ascontiguousarray(np.column_stack([row for row, _ in fitted_rows])),
+            np.array([start for _, start in fitted_rows], np.float32),
             sparse_features=True,
         )
 
@@ -103,8 +103,8 @@ class LogisticRegression:
             slope = np.concatenate([x.T @ error + w[:n] / self.c, error.sum(axis=0)[None]])
             return value, slope.astype(np.float64).ravel()
 
-        found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": self.passes})
-        w = found.x.reshape(n + 1, tags).astype(np.float32)
+        fitted_rows = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": self.passes})
+        w = fitted_rows.x.reshape(n + 1, tags).astype(np.float32)
         return Linear(w[:n], w[n], sparse_features=False)
 
     def steps(self, tags: int) -> int:
@@ -130,7 +130,7 @@ class Linear:
 
     def graph(self) -> onnx.ModelProto:
         """Return one matrix: skl2onnx would make ten nodes a tag."""
-        return linear_head(self.coefficients, self.intercepts, sparse_features=self.sparse_features)
+        return build_linear_head(self.coefficients, self.intercepts, sparse_features=self.sparse_features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +256,8 @@ class GradientBoosting:
                 model.fit(own.toarray() if sparse.issparse(own) else own, goal, sample_weight=weight)
             return model, chosen
 
-        found = _each(threads, (delayed(one)(tag) for tag in range(y.shape[1])), after_each)
-        return Boosted(tuple(found), x.shape[1])
+        fitted_rows = _run_jobs(threads, (delayed(one)(tag) for tag in range(y.shape[1])), after_each)
+        return Boosted(tuple(fitted_rows), x.shape[1])
 
     def steps(self, tags: int) -> int:
         """One a tag."""
@@ -304,13 +304,13 @@ def hyperparameters(learner: Learner) -> dict[str, Any]:
     return asdict(learner)
 
 
-def _each(threads: int, jobs: Iterable[Any], after_each: Callable[[], None]) -> list[Any]:
+def _run_jobs(threads: int, jobs: Iterable[Any], after_each: Callable[[], None]) -> list[Any]:
     """Do jobs on threads; results come in the order of the jobs."""
-    found = []
+    fitted_rows = []
     for result in Parallel(n_jobs=threads, prefer="threads", return_as="generator")(jobs):
-        found.append(result)
+        fitted_rows.append(result)
         after_each()
-    return found
+    return fitted_rows
 
 
 def _chi2_of_best_tag(x: sparse.csr_matrix, y: Floats) -> NDArray[np.float64]:

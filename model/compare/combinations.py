@@ -11,12 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from model.compare import classifiers
 from model.compare.classifiers import Learner, Matrix
-from model.compare.decision import best, fitted_threshold, shown
+from model.compare.decision import best_tags, fit_threshold, show_tags
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
 from model.compare.sample import Settings, Split
-from model.compare.served import InOnnx, InPython, Served, parity
+from model.compare.served import InOnnx, InPython, Served, measure_parity
 from model.evaluation import latency
-from model.evaluation.metrics import Answer, metrics
+from model.evaluation.answers import Answer
+from model.evaluation.metrics import compute_metrics
 from model.questions import Question
 from model.runs.arrays import Floats
 from model.runs.progress import OpenBar
@@ -30,7 +31,7 @@ _SEARCHED_SHARE: Final = 0.3
 """Share of the training questions on which drawn hyperparameters are tried."""
 
 
-def measured(
+def measure_encoder(
     name: str,
     wanted: Sequence[tuple[str, Sequence[str]]],
     parts: Split,
@@ -51,31 +52,26 @@ def measured(
         model.training.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
     """
     say(f"{name}: learning to encode {len(parts.train):,} questions")
-    began = spent()
-    encoder: Encoder
-    if name == TfIdf.name:
-        encoder = TfIdf(parts.train)
-    elif name == Word2Vec.name:
-        encoder = Word2Vec(parts.train, settings.seed)
-    else:
-        encoder = MiniLM(settings.threads)
+    began = read_clocks()
+    encoder = _train_encoder(name, parts, settings)
     train, tune, dev = (
-        encoder.encode(of, bar(f"{name}: encoding", len(of))) for of in (parts.train, parts.tune, parts.dev)
+        encoder.encode(questions, bar(f"{name}: encoding", len(questions)))
+        for questions in (parts.train, parts.tune, parts.dev)
     )
     share = len(parts.train) / (len(parts.train) + len(parts.tune) + len(parts.dev))
-    encoding = (spent() - began) * share
+    encoding = (read_clocks() - began) * share
     for classifier, tags in wanted:
-        y = targets(parts.train, tags)
-        (learner,) = [of for of in classifiers.LEARNERS if of.name == classifier]
+        y = make_targets(parts.train, tags)
+        learner = next(learner for learner in classifiers.LEARNERS if learner.name == classifier)
         if settings.search:
-            learner = _searched(learner, train, y, tune, parts.tune, tags, settings, say, bar)
-        began = spent()
+            learner = _search(learner, train, y, tune, parts.tune, tags, settings, say, bar)
+        began = read_clocks()
         advance = bar(f"{name} + {classifier}", learner.steps(len(tags)))
         fitted = learner.fit(train, y, settings.seed, settings.threads, advance)
-        training = spent() - began + encoding
+        training = read_clocks() - began + encoding
         texts = [*hard_texts, *((question.title, question.body) for question in parts.tune[:CHECKED])]
         served: Served = InOnnx(encoder, fitted, len(tags))
-        checked = parity(served, encoder, fitted, texts)
+        checked = measure_parity(served, encoder, fitted, texts)
         if not checked.exact:
             served = InPython(encoder, fitted)
         result = {
@@ -88,18 +84,26 @@ def measured(
             "megabytes": served.megabytes,
             "runtime": served.runtime,
             "parity": asdict(checked),
-            "latency_ms": timed(served.scores, parts),
+            "latency_ms": time_suggestions(served.scores, parts),
         }
-        given = best(fitted.scores(tune), tags), best(fitted.scores(dev), tags)
-        yield result | quality(*given, parts, settings.seed)
+        given = best_tags(fitted.scores(tune), tags), best_tags(fitted.scores(dev), tags)
+        yield result | measure_quality(*given, parts, settings.seed)
 
 
-def spent() -> NDArray[np.float64]:
+def _train_encoder(name: str, parts: Split, settings: Settings) -> Encoder:
+    if name == TfIdf.name:
+        return TfIdf(parts.train)
+    if name == Word2Vec.name:
+        return Word2Vec(parts.train, settings.seed)
+    return MiniLM(settings.threads)
+
+
+def read_clocks() -> NDArray[np.float64]:
     """Return the seconds that a clock shows, and those that this process took of all cores."""
     return np.array([time.monotonic(), time.process_time()])
 
 
-def _searched(
+def _search(
     learner: Learner,
     train: Matrix,
     y: Floats,
@@ -119,7 +123,7 @@ def _searched(
     def quality(one: Learner) -> float:
         advance = bar(f"{learner.name}: searching", one.steps(len(tags)))
         fitted = one.fit(train[rows], y[rows], settings.seed, settings.threads, advance)
-        found = best(fitted.scores(tune), tags)
+        found = best_tags(fitted.scores(tune), tags)
         return float(
             np.mean([len(set(a.tags) & set(own)) / min(5, len(own)) for a, own in zip(found, posted, strict=True)])
         )
@@ -129,7 +133,7 @@ def _searched(
     return chosen
 
 
-def targets(questions: Sequence[Question], tags: Sequence[str]) -> Floats:
+def make_targets(questions: Sequence[Question], tags: Sequence[str]) -> Floats:
     """Return which question has which tag: 0 or 1, [questions, tags]."""
     number = {tag: i for i, tag in enumerate(tags)}
     y = np.zeros((len(questions), len(tags)), np.float32)
@@ -138,21 +142,21 @@ def targets(questions: Sequence[Question], tags: Sequence[str]) -> Floats:
     return y
 
 
-def quality(tuned: Sequence[Answer], measured: Sequence[Answer], parts: Split, seed: int) -> dict[str, Any]:
+def measure_quality(tuned: Sequence[Answer], measured: Sequence[Answer], parts: Split, seed: int) -> dict[str, Any]:
     """Fit the rule on tune and measure on dev."""
-    threshold = fitted_threshold(tuned, [question.tags for question in parts.tune])
+    threshold = fit_threshold(tuned, [question.tags for question in parts.tune])
     posted = [question.tags for question in parts.dev]
     return {
         "n": len(posted),
         "left_out": dict(parts.left_out),
         "split": "dev",
         "threshold": threshold,
-        "metrics": metrics(posted, shown(measured, threshold), seed),
+        "metrics": compute_metrics(posted, show_tags(measured, threshold), seed),
     }
 
 
-def timed(suggest: Callable[[str, str], object], parts: Split) -> dict[str, float]:
+def time_suggestions(suggest: Callable[[str, str], object], parts: Split) -> dict[str, float]:
     """Time ``TIMED`` drafts of one length: ``{body_chars, n, p50, p99}``, milliseconds."""
     with threadpool_limits(1):
-        found = latency.timed(suggest, latency.drafts(parts.dev, latency.LIMITED, TIMED))
-    return {"body_chars": latency.LIMITED} | found
+        found = latency.time_drafts(suggest, latency.make_drafts(parts.dev, latency.LIMITED_LENGTH, TIMED))
+    return {"body_chars": latency.LIMITED_LENGTH} | found

@@ -15,11 +15,11 @@ from typing import Any, Final
 from threadpoolctl import threadpool_limits
 
 from model.compare import classifiers, parabel, tables
-from model.compare.combinations import ENCODERS, measured, quality, spent, timed
+from model.compare.combinations import ENCODERS, measure_encoder, measure_quality, read_clocks, time_suggestions
 from model.compare.encoders import MiniLM
-from model.compare.sample import Settings, Split, split
+from model.compare.sample import Settings, Split, draw_split
 from model.compare.served import InOnnx
-from model.evaluation.metrics import answers
+from model.evaluation.answers import answer_questions
 from model.questions import Question
 from model.runs import steps
 from model.runs.files import write_atomically
@@ -31,7 +31,7 @@ from model.training.build import HARD_TEXTS, DataSource, train_model
 from model.training.encoder import minilm
 from model.training.tfidf import FeatureLimits
 from model.training.train import TrainingParameters, choose_tags
-from model.training.trained_titles import trained_titles
+from model.training.trained_titles import read_trained_titles
 
 LARGE: Final = classifiers.LogisticRegression.name
 """The classifier that can learn the whole vocabulary in minutes."""
@@ -60,15 +60,15 @@ class Place:
         return "model.compare.parabel" if self.classifier == "Parabel" else "model.training.build"
 
 
-def places(encoders: Sequence[str]) -> list[Place]:
+def list_places(encoders: Sequence[str]) -> list[Place]:
     """Return all results of a comparison, in the table's order, but for released models."""
-    combinations = [Place(encoder, of.name, False) for encoder in encoders for of in classifiers.LEARNERS]
+    combinations = [Place(encoder, learner.name, False) for encoder in encoders for learner in classifiers.LEARNERS]
     large = [Place(encoder, LARGE, True) for encoder in encoders]
-    others = [Place("", of, whole) for whole in (False, True) for of in ("Parabel", "ours")]
+    others = [Place("", classifier, whole) for whole in (False, True) for classifier in ("Parabel", "ours")]
     return combinations + large + others
 
 
-def compare(
+def compare_methods(
     questions: Sequence[Question],
     file: Path,
     out: Path,
@@ -93,11 +93,43 @@ def compare(
     """
     if MiniLM.name in encoders:
         minilm.find_folder()  # before minutes of work that would end with the weights missing
-    parts = split(questions, settings, trained_titles(released))
+    parts = draw_split(questions, settings, read_trained_titles(released))
     for note in parts.notes:
         progress.log(note)
+    wanted = list_places(encoders)
+    results, runs = _find_results(wanted, file, out, settings, parts, force=force)
+
+    def keep(place: Place, result: dict[str, Any]) -> None:
+        run = runs[place.name]
+        results[place.name] = asdict(place) | {"identity": run.identity} | result
+        text = json.dumps(results[place.name], indent=1, ensure_ascii=False) + "\n"
+        write_atomically(run.out.parent, {run.out.name: text.encode()})
+        run.record([run.out])
+        progress.log(_format_line(results[place.name]))
+
+    texts = [prepare_text(*text, "text") for text in HARD_TEXTS]
+    with threadpool_limits(settings.threads):
+        for name in encoders:
+            missing = [place for place in wanted if place.encoder == name and place.name in runs]
+            if missing:
+                classified = [(place.classifier, _choose_vocabulary(parts, settings, place)) for place in missing]
+                measured = measure_encoder(name, classified, parts, settings, texts, progress.log, progress.open_bar)
+                for place, result in zip(missing, measured, strict=True):
+                    keep(place, result)
+        for place in wanted:
+            if place.name in runs and place.classifier == "Parabel":
+                keep(place, _measure_parabel(parts, _choose_vocabulary(parts, settings, place), settings, progress))
+            elif place.name in runs and place.classifier == "ours":
+                keep(place, _measure_ours(parts, place, settings, DataSource.describe(file, questions), out, progress))
+        shipped = [_measure_released(folder, parts, settings, progress) for folder in released]
+    return [results[place.name] for place in wanted] + shipped
+
+
+def _find_results(
+    wanted: Sequence[Place], file: Path, out: Path, settings: Settings, parts: Split, *, force: bool
+) -> tuple[dict[str, dict[str, Any]], dict[str, steps.Run]]:
+    """Return by their names the results that are there already, and the runs of those that are not."""
     judged = _identity({"titles": [question.title for question in (*parts.tune, *parts.dev)]})
-    wanted = places(encoders)
     results: dict[str, dict[str, Any]] = {}
     runs: dict[str, steps.Run] = {}
     for place in wanted:
@@ -108,44 +140,20 @@ def compare(
             results[place.name] = json.loads(path.read_bytes())
         else:
             runs[place.name] = run
-
-    def keep(place: Place, result: dict[str, Any]) -> None:
-        run = runs[place.name]
-        results[place.name] = asdict(place) | {"identity": run.identity} | result
-        text = json.dumps(results[place.name], indent=1, ensure_ascii=False) + "\n"
-        write_atomically(run.out.parent, {run.out.name: text.encode()})
-        run.record([run.out])
-        progress.log(_line(results[place.name]))
-
-    texts = [prepare_text(*text, "text") for text in HARD_TEXTS]
-    with threadpool_limits(settings.threads):
-        for name in encoders:
-            of_encoder = [place for place in wanted if place.encoder == name and place.name in runs]
-            if of_encoder:
-                classified = [(place.classifier, _vocabulary(parts, settings, place)) for place in of_encoder]
-                found = measured(name, classified, parts, settings, texts, progress.log, progress.open_bar)
-                for place, result in zip(of_encoder, found, strict=True):
-                    keep(place, result)
-        for place in wanted:
-            if place.name in runs and place.classifier == "Parabel":
-                keep(place, _parabel(parts, _vocabulary(parts, settings, place), settings, progress))
-            elif place.name in runs and place.classifier == "ours":
-                keep(place, _ours(parts, place, settings, DataSource.describe(file, questions), out, progress))
-        shipped = [_released(folder, parts, settings, progress) for folder in released]
-    return [results[place.name] for place in wanted] + shipped
+    return results, runs
 
 
-def _vocabulary(parts: Split, settings: Settings, place: Place) -> tuple[str, ...]:
+def _choose_vocabulary(parts: Split, settings: Settings, place: Place) -> tuple[str, ...]:
     if place.whole:
         return choose_tags(parts.train, settings.least_uses)
     return choose_tags(parts.train, 1)[: settings.tags]
 
 
-def _parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Any]:
+def _measure_parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Progress) -> dict[str, Any]:
     progress.log(f"Parabel: {len(tags):,} tags")
-    began = spent()
+    began = read_clocks()
     model = parabel.Parabel(parts.train, tags, threads=settings.threads)
-    seconds, cpu_seconds = (spent() - began).tolist()
+    seconds, cpu_seconds = (read_clocks() - began).tolist()
     result = {
         "tags": len(tags),
         "trained_on": len(parts.train),
@@ -154,64 +162,64 @@ def _parabel(parts: Split, tags: Sequence[str], settings: Settings, progress: Pr
         "training_cpu_s": cpu_seconds,
         "megabytes": model.megabytes,
         "runtime": "omikuji",
-        "latency_ms": timed(model.suggest, parts),
+        "latency_ms": time_suggestions(model.suggest, parts),
     }
-    return result | quality(model.answers(parts.tune), model.answers(parts.dev), parts, settings.seed)
+    return result | measure_quality(model.answers(parts.tune), model.answers(parts.dev), parts, settings.seed)
 
 
-def _ours(
+def _measure_ours(
     parts: Split, place: Place, settings: Settings, data: DataSource, out: Path, progress: Progress
 ) -> dict[str, Any]:
     """Train the light tier on the same questions, as ``train`` does, and measure what it wrote."""
-    tags = set(_vocabulary(parts, settings, place))
+    tags = set(_choose_vocabulary(parts, settings, place))
 
-    def of_tags(question: Question) -> Question:
+    def keep_known_tags(question: Question) -> Question:
         return replace(question, tags=tuple(tag for tag in question.tags if tag in tags))
 
-    taught = [of_tags(question) for question in parts.train]
-    tuned = [question for question in map(of_tags, parts.tune) if question.tags]
+    taught = [keep_known_tags(question) for question in parts.train]
+    tuned = [question for question in map(keep_known_tags, parts.tune) if question.tags]
     parameters = replace(TrainingParameters(), seed=settings.seed, min_count=1)
-    began = spent()
+    began = read_clocks()
     folder = out / "models" / place.name
     train_model([*taught, *tuned], [], data, folder, None, parameters, FeatureLimits(), progress)
-    seconds, cpu_seconds = (spent() - began).tolist()
+    seconds, cpu_seconds = (read_clocks() - began).tolist()
     classifier = Classifier.load(folder)
     result: dict[str, Any] = {"trained_on": len(parts.train), "hyperparameters": to_record(parameters)}
     result |= {"training_s": seconds, "training_cpu_s": cpu_seconds}
-    return result | _measured(classifier, parts, settings.seed, progress)
+    return result | _measure_classifier(classifier, parts, settings.seed, progress)
 
 
-def _released(folder: Path, parts: Split, settings: Settings, progress: Progress) -> dict[str, Any]:
+def _measure_released(folder: Path, parts: Split, settings: Settings, progress: Progress) -> dict[str, Any]:
     classifier = Classifier.load(folder)
     rows = classifier.manifest.get("split", {}).get("rows", {}).get("train")
     seconds = classifier.manifest.get("training", {}).get("seconds")
     about = {"encoder": "", "classifier": f"ours, released: {classifier.version}", "whole": True}
     about |= {"trained_on": rows, "hyperparameters": {}, "training_s": seconds, "training_cpu_s": None}
     about["identity"] = _identity({"version": classifier.version, "left out": parts.left_out} | asdict(settings))
-    return about | _measured(classifier, parts, settings.seed, progress)
+    return about | _measure_classifier(classifier, parts, settings.seed, progress)
 
 
-def _identity(of: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+def _identity(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _measured(classifier: Classifier, parts: Split, seed: int, progress: Progress) -> dict[str, Any]:
-    of_tune, of_dev = (
-        answers(classifier, of, progress.open_bar(f"{classifier.version}: suggesting", len(of)))
-        for of in (parts.tune, parts.dev)
+def _measure_classifier(classifier: Classifier, parts: Split, seed: int, progress: Progress) -> dict[str, Any]:
+    tune_answers, dev_answers = (
+        answer_questions(classifier, questions, progress.open_bar(f"{classifier.version}: suggesting", len(questions)))
+        for questions in (parts.tune, parts.dev)
     )
     result = {
         "tags": len(classifier.tags),
         "megabytes": classifier.manifest["bytes"] / 1e6,
         "runtime": InOnnx.runtime,
-        "latency_ms": timed(lambda title, body: classifier.suggest(title, body, body_format="text"), parts),
+        "latency_ms": time_suggestions(lambda title, body: classifier.suggest(title, body, body_format="text"), parts),
     }
-    return result | quality(of_tune, of_dev, parts, seed)
+    return result | measure_quality(tune_answers, dev_answers, parts, seed)
 
 
-def _line(result: dict[str, Any]) -> str:
+def _format_line(result: dict[str, Any]) -> str:
     quality = ", ".join(f"{name} {result['metrics'][name]['value']:.3f}" for name in ("P@1", "R@5", "Jaccard"))
     return (
-        f"{tables.name(result)}, {result['tags']:,} tags: {quality}; {result['training_s']:.0f} s, "
+        f"{tables.result_name(result)}, {result['tags']:,} tags: {quality}; {result['training_s']:.0f} s, "
         f"{result['megabytes']:.1f} MB, p50 {result['latency_ms']['p50']:.2f} ms"
     )

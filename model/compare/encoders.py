@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
 from model.compare import word2vec
-from model.compare.graphs import Parts, vectorizer_graph
+from model.compare.graphs import GraphBuilder, convert_vectorizer
 from model.questions import Question
 from model.serving.tokens import DraftTokenizer
 from model.training.encoder import minilm
@@ -48,12 +48,12 @@ class Encoder(Protocol):
         """Turn a draft into what the graph takes."""
 
 
-def _texts(questions: Sequence[Question]) -> tuple[list[str], list[str]]:
+def _lower_texts(questions: Sequence[Question]) -> tuple[list[str], list[str]]:
     """Return titles and bodies in lower case: done here, since the graph's own lower case depends on a locale."""
     return [question.title.lower() for question in questions], [question.body.lower() for question in questions]
 
 
-def _strings(title: str, body: str) -> dict[str, NDArray[Any]]:
+def _string_inputs(title: str, body: str) -> dict[str, NDArray[Any]]:
     return {"title": np.array([title.lower()], object), "body": np.array([body.lower()], object)}
 
 
@@ -67,7 +67,7 @@ class TfIdf:
 
     def __init__(self, questions: Sequence[Question], most: int = 30_000) -> None:
         """Choose the words of each field, the ``most`` commonest, and learn their idf."""
-        titles, bodies = _texts(questions)
+        titles, bodies = _lower_texts(questions)
         self._fields = {
             "title": TfidfVectorizer(
                 token_pattern=WORDS, lowercase=False, ngram_range=(1, 2), min_df=2, max_features=most, dtype=np.float32
@@ -79,22 +79,27 @@ class TfIdf:
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:
         """Return sparse features."""
-        columns = [self._fields[name].transform(of) for name, of in zip(self._fields, _texts(questions), strict=True)]
+        columns = [
+            self._fields[name].transform(texts)
+            for name, texts in zip(self._fields, _lower_texts(questions), strict=True)
+        ]
         for _ in questions:
             after_each()
         return sparse.hstack(columns, format="csr", dtype=np.float32)
 
     def graph(self) -> onnx.ModelProto:
         """Return both fields' vectorizers, converted by skl2onnx, side by side."""
-        parts = Parts()
-        outputs = [parts.add(vectorizer_graph(of, name), f"{name}_") for name, of in self._fields.items()]
+        parts = GraphBuilder()
+        outputs = [
+            parts.add(convert_vectorizer(vectorizer, name), f"{name}_") for name, vectorizer in self._fields.items()
+        ]
         parts.node("Concat", outputs, "features", axis=1)
-        size = sum(len(of.vocabulary_) for of in self._fields.values())
+        size = sum(len(vectorizer.vocabulary_) for vectorizer in self._fields.values())
         return parts.model({"title": "string", "body": "string"}, {"features": size})
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
         """Return the draft in lower case."""
-        return _strings(title, body)
+        return _string_inputs(title, body)
 
 
 class Word2Vec:
@@ -111,10 +116,10 @@ class Word2Vec:
         questions: Sequence[Question],
         seed: int,
         most: int = 30_000,
-        parameters: word2vec.Parameters | None = None,
+        parameters: word2vec.Word2VecParameters | None = None,
     ) -> None:
         """Learn the vectors of the ``most`` commonest words from titles and bodies, on one thread."""
-        texts = [text for pair in zip(*_texts(questions), strict=True) for text in pair]
+        texts = [text for pair in zip(*_lower_texts(questions), strict=True) for text in pair]
         self._share = TfidfVectorizer(
             token_pattern=WORDS,
             lowercase=False,
@@ -131,32 +136,34 @@ class Word2Vec:
         flat = np.fromiter((i for row in ids for i in row), np.int64, starts[-1])
         # Its products are small: more threads would cost more than they give.
         with threadpool_limits(1):
-            self.vectors = word2vec.train(flat, starts, len(number), parameters or word2vec.Parameters(), seed)
+            self.vectors = word2vec.train_vectors(
+                flat, starts, len(number), parameters or word2vec.Word2VecParameters(), seed
+            )
         # Classifiers weigh small numbers less: bring the mean of a title to about length 1.
         means = self._share.transform(texts[:2_000:2]) @ self.vectors
         self.vectors /= np.float32(max(np.sqrt((means * means).sum(axis=1).mean()), 1e-6))
 
     def encode(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> Matrix:
         """Return dense features: a title's mean, then a body's."""
-        columns = [self._share.transform(of) @ self.vectors for of in _texts(questions)]
+        columns = [self._share.transform(texts) @ self.vectors for texts in _lower_texts(questions)]
         for _ in questions:
             after_each()
         return np.ascontiguousarray(np.hstack(columns), np.float32)
 
     def graph(self) -> onnx.ModelProto:
         """Return the vectorizer, converted by skl2onnx once a field, and one product with the vectors."""
-        parts = Parts()
+        parts = GraphBuilder()
         parts.constant("vectors", self.vectors)
         means = []
         for name in ("title", "body"):
-            share = parts.add(vectorizer_graph(self._share, name), f"{name}_")
+            share = parts.add(convert_vectorizer(self._share, name), f"{name}_")
             means.append(parts.sparse_product(share, "vectors", f"{name}_mean"))
         parts.node("Concat", means, "features", axis=1)
         return parts.model({"title": "string", "body": "string"}, {"features": 2 * self.vectors.shape[1]})
 
     def inputs(self, title: str, body: str) -> dict[str, NDArray[Any]]:
         """Return the draft in lower case."""
-        return _strings(title, body)
+        return _string_inputs(title, body)
 
 
 class MiniLM:
@@ -190,7 +197,7 @@ class MiniLM:
 
     def graph(self) -> onnx.ModelProto:
         """Return the encoder with the mean of its states at length 1."""
-        parts = Parts()
+        parts = GraphBuilder()
         parts.constant("over_tokens", np.array([0], np.int64))
         states = parts.add(onnx.load_from_string(self._encoder), "")
         parts.node("ReduceMean", [states, "over_tokens"], "mean", keepdims=1)

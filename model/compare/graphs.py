@@ -28,7 +28,7 @@ _KINDS: Final[dict[str, tuple[int, list[int | str]]]] = {
 }
 
 
-class Parts:
+class GraphBuilder:
     """Nodes and constants of a graph, from whole graphs and single nodes."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Parts:
 
     def model(self, inputs: Mapping[str, str], outputs: Mapping[str, int]) -> onnx.ModelProto:
         """Make the model: names of inputs with their kinds, names of outputs, float [1, n], with their n."""
-        made = helper.make_graph(
+        graph = helper.make_graph(
             self._nodes,
             "compared",
             [helper.make_tensor_value_info(name, *_KINDS[kind]) for name, kind in inputs.items()],
@@ -73,12 +73,12 @@ class Parts:
         )
         opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
         model: onnx.ModelProto = helper.make_model(
-            made, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tagalong"
+            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tagalong"
         )
         return model
 
 
-def vectorizer_graph(vectorizer: TfidfVectorizer, field: str) -> onnx.ModelProto:
+def convert_vectorizer(vectorizer: TfidfVectorizer, field: str) -> onnx.ModelProto:
     """Convert a vectorizer that takes one text, the input ``field``."""
     pattern = vectorizer.token_pattern
     assert pattern is not None
@@ -91,14 +91,14 @@ def vectorizer_graph(vectorizer: TfidfVectorizer, field: str) -> onnx.ModelProto
     return converted
 
 
-def linear_head(coefficients: Floats, intercepts: Floats, *, sparse_features: bool) -> onnx.ModelProto:
+def build_linear_head(coefficients: Floats, intercepts: Floats, *, sparse_features: bool) -> onnx.ModelProto:
     """Return all tags' logistic regressions as one matrix: ``features`` [1, n] → ``scores`` [1, tags].
 
     Args:
         coefficients: [features, tags].
         intercepts: [tags].
     """
-    parts = Parts()
+    parts = GraphBuilder()
     parts.constant("coefficients", coefficients)
     parts.constant("intercepts", intercepts)
     if sparse_features:
@@ -121,21 +121,23 @@ class Trees:
 
     def add_forest(self, forest: RandomForestRegressor, features: NDArray[np.int64]) -> None:
         """Add a forest with a target a tag, as skl2onnx converts it; ``features`` are the ones that it sees."""
-        taken = [("x", FloatTensorType([1, len(features)]))]
-        converted = convert_sklearn(forest, initial_types=taken, target_opset=_OPSETS)
+        initial_types = [("x", FloatTensorType([1, len(features)]))]
+        converted = convert_sklearn(forest, initial_types=initial_types, target_opset=_OPSETS)
         (node,) = [node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"]
-        found = {each.name: helper.get_attribute_value(each) for each in node.attribute}
-        found["nodes_featureids"] = features[found["nodes_featureids"]].tolist()
-        for name, values in found.items():
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        attributes["nodes_featureids"] = features[attributes["nodes_featureids"]].tolist()
+        for name, values in attributes.items():
             if name.startswith("nodes_"):
                 self._nodes.setdefault(name, []).extend(values)
-        leaves = {name: np.asarray(found[f"target_{name}"]) for name in self._leaves}
+        leaves = {name: np.asarray(attributes[f"target_{name}"]) for name in self._leaves}
         # Nearly all of a leaf's tags have weight 0. The first stays, so that no leaf is without a target.
-        kept = leaves["weights"] != 0
-        kept[np.unique(np.column_stack([leaves["treeids"], leaves["nodeids"]]), axis=0, return_index=True)[1]] = True
+        has_weight = leaves["weights"] != 0
+        has_weight[np.unique(np.column_stack([leaves["treeids"], leaves["nodeids"]]), axis=0, return_index=True)[1]] = (
+            True
+        )
         for name, values in leaves.items():
-            self._leaves[name] += values[kept].tolist()
-        self._trees += len(set(found["nodes_treeids"]))
+            self._leaves[name] += values[has_weight].tolist()
+        self._trees += len(set(attributes["nodes_treeids"]))
 
     def add_boosted(self, model: HistGradientBoostingClassifier, features: NDArray[np.int64], tag: int) -> float:
         """Add the trees of a tag's boosted model; return what their sum starts from.
@@ -150,7 +152,7 @@ class Trees:
                 "nodes_treeids": [self._trees] * n,
                 "nodes_nodeids": list(range(n)),
                 "nodes_featureids": np.where(leaf, 0, features[np.where(leaf, 0, nodes["feature_idx"])]).tolist(),
-                "nodes_values": np.where(leaf, 0, _not_above(nodes["num_threshold"])).tolist(),
+                "nodes_values": np.where(leaf, 0, _round_down(nodes["num_threshold"])).tolist(),
                 "nodes_modes": ["LEAF" if last else "BRANCH_LEQ" for last in leaf],
                 "nodes_truenodeids": np.where(leaf, 0, nodes["left"]).tolist(),
                 "nodes_falsenodeids": np.where(leaf, 0, nodes["right"]).tolist(),
@@ -169,8 +171,11 @@ class Trees:
 
     def head(self, start: Floats, *, logistic: bool) -> onnx.ModelProto:
         """Return the ensemble: ``features`` → ``scores`` [1, tags], the trees' sum from ``start``, between 0 and 1."""
-        parts = Parts()
-        attributes: dict[str, Any] = {**self._nodes, **{f"target_{name}": of for name, of in self._leaves.items()}}
+        parts = GraphBuilder()
+        attributes: dict[str, Any] = {
+            **self._nodes,
+            **{f"target_{name}": weights for name, weights in self._leaves.items()},
+        }
         parts.node(
             "TreeEnsembleRegressor",
             ["features"],
@@ -184,15 +189,15 @@ class Trees:
         return parts.model({"features": "features"}, {"scores": self._tags})
 
 
-def _not_above(thresholds: NDArray[np.float64]) -> Floats:
+def _round_down(thresholds: NDArray[np.float64]) -> Floats:
     """Round to the nearest float32 below or at each value: a feature is float32, so the same ones are at or below."""
     near = thresholds.astype(np.float32)
     return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
 
 
-def joined(encoder: onnx.ModelProto, head: onnx.ModelProto, inputs: Mapping[str, str], tags: int) -> bytes:
+def join_graphs(encoder: onnx.ModelProto, head: onnx.ModelProto, inputs: Mapping[str, str], tags: int) -> bytes:
     """Put an encoder's graph and a classifier's one behind the other, as the bytes of an ONNX file."""
-    parts = Parts()
+    parts = GraphBuilder()
     parts.add(encoder, "")
     parts.add(head, "")
     return bytes(parts.model(inputs, {"scores": tags}).SerializeToString())

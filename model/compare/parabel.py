@@ -16,9 +16,9 @@ import numpy as np
 import omikuji
 from scipy import sparse
 
-from model.compare.decision import fitted_threshold, shown
+from model.compare.decision import fit_threshold, show_tags
 from model.compare.encoders import TfIdf
-from model.evaluation.metrics import Answer
+from model.evaluation.answers import Answer
 from model.questions import RANKS, Question
 from model.training.train import choose_tags
 
@@ -47,9 +47,9 @@ class Parabel:
         with_words = np.flatnonzero(np.diff(features.indptr))
         features = features[with_words]
         labels = [[number[tag] for tag in taught[i].tags if tag in number] for i in with_words.tolist()]
-        with tempfile.TemporaryDirectory() as folder, _quiet():
+        with tempfile.TemporaryDirectory() as folder, _silence():
             file = Path(folder, "questions.txt")
-            _write(file, features, labels, len(tags))
+            _write_training_set(file, features, labels, len(tags))
             parameters = omikuji.Model.default_hyper_param()
             parameters.n_trees = TREES
             self._model = omikuji.Model.train_on_data(str(file), parameters, threads)
@@ -67,21 +67,21 @@ class Parabel:
     def answers(self, questions: Sequence[Question], after_each: Callable[[], None] = lambda: None) -> list[Answer]:
         """Return the best ``RANKS`` tags of each question, with those shown that reach the threshold, at least one."""
         features = sparse.csr_matrix(self._encoder.encode(questions))
-        given = []
+        answers = []
         for i in range(len(questions)):
-            given.append(self._answer(features, i))
+            answers.append(self._answer(features, i))
             after_each()
-        return given
+        return answers
 
     def _answer(self, features: sparse.csr_matrix, row: int) -> Answer:
         span = slice(features.indptr[row], features.indptr[row + 1])
         pairs = list(zip(features.indices[span].tolist(), features.data[span].tolist(), strict=True))
-        found = self._model.predict(pairs, beam_size=_BEAM, top_k=RANKS) if pairs else []
-        best = Answer(tuple(self.tags[i] for i, _ in found), tuple(score for _, score in found), 0)
-        return shown([best], self.threshold)[0]
+        predicted = self._model.predict(pairs, beam_size=_BEAM, top_k=RANKS) if pairs else []
+        best = Answer(tuple(self.tags[i] for i, _ in predicted), tuple(score for _, score in predicted), 0)
+        return show_tags([best], self.threshold)[0]
 
 
-def fitted(
+def train_parabel(
     trained_on: Sequence[Question],
     tuned: Sequence[Question],
     *,
@@ -90,30 +90,30 @@ def fitted(
 ) -> Parabel:
     """Train Parabel on the tags with ``least_uses`` uses, and fit its threshold on the complete ``tuned`` questions."""
     parabel = Parabel(trained_on, choose_tags(trained_on, least_uses), threads=threads)
-    whole = [question for question in tuned if question.tags_complete]
-    parabel.threshold = fitted_threshold(parabel.answers(whole), [question.tags for question in whole])
+    complete = [question for question in tuned if question.tags_complete]
+    parabel.threshold = fit_threshold(parabel.answers(complete), [question.tags for question in complete])
     return parabel
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence() -> Iterator[None]:
     """Keep omikuji's own log and bars, thousands of lines, off the terminal; it writes past Python."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = [os.dup(descriptor) for descriptor in (1, 2)]
+    saved = [os.dup(descriptor) for descriptor in (1, 2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         for descriptor in (1, 2):
             os.dup2(nowhere, descriptor)
         yield
     finally:
-        for descriptor, before in zip((1, 2), kept, strict=True):
+        for descriptor, before in zip((1, 2), saved, strict=True):
             os.dup2(before, descriptor)
             os.close(before)
         os.close(nowhere)
 
 
-def _write(file: Path, features: sparse.csr_matrix, labels: Sequence[Sequence[int]], tags: int) -> None:
+def _write_training_set(file: Path, features: sparse.csr_matrix, labels: Sequence[Sequence[int]], tags: int) -> None:
     """Write a training set as omikuji reads it: a line with the three sizes, then a line a question."""
     starts, columns, values = features.indptr.tolist(), features.indices.tolist(), features.data.tolist()
     with file.open("w", encoding="ascii") as out:

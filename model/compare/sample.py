@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.evaluation.unseen import unseen
+from model.evaluation.unseen import exclude_seen
 from model.questions import Question, QuestionsError
 from model.training.train import choose_tags
 from model.training.trained_titles import TrainedTitles
@@ -42,7 +42,9 @@ class Split:
     """The same in words."""
 
 
-def split(questions: Sequence[Question], settings: Settings, trained: Mapping[str, TrainedTitles | None] = {}) -> Split:
+def draw_split(
+    questions: Sequence[Question], settings: Settings, trained: Mapping[str, TrainedTitles | None] = {}
+) -> Split:
     """Draw the questions of each part, with complete tags, by the seed.
 
     Args:
@@ -57,16 +59,16 @@ def split(questions: Sequence[Question], settings: Settings, trained: Mapping[st
     parts = {}
     sizes = {"train": settings.train_rows, "tune": settings.tune_rows, "dev": settings.dev_rows}
     for name, size in sizes.items():
-        whole = [question for question in questions if question.split == name and question.tags_complete]
-        if not whole:
+        complete = [question for question in questions if question.split == name and question.tags_complete]
+        if not complete:
             raise QuestionsError(f"There are no {name} questions with complete tags. Give more questions.")
         if name != "train":
-            left = unseen(whole, trained, for_choices=name == "tune")
-            left.require_enough()
-            whole = left.questions
-        chosen = np.sort(random.choice(len(whole), min(size, len(whole)), replace=False))
-        parts[name] = [whole[i] for i in chosen.tolist()]
-    found = Split(**parts, left_out=left.described(), notes=left.sentences())
-    if len(choose_tags(found.train, 1)) < 2:
+            unseen = exclude_seen(complete, trained, for_choices=name == "tune")
+            unseen.require_enough()
+            complete = unseen.questions
+        chosen = np.sort(random.choice(len(complete), min(size, len(complete)), replace=False))
+        parts[name] = [complete[i] for i in chosen.tolist()]
+    drawn = Split(**parts, left_out=unseen.described(), notes=unseen.sentences())
+    if len(choose_tags(drawn.train, 1)) < 2:
         raise QuestionsError("There are fewer than two tags to learn. Give more questions.")
-    return found
+    return drawn

@@ -10,7 +10,7 @@ import onnxruntime
 
 from model.compare.classifiers import Fitted
 from model.compare.encoders import Encoder, MiniLM
-from model.compare.graphs import joined
+from model.compare.graphs import join_graphs
 from model.questions import Question
 from model.runs.arrays import Floats
 
@@ -50,7 +50,7 @@ class InOnnx:
     def __init__(self, encoder: Encoder, fitted: Fitted, tags: int) -> None:
         """Export the pipeline and load it."""
         inputs = {"ids": "tokens"} if isinstance(encoder, MiniLM) else {"title": "string", "body": "string"}
-        graph = joined(encoder.graph(), fitted.graph(), inputs, tags)
+        graph = join_graphs(encoder.graph(), fitted.graph(), inputs, tags)
         self.megabytes = len(graph) / 1e6
         self._encoder = encoder
         options = onnxruntime.SessionOptions()
@@ -60,8 +60,8 @@ class InOnnx:
 
     def scores(self, title: str, body: str) -> Floats:
         """Return the scores of all tags, [tags]."""
-        (found,) = self._session.run(["scores"], self._encoder.inputs(title, body))
-        return np.asarray(found[0], np.float32)
+        (served_scores,) = self._session.run(["scores"], self._encoder.inputs(title, body))
+        return np.asarray(served_scores[0], np.float32)
 
 
 class InPython:
@@ -76,23 +76,23 @@ class InPython:
 
     def scores(self, title: str, body: str) -> Floats:
         """Return the scores of all tags, [tags]."""
-        return np.asarray(self._fitted.scores(self._encoder.encode([draft(title, body)]))[0], np.float32)
+        return np.asarray(self._fitted.scores(self._encoder.encode([make_draft(title, body)]))[0], np.float32)
 
 
-def draft(title: str, body: str) -> Question:
+def make_draft(title: str, body: str) -> Question:
     """Return a draft as a question without tags; its texts are ready."""
     return Question(title, body, (), True, None, None, "", "")
 
 
-def parity(served: Served, encoder: Encoder, fitted: Fitted, texts: Sequence[tuple[str, str]]) -> Parity:
+def measure_parity(served: Served, encoder: Encoder, fitted: Fitted, texts: Sequence[tuple[str, str]]) -> Parity:
     """Compare what is served with what was trained, on texts that are ready."""
-    expected: Any = fitted.scores(encoder.encode([draft(*text) for text in texts]))
-    found = np.stack([served.scores(*text) for text in texts])
-    same = sum(_same_best(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
-    return Parity(len(texts), float(np.abs(found - expected).max()), same)
+    expected: Any = fitted.scores(encoder.encode([make_draft(*text) for text in texts]))
+    served_scores = np.stack([served.scores(*text) for text in texts])
+    same = sum(_same_best(ours, theirs) for ours, theirs in zip(served_scores, expected, strict=True))
+    return Parity(len(texts), float(np.abs(served_scores - expected).max()), same)
 
 
-def _same_best(found: Floats, expected: Floats) -> bool:
+def _same_best(served_scores: Floats, expected: Floats) -> bool:
     """Return whether the best five have the same scores in the same places; ties may be in any order."""
-    best = np.argsort(-found, kind="stable")[:5]
+    best = np.argsort(-served_scores, kind="stable")[:5]
     return bool(np.allclose(np.sort(expected)[::-1][:5], expected[best], rtol=0, atol=1e-5))

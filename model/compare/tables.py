@@ -34,12 +34,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 30, 60
 _COLOURS: Final = {"TF-IDF": "#1b6ac9", "Word2Vec": "#b8860b", "MiniLM": "#2e8b57", "": "#b03a48"}
 
 
-def name(result: dict[str, Any]) -> str:
+def result_name(result: dict[str, Any]) -> str:
     """Return a result's name: encoder and classifier."""
     return " + ".join(part for part in (result["encoder"], result["classifier"]) if part)
 
 
-def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
+def format_markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
     """Write the table with what must stand beside it.
 
     Args:
@@ -56,10 +56,10 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
         "| --- |" + " ---: |" * (len(head) - 2) + " --- |",
     ]
     for result in results:
-        metrics = [f"{result['metrics'][of]['value']:.3f}".removeprefix("0") for of in COLUMNS]
+        metrics = [f"{result['metrics'][metric]['value']:.3f}".removeprefix("0") for metric in COLUMNS]
         seconds = result["training_cpu_s"]
         cells = [
-            name(result),
+            result_name(result),
             f"{result['tags']:,}",
             "" if result["trained_on"] is None else f"{result['trained_on']:,}",
             *metrics,
@@ -77,7 +77,7 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
         "",
         f"95 % intervals of R@5 reach at most {width:.3f} to either side.",
     ]
-    exported = [of["parity"] for of in results if "parity" in of and of["runtime"] == "ONNX Runtime"]
+    exported = [metric["parity"] for metric in results if "parity" in metric and metric["runtime"] == "ONNX Runtime"]
     if exported:
         worst = max(parity["largest_difference"] for parity in exported)
         lines.append(
@@ -87,7 +87,7 @@ def markdown(results: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def chart(results: Sequence[dict[str, Any]]) -> str:
+def draw_chart(results: Sequence[dict[str, Any]]) -> str:
     """Draw R@5 against latency as SVG: a disc a result, its area the size on disk, hollow for the common tags only."""
     latencies = [max(result["latency_ms"]["p50"], 0.01) for result in results]
     qualities = [result["metrics"]["R@5"]["value"] for result in results]
@@ -125,8 +125,8 @@ def chart(results: Sequence[dict[str, Any]]) -> str:
     drawn.append(
         f'<text x="16" y="{HEIGHT / 2:.0f}" transform="rotate(-90 16 {HEIGHT / 2:.0f})" text-anchor="middle">R@5</text>'
     )
-    taken: list[tuple[float, float]] = []
-    for result in sorted(results, key=lambda of: -of["metrics"]["R@5"]["value"]):
+    labels: list[tuple[float, float]] = []
+    for result in sorted(results, key=lambda metric: -metric["metrics"]["R@5"]["value"]):
         quality, ms = result["metrics"]["R@5"]["value"], result["latency_ms"]["p50"]
         radius = max(3.0, 1.6 * math.sqrt(result["megabytes"]))
         colour = _COLOURS.get(result["encoder"], _COLOURS[""])
@@ -135,13 +135,13 @@ def chart(results: Sequence[dict[str, Any]]) -> str:
             f'<circle cx="{x(ms):.1f}" cy="{y(quality):.1f}" r="{radius:.1f}" fill="{fill}" fill-opacity=".35" '
             f'stroke="{colour}" stroke-width="1.5"/>'
         )
-        label = escape(f"{name(result)}, {result['tags']:,} tags")
+        label = escape(f"{result_name(result)}, {result['tags']:,} tags")
         left = x(ms) > WIDTH * 0.6
         anchor = "end" if left else "start"
         at, line = x(ms) + (-radius - 4 if left else radius + 4), y(quality) + 4
         # Labels that would lie on each other move down.
-        while any(abs(line - other) < 13 and abs(at - where) < 260 for where, other in taken):
+        while any(abs(line - other) < 13 and abs(at - where) < 260 for where, other in labels):
             line += 13
-        taken.append((at, line))
+        labels.append((at, line))
         drawn.append(f'<text x="{at:.1f}" y="{line:.1f}" text-anchor="{anchor}" fill="{colour}">{label}</text>')
     return "\n".join([*drawn, "</svg>"]) + "\n"

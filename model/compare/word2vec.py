@@ -15,7 +15,7 @@ from model.runs.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class Word2VecParameters:
     """Numbers a word; words on each side; passes; negatives a word, of ``drawn`` in a batch; the first step.
 
     ``often`` is the share of all words from which on a word is left out at random, the more often the commoner.
@@ -31,7 +31,7 @@ class Parameters:
     often: float = 1e-3
 
 
-def train(ids: Ints, starts: Ints, words: int, parameters: Parameters, seed: int) -> Floats:
+def train_vectors(ids: Ints, starts: Ints, words: int, parameters: Word2VecParameters, seed: int) -> Floats:
     """Learn the words' vectors, float32 [words, width].
 
     Args:
@@ -52,14 +52,14 @@ def train(ids: Ints, starts: Ints, words: int, parameters: Parameters, seed: int
         order = random.permutation(len(here))
         for first in range(0, len(order), p.batch):
             done = (epoch + first / len(order)) / p.epochs
-            around = _around(here, text, order[first : first + p.batch], p.window)
+            around = _find_context(here, text, order[first : first + p.batch], p.window)
             negatives = np.searchsorted(chance, random.random(p.drawn) * chance[-1], side="right")
             rate = p.rate * (1 - done)
-            _step(vectors, guesses, sums, around, here[order[first : first + p.batch]], negatives, p.negatives, rate)
+            _update(vectors, guesses, sums, around, here[order[first : first + p.batch]], negatives, p.negatives, rate)
     return vectors
 
 
-def _around(ids: Ints, text: Ints, places: Ints, window: int) -> tuple[Ints, Ints]:
+def _find_context(ids: Ints, text: Ints, places: Ints, window: int) -> tuple[Ints, Ints]:
     """Return (row, word) of the words around each place, in the same text."""
     offsets = np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
     near = places[:, None] + offsets
@@ -70,7 +70,7 @@ def _around(ids: Ints, text: Ints, places: Ints, window: int) -> tuple[Ints, Int
     return rows, ids[near[inside]]
 
 
-def _step(
+def _update(
     vectors: Floats,
     guesses: Floats,
     sums: tuple[Floats, Floats],

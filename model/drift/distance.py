@@ -33,7 +33,7 @@ def jensen_shannon(first: Ints, second: Ints) -> Values:
     return np.asarray(np.sqrt(np.maximum(divergence, 0)), float)
 
 
-def noise(first: Ints, second: Ints, seed: int = 1) -> tuple[float, float]:
+def noise_levels(first: Ints, second: Ints, seed: int = 1) -> tuple[float, float]:
     """Return the PSI and the distance that chance alone reaches between samples of these sizes, from one distribution.
 
     A parametric bootstrap (Efron and Tibshirani 1993) of what both samples have in common: of few drafts the PSI is

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.drift.findings import PSI_BOUND, column_counts
+from model.drift.findings import PSI_BOUND, count_column
 from model.drift.reference import Reference
-from model.drift.traffic import BEST_TAG, COLUMNS, Judged, categories
+from model.drift.traffic import BEST_TAG, COLUMNS, JudgedDraft, category_names
 from model.runs.arrays import Ints
 
 MOST_ROWS: Final = 20_000
 """Evidently wants rows, where we have counts; of more than these, that many are laid out in the same proportions."""
 
 
-def write_page(drafts: Sequence[Judged], reference: Reference, out: Path) -> dict[str, float]:
+def write_page(drafts: Sequence[JudgedDraft], reference: Reference, out: Path) -> dict[str, float]:
     """Write Evidently's report on every column as one HTML file; return its own PSI of each column.
 
     Raises:
@@ -31,9 +31,9 @@ def write_page(drafts: Sequence[Judged], reference: Reference, out: Path) -> dic
     before: dict[str, Any] = {}
     now: dict[str, Any] = {}
     for column in COLUMNS:
-        names = list(reference.best_tags) if column == BEST_TAG else categories(column)
-        counts = column_counts(drafts, reference, column)
-        before[column], now[column] = (laid_out(each, names) for each in counts)
+        names = list(reference.best_tags) if column == BEST_TAG else category_names(column)
+        counts = count_column(drafts, reference, column)
+        before[column], now[column] = (expand_counts(column_counts, names) for column_counts in counts)
     definition = DataDefinition(categorical_columns=list(COLUMNS))
     report = Report([DataDriftPreset(columns=list(COLUMNS), cat_method="psi", cat_threshold=PSI_BOUND)])
     done = report.run(
@@ -48,7 +48,7 @@ def write_page(drafts: Sequence[Judged], reference: Reference, out: Path) -> dic
     }
 
 
-def laid_out(counts: Ints, names: Sequence[str]) -> list[str]:
+def expand_counts(counts: Ints, names: Sequence[str]) -> list[str]:
     """Lay counts out as rows, one category after the other.
 
     All columns get the same number of rows: largest remainders where they are drawn down.

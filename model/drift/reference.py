@@ -18,13 +18,13 @@ from model.drift.traffic import (
     EDGES,
     OTHER,
     STRATA,
-    Judged,
+    JudgedDraft,
     Values,
-    bands_of,
     best_tag,
-    counted,
-    right_by_band,
-    strata_of,
+    count_bands,
+    count_categories,
+    count_right_bands,
+    find_strata,
 )
 from model.questions import RANKS
 from model.runs.arrays import Ints
@@ -32,7 +32,7 @@ from model.runs.files import write_atomically
 from model.serving.synonyms import main_names
 
 if TYPE_CHECKING:
-    from model.evaluation.metrics import Answer
+    from model.evaluation.answers import Answer
     from model.questions import Question
     from model.serving.classifier import Classifier
 
@@ -48,7 +48,7 @@ class BadReference(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class StratumSums:
     """Of each stratum of equal inputs, [STRATA]: posted drafts, and sums of their Jaccard.
 
     Attributes:
@@ -87,7 +87,7 @@ class Reference:
     right: list[int]
     posted_tags: int
     unknown_tags: int
-    performance: Sums
+    performance: StratumSums
 
     @property
     def share_right(self) -> Values:
@@ -95,7 +95,9 @@ class Reference:
         return np.asarray((np.array(self.right) + 0.5) / (np.array(self.offered) + 1), float)
 
 
-def of_answers(questions: Sequence["Question"], answers: Sequence["Answer"], classifier: "Classifier") -> Reference:
+def reference_of_answers(
+    questions: Sequence["Question"], answers: Sequence["Answer"], classifier: "Classifier"
+) -> Reference:
     """Make the reference of a model from its answers to questions with complete tags.
 
     Questions without a body are left out where there are others: nothing is posted without one, their source had kept
@@ -106,7 +108,7 @@ def of_answers(questions: Sequence["Question"], answers: Sequence["Answer"], cla
     """
     posted = [main_names(question.tags) for question in questions]
     drafts = [
-        Judged(
+        JudgedDraft(
             day="",
             model_version=classifier.version,
             title_chars=len(question.title),
@@ -122,10 +124,10 @@ def of_answers(questions: Sequence["Question"], answers: Sequence["Answer"], cla
         for question, tags, answer in zip(questions, posted, answers, strict=True)
     ]
     drafts = [draft for draft in drafts if draft.body_chars] or drafts
-    return summarised(drafts, classifier.version, f"{len(drafts):,} questions kept apart from training")
+    return reference_of_drafts(drafts, classifier.version, f"{len(drafts):,} questions kept apart from training")
 
 
-def summarised(drafts: Sequence[Judged], version: str, made_of: str) -> Reference:
+def reference_of_drafts(drafts: Sequence[JudgedDraft], version: str, made_of: str) -> Reference:
     """Make a reference of the drafts that one version answered.
 
     Raises:
@@ -137,28 +139,31 @@ def summarised(drafts: Sequence[Judged], version: str, made_of: str) -> Referenc
         raise BadReference(f"There are no posted drafts that {version} answered, so nothing to compare with.")
     tags = Counter(map(best_tag, drafts))
     named = dict(tags.most_common(TAGS_NAMED))
-    offered: Ints = np.sum([bands_of(draft, RANKS) for draft in posted], axis=0)
-    right: Ints = np.sum([right_by_band(draft) for draft in posted], axis=0)
+    offered: Ints = np.sum([count_bands(draft, RANKS) for draft in posted], axis=0)
+    right: Ints = np.sum([count_right_bands(draft) for draft in posted], axis=0)
     reference = Reference(
         model_version=version,
         made_of=made_of,
         drafts=len(drafts),
-        columns={column: counted(drafts, column).tolist() for column in EDGES},
+        columns={column: count_categories(drafts, column).tolist() for column in EDGES},
         best_tags=named | {OTHER: len(drafts) - sum(named.values())},
         offered=offered.tolist(),
         right=right.tolist(),
         posted_tags=sum(draft.posted or 0 for draft in posted),
         unknown_tags=sum(draft.unknown for draft in posted),
-        performance=Sums(),
+        performance=StratumSums(),
     )
-    jaccard, expected = jaccards(posted), expected_jaccards(shown_bands(posted), shape(posted), reference.share_right)
-    strata = strata_of(posted)
+    jaccard, expected = (
+        compute_jaccards(posted),
+        expect_jaccards(count_shown_bands(posted), count_shown_and_posted(posted), reference.share_right),
+    )
+    strata = find_strata(posted)
 
     def sums(values: Values) -> list[float]:
         return [round(float(total), 4) for total in np.bincount(strata, values, minlength=len(STRATA))]
 
     over = jaccard - expected
-    performance = Sums(
+    performance = StratumSums(
         n=np.bincount(strata, minlength=len(STRATA)).tolist(),
         expected=sums(expected),
         expected_squares=sums(expected**2),
@@ -168,26 +173,26 @@ def summarised(drafts: Sequence[Judged], version: str, made_of: str) -> Referenc
     return Reference(**{**_fields(reference), "performance": performance})
 
 
-def shape(posted: Sequence[Judged]) -> Values:
+def count_shown_and_posted(posted: Sequence[JudgedDraft]) -> Values:
     """Return how many tags were shown and posted together, of each posted draft."""
     return np.array([draft.confident + (draft.posted or 0) for draft in posted], float)
 
 
-def shown_bands(posted: Sequence[Judged]) -> Values:
+def count_shown_bands(posted: Sequence[JudgedDraft]) -> Values:
     """Count the shown tags of each posted draft by band of score, [drafts, BANDS]."""
-    return np.array([bands_of(draft, draft.confident) for draft in posted], float).reshape(len(posted), BANDS)
+    return np.array([count_bands(draft, draft.confident) for draft in posted], float).reshape(len(posted), BANDS)
 
 
-def jaccards(posted: Sequence[Judged]) -> Values:
+def compute_jaccards(posted: Sequence[JudgedDraft]) -> Values:
     """Return the Jaccard of shown against posted tags, of each posted draft."""
-    found = np.array([sum(draft.right[: draft.confident]) for draft in posted], float)
-    return np.asarray(found / (shape(posted) - found), float)
+    n_right = np.array([sum(draft.right[: draft.confident]) for draft in posted], float)
+    return np.asarray(n_right / (count_shown_and_posted(posted) - n_right), float)
 
 
-def expected_jaccards(bands: Values, both: Values, share_right: Values) -> Values:
+def expect_jaccards(bands: Values, both: Values, share_right: Values) -> Values:
     """Return the Jaccard to expect if tags of each band are right as often as ``share_right``, [drafts]."""
-    found = bands @ share_right
-    return np.asarray(found / (both - found), float)
+    n_right = bands @ share_right
+    return np.asarray(n_right / (both - n_right), float)
 
 
 def _fields(reference: Reference) -> dict[str, Any]:
@@ -199,12 +204,12 @@ def as_json(reference: Reference) -> bytes:
     return (json.dumps({"format": FORMAT} | asdict(reference), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def write(reference: Reference, path: Path) -> None:
+def write_reference(reference: Reference, path: Path) -> None:
     """Write a reference, whole or not at all."""
     write_atomically(path.parent, {path.name: as_json(reference)})
 
 
-def read(path: Path) -> Reference:
+def read_reference(path: Path) -> Reference:
     """Read a reference.
 
     Raises:
@@ -214,7 +219,7 @@ def read(path: Path) -> Reference:
         content = json.loads(path.read_bytes())
         if content.pop("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
-        reference = Reference(**{**content, "performance": Sums(**content["performance"])})
+        reference = Reference(**{**content, "performance": StratumSums(**content["performance"])})
         lengths = {column: len(counts) for column, counts in reference.columns.items()}
         if lengths != {column: len(edges) for column, edges in EDGES.items()} or len(reference.offered) != BANDS:
             raise ValueError("its columns are others")

@@ -63,7 +63,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedDraft:
     """The judged suggestion of one draft.
 
     Attributes:
@@ -98,11 +98,11 @@ class Traffic:
     since: str
     until: str
     days: Sequence[Day]
-    drafts: Sequence[Judged]
+    drafts: Sequence[JudgedDraft]
     serving: str | None = None
 
 
-def read(path: Path) -> Traffic:
+def read_export(path: Path) -> Traffic:
     """Read an export, compressed or not.
 
     Raises:
@@ -110,12 +110,12 @@ def read(path: Path) -> Traffic:
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return of_lines(file, path.name)
+            return parse_export(file, path.name)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise TrafficError(f"{path} cannot be read: {error}.") from error
 
 
-def of_lines(lines: Iterable[str], name: str) -> Traffic:
+def parse_export(lines: Iterable[str], name: str) -> Traffic:
     """Read the lines of an export.
 
     Raises:
@@ -124,7 +124,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
     span: dict[str, Any] = {}
     serving: str | None = None
     days: list[Day] = []
-    drafts: list[Judged] = []
+    drafts: list[JudgedDraft] = []
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
@@ -137,7 +137,7 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
             elif what == "day":
                 days.append(Day(**{field: row[field] for field in Day.__slots__}))
             elif what == "suggestion" and row["judged"]:
-                drafts.append(_judged(row))
+                drafts.append(_parse_judged(row))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrafficError(
                 f"{name}, line {number} is not what `tagalong-server export` writes: {error}. Export again."
@@ -147,12 +147,12 @@ def of_lines(lines: Iterable[str], name: str) -> Traffic:
     return Traffic(span["kind"], span["since"], span["until"], days, drafts, serving)
 
 
-def _judged(row: Mapping[str, Any]) -> Judged:
+def _parse_judged(row: Mapping[str, Any]) -> JudgedDraft:
     tags, scores = tuple(map(str, row["tags"])), tuple(map(float, row["scores"]))
     right = tuple(map(bool, row["right"] or ()))
     if len(tags) != len(scores) or (row["posted"] is not None and len(right) != len(tags)):
         raise ValueError("tags, scores and right are not of one length")
-    return Judged(
+    return JudgedDraft(
         day=str(row["day"]),
         model_version=str(row["model_version"]),
         title_chars=int(row["title_chars"]),
@@ -167,25 +167,25 @@ def _judged(row: Mapping[str, Any]) -> Judged:
     )
 
 
-def numbers(drafts: Sequence[Judged], column: str) -> Values:
+def column_values(drafts: Sequence[JudgedDraft], column: str) -> Values:
     """Return a column of numbers, one a draft."""
     if column == "best_score":
         return np.array([draft.scores[0] if draft.scores else 0.0 for draft in drafts])
     return np.array([getattr(draft, column) for draft in drafts], float)
 
 
-def counted(drafts: Sequence[Judged], column: str) -> Ints:
+def count_categories(drafts: Sequence[JudgedDraft], column: str) -> Ints:
     """Count the drafts in each category of a column of numbers."""
     edges = EDGES[column]
-    return np.bincount(np.searchsorted(edges, numbers(drafts, column), side="right") - 1, minlength=len(edges))
+    return np.bincount(np.searchsorted(edges, column_values(drafts, column), side="right") - 1, minlength=len(edges))
 
 
-def best_tag(draft: Judged) -> str:
+def best_tag(draft: JudgedDraft) -> str:
     """Return the tag that the model put first."""
     return draft.tags[0] if draft.tags else NO_TAG
 
 
-def categories(column: str) -> list[str]:
+def category_names(column: str) -> list[str]:
     """Name the categories of a column of numbers: ``20 to 29``, ``120 and more``; of scores, ``0.1 to 0.2``."""
     edges = EDGES[column]
     last = 0 if column == "best_score" else 1
@@ -196,13 +196,13 @@ def categories(column: str) -> list[str]:
     return [*names, f"{edges[-1]:g} and more"]
 
 
-def bands_of(draft: Judged, among: int) -> Ints:
+def count_bands(draft: JudgedDraft, among: int) -> Ints:
     """Count the first ``among`` tags of an answer by the band of their score, [BANDS]."""
     bands = [min(int(score * BANDS), BANDS - 1) for score in draft.scores[:among]]
     return np.bincount(bands, minlength=BANDS)
 
 
-def right_by_band(draft: Judged) -> Ints:
+def count_right_bands(draft: JudgedDraft) -> Ints:
     """Count the right tags of an answer by the band of their score, [BANDS]."""
     bands = [
         min(int(score * BANDS), BANDS - 1) for score, right in zip(draft.scores, draft.right, strict=True) if right
@@ -210,6 +210,6 @@ def right_by_band(draft: Judged) -> Ints:
     return np.bincount(bands, minlength=BANDS)
 
 
-def strata_of(drafts: Sequence[Judged]) -> Ints:
+def find_strata(drafts: Sequence[JudgedDraft]) -> Ints:
     """Return the stratum of equal inputs of each draft."""
     return np.asarray(np.searchsorted(STRATA, [draft.body_chars for draft in drafts], side="right") - 1, np.int64)

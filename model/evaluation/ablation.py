@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.metrics import answers, metrics, uses_of
-from model.evaluation.unseen import unseen
+from model.evaluation.answers import answer_questions, count_tags
+from model.evaluation.metrics import compute_metrics
+from model.evaluation.unseen import exclude_seen
 from model.questions import RANKS, Question
 from model.runs.arrays import Ints
 from model.runs.progress import Progress
@@ -27,7 +28,7 @@ from model.training import calibration, tag_names, tfidf, train
 from model.training.build import RARE_MIN_COUNT, EncoderInput, choose_vocabulary, embed_questions
 from model.training.encoder.encode import read_encoder
 from model.training.encoder.head import Head
-from model.training.trained_titles import trained_titles
+from model.training.trained_titles import read_trained_titles
 from model.training.tune import TuneLogits, add_head, fit_platt, fit_scores
 
 RECENT: Final = 2022
@@ -47,7 +48,7 @@ class Row:
     recent: tuple[float, ...]
 
 
-def ablation(
+def run_ablation(
     questions: Sequence[Question],
     tag_sets: Sequence[Sequence[str]],
     encoders: Mapping[str, EncoderInput],
@@ -68,7 +69,7 @@ def ablation(
     """
     learned = [q for q in questions if q.split == "train"][::share]
     trained = {name: encoder.files.titles for name, encoder in encoders.items()}
-    left = unseen([q for q in questions if q.split == "tune" and q.tags_complete], trained, for_choices=True)
+    left = exclude_seen([q for q in questions if q.split == "tune" and q.tags_complete], trained, for_choices=True)
     left.require_enough()
     progress.log("; ".join(left.sentences()))
     tuned = left.questions
@@ -77,11 +78,11 @@ def ablation(
     weighed = tfidf.weight_features(tfidf.count_features(vocabulary, titles, bodies), vocabulary)
     goal = train.make_targets(learned, tags)
     known = [q.tags for q in learned if q.tags_complete]
-    often = uses_of([q for q in learned if q.tags_complete])
+    often = count_tags([q for q in learned if q.tags_complete])
     often.update(tag for own in tag_sets for tag in own)
     rare = tag_names.list_rare_tags(often, tags, RARE_MIN_COUNT)
     seen = tag_names.count_spellings((*tags, *rare), [(q.title, q.body) for q in learned if q.tags_complete], known)
-    counted = uses_of(learned)
+    counted = count_tags(learned)
     uses = np.array([counted[tag] for tag in tags], np.int64)
     rows = []
     for name, encoder in ({"words": None} | dict(encoders)).items():
@@ -90,27 +91,27 @@ def ablation(
         weights = train.fit_weights(weighed, vocabulary, goal, parameters, states, after_step=step)
         tune_logits = TuneLogits.compute(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
         label = name if encoder is None else f"words and {name}"
-        rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
+        rows.append(_make_row(label, len(tags), _right_tags(tune_logits, uses), tuned))
         if encoder and encoder.files.head:
             weights, _ = add_head(weights, Head.from_bytes(encoder.files.head), tags, tune_logits, of_tuned)
             tune_logits = TuneLogits.compute(vocabulary, weights, (*tags, *rare), tuned, of_tuned)
             label = f"{label}, its head"
-            rows.append(_row(label, len(tags), _best(tune_logits, uses), tuned))
+            rows.append(_make_row(label, len(tags), _right_tags(tune_logits, uses), tuned))
         scale, matcher, _ = fit_scores(tune_logits, seen, np.pad(uses, (0, len(rare))), len(tags))
         best = np.concatenate(
             [calibration.best_first(ordering, RANKS) for ordering in tune_logits.order(scale, matcher)]
         )
-        rows.append(_row(f"{label}, names", len(tags) + len(rare), tune_logits.is_right(best), tuned))
+        rows.append(_make_row(f"{label}, names", len(tags) + len(rare), tune_logits.is_right(best), tuned))
     return rows
 
 
-def _best(tune_logits: TuneLogits, uses: Ints) -> NDArray[np.bool_]:
+def _right_tags(tune_logits: TuneLogits, uses: Ints) -> NDArray[np.bool_]:
     """Return which of the best learned tags are right, [questions, RANKS]."""
     ordering = fit_platt(tune_logits, uses).order(tune_logits.logits, tune_logits.kind)
     return tune_logits.is_right(calibration.best_first(ordering, RANKS))
 
 
-def _row(variant: str, tags: int, right: NDArray[np.bool_], tuned: Sequence[Question]) -> Row:
+def _make_row(variant: str, tags: int, right: NDArray[np.bool_], tuned: Sequence[Question]) -> Row:
     own = np.array([len(q.tags) for q in tuned])
     title_only = np.array([not q.body for q in tuned])
     recent = title_only & np.array([(q.year or 0) >= RECENT for q in tuned])
@@ -133,7 +134,7 @@ class Reading:
     milliseconds: float
 
 
-def lengths(
+def measure_token_limits(
     questions: Sequence[Question], folder: Path, most: Sequence[int], after_each: Callable[[], None]
 ) -> list[Reading]:
     """Ask a trained full model for the tune questions with a body, reading fewer or more tokens than it was made for.
@@ -145,10 +146,10 @@ def lengths(
     """
     manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
     with_body = [q for q in questions if q.split == "tune" and q.tags_complete and q.body]
-    left = unseen(with_body, trained_titles([folder]), for_choices=True)
+    left = exclude_seen(with_body, read_trained_titles([folder]), for_choices=True)
     left.require_enough()
-    asked = left.questions
-    posted = [q.tags for q in asked]
+    drafts = left.questions
+    posted = [q.tags for q in drafts]
     readings = []
     with TemporaryDirectory() as copied:
         copy = Path(copied) / "model"
@@ -156,10 +157,10 @@ def lengths(
         for tokens in most:
             changed = manifest | {"encoder": manifest["encoder"] | {"tokens": tokens}}
             (copy / MANIFEST_FILE).write_text(json.dumps(changed))
-            found = metrics(posted, answers(Classifier.load(copy), asked, after_each))
+            found = compute_metrics(posted, answer_questions(Classifier.load(copy), drafts, after_each))
             encoder = read_encoder(copy).load()
             times = []
-            for question in asked[:TIMED]:
+            for question in drafts[:TIMED]:
                 before = time.perf_counter()
                 encoder.encode(question.title, question.body)
                 times.append(time.perf_counter() - before)
@@ -168,7 +169,7 @@ def lengths(
     return readings
 
 
-def table(rows: Sequence[Row], readings: Sequence[Reading], share: int) -> str:
+def format_tables(rows: Sequence[Row], readings: Sequence[Reading], share: int) -> str:
     """Lay both out for a terminal."""
     head = f"{'P@1   R@5   hit@5':>20}"
     lines = [f"every {share}. train question; tune questions with complete tags", ""]

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from model.evaluation.metrics import Answer, answers, differences, metrics
-from model.evaluation.unseen import unseen
+from model.evaluation.answers import Answer, answer_questions
+from model.evaluation.metrics import compute_differences, compute_metrics
+from model.evaluation.unseen import exclude_seen
 from model.questions import Question, QuestionsError
 from model.runs.parameters import to_record
 from model.runs.progress import Progress
@@ -50,7 +51,7 @@ class Mix:
     left_out: int = 0
 
 
-def mixes(questions: Sequence[Question], sources: Mapping[int, str]) -> list[Mix]:
+def split_mixes(questions: Sequence[Question], sources: Mapping[int, str]) -> list[Mix]:
     """Take the titles of some sources apart, oldest first.
 
     Args:
@@ -59,65 +60,65 @@ def mixes(questions: Sequence[Question], sources: Mapping[int, str]) -> list[Mix
     Raises:
         QuestionsError: a source has no questions with complete tags.
     """
-    found = []
+    mixes = []
     for year, source in sorted(sources.items()):
         rows = [replace(q, body="", split="train") for q in questions if q.source == source and q.tags_complete]
-        rows.sort(key=_place)
-        asked = round(TEST_SHARE * len(rows))
-        if not asked:
+        rows.sort(key=_shuffle_key)
+        n_test = round(TEST_SHARE * len(rows))
+        if not n_test:
             raise QuestionsError(f"The file has no questions with complete tags of the source {source}.")
-        found.append(Mix(year, _tuned(rows[asked:]), tuple(rows[:asked])))
-    learned = TrainedTitles.of(question for mix in found for question in mix.learn)
-    return [_without(mix, learned) for mix in found]
+        mixes.append(Mix(year, _mark_tune(rows[n_test:]), tuple(rows[:n_test])))
+    learned = TrainedTitles.of(question for mix in mixes for question in mix.learn)
+    return [_exclude_learned(mix, learned) for mix in mixes]
 
 
-def _without(mix: Mix, learned: TrainedTitles) -> Mix:
+def _exclude_learned(mix: Mix, learned: TrainedTitles) -> Mix:
     """Leave out of what is asked what a model of any mix learns from.
 
     Raises:
         QuestionsError: too few are left.
     """
-    left = unseen(mix.ask, {"models of the mixes": learned})
-    left.require_enough()
-    return replace(mix, ask=tuple(left.questions), left_out=left.left_out)
+    unseen = exclude_seen(mix.ask, {"models of the mixes": learned})
+    unseen.require_enough()
+    return replace(mix, ask=tuple(unseen.questions), left_out=unseen.left_out)
 
 
-def ageing(of: Sequence[Mix], parameters: TrainingParameters, progress: Progress) -> list[dict[str, Any]]:
+def measure_ageing(mixes: Sequence[Mix], parameters: TrainingParameters, progress: Progress) -> list[dict[str, Any]]:
     """Train a model as of each year, all on as many questions, and ask each its own and all newer years' questions.
 
     Returns rows of ``{trained, asked, n, rows, metrics, unknown, fresh}``: ``unknown`` is the share of the posted tags
     outside the vocabulary; ``fresh`` by how much the model as of the asked year is better.
     """
-    rows = len(of[0].learn)
-    given: dict[tuple[int, int], Sequence[Answer]] = {}
+    rows = len(mixes[0].learn)
+    answers: dict[tuple[int, int], Sequence[Answer]] = {}
     known: dict[int, frozenset[str]] = {}
-    for i, mix in enumerate(of):
-        newest_first = [question for each in reversed(of[: i + 1]) for question in each.learn]
+    for i, mix in enumerate(mixes):
+        newest_first = [question for each in reversed(mixes[: i + 1]) for question in each.learn]
         progress.log(f"as of {mix.year}: {rows:,} questions")
-        model = _trained(newest_first[:rows], parameters, progress)
+        model = _train(newest_first[:rows], parameters, progress)
         known[mix.year] = model.names
-        for asked in of[i:]:
-            bar = progress.open_bar(f"asking {len(asked.ask):,} questions of {asked.year}", len(asked.ask))
-            given[mix.year, asked.year] = answers(model, asked.ask, bar)
+        for test_mix in mixes[i:]:
+            bar = progress.open_bar(f"asking {len(test_mix.ask):,} questions of {test_mix.year}", len(test_mix.ask))
+            answers[mix.year, test_mix.year] = answer_questions(model, test_mix.ask, bar)
     return [
         {
             "trained": trained,
-            "asked": asked.year,
-            "n": len(asked.ask),
+            "asked": test_mix.year,
+            "n": len(test_mix.ask),
             "rows": rows,
-            "metrics": _shown([q.tags for q in asked.ask], given[trained, asked.year]),
-            "unknown": _unknown(asked.ask, known[trained]),
-            "fresh": differences(
-                [q.tags for q in asked.ask], given[asked.year, asked.year], given[trained, asked.year]
+            "metrics": _shown_metrics([q.tags for q in test_mix.ask], answers[trained, test_mix.year]),
+            "unknown": _unknown_share(test_mix.ask, known[trained]),
+            "fresh": compute_differences(
+                [q.tags for q in test_mix.ask], answers[test_mix.year, test_mix.year], answers[trained, test_mix.year]
             ),
         }
-        for trained in (mix.year for mix in of)
-        for asked in of
-        if (trained, asked.year) in given
+        for trained in (mix.year for mix in mixes)
+        for test_mix in mixes
+        if (trained, test_mix.year) in answers
     ]
 
 
-def worth(
+def measure_newer_questions(
     base: Sequence[Question], newer: Mix, parameters: TrainingParameters, progress: Progress
 ) -> list[dict[str, Any]]:
     """Train on the base and on more and more of newer questions, and ask the newest.
@@ -128,80 +129,82 @@ def worth(
     amounts = [n for n in AMOUNTS if n < len(newer.learn)] + [len(newer.learn)]
     weighed = amounts[-2] or amounts[-1]
     alone: Sequence[Answer] = ()
-    found = []
+    rows = []
     for added, weight in [(n, 1.0) for n in amounts] + [(weighed, weight) for weight in WEIGHTS[1:]]:
         progress.log(f"{len(base):,} old questions and {added:,} of {newer.year}, each {weight:g} times")
         more = [replace(question, weight=weight) for question in newer.learn[:added]]
-        model = _trained([*base, *more], parameters, progress)
+        model = _train([*base, *more], parameters, progress)
         bar = progress.open_bar(f"asking {len(newer.ask):,} questions of {newer.year}", len(newer.ask))
-        given = answers(model, newer.ask, bar)
-        alone = alone or given
-        found.append(
+        answers = answer_questions(model, newer.ask, bar)
+        alone = alone or answers
+        rows.append(
             {
                 "added": added,
                 "weight": weight,
                 "n": len(newer.ask),
                 "base": len(base),
-                "metrics": _shown(posted, given),
-                "unknown": _unknown(newer.ask, model.names),
-                "better": differences(posted, given, alone),
+                "metrics": _shown_metrics(posted, answers),
+                "unknown": _unknown_share(newer.ask, model.names),
+                "better": compute_differences(posted, answers, alone),
             }
         )
-    return found
+    return rows
 
 
-def base_of(questions: Sequence[Question], until: int, without: Sequence[Mix], most: int) -> list[Question]:
+def select_base(questions: Sequence[Question], until: int, without: Sequence[Mix], most: int) -> list[Question]:
     """Return at most so many questions, bodies and all, of the years until one; none that is only asked."""
     old = [q for q in questions if q.year is not None and q.year <= until and q.split != "dev"]
-    asked = np.isin(
+    is_tested = np.isin(
         title_keys(q.title for q in old), title_keys(question.title for mix in without for question in mix.ask)
     )
-    return sorted((q for q, is_asked in zip(old, asked, strict=True) if not is_asked), key=_place)[:most]
+    return sorted((q for q, is_asked in zip(old, is_tested, strict=True) if not is_asked), key=_shuffle_key)[:most]
 
 
-def table(found: Mapping[str, Any]) -> str:
+def format_tables(result: Mapping[str, Any]) -> str:
     """Lay the backtest out as Markdown."""
     lines = [
         "| trained as of | asked of | n | " + " | ".join(SHOWN) + " | unknown tags | fresh model is better, R@5 |",
         "| --- " * (len(SHOWN) + 5) + "|",
     ]
-    for row in found["ageing"]:
+    for row in result["ageing"]:
         gap = row["fresh"]["R@5"]
         better = (
             f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})" if row["trained"] != row["asked"] else ""
         )
         lines.append(
-            f"| {row['trained']} | {row['asked']} | {row['n']:,} | {_cells(row)} | {row['unknown']:.1%} | {better} |"
+            f"| {row['trained']} | {row['asked']} | {row['n']:,} | {_format_cells(row)} | {row['unknown']:.1%} "
+            f"| {better} |"
         )
     lines += [
         "",
-        f"| {found['worth'][0]['base']:,} old questions and newer | each counts | n | "
+        f"| {result['worth'][0]['base']:,} old questions and newer | each counts | n | "
         + " | ".join(SHOWN)
         + " | unknown tags | better than without, R@5 |",
         "| --- " * (len(SHOWN) + 5) + "|",
     ]
-    for row in found["worth"]:
+    for row in result["worth"]:
         gap = row["better"]["R@5"]
         better = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})" if row["added"] else ""
         lines.append(
-            f"| {row['added']:,} | {row['weight']:g} | {row['n']:,} | {_cells(row)} | {row['unknown']:.1%} | {better} |"
+            f"| {row['added']:,} | {row['weight']:g} | {row['n']:,} | {_format_cells(row)} | {row['unknown']:.1%} "
+            f"| {better} |"
         )
-    if "left_out" in found:
-        left_out = ", ".join(f"{n:,} of {year}" for year, n in found["left_out"].items())
+    if "left_out" in result:
+        left_out = ", ".join(f"{n:,} of {year}" for year, n in result["left_out"].items())
         lines += ["", f"Questions left out, since a model learns from them: {left_out}."]
     return "\n".join([*lines, ""])
 
 
-def settings(parameters: TrainingParameters) -> dict[str, Any]:
+def describe_settings(parameters: TrainingParameters) -> dict[str, Any]:
     """Return what the backtest depends on beside the questions."""
     return to_record(parameters) | {"test_share": TEST_SHARE, "amounts": list(AMOUNTS), "weights": list(WEIGHTS)}
 
 
-def _cells(row: Mapping[str, Any]) -> str:
+def _format_cells(row: Mapping[str, Any]) -> str:
     return " | ".join(f"{row['metrics'][name]['value']:.3f}" for name in SHOWN)
 
 
-def _trained(questions: Sequence[Question], parameters: TrainingParameters, progress: Progress) -> Classifier:
+def _train(questions: Sequence[Question], parameters: TrainingParameters, progress: Progress) -> Classifier:
     """Train a light model, and load what was written."""
     data = DataSource("backtest", "", len(questions), None, None)
     with tempfile.TemporaryDirectory(prefix="tagalong-") as folder:
@@ -209,22 +212,22 @@ def _trained(questions: Sequence[Question], parameters: TrainingParameters, prog
         return Classifier.load(Path(folder))
 
 
-def _tuned(questions: Sequence[Question]) -> tuple[Question, ...]:
+def _mark_tune(questions: Sequence[Question]) -> tuple[Question, ...]:
     """Mark every 20th question to tune on."""
     return tuple(replace(q, split="tune") if i % 20 == 0 else q for i, q in enumerate(questions))
 
 
-def _place(question: Question) -> bytes:
+def _shuffle_key(question: Question) -> bytes:
     """Return a question's place in an order that has nothing to do with how it came."""
     return hashlib.sha256(f"backtest {question.title}".encode()).digest()
 
 
-def _shown(posted: Sequence[Sequence[str]], given: Sequence[Answer]) -> dict[str, dict[str, float]]:
-    measured = metrics(posted, given)
+def _shown_metrics(posted: Sequence[Sequence[str]], answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
+    measured = compute_metrics(posted, answers)
     return {name: measured[name] for name in SHOWN}
 
 
-def _unknown(questions: Sequence[Question], known: frozenset[str]) -> float:
+def _unknown_share(questions: Sequence[Question], known: frozenset[str]) -> float:
     """Return the share of the posted tags that a vocabulary lacks."""
     posted = [tag for question in questions for tag in main_names(question.tags)]
     return sum(tag not in known for tag in posted) / len(posted)

@@ -12,12 +12,12 @@ from model.serving.classifier import Classifier
 
 LENGTHS: Final = (0, 500, 2_000, 10_000, 50_000)
 """Characters of the bodies that are timed."""
-LIMITED: Final = 2_000
+LIMITED_LENGTH: Final = 2_000
 """The length for which a tier has a limit."""
 DRAFTS: Final = 300
 
 
-def latency(classifier: Classifier, questions: Sequence[Question], bar: OpenBar) -> list[dict[str, float]]:
+def measure_latency(classifier: Classifier, questions: Sequence[Question], bar: OpenBar) -> list[dict[str, float]]:
     """Time ``DRAFTS`` suggestions, one after the other, for titles with bodies of exactly each of ``LENGTHS``.
 
     Args:
@@ -29,20 +29,20 @@ def latency(classifier: Classifier, questions: Sequence[Question], bar: OpenBar)
     lengths = LENGTHS if has_body else LENGTHS[:1]
     advance = bar(f"{classifier.version}: timing", DRAFTS * len(lengths))
     return [
-        {"body_chars": chars} | timed(classifier.suggest, drafts(questions, chars, DRAFTS), advance)
+        {"body_chars": chars} | time_drafts(classifier.suggest, make_drafts(questions, chars, DRAFTS), advance)
         for chars in lengths
     ]
 
 
-def drafts(questions: Sequence[Question], chars: int, n: int) -> list[tuple[str, str]]:
+def make_drafts(questions: Sequence[Question], chars: int, n: int) -> list[tuple[str, str]]:
     """Put ``n`` drafts together: the questions' titles, with bodies of ``chars`` characters from their own bodies."""
-    text = "\n\n".join(question.body for question in questions if question.body.strip())[: n * LIMITED]
+    text = "\n\n".join(question.body for question in questions if question.body.strip())[: n * LIMITED_LENGTH]
     text = text * -(-2 * chars // max(len(text), 1))
-    starts = [i * LIMITED % max(len(text) - chars, 1) for i in range(n)]
+    starts = [i * LIMITED_LENGTH % max(len(text) - chars, 1) for i in range(n)]
     return [(questions[i % len(questions)].title, text[start : start + chars]) for i, start in enumerate(starts)]
 
 
-def timed(
+def time_drafts(
     suggest: Callable[[str, str], object],
     drafts: Sequence[tuple[str, str]],
     after_each: Callable[[], None] = lambda: None,

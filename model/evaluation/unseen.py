@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from model.questions import Question, QuestionsError
 from model.training.trained_titles import LEARNED, TUNED, TrainedTitles
 
-LEAST: Final = 50
+MIN_QUESTIONS: Final = 50
 """Questions that must be left, or half of those there were, if they were few."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class UnseenQuestions:
     """What is left of some questions.
 
     Attributes:
@@ -43,7 +43,7 @@ class Unseen:
     @property
     def needed(self) -> int:
         """How many must be left to judge by."""
-        return min(LEAST, -(-self.total // 2))
+        return min(MIN_QUESTIONS, -(-self.total // 2))
 
     @property
     def enough(self) -> bool:
@@ -71,9 +71,9 @@ class Unseen:
             )
 
 
-def unseen(
+def exclude_seen(
     questions: Sequence[Question], trained: Mapping[str, TrainedTitles | None], *, for_choices: bool = False
-) -> Unseen:
+) -> UnseenQuestions:
     """Leave out the questions that any of the models was trained on.
 
     Args:
@@ -83,7 +83,7 @@ def unseen(
     """
     parts = (LEARNED,) if for_choices else (LEARNED, TUNED)
     seen = {name: titles.seen(questions, parts) for name, titles in trained.items() if titles is not None}
-    kept = ~np.any([np.zeros(len(questions), np.bool_), *seen.values()], axis=0)
-    left = [question for question, keep in zip(questions, kept.tolist(), strict=True) if keep]
+    is_unseen = ~np.any([np.zeros(len(questions), np.bool_), *seen.values()], axis=0)
+    unseen = [question for question, keep in zip(questions, is_unseen.tolist(), strict=True) if keep]
     counts = {name: int(known.sum()) for name, known in seen.items()}
-    return Unseen(left, kept, counts, [name for name, titles in trained.items() if titles is None])
+    return UnseenQuestions(unseen, is_unseen, counts, [name for name, titles in trained.items() if titles is None])

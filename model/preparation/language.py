@@ -51,13 +51,13 @@ LANGUAGES: Final = tuple(sorted({*_STOP_WORDS, *(language for language, _ in _SC
 """The languages that are told apart."""
 
 
-def language_of(text: str) -> str:
+def detect_language(text: str) -> str:
     """Return the ISO 639-1 code of a text's language, or ``und``."""
     text = text[:CHARS]
     if not text.isascii():
         for language, letters in _SCRIPTS:
-            found = len(letters.findall(text)) * (3 if language in _DENSE else 1)
-            if found and found >= _LEAST_SHARE * sum(map(len, _WORD.findall(text))):
+            letters_found = len(letters.findall(text)) * (3 if language in _DENSE else 1)
+            if letters_found and letters_found >= _LEAST_SHARE * sum(map(len, _WORD.findall(text))):
                 return language
     votes = dict.fromkeys(_STOP_WORDS, 0.0)
     words_of = dict.fromkeys(_STOP_WORDS, 0)

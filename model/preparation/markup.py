@@ -15,7 +15,7 @@ _LIST_ITEM: Final = re.compile(r" {0,3}(?:[-*+]|\d{1,9}[.)])\s")
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 
 
-def prose_and_code(body: str, body_format: str) -> tuple[str, str]:
+def split_prose_and_code(body: str, body_format: str) -> tuple[str, str]:
     """Split a body into the text of its prose and the text of its blocks of code, which blank lines part.
 
     HTML: code is what ``<pre>`` holds. Markdown: fenced blocks, and lines indented by four spaces or a tab after a
@@ -27,17 +27,17 @@ def prose_and_code(body: str, body_format: str) -> tuple[str, str]:
     body = body[:BODY_CHARS].replace("\r\n", "\n")
     prose, blocks = body, list[str]()
     if body_format == "html":
-        prose, blocks = _of_html(body)
+        prose, blocks = _split_html(body)
         blocks = [plain_text(block, "html", BODY_CHARS) for block in blocks]
     elif body_format == "markdown":
-        prose, blocks = _of_markdown(body)
+        prose, blocks = _split_markdown(body)
         blocks = [without_entities(block) for block in blocks]
     prose = _BLANK_LINES.sub("\n\n", plain_text(prose, body_format, BODY_CHARS)).strip()
     code = "\n\n".join(block.strip("\n").rstrip() for block in blocks if block.strip())
     return prose, plain_text(code, "text", BODY_CHARS)
 
 
-def _of_html(body: str) -> tuple[str, list[str]]:
+def _split_html(body: str) -> tuple[str, list[str]]:
     prose: list[str] = []
     blocks: list[str] = []
     position = 0
@@ -50,7 +50,7 @@ def _of_html(body: str) -> tuple[str, list[str]]:
     return "\n".join(prose), blocks
 
 
-def _of_markdown(body: str) -> tuple[str, list[str]]:
+def _split_markdown(body: str) -> tuple[str, list[str]]:
     prose: list[str] = []
     blocks: list[list[str]] = []
     fence = ""

@@ -60,55 +60,55 @@ class Finder:
     kind: str
     needs: tuple[str, ...]
     pattern: re.Pattern[str]
-    is_real: Callable[[re.Match[str]], bool] = lambda found: True
+    is_real: Callable[[re.Match[str]], bool] = lambda match: True
 
 
 def redact(text: str) -> tuple[str, Counter[str]]:
     """Take personal data and secrets out of a text; return what is left, and how many finds there were of each kind."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     lowered = text.lower()
     for finder in FINDERS:
         if any(need in lowered for need in finder.needs):
-            text = finder.pattern.sub(partial(_replaced, finder=finder, found=found), text)
-    return text, found
+            text = finder.pattern.sub(partial(_replace, finder=finder, counts=counts), text)
+    return text, counts
 
 
-def _replaced(match: re.Match[str], finder: Finder, found: Counter[str]) -> str:
+def _replace(match: re.Match[str], finder: Finder, counts: Counter[str]) -> str:
     if not finder.is_real(match):
         return match[0]
-    found[finder.kind] += 1
+    counts[finder.kind] += 1
     if "secret" not in finder.pattern.groupindex:
         return REDACTED
     first, end = match.span("secret")
     return match[0][: first - match.start()] + REDACTED + match[0][end - match.start() :]
 
 
-def _is_somebodys(found: re.Match[str]) -> bool:
-    return found["user"].lower() not in _ROBOTS and not _EXAMPLE_DOMAIN.search(found["domain"].lower())
+def _is_a_persons(match: re.Match[str]) -> bool:
+    return match["user"].lower() not in _ROBOTS and not _EXAMPLE_DOMAIN.search(match["domain"].lower())
 
 
-def _is_no_placeholder(found: re.Match[str]) -> bool:
+def _is_no_placeholder(match: re.Match[str]) -> bool:
     """Return whether a value looks made by chance: a letter, a digit, and nothing that stands for a value."""
-    value = found["secret"]
+    value = match["secret"]
     return any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not _PLACEHOLDER.search(value)
 
 
-def _is_public_address(found: re.Match[str]) -> bool:
+def _is_public_address(match: re.Match[str]) -> bool:
     """Return whether an address is one of the internet, and no version number."""
     try:
-        address = ipaddress.ip_address(found[0])
+        address = ipaddress.ip_address(match[0])
     except ValueError:
         return False
-    if not address.is_global or found[0] in _WELL_KNOWN or found[0].endswith(".0"):
+    if not address.is_global or match[0] in _WELL_KNOWN or match[0].endswith(".0"):
         return False
     if address.version == 4 and max(address.packed[:2]) < _SMALL:
         return False
-    return not _VERSION_BEFORE.search(found.string[max(0, found.start() - 16) : found.start()])
+    return not _VERSION_BEFORE.search(match.string[max(0, match.start() - 16) : match.start()])
 
 
-def _is_card(found: re.Match[str]) -> bool:
+def _is_card(match: re.Match[str]) -> bool:
     """Check the digits as Luhn 1960 (US patent 2,950,048) does."""
-    digits = [int(char) for char in found[0] if char.isdigit()]
+    digits = [int(char) for char in match[0] if char.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
@@ -117,7 +117,7 @@ def _finder(
     kind: str,
     needs: str,
     pattern: str,
-    is_real: Callable[[re.Match[str]], bool] = lambda found: True,
+    is_real: Callable[[re.Match[str]], bool] = lambda match: True,
     flags: int = 0,
 ) -> Finder:
     return Finder(kind, tuple(needs.split("|")), re.compile(pattern, re.ASCII | flags), is_real)
@@ -163,7 +163,7 @@ FINDERS: Final = (
         "password in a URL",
         "://",
         r"(?<=://)[^\s/:@\"'<>]{1,64}:(?P<secret>[^\s/:@\"'<>{}$%*]{3,128})(?=@)",
-        lambda found: not _PLACEHOLDER.search(found["secret"]) and found["secret"].lower() not in ("pass", "pwd", "pw"),
+        lambda match: not _PLACEHOLDER.search(match["secret"]) and match["secret"].lower() not in ("pass", "pwd", "pw"),
     ),
     _finder(
         "key in a URL",
@@ -200,7 +200,7 @@ FINDERS: Final = (
         "@",
         r"(?<![\w.+\-/])(?P<user>\w[\w.+\-]{0,63})@(?P<domain>[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){0,4}"
         r"\.[A-Za-z]{2,24})(?![\w@])",
-        _is_somebodys,
+        _is_a_persons,
     ),
     _finder(
         "IP address",
@@ -218,7 +218,7 @@ FINDERS: Final = (
         "telephone number",
         "+",
         r"(?<![\w+./\-])\+[1-9][0-9]{0,2}[ .\-]?\(?[0-9]{1,4}\)?(?:[ .\-][0-9]{2,8}){1,4}(?!\w)",
-        lambda found: 9 <= sum(map(str.isdigit, found[0])) <= 15,
+        lambda match: 9 <= sum(map(str.isdigit, match[0])) <= 15,
     ),
     _finder("card number", "-| ", r"(?<![\w.\-])(?:[0-9]{4}[ \-]){3}[0-9]{4}(?![\w.\-])", _is_card),
     _finder(
@@ -226,7 +226,7 @@ FINDERS: Final = (
         "/home/|/users/|:\\users\\|:\\\\users\\\\|settings\\",
         r"(?:[a-z]:\\{1,2}(?:users|documents and settings)\\{1,2}|(?<![\w.])/home/|(?<![\w.])/users/)"
         r"(?P<secret>[^\s\\/:\"'<>|*?$%{}()\[\],;]{2,32})(?=[\\/])",
-        lambda found: found["secret"].lower() not in _ANYBODY,
+        lambda match: match["secret"].lower() not in _ANYBODY,
         re.IGNORECASE,
     ),
 )

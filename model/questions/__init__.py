@@ -36,7 +36,7 @@ class Question:
     weight: float = 1.0
 
 
-def split_of(title: str, published: str) -> str:
+def assign_split(title: str, published: str) -> str:
     """Return a row's split: ``dev`` as published, and 5 % of the rest, by hash of the title, as ``tune``."""
     if published == "dev":
         return "dev"
@@ -51,15 +51,15 @@ def text_key(text: str) -> int:
     return int.from_bytes(hashlib.sha256(b"same" + words.encode("utf-8", "replace")).digest()[:8], "big")
 
 
-def once_each(questions: Iterable[Question]) -> list[Question]:
+def drop_repeated_titles(questions: Iterable[Question]) -> list[Question]:
     """Drop questions whose title, without case and outer spaces, was there before.
 
     A title of the dev part wins over the same title elsewhere, so that nothing reported was trained on.
     """
-    kept: dict[str, Question] = {}
+    by_title: dict[str, Question] = {}
     for question in questions:
         key = question.title.casefold().strip()
-        known = kept.get(key)
+        known = by_title.get(key)
         if known is None or (question.split == "dev" and known.split != "dev"):
-            kept[key] = question
-    return list(kept.values())
+            by_title[key] = question
+    return list(by_title.values())

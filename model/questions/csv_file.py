@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from model.questions import QuestionsError
 from model.questions.columns import Columns
-from model.questions.csv_rows import SEPARATORS, CsvRow, CsvTable, encoding_of
-from model.questions.posts import BINARY, NOT_UTF8, READ, REQUIRED, Batch, BatchReader, beginning, kind_of
+from model.questions.csv_rows import SEPARATORS, CsvRow, CsvTable, detect_encoding
+from model.questions.posts import BINARY, NOT_UTF8, READ, REQUIRED, Batch, BatchReader, detect_kind, read_start
 
 ROWS_AT_ONCE: Final = 20_000
 
@@ -40,9 +40,9 @@ class CsvFile:
             QuestionsError: it is missing, empty or binary, has another separator, or lacks a column.
         """
         self.path = path
-        self.length, start = beginning(path)
-        kind = kind_of(start)
-        if kind and not (kind == BINARY and encoding_of(start).startswith("utf-16")):
+        self.length, start = read_start(path)
+        kind = detect_kind(start)
+        if kind and not (kind == BINARY and detect_encoding(start).startswith("utf-16")):
             raise QuestionsError(f"{path} is {kind}, not CSV.")
         self._table = CsvTable(path, READ, separator)
         self._check_columns()

@@ -33,7 +33,7 @@ class CsvRow:
     is_utf8: bool
 
 
-def encoding_of(start: bytes) -> str:
+def detect_encoding(start: bytes) -> str:
     """Return the encoding of a table that begins so: UTF-16 by its mark or by the NULs in its header, else UTF-8."""
     for mark, encoding in _MARKS.items():
         if start.startswith(mark):
@@ -72,7 +72,7 @@ class CsvTable:
         """
         self._path = path
         with path.open("rb") as file:
-            self._encoding = encoding_of(file.read(64))
+            self._encoding = detect_encoding(file.read(64))
             named = _NAMED_SEPARATOR.fullmatch(self._text(file).readline())
         self._skipped_lines = 1 if named else 0
         separator = separator or (named[1] if named else None)

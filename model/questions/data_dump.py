@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 
 from model.questions import QuestionsError
-from model.questions.posts import CONTROLS, NOT_UTF8, BadRow, Batch, BatchReader, beginning, kind_of
+from model.questions.posts import CONTROLS, NOT_UTF8, BadRow, Batch, BatchReader, detect_kind, read_start
 from model.questions.values import decode_escaped_bytes, without_controls
 from model.runs.workers import workers
 
@@ -49,8 +49,8 @@ class DataDump:
             QuestionsError: it is missing, empty, packed, or not XML.
         """
         self.path = path
-        self.length, start = beginning(path)
-        kind = kind_of(start)
+        self.length, start = read_start(path)
+        kind = detect_kind(start)
         if kind not in ("", "an XML file"):
             unpack = " Unpack it first: 7z x." if kind == "a 7z archive" else ""
             raise QuestionsError(f"{path} is {kind}, not Posts.xml.{unpack}")
@@ -75,14 +75,14 @@ def read_range(path: Path, first: int, end: int) -> Batch:
     """Read the questions whose rows begin in [first, end)."""
     reader = BatchReader(path.parent.name or path.stem)
     with path.open("rb") as file:
-        content = _whole_elements(file, first, end)
+        content = _read_whole_elements(file, first, end)
         for start in _ROW.finditer(content):
             if start.start() >= end - first:
                 break
             closing = content.find(b"<", start.end())
             row = content[start.start() : closing if closing >= 0 else len(content)]
             if _QUESTION.search(row):
-                _read(row, reader, path.name, first + start.start())
+                _read_row(row, reader, path.name, first + start.start())
         if end == file.seek(0, os.SEEK_END):
             file.seek(max(end - 64, 0))
             if not file.read().rstrip().endswith(b"</posts>"):
@@ -90,7 +90,7 @@ def read_range(path: Path, first: int, end: int) -> Batch:
     return reader.batch(end, end)
 
 
-def _whole_elements(file: BinaryIO, first: int, end: int) -> bytes:
+def _read_whole_elements(file: BinaryIO, first: int, end: int) -> bytes:
     """Read [first, end), and on to the ``<`` after it: no ``<`` is inside an element, so the last one is whole."""
     file.seek(first)
     blocks = [file.read(end - first)]
@@ -102,14 +102,14 @@ def _whole_elements(file: BinaryIO, first: int, end: int) -> bytes:
     return b"".join(blocks)
 
 
-def _read(row: bytes, reader: BatchReader, name: str, first: int) -> None:
+def _read_row(row: bytes, reader: BatchReader, name: str, first: int) -> None:
     place = f"{name}, byte {first:,}"
     escaped = row.decode("utf-8", "surrogateescape")
     text = decode_escaped_bytes(escaped)
-    clean = without_controls(_CHARACTER.sub(_without_control, text))
+    clean = without_controls(_CHARACTER.sub(_drop_control, text))
     notes = [note for note, before, after in ((NOT_UTF8, escaped, text), (CONTROLS, text, clean)) if before != after]
     try:
-        attributes = _attributes(clean.rstrip())
+        attributes = _parse_attributes(clean.rstrip())
     except BadRow as bad:
         reader.refuse(place, str(bad))
         return
@@ -118,13 +118,13 @@ def _read(row: bytes, reader: BatchReader, name: str, first: int) -> None:
         reader.read(columns, place, first, notes)
 
 
-def _without_control(reference: re.Match[str]) -> str:
+def _drop_control(reference: re.Match[str]) -> str:
     """Return a reference to a character, or nothing if XML cannot have the character; the oldest posts have some."""
     number = int(reference[1], 16) if reference[1] else int(reference[2])
     return reference[0] if number <= sys.maxunicode and without_controls(chr(number)) else ""
 
 
-def _attributes(row: str) -> dict[str, str]:
+def _parse_attributes(row: str) -> dict[str, str]:
     """Return the attributes of a row.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.questions.columns import Columns
-from model.questions.csv_rows import CsvTable, encoding_of
+from model.questions.csv_rows import CsvTable, detect_encoding
 from model.questions.tags import TagsError, read_tags
 from model.questions.values import is_empty
 from model.serving.classifier import Classifier
@@ -34,7 +34,7 @@ class Draft:
     chosen_tags: tuple[str, ...]
 
 
-def read(
+def read_drafts(
     path: Path, body_format: str = "markdown", say: Callable[[str], None] = lambda notice: None
 ) -> Iterator[Draft]:
     """Read drafts from a file: ``.csv`` or ``.tsv``, ``.parquet``, or else JSON lines.
@@ -49,19 +49,19 @@ def read(
     """
     try:
         if path.suffix.lower() == ".parquet":
-            yield from _of_parquet(path, body_format, say)
+            yield from _read_parquet(path, body_format, say)
         elif path.suffix.lower() in (".csv", ".tsv"):
-            yield from _of_csv(path, body_format, say)
+            yield from _read_csv(path, body_format, say)
         else:
             with path.open("rb") as start:
-                encoding = encoding_of(start.read(64))
+                encoding = detect_encoding(start.read(64))
             with path.open(encoding=encoding) as file:
-                yield from of_lines(file, path.name, body_format)
+                yield from parse_json_lines(file, path.name, body_format)
     except OSError as error:
         raise DraftError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def of_lines(lines: Iterable[str], name: str, body_format: str = "markdown") -> Iterator[Draft]:
+def parse_json_lines(lines: Iterable[str], name: str, body_format: str = "markdown") -> Iterator[Draft]:
     """Read JSON lines; empty ones are passed over.
 
     Raises:
@@ -72,17 +72,17 @@ def of_lines(lines: Iterable[str], name: str, body_format: str = "markdown") -> 
             if line.strip():
                 place = f"{name}, line {number}"
                 try:
-                    row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_first_of_each_name)
+                    row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_keep_first_of_each_name)
                 except (ValueError, RecursionError) as error:
                     raise DraftError(f"{place} is not JSON.") from error
                 if not isinstance(row, dict):
                     raise DraftError(f"{place} is not an object with title and body.")
-                yield _draft(Columns(row, _COLUMNS).row(list(row.values())), place, body_format)
+                yield _parse_draft(Columns(row, _COLUMNS).row(list(row.values())), place, body_format)
     except UnicodeDecodeError as error:
         raise DraftError(f"{name} is not UTF-8: {error.reason}.") from error
 
 
-def _first_of_each_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _keep_first_of_each_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of names and values; of two with one name the first is taken, as of a table's columns."""
     row: dict[str, Any] = {}
     for name, value in pairs:
@@ -90,7 +90,7 @@ def _first_of_each_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _of_csv(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
+def _read_csv(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
     table = CsvTable(path, _COLUMNS)
     _check_columns(table.columns, table.header, path.name, say)
     width = len(table.header)
@@ -101,10 +101,10 @@ def _of_csv(path: Path, body_format: str, say: Callable[[str], None]) -> Iterato
                 raise DraftError(f"{place}: {row.broken}.")
             if any(row.values[width:]):
                 raise DraftError(f"{place} has {len(row.values)} fields, and the header has {width}.")
-            yield _draft(table.columns.row(row.values), place, body_format)
+            yield _parse_draft(table.columns.row(row.values), place, body_format)
 
 
-def _of_parquet(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
+def _read_parquet(path: Path, body_format: str, say: Callable[[str], None]) -> Iterator[Draft]:
     import polars as pl
 
     try:
@@ -114,7 +114,7 @@ def _of_parquet(path: Path, body_format: str, say: Callable[[str], None]) -> Ite
     columns = Columns(rows.columns, _COLUMNS)
     _check_columns(columns, rows.columns, path.name, say)
     for number, values in enumerate(rows.iter_rows(), start=1):
-        yield _draft(columns.row(values), f"{path.name}, row {number}", body_format)
+        yield _parse_draft(columns.row(values), f"{path.name}, row {number}", body_format)
 
 
 def _check_columns(columns: Columns, header: Iterable[str], name: str, say: Callable[[str], None]) -> None:
@@ -124,7 +124,7 @@ def _check_columns(columns: Columns, header: Iterable[str], name: str, say: Call
         say(notice)
 
 
-def _draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:
+def _parse_draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:
     """Make a draft of a row; say where the row is if it is none."""
     title, body = ("" if is_empty(row.get(name)) else row[name] for name in ("title", "body"))
     body_format = str(row.get("body_format") or default_format).strip().lower()
@@ -138,7 +138,7 @@ def _draft(row: Mapping[str, Any], place: str, default_format: str) -> Draft:
     return Draft(title, body, body_format, chosen)
 
 
-def answered(classifier: Classifier, drafts: Iterable[Draft], limit: int) -> Iterator[str]:
+def suggest_for_drafts(classifier: Classifier, drafts: Iterable[Draft], limit: int) -> Iterator[str]:
     """Return a JSON line for each draft: ``{"items": [{tag, score, confident, uses, because}]}``."""
     for draft in drafts:
         items = classifier.suggest(

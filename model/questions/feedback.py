@@ -7,20 +7,21 @@ since anybody can send them. The site's are.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from model.questions import QuestionsError
-from model.questions.posts import Batch, Refused, beginning, frame, kind_of
-from model.questions.stack_exchange import Client, Numbers
+from model.questions.posts import Batch, Refused, detect_kind, posts_frame, read_start
+from model.questions.stack_exchange import ApiClient, QuestionsByNumber
 
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PostedQuestion:
     """What a line tells: a posted question's number on a site, what was offered, and in which month, if it says so."""
 
     site: str
@@ -29,7 +30,7 @@ class Told:
     month: str | None
 
 
-def told(path: Path, sites: Collection[str]) -> tuple[list[Told], list[Refused]]:
+def read_feedback(path: Path, sites: Collection[str]) -> tuple[list[PostedQuestion], list[Refused]]:
     """Read the lines of a feedback file, and those that name no question; an empty file has none.
 
     Raises:
@@ -37,20 +38,26 @@ def told(path: Path, sites: Collection[str]) -> tuple[list[Told], list[Refused]]
     """
     if path.is_file() and not path.stat().st_size:
         return [], []
-    _, start = beginning(path)
-    if kind := kind_of(start):
+    _, start = read_start(path)
+    if kind := detect_kind(start):
         raise QuestionsError(f"{path} is {kind}, not JSON lines of feedback.")
-    found: list[Told] = []
+    questions: list[PostedQuestion] = []
     refused: list[Refused] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                named = _named(line, sites)
+                named = _parse_line(line, sites)
                 if isinstance(named, str):
                     refused.append(Refused(f"{path.name}, line {number}", named))
                 else:
-                    found.append(named)
-    return found, refused
+                    questions.append(named)
+    return questions, refused
+
+
+def count_by_month(posted: Iterable[PostedQuestion]) -> dict[str, int]:
+    """Count different posted questions by month; those of an unknown month stand under an empty name."""
+    months = {(question.site, question.question_id): question.month or "" for question in posted}
+    return dict(sorted(Counter(months.values()).items()))
 
 
 class Feedback:
@@ -62,7 +69,7 @@ class Feedback:
 
     length: int
 
-    def __init__(self, path: Path, clients: Mapping[str, Client]) -> None:
+    def __init__(self, path: Path, clients: Mapping[str, ApiClient]) -> None:
         """Read the file.
 
         Args:
@@ -71,18 +78,18 @@ class Feedback:
         Raises:
             QuestionsError: it is missing, or no text.
         """
-        lines, refused = told(path, clients)
+        lines, refused = read_feedback(path, clients)
         numbers: dict[str, list[int]] = {}
         for line in lines:
             numbers.setdefault(line.site, []).append(line.question_id)
         self._refused = tuple(refused)
-        self._sites = [Numbers(clients[site], of_site) for site, of_site in sorted(numbers.items())]
+        self._sites = [QuestionsByNumber(clients[site], of_site) for site, of_site in sorted(numbers.items())]
         self.length = sum(site.length for site in self._sites)
 
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after a position: ``[site, numbers of it]``."""
         if after is None:
-            yield Batch(frame([]), self._refused, [0, 0], 0)
+            yield Batch(posts_frame([]), self._refused, [0, 0], 0)
         first, done_there = after or [0, 0]
         before = sum(site.length for site in self._sites[:first])
         for i in range(first, len(self._sites)):
@@ -92,7 +99,7 @@ class Feedback:
             done_there = 0
 
 
-def _named(line: bytes, sites: Collection[str]) -> Told | str:
+def _parse_line(line: bytes, sites: Collection[str]) -> PostedQuestion | str:
     """Return what a line tells, or what is wrong with it."""
     try:
         row = json.loads(line)
@@ -110,4 +117,4 @@ def _named(line: bytes, sites: Collection[str]) -> Told | str:
         return "its offered_tags are no list of texts"
     if month is not None and not (isinstance(month, str) and _MONTH.fullmatch(month)):
         return "its month is not like 2026-11"
-    return Told(site, number, frozenset(offered), month)
+    return PostedQuestion(site, number, frozenset(offered), month)

@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatherResult:
     """What became of the rows.
 
     ``reasons`` counts the refused ones by reason, and ``noted`` those that were kept without something, the commonest
@@ -48,7 +48,7 @@ def gather(
     out: Path,
     advance: Callable[[int], None] = lambda done: None,
     refuse_above: float = 1.0,
-) -> Gathered:
+) -> GatherResult:
     """Read sources one after the other into ``out``, and go on where an earlier run stopped.
 
     If a source fails, what was read before is written too, unless a whole output of another run is there.
@@ -60,24 +60,26 @@ def gather(
     Raises:
         QuestionsError: no row is a question, too many were refused, or a source cannot be read further.
     """
-    failure = _read(sources, parts, advance)
+    failure = _read_sources(sources, parts, advance)
     refused = [Refused(**row) for part in parts.done for row in part.notes["refused"]]
-    gathered = _summed_up(parts, refused)
+    gathered = _summarise(parts, refused)
     if failure and not gathered.questions:
         raise failure
     if failure:
-        raise QuestionsError(f"{failure} {_keep(parts, refused, out)}") from failure
+        raise QuestionsError(f"{failure} {_keep_partial_output(parts, refused, out)}") from failure
     if not gathered.questions:
         parts.remove()
-        raise QuestionsError(nothing_usable(refused))
-    check_share(refused, gathered.questions, refuse_above, out)
+        raise QuestionsError(describe_no_questions(refused))
+    check_refused_share(refused, gathered.questions, refuse_above, out)
     parts.join(out)
     write_refused(refused, out)
     parts.remove()
     return gathered
 
 
-def _read(sources: Sequence[Source], parts: ResumableOutput, advance: Callable[[int], None]) -> QuestionsError | None:
+def _read_sources(
+    sources: Sequence[Source], parts: ResumableOutput, advance: Callable[[int], None]
+) -> QuestionsError | None:
     """Read what is left of the sources into the parts, and return what stopped it."""
     number, after, done = 0, None, 0
     if parts.done:
@@ -98,15 +100,15 @@ def _read(sources: Sequence[Source], parts: ResumableOutput, advance: Callable[[
     return None
 
 
-def _summed_up(parts: ResumableOutput, refused: Sequence[Refused]) -> Gathered:
+def _summarise(parts: ResumableOutput, refused: Sequence[Refused]) -> GatherResult:
     noted = Counter[str]()
     for part in parts.done:
         noted.update(part.notes["noted"])
     notices = dict.fromkeys(notice for part in parts.done for notice in part.notes["notices"])
-    return Gathered(parts.rows(), len(refused), _by_reason(refused), dict(noted.most_common()), tuple(notices))
+    return GatherResult(parts.rows(), len(refused), _count_reasons(refused), dict(noted.most_common()), tuple(notices))
 
 
-def _keep(parts: ResumableOutput, refused: Sequence[Refused], out: Path) -> str:
+def _keep_partial_output(parts: ResumableOutput, refused: Sequence[Refused], out: Path) -> str:
     """Write what was read before a failure, and say where it is."""
     if out.with_name(out.name + RECORD).exists():  # a whole output is not replaced by a part of one
         return f"{parts.rows():,} questions that were read are kept in {parts.folder}; {out} is as it was."
@@ -115,32 +117,32 @@ def _keep(parts: ResumableOutput, refused: Sequence[Refused], out: Path) -> str:
     return f"The {parts.rows():,} questions that were read are in {out}."
 
 
-def check_share(refused: Sequence[Refused], kept: int, bound: float, out: Path) -> None:
+def check_refused_share(refused: Sequence[Refused], kept: int, bound: float, out: Path) -> None:
     """Raise ``QuestionsError`` if more than that share of the rows was refused; they are listed beside ``out``."""
     rows = len(refused) + kept
     if len(refused) > bound * rows:
         write_refused(refused, out)
         raise QuestionsError(
             f"{len(refused):,} of {rows:,} rows were refused, more than {100 * bound:g} % of them: "
-            f"{_reasons(refused)}. They are in {out}{REFUSED}: mend them, or give a higher --refuse-above."
+            f"{_describe_reasons(refused)}. They are in {out}{REFUSED}: mend them, or give a higher --refuse-above."
         )
 
 
-def recheck(out: Path, bound: float) -> None:
+def check_earlier_output(out: Path, bound: float) -> None:
     """Raise ``QuestionsError`` if of the rows of an output that is there more than that share was refused."""
     kept = pl.scan_parquet(out).select(pl.len()).collect().item()
     with out.with_name(out.name + REFUSED).open(encoding="utf-8") as lines:
         refused = [Refused(**json.loads(line)) for line in lines]
-    check_share(refused, kept, bound, out)
+    check_refused_share(refused, kept, bound, out)
 
 
-def _by_reason(refused: Sequence[Refused]) -> dict[str, int]:
+def _count_reasons(refused: Sequence[Refused]) -> dict[str, int]:
     return dict(Counter(row.reason for row in refused).most_common())
 
 
-def _reasons(refused: Sequence[Refused]) -> str:
+def _describe_reasons(refused: Sequence[Refused]) -> str:
     """Return why rows were refused, the commonest reason first."""
-    return "; ".join(f"{reason} ({rows:,})" for reason, rows in list(_by_reason(refused).items())[:_SHOWN])
+    return "; ".join(f"{reason} ({rows:,})" for reason, rows in list(_count_reasons(refused).items())[:_SHOWN])
 
 
 def write_refused(refused: Sequence[Refused], out: Path) -> None:
@@ -149,8 +151,9 @@ def write_refused(refused: Sequence[Refused], out: Path) -> None:
     write_atomically(out.parent, {out.name + REFUSED: "".join(lines).encode()})
 
 
-def nothing_usable(refused: Sequence[Refused]) -> str:
+def describe_no_questions(refused: Sequence[Refused]) -> str:
     """Return why there is no question among the rows."""
     if not refused:
         return "There is no question in it."
-    return f"None of the {len(refused):,} rows is a question: {_reasons(refused)}. The first is {refused[0].place}."
+    reasons = _describe_reasons(refused)
+    return f"None of the {len(refused):,} rows is a question: {reasons}. The first is {refused[0].place}."

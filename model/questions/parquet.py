@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from model.questions import Question, QuestionsError, once_each, split_of
+from model.questions import Question, QuestionsError, assign_split, drop_repeated_titles
 from model.questions.columns import Columns
-from model.questions.posts import READ, REQUIRED, Batch, BatchReader, beginning, kind_of
+from model.questions.posts import READ, REQUIRED, Batch, BatchReader, detect_kind, read_start
 from model.questions.tags import TagsError, read_tags
 from model.serving.text import BODY_FORMATS, prepare_text
 
@@ -37,7 +37,7 @@ class ParquetFile:
             QuestionsError: it is missing, empty, cut off or not Parquet, or lacks a column.
         """
         self.path = path
-        self._rows = scanned(path)
+        self._rows = scan_file(path)
         names = self._rows.collect_schema().names()
         self._columns = Columns(names, READ)
         if missing := self._columns.missing(*REQUIRED):
@@ -57,15 +57,15 @@ class ParquetFile:
             yield reader.batch(done, done)
 
 
-def scanned(path: Path) -> pl.LazyFrame:
+def scan_file(path: Path) -> pl.LazyFrame:
     """Open a Parquet file, without reading its rows yet.
 
     Raises:
         QuestionsError: it is missing, empty, cut off, or not Parquet.
     """
-    _, start = beginning(path)
-    if kind_of(start) != "a Parquet file":
-        raise QuestionsError(f"{path} is {kind_of(start) or 'a text file'}, not Parquet.")
+    _, start = read_start(path)
+    if detect_kind(start) != "a Parquet file":
+        raise QuestionsError(f"{path} is {detect_kind(start) or 'a text file'}, not Parquet.")
     try:
         rows = pl.scan_parquet(path)
         rows.collect_schema()
@@ -76,7 +76,7 @@ def scanned(path: Path) -> pl.LazyFrame:
     return rows
 
 
-def read(path: Path) -> list[Question]:
+def read_questions(path: Path) -> list[Question]:
     """Read a Parquet file into questions, each title once.
 
     Columns: ``title``, ``body`` (empty if unknown), ``body_format`` (``html``, ``markdown``, ``text``, ``none``)
@@ -88,9 +88,9 @@ def read(path: Path) -> list[Question]:
         QuestionsError: no such file, not Parquet, a column is missing or of another type, tags are none, or there are
             no rows.
     """
-    rows = _checked(scanned(path).collect(), path)
+    rows = _check_columns(scan_file(path).collect(), path)
     unreadable = Counter[str]()
-    questions = once_each(_with_tags(rows, unreadable))
+    questions = drop_repeated_titles(_yield_questions(rows, unreadable))
     if unreadable:
         reason, _ = unreadable.most_common(1)[0]
         raise QuestionsError(
@@ -102,7 +102,7 @@ def read(path: Path) -> list[Question]:
     return questions
 
 
-def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _check_columns(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Return the frame with all columns of a question, of the right types, without rows that lack title or tags."""
     missing = [name for name in _REQUIRED if name not in frame.columns]
     if missing:
@@ -158,7 +158,7 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     ).filter(pl.col("title").is_not_null() & (pl.col("tags").list.len() > 0))
 
 
-def _with_tags(rows: pl.DataFrame, unreadable: Counter[str]) -> Iterator[Question]:
+def _yield_questions(rows: pl.DataFrame, unreadable: Counter[str]) -> Iterator[Question]:
     """Yield the questions that have tags, and count the rows whose tags cannot be read by the reason."""
     for part in rows.iter_slices(_ROWS_AT_ONCE):
         for row in part.iter_rows(named=True):
@@ -168,10 +168,10 @@ def _with_tags(rows: pl.DataFrame, unreadable: Counter[str]) -> Iterator[Questio
                 unreadable[str(error)] += 1
                 continue
             if tags:
-                yield _question(row, tags)
+                yield _make_question(row, tags)
 
 
-def _question(row: dict[str, object], tags: tuple[str, ...]) -> Question:
+def _make_question(row: dict[str, object], tags: tuple[str, ...]) -> Question:
     body = "\n".join(text for text in (str(row["body"]), str(row["code"])) if text)
     title, body = prepare_text(str(row["title"]), body, str(row["body_format"]))
     year, number = row["year"], row["question_id"]
@@ -183,7 +183,7 @@ def _question(row: dict[str, object], tags: tuple[str, ...]) -> Question:
         year=year if isinstance(year, int) else None,
         question_id=number if isinstance(number, int) else None,
         source=str(row["source"]),
-        split=split_of(str(row["title"]), str(row["split"])),
+        split=assign_split(str(row["title"]), str(row["split"])),
         weight=float(str(row["weight"])),
     )
 

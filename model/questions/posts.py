@@ -56,9 +56,9 @@ UNKNOWN_FLAG: Final = "taken as complete: its tags_complete is neither true nor 
 CONTROLS: Final = "kept without its control characters"
 NOT_UTF8: Final = "kept with its bytes that are not UTF-8 read as Windows-1252"
 
-Note = Callable[[str], object]
+AddNote = Callable[[str], object]
 """Is called with what was left out of a row."""
-Noted = dict[str, list[int]]
+RowNotes = dict[str, list[int]]
 """Numbers of rows by what was done to them."""
 
 
@@ -103,7 +103,7 @@ class Batch:
     position: Any
     done: int
     numbers: tuple[int, ...] = ()
-    noted: Noted = field(default_factory=dict)
+    noted: RowNotes = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
@@ -120,7 +120,7 @@ class BatchReader:
         self._posts: list[Post] = []
         self._numbers: list[int] = []
         self._refused: list[Refused] = []
-        self._noted: Noted = {}
+        self._noted: RowNotes = {}
 
     def __len__(self) -> int:
         return len(self._posts) + len(self._refused)
@@ -135,7 +135,7 @@ class BatchReader:
         """
         noted = dict.fromkeys(notes)
         try:
-            self._posts.append(post_of(row, self._source, "html", noted.setdefault))
+            self._posts.append(parse_post(row, self._source, "html", noted.setdefault))
         except BadRow as bad:
             self.refuse(place, str(bad))
             return
@@ -150,9 +150,9 @@ class BatchReader:
     def batch(self, position: Any, done: int) -> Batch:
         """Return what was read since the last batch, and begin the next one."""
         numbers, refused = tuple(self._numbers), tuple(self._refused)
-        made = Batch(frame(self._posts), refused, position, done, numbers, self._noted, self._notices)
+        batch = Batch(posts_frame(self._posts), refused, position, done, numbers, self._noted, self._notices)
         self._clear()
-        return made
+        return batch
 
 
 class Source(Protocol):
@@ -166,7 +166,7 @@ class Source(Protocol):
         """Read what comes after a position, or all if it is None."""
 
 
-def beginning(path: Path) -> tuple[int, bytes]:
+def read_start(path: Path) -> tuple[int, bytes]:
     """Return a file's size in bytes, and its first bytes.
 
     Raises:
@@ -181,20 +181,20 @@ def beginning(path: Path) -> tuple[int, bytes]:
     return path.stat().st_size, start
 
 
-def kind_of(start: bytes) -> str:
+def detect_kind(start: bytes) -> str:
     """Name what a file is that begins so, if it is no plain text; else give an empty text."""
     known = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), "")
     # Old posts have a NUL here and there; every second byte is one in UTF-16, and many are in what is no text.
     return known or (BINARY if start.count(0) * 10 > len(start) else "")
 
 
-def frame(posts: Sequence[Post]) -> pl.DataFrame:
+def posts_frame(posts: Sequence[Post]) -> pl.DataFrame:
     """Put posts into a frame with ``COLUMNS``."""
     columns = {field.name: [getattr(post, field.name) for post in posts] for field in fields(Post)}
     return pl.DataFrame(columns, schema=COLUMNS, strict=False)
 
 
-def post_of(row: Mapping[str, Any], source: str, body_format: str, note: Note = lambda reason: None) -> Post:
+def parse_post(row: Mapping[str, Any], source: str, body_format: str, note: AddNote = lambda reason: None) -> Post:
     """Make a post of a row with the columns of the Stack Exchange sites, or with ours.
 
     Columns: ``title`` and ``tags`` (see ``model.questions.tags``) must be there; ``body``, ``body_format``,
@@ -216,7 +216,7 @@ def post_of(row: Mapping[str, Any], source: str, body_format: str, note: Note = 
         title=title,
         body=body,
         body_format=form,
-        tags=tags_of(row.get("tags")),
+        tags=parse_tags(row.get("tags")),
         tags_complete=_optional(row, ("tags_complete",), read_flag, UNKNOWN_FLAG, note) is not False,
         year=_optional(row, ("year", "creationdate", "creation_date"), read_year, NO_YEAR, note),
         question_id=_optional(row, ("question_id", "id"), read_number, NO_NUMBER, note),
@@ -225,7 +225,7 @@ def post_of(row: Mapping[str, Any], source: str, body_format: str, note: Note = 
     )
 
 
-def tags_of(value: Any) -> tuple[str, ...]:
+def parse_tags(value: Any) -> tuple[str, ...]:
     """Read the tags of a question, as ``read_tags`` does.
 
     Raises:
@@ -242,7 +242,7 @@ def tags_of(value: Any) -> tuple[str, ...]:
     return tags
 
 
-def _title(value: object, note: Note) -> str:
+def _title(value: object, note: AddNote) -> str:
     text = _text(value)
     if text is None:
         raise BadRow(f"its title is {type(value).__name__}, not text")
@@ -252,7 +252,7 @@ def _title(value: object, note: Note) -> str:
     return title
 
 
-def _body(row: Mapping[str, Any], body_format: str, note: Note) -> tuple[str, str]:
+def _body(row: Mapping[str, Any], body_format: str, note: AddNote) -> tuple[str, str]:
     """Return the body and its format; empty and ``none`` if there is none that can be read."""
     body = _text(row.get("body"))
     form = str(row.get("body_format") or body_format).strip().lower()
@@ -265,7 +265,7 @@ def _body(row: Mapping[str, Any], body_format: str, note: Note) -> tuple[str, st
     return "", "none"
 
 
-def _split(value: object, note: Note) -> str:
+def _split(value: object, note: AddNote) -> str:
     if is_empty(value):
         return "train"
     split = _SPLITS.get(str(value).strip().lower())
@@ -281,7 +281,7 @@ def _text(value: object) -> str | None:
     return "" if is_empty(value) else value if isinstance(value, str) else None
 
 
-def _clean(text: str, note: Note) -> str:
+def _clean(text: str, note: AddNote) -> str:
     clean = without_controls(text)
     if clean != text:
         note(CONTROLS)
@@ -293,7 +293,7 @@ def _optional(
     names: Sequence[str],
     read: Callable[[object], T],
     reason: str,
-    note: Note,
+    note: AddNote,
 ) -> T | None:
     """Read the first of some columns that can be read; None if there is none, with a note if one is not empty."""
     values = [row[name] for name in names if not is_empty(row.get(name))]

@@ -44,7 +44,7 @@ _PASSING_STATUSES: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HT
 _WAIT_IN_WORDS: Final = re.compile(r"in (\d+) second")
 
 
-class _Passing(Exception):
+class _TemporaryError(Exception):
     """The API did not answer, and may do so after ``wait`` seconds, 0 if it does not say how many."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -52,11 +52,11 @@ class _Passing(Exception):
         self.wait = wait
 
 
-class _Denied(Exception):
+class _AccessDenied(Exception):
     """The API denies access to what was asked for; the message says so."""
 
 
-class Client:
+class ApiClient:
     """Asks the API as it wants to be asked: never before a ``backoff`` is over, again after what passes."""
 
     quota_remaining: int | None = None
@@ -109,16 +109,16 @@ class Client:
             self._pause()
             try:
                 answer = self._answer(request)
-            except _Passing as passing:
+            except _TemporaryError as passing:
                 reason = str(passing)
                 # Jitter: clients that failed together do not come back together.
                 self._wait = passing.wait or random.uniform(0.5, 1) * FIRST_WAIT * 2 ** (attempt - 1)  # noqa: S311
                 if attempt < TRIES and self._wait <= LONGEST_WAIT:
                     self._say(f"{reason}; trying again in {self._wait:.0f} s ({attempt} of {TRIES})")
-            except _Denied as denied:
+            except _AccessDenied as denied:
                 raise QuestionsError(f"{denied}{self._way_out(parameters)}") from None
             else:
-                self._wait = _seconds(answer.get("backoff"))
+                self._wait = _wait_seconds(answer.get("backoff"))
                 quota = answer.get("quota_remaining")
                 self.quota_remaining = quota if isinstance(quota, int) else None
                 return answer["items"], answer.get("has_more") is True
@@ -151,18 +151,18 @@ class Client:
         try:
             status, headers, content = self._exchange(request)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _Passing(_reason(error)) from error
-        answer = _decoded(content, headers.get("Content-Encoding", ""))
-        wait = max(_retry_after(headers.get("Retry-After", "")), _seconds(answer.get("backoff")))
+            raise _TemporaryError(_describe_error(error)) from error
+        answer = _decode_answer(content, headers.get("Content-Encoding", ""))
+        wait = max(_retry_after(headers.get("Retry-After", "")), _wait_seconds(answer.get("backoff")))
         if "error_id" in answer:
-            raise _error_of_api(answer, wait)
+            raise _api_error(answer, wait)
         if status < HTTPStatus.BAD_REQUEST and isinstance(answer.get("items"), list):
             return answer
         reason = f"HTTP {status} {http.client.responses.get(status, '')}".rstrip() + ", without the API's JSON"
         if wait or status < HTTPStatus.BAD_REQUEST or status >= 500 or status in _PASSING_STATUSES:
-            raise _Passing(reason, wait)
+            raise _TemporaryError(reason, wait)
         refusal = f"{self._address} answers {reason}: a proxy or a firewall answers instead, or the address is wrong."
-        raise _Denied(refusal) if status == HTTPStatus.FORBIDDEN else QuestionsError(refusal)
+        raise _AccessDenied(refusal) if status == HTTPStatus.FORBIDDEN else QuestionsError(refusal)
 
     def _exchange(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:
         try:
@@ -173,7 +173,7 @@ class Client:
                 return error.code, error.headers, error.read()
 
 
-class Pages:
+class QuestionPages:
     """The questions of a site as a source, oldest first, so that new ones do not move the pages.
 
     Attributes:
@@ -184,7 +184,7 @@ class Pages:
 
     def __init__(
         self,
-        client: Client,
+        client: ApiClient,
         *,
         tagged: Sequence[str] = (),
         since: datetime | None = None,
@@ -214,15 +214,15 @@ class Pages:
         before: list[int] = []
         while more and (self._pages is None or done < self._pages):
             items, more = self._client.items("/questions", self._asked | {"page": done + 1})
-            numbers = list(map(_number, items))
+            numbers = list(map(_question_number, items))
             if more and numbers == before:  # none, or those of the page before: this would never end
                 raise QuestionsError(f"The Stack Exchange API gives nothing new on page {done + 1}, and says there is.")
             done, before = done + 1, numbers
-            _read(items, reader, self._client.site)
+            _read_items(items, reader, self._client.site)
             yield reader.batch({"page": done, "more": more}, done)
 
 
-class Numbers:
+class QuestionsByNumber:
     """Questions of a site by their numbers; those that were deleted are reported.
 
     Attributes:
@@ -231,7 +231,7 @@ class Numbers:
 
     length: int
 
-    def __init__(self, client: Client, numbers: Sequence[int], fields: str = FILTER) -> None:
+    def __init__(self, client: ApiClient, numbers: Sequence[int], fields: str = FILTER) -> None:
         """Ask for these numbers, each once."""
         self._client = client
         self._numbers = list(dict.fromkeys(numbers))
@@ -245,17 +245,17 @@ class Numbers:
             asked = self._numbers[first : first + AT_ONCE]
             path = f"/questions/{';'.join(map(str, asked))}"
             items, _ = self._client.items(path, {"filter": self._fields, "pagesize": AT_ONCE})
-            _read(items, reader, self._client.site)
-            for number in sorted(set(asked) - set(map(_number, items))):
+            _read_items(items, reader, self._client.site)
+            for number in sorted(set(asked) - set(map(_question_number, items))):
                 reader.refuse(f"{self._client.site}, question {number}", "it was deleted, or never was on this site")
             done = first + len(asked)
             yield reader.batch(done, done)
 
 
-def _read(items: Sequence[Any], reader: BatchReader, site: str) -> None:
+def _read_items(items: Sequence[Any], reader: BatchReader, site: str) -> None:
     """Read the API's items; their titles are HTML, their dates seconds since 1970."""
     for item in items:
-        number = _number(item)
+        number = _question_number(item)
         place = f"{site}, question {number}" if number else f"{site}, a question without a number"
         if not isinstance(item, dict):
             reader.refuse(place, "it is no JSON object")
@@ -267,13 +267,13 @@ def _read(items: Sequence[Any], reader: BatchReader, site: str) -> None:
             reader.read(row | {"title": unescape(title) if isinstance(title, str) else title}, place, number)
 
 
-def _number(item: object) -> int:
+def _question_number(item: object) -> int:
     """Return the number of an item's question, or 0 if it has none."""
     number = item.get("question_id") if isinstance(item, dict) else None
     return number if isinstance(number, int) else 0
 
 
-def _decoded(content: bytes, encoding: str) -> dict[str, Any]:
+def _decode_answer(content: bytes, encoding: str) -> dict[str, Any]:
     """Return the JSON object of an answer; an empty one if it is something else, like a proxy's page."""
     with suppress(OSError, EOFError, zlib.error, ValueError, RecursionError):
         if encoding == "gzip":
@@ -286,18 +286,18 @@ def _decoded(content: bytes, encoding: str) -> dict[str, Any]:
     return {}
 
 
-def _error_of_api(answer: Mapping[str, Any], wait: float) -> Exception:
+def _api_error(answer: Mapping[str, Any], wait: float) -> Exception:
     """Return the exception for an error that the API reports."""
     number = answer["error_id"]
     message = " ".join(f"{answer.get('error_name')}: {answer.get('error_message')}".split())[:300]
     if number in _PASSING_ERRORS:
         seconds = _WAIT_IN_WORDS.search(message)
-        return _Passing(message, max(wait, _seconds(seconds[1]) if seconds else 0.0))
+        return _TemporaryError(message, max(wait, _wait_seconds(seconds[1]) if seconds else 0.0))
     refusal = f"The Stack Exchange API refuses: {message} (error {number})."
-    return _Denied(refusal) if number == ACCESS_DENIED else QuestionsError(refusal)
+    return _AccessDenied(refusal) if number == ACCESS_DENIED else QuestionsError(refusal)
 
 
-def _seconds(value: object) -> float:
+def _wait_seconds(value: object) -> float:
     """Return seconds to wait, 0 if there are none: the API has answered null and text."""
     try:
         seconds = float(value)  # type: ignore[arg-type]
@@ -311,10 +311,10 @@ def _retry_after(header: str) -> float:
     try:
         date = parsedate_to_datetime(header)
     except ValueError:
-        return _seconds(header)
+        return _wait_seconds(header)
     return max(0.0, date.timestamp() - time.time())
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     return str(reason) or type(error).__name__

@@ -85,7 +85,7 @@ _MIX_OF: Final = {
 _UNKNOWN_MIX: Final = "How its mix differs from the site's is not known. Find out before you trust a number below."
 
 
-def model_card(manifest: dict[str, Any]) -> str:
+def format_card(manifest: dict[str, Any]) -> str:
     """Write the card of a released model as Markdown."""
     split, data = manifest["split"]["rows"], manifest["data"]
     last = list(manifest["metrics"])[-1]
@@ -93,7 +93,7 @@ def model_card(manifest: dict[str, Any]) -> str:
         version=manifest["version"],
         tier=manifest["tier"],
         sites=", ".join(manifest["sites"]),
-        files=_listed([f"`{name}`" for name in manifest["files"]]),
+        files=_join_words([f"`{name}`" for name in manifest["files"]]),
         size=manifest["bytes"] / 1e6,
         tags=manifest["tags"],
         features=sum(manifest["features"].values()),
@@ -118,19 +118,19 @@ def model_card(manifest: dict[str, Any]) -> str:
         train_rows=split["train"],
         tune_rows=split["tune"],
         dev_rows=split["dev"],
-        metrics="\n".join(_metrics(name, of) for name, of in manifest["metrics"].items()),
+        metrics="\n".join(_format_metrics(name, entry) for name, entry in manifest["metrics"].items()),
         last=last,
-        latency=_latency(manifest["latency_ms"]),
+        latency=_format_latency(manifest["latency_ms"]),
         seconds=manifest["training"]["seconds"],
         libraries=", ".join(f"{name} {version}" for name, version in manifest["libraries"].items()),
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_words(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _metrics(split: str, reported: dict[str, Any]) -> str:
+def _format_metrics(split: str, reported: dict[str, Any]) -> str:
     """Lay out one split's metrics, and its parts, as Markdown tables."""
     lines = [
         f"### {split}: {reported['n']:,} questions with complete tags",
@@ -138,28 +138,30 @@ def _metrics(split: str, reported: dict[str, Any]) -> str:
         "| metric | value | 95 % interval | commonest five tags |",
         "| --- | --- | --- | --- |",
     ]
-    for name, of in reported["metrics"].items():
+    for name, entry in reported["metrics"].items():
         base = reported["baseline"][name]["value"]
-        lines.append(f"| {name} | {of['value']:.3f} | {of['low']:.3f} to {of['high']:.3f} | {base:.3f} |")
-    for way, parts in reported["parts"].items():
-        lines += ["", f"| by {way} | n | {' | '.join(PART_METRICS)} |", "| --- " * (2 + len(PART_METRICS)) + "|"]
-        for part, of in parts.items():
-            cells = " | ".join(f"{of['metrics'][name]['value']:.3f}" for name in PART_METRICS)
-            lines.append(f"| {part} | {of['n']:,} | {cells} |")
+        lines.append(f"| {name} | {entry['value']:.3f} | {entry['low']:.3f} to {entry['high']:.3f} | {base:.3f} |")
+    for division, parts in reported["parts"].items():
+        lines += ["", f"| by {division} | n | {' | '.join(PART_METRICS)} |", "| --- " * (2 + len(PART_METRICS)) + "|"]
+        for part, entry in parts.items():
+            cells = " | ".join(f"{entry['metrics'][name]['value']:.3f}" for name in PART_METRICS)
+            lines.append(f"| {part} | {entry['n']:,} | {cells} |")
     lines += ["", "| tags by uses in training | posted | among the best five | shown | right of these |"]
     lines.append("| --- | --- | --- | --- | --- |")
-    for band, of in reported["frequency"].items():
-        lines.append(f"| {band} | {of['posted']:,} | {of['found']:.3f} | {of['shown']:,} | {of['right']:.3f} |")
+    for band, entry in reported["frequency"].items():
+        lines.append(
+            f"| {band} | {entry['posted']:,} | {entry['found']:.3f} | {entry['shown']:,} | {entry['right']:.3f} |"
+        )
     return "\n".join([*lines, ""])
 
 
-def _latency(measured: Sequence[dict[str, float]]) -> str:
+def _format_latency(measured: Sequence[dict[str, float]]) -> str:
     lines = ["| characters of the body | p50, ms | p99, ms |", "| --- | --- | --- |"]
-    lines += [f"| {of['body_chars']:,} | {of['p50']:.2f} | {of['p99']:.2f} |" for of in measured]
+    lines += [f"| {entry['body_chars']:,} | {entry['p50']:.2f} | {entry['p99']:.2f} |" for entry in measured]
     return "\n".join([*lines, "", f"{measured[0]['n']:,} drafts each, one thread, on the machine that released it."])
 
 
-def calibration_picture(bins: Sequence[dict[str, float]], n: int) -> str:
+def draw_calibration(bins: Sequence[dict[str, float]], n: int) -> str:
     """Draw the share of right suggestions against the mean score of each bin, as SVG.
 
     Args:
@@ -172,7 +174,8 @@ def calibration_picture(bins: Sequence[dict[str, float]], n: int) -> str:
         return f"{left + x * side:.1f},{top + (1 - y) * side:.1f}"
 
     marks = "".join(
-        f'<circle cx="{left + of["score"] * side:.1f}" cy="{top + (1 - of["right"]) * side:.1f}" r="4"/>' for of in bins
+        f'<circle cx="{left + entry["score"] * side:.1f}" cy="{top + (1 - entry["right"]) * side:.1f}" r="4"/>'
+        for entry in bins
     )
     grid = "".join(
         f'<path d="M{point(x, 0)} L{point(x, 1)} M{point(0, x)} L{point(1, x)}"/>' for x in (0, 0.25, 0.5, 0.75, 1)
@@ -182,7 +185,7 @@ def calibration_picture(bins: Sequence[dict[str, float]], n: int) -> str:
         f'<text x="{left - 8}" y="{top + (1 - x) * side + 4:.1f}" text-anchor="end">{x:g}</text>'
         for x in (0, 0.25, 0.5, 0.75, 1)
     )
-    line = " L".join(point(of["score"], of["right"]) for of in bins)
+    line = " L".join(point(entry["score"], entry["right"]) for entry in bins)
     width, height = left + side + 20, top + side + 45
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"
   font-family="sans-serif" font-size="12" role="img" aria-label="Share of right suggestions against their score">

@@ -9,15 +9,16 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from model.evaluation.latency import drafts
-from model.evaluation.metrics import MEANING, Answer, answers, differences, metrics
-from model.evaluation.unseen import Unseen, unseen
+from model.evaluation.answers import Answer, answer_questions
+from model.evaluation.latency import make_drafts
+from model.evaluation.metrics import MEANING, compute_differences, compute_metrics
+from model.evaluation.unseen import UnseenQuestions, exclude_seen
 from model.questions import Question
-from model.registry.gates import Gates, Latency
-from model.registry.verdict import MOST_QUESTIONS, Verdict, judge, questions_needed
+from model.registry.gates import Gates, LatencyGate
+from model.registry.verdict import MAX_QUESTIONS, Verdict, judge, questions_needed
 from model.runs.progress import OpenBar
 from model.serving.classifier import MODEL_FILE, Classifier, ReleaseError
-from model.training.trained_titles import TrainedTitles, trained_titles
+from model.training.trained_titles import TrainedTitles, read_trained_titles
 
 WARM_UP: Final = 20
 """Drafts that are answered before any is timed."""
@@ -39,7 +40,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class ComparedAnswers:
     """The questions that neither the version nor the champion was trained on, and what each answered to them."""
 
     questions: Sequence[Question] = ()
@@ -48,7 +49,7 @@ class Both:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """What the checks found: themselves, the metrics on dev, and the signature of the graph.
 
     ``both`` has no question if there are too few, or the model cannot be loaded. ``left_out`` is how many of dev the
@@ -58,7 +59,7 @@ class Checked:
     checks: tuple[Check, ...]
     metrics: dict[str, float]
     signature: dict[str, list[dict[str, Any]]]
-    both: Both = Both()
+    both: ComparedAnswers = ComparedAnswers()
     left_out: int = 0
 
     @property
@@ -79,10 +80,10 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class Opponents:
     """What a version is compared with: the champion by quality, and a model of the version's tier by latency.
 
-    ``trained`` is what the champion was trained on, by its version, as ``trained_titles`` has it.
+    ``trained`` is what the champion was trained on, by its version, as ``read_trained_titles`` returns it.
     """
 
     champion: Classifier
@@ -90,7 +91,9 @@ class Against:
     timed: Classifier
 
 
-def check(folder: Path, questions: Sequence[Question], against: Against, gates: Gates, bar: OpenBar) -> Checked:
+def check_version(
+    folder: Path, questions: Sequence[Question], against: Opponents, gates: Gates, bar: OpenBar
+) -> CheckResult:
     """Check the model of a folder.
 
     Args:
@@ -99,33 +102,33 @@ def check(folder: Path, questions: Sequence[Question], against: Against, gates: 
     """
     try:
         classifier = Classifier.load(folder)
-        trained = trained_titles([folder])
+        trained = read_trained_titles([folder])
     except ReleaseError as error:
-        return Checked((Check("files", False, None, None, str(error)),), {}, {"inputs": [], "outputs": []})
-    signature = signature_of(folder / MODEL_FILE)
-    whole = Check("files", True, None, None, "whole, and loaded")
-    own, shared = unseen(questions, trained), unseen(questions, {**against.trained, **trained})
+        return CheckResult((Check("files", False, None, None, str(error)),), {}, {"inputs": [], "outputs": []})
+    signature = read_signature(folder / MODEL_FILE)
+    loaded = Check("files", True, None, None, "whole, and loaded")
+    own, shared = exclude_seen(questions, trained), exclude_seen(questions, {**against.trained, **trained})
     if not own.enough:
-        return Checked((whole, _left("unseen questions", own)), {}, signature, left_out=own.left_out)
-    given = answers(classifier, own.questions, bar(f"{classifier.version}: suggesting", len(own.questions)))
-    measured = metrics([question.tags for question in own.questions], given)
-    both = _asked_both(own, shared, given, against.champion, bar) if shared.enough else Both()
+        return CheckResult((loaded, _check_left("unseen questions", own)), {}, signature, left_out=own.left_out)
+    answers = answer_questions(classifier, own.questions, bar(f"{classifier.version}: suggesting", len(own.questions)))
+    measured = compute_metrics([question.tags for question in own.questions], answers)
+    both = _compare_answers(own, shared, answers, against.champion, bar) if shared.enough else ComparedAnswers()
     checks = [
-        whole,
-        _left("unseen questions", own),
-        _size(classifier, gates),
-        _parity(classifier, gates),
-        _drafts(classifier, gates),
-        *_quality(measured, len(given), gates),
-        *_comparison(shared, both, classifier.version, against.champion.version, gates),
-        _calibration(measured["ECE"], len(given), gates),
-        *_latency(classifier, against.timed, own.questions, gates.latency, bar),
+        loaded,
+        _check_left("unseen questions", own),
+        _check_size(classifier, gates),
+        _check_parity(classifier, gates),
+        _check_drafts(classifier, gates),
+        *_check_quality(measured, len(answers), gates),
+        *_check_comparison(shared, both, classifier.version, against.champion.version, gates),
+        _check_calibration(measured["ECE"], len(answers), gates),
+        *_check_latency(classifier, against.timed, own.questions, gates.latency, bar),
     ]
-    rounded = {"n": len(given), **{name: round(metric["value"], 4) for name, metric in measured.items()}}
-    return Checked(tuple(checks), rounded, signature, both, own.left_out)
+    rounded = {"n": len(answers), **{name: round(metric["value"], 4) for name, metric in measured.items()}}
+    return CheckResult(tuple(checks), rounded, signature, both, own.left_out)
 
 
-def signature_of(graph: Path) -> dict[str, list[dict[str, Any]]]:
+def read_signature(graph: Path) -> dict[str, list[dict[str, Any]]]:
     """Return name, type and shape of a graph's inputs and outputs; None in a shape is any length."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -141,60 +144,64 @@ def signature_of(graph: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _asked_both(own: Unseen, shared: Unseen, given: Sequence[Answer], champion: Classifier, bar: OpenBar) -> Both:
-    """Ask the champion the questions that neither has seen, and take the version's answers to them from ``given``."""
-    on_shared = [answer for answer, keep in zip(given, shared.kept[own.kept].tolist(), strict=True) if keep]
+def _compare_answers(
+    own: UnseenQuestions, shared: UnseenQuestions, answers: Sequence[Answer], champion: Classifier, bar: OpenBar
+) -> ComparedAnswers:
+    """Ask the champion the questions that neither has seen, and take the version's answers to them from ``answers``."""
+    on_shared = [answer for answer, keep in zip(answers, shared.kept[own.kept].tolist(), strict=True) if keep]
     advance = bar(f"{champion.version}: suggesting", len(shared.questions))
-    return Both(shared.questions, on_shared, answers(champion, shared.questions, advance))
+    return ComparedAnswers(shared.questions, on_shared, answer_questions(champion, shared.questions, advance))
 
 
-def _left(name: str, left: Unseen) -> Check:
-    return Check(name, left.enough, len(left.questions), left.needed, "; ".join(left.sentences()))
+def _check_left(name: str, unseen: UnseenQuestions) -> Check:
+    return Check(name, unseen.enough, len(unseen.questions), unseen.needed, "; ".join(unseen.sentences()))
 
 
-def _judged(name: str, measured: Mapping[str, float], least: float, n: int, says: str, gates: Gates) -> Check:
+def _judge(name: str, measured: Mapping[str, float], least: float, n: int, says: str, gates: Gates) -> Check:
     """Judge by the interval; ``measured`` and ``least`` are such that more is better."""
     verdict = judge(measured, least)
     undecided = verdict is Verdict.UNDECIDED
     if undecided:
         needed = questions_needed(measured, least, n)
-        number = f"about {needed:,}" if needed else f"more than {MOST_QUESTIONS:,}"
+        number = f"about {needed:,}" if needed else f"more than {MAX_QUESTIONS:,}"
         says += f": cannot tell with n = {n:,}, {number} questions would"
     passed = gates.undecided_passes if undecided else verdict is Verdict.PASSED
     return Check(name, passed, measured["value"], least, says, undecided)
 
 
-def _at_most(name: str, value: float, bound: float, means: str) -> Check:
+def _check_at_most(name: str, value: float, bound: float, means: str) -> Check:
     passed = value <= bound
     return Check(name, passed, value, bound, f"{value:.4g}, at most {bound:g} is allowed ({means})")
 
 
-def _calibration(error: Mapping[str, float], n: int, gates: Gates) -> Check:
+def _check_calibration(error: Mapping[str, float], n: int, gates: Gates) -> Check:
     value, bound = error["value"], gates.most_error
-    says = f"{_interval(error, '.4f')} on {n:,} questions, at most {bound:g} is allowed ({MEANING['ECE']})"
+    says = f"{_format_interval(error, '.4f')} on {n:,} questions, at most {bound:g} is allowed ({MEANING['ECE']})"
     less = {"value": -value, "low": -error["high"], "high": -error["low"]}
-    return replace(_judged("calibration", less, -bound, n, says, gates), value=value, bound=bound)
+    return replace(_judge("calibration", less, -bound, n, says, gates), value=value, bound=bound)
 
 
-def _interval(measured: Mapping[str, float], form: str) -> str:
+def _format_interval(measured: Mapping[str, float], form: str) -> str:
     return f"{measured['value']:{form}} ({measured['low']:{form}} to {measured['high']:{form}})"
 
 
-def _size(classifier: Classifier, gates: Gates) -> Check:
+def _check_size(classifier: Classifier, gates: Gates) -> Check:
     manifest = classifier.manifest
     megabytes, bound = manifest["bytes"] / 1e6, gates.megabytes[manifest["tier"]]
-    return _at_most("size", megabytes, bound, f"megabytes of {manifest['tier']}'s files together")
+    return _check_at_most("size", megabytes, bound, f"megabytes of {manifest['tier']}'s files together")
 
 
-def _parity(classifier: Classifier, gates: Gates) -> Check:
+def _check_parity(classifier: Classifier, gates: Gates) -> Check:
     """Take what training measured: the graph's sha256, which loading has checked, says that it is of this file."""
     difference = classifier.manifest.get("training", {}).get("largest_difference")
     if difference is None:
         return Check("parity", False, None, gates.most_difference, "the manifest says nothing of it: train again")
-    return _at_most("parity", difference, gates.most_difference, "largest difference of a score from the trainer's")
+    return _check_at_most(
+        "parity", difference, gates.most_difference, "largest difference of a score from the trainer's"
+    )
 
 
-def _drafts(classifier: Classifier, gates: Gates) -> Check:
+def _check_drafts(classifier: Classifier, gates: Gates) -> Check:
     failed = []
     for draft in gates.drafts:
         best = {item.tag for item in classifier.suggest(draft.title, draft.body, limit=gates.best)}
@@ -205,61 +212,63 @@ def _drafts(classifier: Classifier, gates: Gates) -> Check:
     return Check("drafts", not failed, right, len(gates.drafts), "; ".join([says, *failed]))
 
 
-def _quality(measured: Mapping[str, Mapping[str, float]], n: int, gates: Gates) -> list[Check]:
+def _check_quality(measured: Mapping[str, Mapping[str, float]], n: int, gates: Gates) -> list[Check]:
     checks = []
     for gate in gates.quality:
         metric = measured[gate.metric]
-        says = f"{_interval(metric, '.3f')} on {n:,} questions, at least {gate.least:g} is needed"
-        checks.append(_judged(gate.metric, metric, gate.least, n, says, gates))
+        says = f"{_format_interval(metric, '.3f')} on {n:,} questions, at least {gate.least:g} is needed"
+        checks.append(_judge(gate.metric, metric, gate.least, n, says, gates))
     return checks
 
 
-def _comparison(shared: Unseen, both: Both, version: str, champion: str, gates: Gates) -> list[Check]:
+def _check_comparison(
+    shared: UnseenQuestions, both: ComparedAnswers, version: str, champion: str, gates: Gates
+) -> list[Check]:
     """Compare with the champion on the questions that neither was trained on, or say that too few are left."""
     n, left_out = len(shared.questions), "; ".join(shared.sentences())
     if not shared.enough:
         says = f"cannot tell, {n:,} questions are too few: {left_out}"
         return [Check("against the champion", gates.undecided_passes, n, shared.needed, says, undecided=True)]
     checks = []
-    compared = differences([question.tags for question in both.questions], both.given, both.champions)
+    compared = compute_differences([question.tags for question in both.questions], both.given, both.champions)
     for gate in gates.quality:
         gap = compared[gate.metric]
-        says = f"{_interval(gap, '+.3f')} against {champion} on {n:,} questions, it may lose {gate.may_lose:g}"
-        checks.append(_judged(f"{gate.metric} against the champion", gap, -gate.may_lose, n, says, gates))
-    compared_on = _left("compared on", shared)
+        says = f"{_format_interval(gap, '+.3f')} against {champion} on {n:,} questions, it may lose {gate.may_lose:g}"
+        checks.append(_judge(f"{gate.metric} against the champion", gap, -gate.may_lose, n, says, gates))
+    compared_on = _check_left("compared on", shared)
     if version == champion:
         compared_on = replace(compared_on, says=f"{compared_on.says}; the champion is this very model")
     return [compared_on, *checks]
 
 
-def _latency(
-    classifier: Classifier, other: Classifier, questions: Sequence[Question], gate: Latency, bar: OpenBar
+def _check_latency(
+    classifier: Classifier, other: Classifier, questions: Sequence[Question], gate: LatencyGate, bar: OpenBar
 ) -> list[Check]:
-    texts = drafts(questions, gate.chars, gate.drafts)
+    texts = make_drafts(questions, gate.chars, gate.drafts)
     advance = bar("timing", gate.rounds * len(texts))
-    rounds = np.array([_timed(classifier, other, texts, advance) for _ in range(gate.rounds)])
+    rounds = np.array([_time_both(classifier, other, texts, advance) for _ in range(gate.rounds)])
     p50, other_p50 = (float(np.percentile(rounds[:, i], 50, axis=1).min()) for i in (0, 1))
     p99, other_p99 = (float(np.percentile(rounds[:, i], 99, axis=1).min()) for i in (0, 1))
     return [
-        _times("p50", p50, other_p50, gate.p50_times, other.version),
-        _times("p99", p99, other_p99, gate.p99_times, other.version),
+        _check_ratio("p50", p50, other_p50, gate.p50_times, other.version),
+        _check_ratio("p99", p99, other_p99, gate.p99_times, other.version),
     ]
 
 
-def _times(name: str, own: float, others: float, bound: float, other: str) -> Check:
+def _check_ratio(name: str, own: float, others: float, bound: float, other: str) -> Check:
     times = own / others
     says = f"{times:.2f} times that of {other} ({own:.2f} and {others:.2f} ms), at most {bound:g} times is allowed"
     return Check(f"latency {name}", times <= bound, times, bound, says)
 
 
-def _timed(
+def _time_both(
     classifier: Classifier, other: Classifier, texts: Sequence[tuple[str, str]], advance: Callable[[], None]
 ) -> list[list[float]]:
     """Time two models turn by turn on the same drafts, [2, drafts] milliseconds: what disturbs one disturbs both."""
     both = (classifier, other)
-    for each in both:
+    for model in both:
         for title, body in texts[:WARM_UP]:
-            each.suggest(title, body)
+            model.suggest(title, body)
     times: list[list[float]] = [[], []]
     for turn, (title, body) in enumerate(texts):
         for which in (0, 1) if turn % 2 else (1, 0):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from model.evaluation.metrics import COMPARED
 from model.serving.classifier import TIERS
 
-SHIPPED: Final = Path(__file__).with_name("gates.toml")
+SHIPPED_GATES: Final = Path(__file__).with_name("gates.toml")
 
 
 class GatesError(Exception):
@@ -17,7 +17,7 @@ class GatesError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class QualityGate:
     """Least value of a metric on dev, and how much less than the champion's it may be."""
 
     metric: str
@@ -26,7 +26,7 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
+class LatencyGate:
     """How many times slower than another model a version may be, and on what it is timed."""
 
     chars: int
@@ -37,7 +37,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class GateDraft:
     """A draft whose ``tags`` must all be among the best."""
 
     title: str
@@ -49,17 +49,17 @@ class Draft:
 class Gates:
     """All gates: see ``gates.toml`` for what each means."""
 
-    quality: tuple[Quality, ...]
+    quality: tuple[QualityGate, ...]
     most_error: float
     most_difference: float
-    latency: Latency
+    latency: LatencyGate
     megabytes: dict[str, float]
-    drafts: tuple[Draft, ...]
+    drafts: tuple[GateDraft, ...]
     best: int
     undecided_passes: bool = True
 
 
-def read(path: Path = SHIPPED) -> Gates:
+def read_gates(path: Path = SHIPPED_GATES) -> Gates:
     """Read the gates of a file, and the drafts of the file that it names.
 
     Raises:
@@ -68,31 +68,31 @@ def read(path: Path = SHIPPED) -> Gates:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         gates = Gates(
-            quality=tuple(Quality(**of) for of in content["quality"]),
+            quality=tuple(QualityGate(**gate) for gate in content["quality"]),
             most_error=float(content["calibration"]["most"]),
             most_difference=float(content["parity"]["most"]),
-            latency=Latency(**content["latency"]),
+            latency=LatencyGate(**content["latency"]),
             megabytes={tier: float(content["megabytes"][tier]) for tier in TIERS},
-            drafts=tuple(map(_draft, (path.parent / content["drafts"]["file"]).read_text("utf-8").splitlines())),
+            drafts=tuple(map(_parse_draft, (path.parent / content["drafts"]["file"]).read_text("utf-8").splitlines())),
             best=int(content["drafts"]["best"]),
-            undecided_passes=_passes(content.get("undecided", {})),
+            undecided_passes=_undecided_passes(content.get("undecided", {})),
         )
     except KeyError as error:
         raise GatesError(f"{path} lacks {error}.") from error
     except (OSError, ValueError, TypeError) as error:
         raise GatesError(f"{path} cannot be used: {error}.") from error
-    if unknown := [of.metric for of in gates.quality if of.metric not in COMPARED]:
+    if unknown := [gate.metric for gate in gates.quality if gate.metric not in COMPARED]:
         raise GatesError(f"{path} names the metrics {', '.join(unknown)}; known are {', '.join(COMPARED)}.")
     return gates
 
 
-def _passes(undecided: dict[str, Any]) -> bool:
+def _undecided_passes(undecided: dict[str, Any]) -> bool:
     passes = undecided.get("passes", True)
     if undecided.keys() - {"passes"} or not isinstance(passes, bool):
         raise ValueError("[undecided] must say `passes = true` or `passes = false`, and nothing else")
     return passes
 
 
-def _draft(line: str) -> Draft:
+def _parse_draft(line: str) -> GateDraft:
     row: dict[str, Any] = json.loads(line)
-    return Draft(str(row["title"]), str(row.get("body", "")), tuple(map(str, row["tags"])))
+    return GateDraft(str(row["title"]), str(row.get("body", "")), tuple(map(str, row["tags"])))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.questions.parquet import read
+from model.questions.parquet import read_questions
 from model.questions.tag_sets import read_tag_sets
 from model.registry.versions import Version
 from model.runs import steps
@@ -55,32 +55,32 @@ def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
     wanted = {"questions": (data["name"], data["sha256"])}
     if data["tag_sets"]:
         wanted["tag sets"] = ("", data["tag_sets"])
-    files = sorted({file for place in places for file in _parquet(place)})
-    found = {what: _of(digest, name, files) for what, (name, digest) in wanted.items()}
+    files = sorted({file for place in places for file in _find_parquet_files(place)})
+    found = {what: _find_by_digest(digest, name, files) for what, (name, digest) in wanted.items()}
     if missing := [what for what, file in found.items() if file is None]:
-        told = [_missing(what, *wanted[what], files, places) for what in missing]
-        raise RebuildError(" ".join([*told, "Say with --from where they are."]))
+        messages = [_describe_missing(what, *wanted[what], files, places) for what in missing]
+        raise RebuildError(" ".join([*messages, "Say with --from where they are."]))
     questions = found["questions"]
     assert questions is not None
     return Inputs(questions, found.get("tag sets"))
 
 
-def made_otherwise(version: Version) -> list[str]:
+def list_environment_changes(version: Version) -> list[str]:
     """Return what is different here from where a version was made: code, libraries, machine, threads."""
-    made, libraries = version.about["made"], version.about["libraries"]
-    told = []
+    recorded, libraries = version.about["made"], version.about["libraries"]
+    lines = []
     for name, now in describe_build().items():
-        if name == "code" and not str(made.get(name)).startswith(steps.CODE_DIGEST):
-            told.append("code: recorded before digests of code left out where modules lie; only the files can tell.")
-        elif name not in ("at", "revision") and made.get(name) != now:
-            told.append(f"{name}: {made.get(name)} then, {now} now")
+        if name == "code" and not str(recorded.get(name)).startswith(steps.CODE_DIGEST):
+            lines.append("code: recorded before digests of code left out where modules lie; only the files can tell.")
+        elif name not in ("at", "revision") and recorded.get(name) != now:
+            lines.append(f"{name}: {recorded.get(name)} then, {now} now")
     for name, now in steps.library_versions().items():
         if name in libraries and libraries[name] != now:
-            told.append(f"{name}: {libraries[name]} then, {now} now")
-    return told
+            lines.append(f"{name}: {libraries[name]} then, {now} now")
+    return lines
 
 
-def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: Progress) -> dict[str, Any]:
+def rebuild_version(version: Version, inputs: Inputs, out: Path, keep: Path, progress: Progress) -> dict[str, Any]:
     """Train as the version was trained; return the new manifest.
 
     Args:
@@ -93,47 +93,47 @@ def rebuild(version: Version, inputs: Inputs, out: Path, keep: Path, progress: P
     limits = from_record(FeatureLimits, written.pop("features"))
     parameters = from_record(TrainingParameters, written)
     encoder = EncoderInput(read_encoder(version.folder), keep) if version.about["tier"] == "full" else None
-    rows = read(inputs.questions)
+    rows = read_questions(inputs.questions)
     hidden = [question for question in rows if question.split != "train"]
     sets = read_tag_sets(inputs.tag_sets, without=hidden) if inputs.tag_sets else []
     data = DataSource.describe(inputs.questions, rows, inputs.tag_sets)
     return train_model(rows, sets, data, out, encoder, parameters, limits, progress)
 
 
-def differing(version: Version, manifest: dict[str, Any]) -> list[str]:
+def list_changed_files(version: Version, manifest: dict[str, Any]) -> list[str]:
     """Name the files that have another sha256 than the version's."""
     return [name for name, digest in version.about["files"].items() if manifest["files"].get(name) != digest]
 
 
-def score_difference(version: Version, made: Path, questions: Path) -> float:
+def largest_score_difference(version: Version, rebuilt: Path, questions: Path) -> float:
     """Return the largest difference of a score between a version and what was made, of either's best tags."""
-    one, other = Classifier.load(version.folder), Classifier.load(made)
-    asked = [question for question in read(questions) if question.split == "dev"][:COMPARED]
+    one, other = Classifier.load(version.folder), Classifier.load(rebuilt)
+    dev = [question for question in read_questions(questions) if question.split == "dev"][:COMPARED]
     largest = 0.0
-    for title, body in [*HARD_TEXTS, *((question.title, question.body) for question in asked)]:
+    for title, body in [*HARD_TEXTS, *((question.title, question.body) for question in dev)]:
         scores = [
-            {item.tag: item.score for item in each.suggest(title, body, body_format="text", limit=2 * _BEST)}
-            for each in (one, other)
+            {item.tag: item.score for item in model.suggest(title, body, body_format="text", limit=2 * _BEST)}
+            for model in (one, other)
         ]
-        best = {tag for of in scores for tag in list(of)[:_BEST]}
+        best = {tag for tag_scores in scores for tag in list(tag_scores)[:_BEST]}
         largest = max([largest, *(abs(scores[0].get(tag, 0) - scores[1].get(tag, 0)) for tag in best)])
     return largest
 
 
-def _parquet(place: Path) -> Iterator[Path]:
+def _find_parquet_files(place: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from (file for file in place.rglob("*.parquet") if file.is_file())
     elif place.is_file():
         yield place
 
 
-def _of(digest: str, name: str, files: Sequence[Path]) -> Path | None:
+def _find_by_digest(digest: str, name: str, files: Sequence[Path]) -> Path | None:
     """Return the file with this sha256; those of the right name are read first."""
     ordered = sorted(files, key=lambda file: file.name != name)
     return next((file for file in ordered if steps.sha256_of(file) == digest), None)
 
 
-def _missing(what: str, name: str, digest: str, files: Sequence[Path], places: Sequence[Path]) -> str:
+def _describe_missing(what: str, name: str, digest: str, files: Sequence[Path], places: Sequence[Path]) -> str:
     same_name = [str(file) for file in files if file.name == name]
     looked = ", ".join(map(str, places))
     if same_name:

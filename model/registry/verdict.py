@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-MOST_QUESTIONS: Final = 1_000_000
+MAX_QUESTIONS: Final = 1_000_000
 """Above this, the number of questions that would tell is of no use to anyone."""
 
 
@@ -29,14 +29,14 @@ def judge(measured: Mapping[str, float], least: float) -> Verdict:
 
 
 def questions_needed(measured: Mapping[str, float], least: float, n: int) -> int | None:
-    """Return how many questions would decide about this value, or None if more than ``MOST_QUESTIONS``.
+    """Return how many questions would decide about this value, or None if more than ``MAX_QUESTIONS``.
 
     The half of the interval that reaches across the bound shrinks with the root of the number of questions.
     """
     value = measured["value"]
     distance = abs(value - least)
     across = value - measured["low"] if value >= least else measured["high"] - value
-    if distance == 0 or n * (across / distance) ** 2 > MOST_QUESTIONS:
+    if distance == 0 or n * (across / distance) ** 2 > MAX_QUESTIONS:
         return None
     needed = math.ceil(n * (across / distance) ** 2)
     step: int = 10 ** max(len(str(needed)) - 2, 0)

@@ -86,7 +86,7 @@ class Version:
         return [f"{check['name']}: {check['says']}" for check in self.about["checks"] if not check["passed"]]
 
 
-def all_versions(registry: Path) -> list[Version]:
+def read_versions(registry: Path) -> list[Version]:
     """Return the versions of a registry by number; a registry that is not there has none.
 
     Raises:
@@ -125,43 +125,43 @@ def read_folder(folder: Path, number: int | None = None) -> Version:
     return version
 
 
-def add(registry: Path, made: Path, about: Mapping[str, Any]) -> Version:
+def store_version(registry: Path, source: Path, about: Mapping[str, Any]) -> Version:
     """Copy a model's folder into the registry under the next number, with ``about`` as its ``version.json``.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    with _adding(registry):
+    with _lock_registry(registry):
         folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=registry))
         for name in (*about["files"], MANIFEST_FILE, CARD_FILE, PICTURE_FILE, REFERENCE_FILE):
-            if (made / name).is_file():
-                shutil.copyfile(made / name, folder / name)
-        if TITLES_FILE not in about["files"] and (titles := read_titles(made, about)):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, folder / name)
+        if TITLES_FILE not in about["files"] and (titles := read_titles(source, about)):
             (folder / TITLES_FILE).write_bytes(titles.as_bytes())
         number = max(version_numbers(registry), default=0) + 1
-        whole = {"format": FORMAT, "number": number, **about}
-        write_atomically(folder, {VERSION_FILE: _as_json(whole)})
+        content = {"format": FORMAT, "number": number, **about}
+        write_atomically(folder, {VERSION_FILE: _as_json(content)})
         folder.chmod(0o755)
         folder.rename(registry / str(number))
-    return Version(registry / str(number), whole)
+    return Version(registry / str(number), content)
 
 
-def settled(version: Version, found: Mapping[str, Any], files: Mapping[str, str] = {}) -> Version:
+def update_version(version: Version, changes: Mapping[str, Any], files: Mapping[str, str] = {}) -> Version:
     """Write what the checks found into a version, beside ``files`` with their texts; return it anew."""
-    about = {**version.about, **found}
+    about = {**version.about, **changes}
     texts = {name: text.encode() for name, text in files.items()}
     write_atomically(version.folder, texts | {VERSION_FILE: _as_json(about)})
     return Version(version.folder, about)
 
 
 @contextmanager
-def _adding(registry: Path) -> Iterator[None]:
+def _lock_registry(registry: Path) -> Iterator[None]:
     """Hold the registry while a number is given, and throw away what was left half-way by a run that was killed."""
     registry.mkdir(parents=True, exist_ok=True)
     with (registry / ".adding").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in registry.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(left)
+        for unfinished in registry.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(unfinished)
         yield
 
 

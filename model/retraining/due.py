@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from model.questions.feedback import Told
+from model.questions.feedback import PostedQuestion, count_by_month
 from model.registry.versions import Version
 
 ACCEPTANCE: Final = "acceptance"
@@ -43,7 +43,7 @@ class Trigger:
     says: str
 
 
-def schedule(versions: Sequence[Version], limits: Limits, now: datetime) -> Trigger:
+def check_schedule(versions: Sequence[Version], limits: Limits, now: datetime) -> Trigger:
     """Judge the age of the newest version, whatever became of it."""
     trained = last_training(versions)
     if trained is None:
@@ -52,7 +52,7 @@ def schedule(versions: Sequence[Version], limits: Limits, now: datetime) -> Trig
     return Trigger("schedule", days >= limits.days, f"trained {days} days ago, due after {limits.days}")
 
 
-def rested(versions: Sequence[Version], limits: Limits, now: datetime) -> bool:
+def is_rested(versions: Sequence[Version], limits: Limits, now: datetime) -> bool:
     """Return whether the last training is long enough ago to think of another."""
     trained = last_training(versions)
     return trained is None or now - trained >= timedelta(days=limits.rest)
@@ -63,7 +63,7 @@ def last_training(versions: Sequence[Version]) -> datetime | None:
     return max((datetime.fromisoformat(version.about["trained_at"]) for version in versions), default=None)
 
 
-def acceptance(metrics: Mapping[str, Any], limits: Limits) -> Trigger:
+def check_acceptance(metrics: Mapping[str, Any], limits: Limits) -> Trigger:
     """Judge ``/metrics/overview.json``: did acceptance fall against the period before, beyond chance?"""
     row = next((row for row in metrics["rows"] if row["figure"] == ACCEPTANCE), None)
     if row is None or row["change"] is None:
@@ -75,30 +75,28 @@ def acceptance(metrics: Mapping[str, Any], limits: Limits) -> Trigger:
     return Trigger("acceptance", change <= -limits.drop and high < 0, says)
 
 
-def drift(found: Mapping[str, Any]) -> Trigger:
+def check_drift(drift: Mapping[str, Any]) -> Trigger:
     """Judge what ``tagalong-model drift`` found: bad days alone, as of an outage, are no reason."""
-    kinds = [kind for kind in found["found"] if kind in DRIFTS]
-    told = [f"{of['column']} (PSI {of['psi']:.2f})" for of in found["columns"] if of["drifted"]]
-    if found["relation"]["drifted"]:
-        told.append(f"share right at equal scores (differs by {found['relation']['shift']:.3f})")
-    if found["performance"]["drifted"]:
-        told.append(f"Jaccard ({found['performance']['change']['value']:+.3f})")
-    if found.get("drafts") == 0:
+    kinds = [kind for kind in drift["found"] if kind in DRIFTS]
+    details = [f"{column['column']} (PSI {column['psi']:.2f})" for column in drift["columns"] if column["drifted"]]
+    if drift["relation"]["drifted"]:
+        details.append(f"share right at equal scores (differs by {drift['relation']['shift']:.3f})")
+    if drift["performance"]["drifted"]:
+        details.append(f"Jaccard ({drift['performance']['change']['value']:+.3f})")
+    if drift.get("drafts") == 0:
         return Trigger("drift", False, "nothing to judge: no draft of the compared version came in")
-    return Trigger("drift", bool(kinds), f"{', '.join(kinds) or 'none'}{': ' if told else ''}{', '.join(told)}")
+    return Trigger("drift", bool(kinds), f"{', '.join(kinds) or 'none'}{': ' if details else ''}{', '.join(details)}")
 
 
-def new_feedback(lines: Sequence[Told], versions: Sequence[Version], limits: Limits) -> Trigger:
+def check_feedback(posted: Sequence[PostedQuestion], versions: Sequence[Version], limits: Limits) -> Trigger:
     """Judge how many posted questions are new since the version that was trained on the most of them.
 
     Versions say how many they were trained on by month, not which: no number of a question is kept for this.
     """
-    of = {(line.site, line.question_id): line.month or "" for line in lines}
-    months = list(of.values())
-    known = [version.about["retrained"]["months"] for version in versions if "retrained" in version.about]
+    learned = [version.about["retrained"]["months"] for version in versions if "retrained" in version.about]
     new = sum(
-        max(0, months.count(month) - max((of_version.get(month, 0) for of_version in known), default=0))
-        for month in set(months)
+        max(0, questions - max((months.get(month, 0) for months in learned), default=0))
+        for month, questions in count_by_month(posted).items()
     )
     return Trigger("feedback", new >= limits.new, f"{new:,} posted questions are new, due from {limits.new:,} on")
 

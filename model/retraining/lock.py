@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-class Held(Exception):
+class LockHeldError(Exception):
     """Another process holds the lock; the message says which."""
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
+def hold_lock(file: Path) -> Iterator[None]:
     """Hold a lock file for the block; it is let go when the process ends, however that comes.
 
     Raises:
@@ -28,7 +28,7 @@ def held(file: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise Held(f"{_holder(lock.read())} is at it. Wait for it, or stop it.") from None
+            raise LockHeldError(f"{_describe_holder(lock.read())} is at it. Wait for it, or stop it.") from None
         lock.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         json.dump({"process": os.getpid(), "host": platform.node(), "since": since}, lock)
@@ -37,7 +37,7 @@ def held(file: Path) -> Iterator[None]:
         lock.truncate(0)
 
 
-def _holder(content: str) -> str:
+def _describe_holder(content: str) -> str:
     try:
         who = json.loads(content)
         return f"Process {who['process']} on {who['host']}, since {who['since']},"

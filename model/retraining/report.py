@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from model.evaluation.metrics import COMPARED, differences, metrics
+from model.evaluation.metrics import COMPARED, compute_differences, compute_metrics
 from model.questions import Question
-from model.registry.checks import Both
+from model.registry.checks import ComparedAnswers
 from model.registry.versions import Version
 from model.retraining.mixing import is_posted
 
@@ -36,26 +36,26 @@ The vocabulary has {after:,} tags; {champion} has {before:,}. {added:,} came in,
 """
 
 
-def compared(both: Both) -> dict[str, dict[str, Any]]:
+def compare_answers(both: ComparedAnswers) -> dict[str, dict[str, Any]]:
     """Measure both on the old and on the new of the questions: {part: {n, challenger, champion, difference}}."""
-    found: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for part in PARTS:
         rows = [i for i, question in enumerate(both.questions) if is_posted(question) == (part == "new")]
         if rows:
             posted = [both.questions[i].tags for i in rows]
             own, others = ([answers[i] for i in rows] for answers in (both.given, both.champions))
-            challenger, champion = metrics(posted, own), metrics(posted, others)
-            found[part] = {
+            challenger, champion = compute_metrics(posted, own), compute_metrics(posted, others)
+            parts[part] = {
                 "n": len(rows),
                 "challenger": {name: challenger[name] for name in SHOWN},
                 "champion": {name: champion[name] for name in SHOWN},
-                "difference": differences(posted, own, others),
+                "difference": compute_differences(posted, own, others),
             }
-    return found
+    return parts
 
 
-def vocabulary(
-    before: Sequence[str], after: Sequence[str], questions: Sequence[Question], both: Both
+def compare_vocabularies(
+    before: Sequence[str], after: Sequence[str], questions: Sequence[Question], both: ComparedAnswers
 ) -> dict[str, Any]:
     """Return the tags that came in and went out, and how often the former are found in new held-out questions."""
     added = set(after) - set(before)
@@ -75,7 +75,7 @@ def vocabulary(
     }
 
 
-def written(version: Version, report: Mapping[str, Any]) -> str:
+def format_report(version: Version, report: Mapping[str, Any]) -> str:
     """Write the report as Markdown."""
     tags, mixed = report["tags"], report["mixed"]
     named = ", ".join(f"`{tag}`" for tag in tags["added"][:LISTED])
@@ -93,7 +93,7 @@ def written(version: Version, report: Mapping[str, Any]) -> str:
         learned=mixed["learned"],
         base=mixed["base"],
         replaced=mixed["replaced"],
-        parts="\n".join(_part(name, of) for name, of in report["compared"].items()),
+        parts="\n".join(_format_part(name, of) for name, of in report["compared"].items()),
         before=tags["before"],
         after=tags["after"],
         added=len(tags["added"]),
@@ -105,16 +105,16 @@ def written(version: Version, report: Mapping[str, Any]) -> str:
     )
 
 
-def _part(name: str, of: Mapping[str, Any]) -> str:
+def _format_part(name: str, figures: Mapping[str, Any]) -> str:
     lines = [
-        f"## {name.capitalize()} questions: {of['n']:,}, {PARTS[name]}",
+        f"## {name.capitalize()} questions: {figures['n']:,}, {PARTS[name]}",
         "",
         "| metric | this version | champion | difference, 95 % interval |",
         "| --- | --- | --- | --- |",
     ]
     for metric in SHOWN:
-        gap = of["difference"].get(metric)
-        told = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})" if gap else ""
-        values = (f"{of[who][metric]['value']:.3f}" for who in ("challenger", "champion"))
-        lines.append(f"| {metric} | {' | '.join(values)} | {told} |")
+        gap = figures["difference"].get(metric)
+        interval = f"{gap['value']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})" if gap else ""
+        values = (f"{figures[who][metric]['value']:.3f}" for who in ("challenger", "champion"))
+        lines.append(f"| {metric} | {' | '.join(values)} | {interval} |")
     return "\n".join([*lines, ""])

@@ -66,7 +66,7 @@ STEPS: Final = {
             "measure on held-out questions",
             ("my-model/", "prepared.parquet"),
             ("measured.json",),
-            "model.evaluation.metrics",
+            "model.evaluation.report",
         ),
         Step(
             "compare",

@@ -10,7 +10,7 @@ MISSING: Final = (
 )
 
 
-def opened(store: str, experiment: str, artifacts: Path | None = None) -> Any:
+def open_store(store: str, experiment: str, artifacts: Path | None = None) -> Any:
     """Give MLflow, writing to an experiment of a store.
 
     Args:
@@ -33,6 +33,6 @@ def opened(store: str, experiment: str, artifacts: Path | None = None) -> Any:
     return mlflow
 
 
-def named(metric: str) -> str:
+def metric_name(metric: str) -> str:
     """Name a metric as MLflow allows: ``@`` is not among its characters."""
     return metric.replace("@", " at ")

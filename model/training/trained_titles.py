@@ -35,7 +35,7 @@ Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TitleSet:
     """Titles that a model learned from (``train``) or that its choices were made on (``tune``).
 
     ``data`` is the sha256 of the file of questions that they came from.
@@ -48,7 +48,7 @@ class Part:
     bits: bytes
 
     @classmethod
-    def of(cls, name: str, data: str, keys: Keys) -> "Part":
+    def of(cls, name: str, data: str, keys: Keys) -> "TitleSet":
         """Cut the keys of at least one title, and store them."""
         titles = len(np.unique(keys))
         hashes = np.unique(keys % _range(titles))
@@ -83,7 +83,7 @@ class Part:
 class TrainedTitles:
     """The titles that one model was trained on, and where its encoder learned from others, those too."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[TitleSet, ...]
 
     @classmethod
     def of(cls, questions: Iterable[Question], data: str = "") -> "TrainedTitles":
@@ -96,7 +96,7 @@ class TrainedTitles:
         for question in questions:
             if question.split in titles:
                 titles[question.split].append(question.title)
-        return cls(tuple(Part.of(name, data, title_keys(of_part)) for name, of_part in titles.items() if of_part))
+        return cls(tuple(TitleSet.of(name, data, title_keys(of_part)) for name, of_part in titles.items() if of_part))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "TrainedTitles":
@@ -110,10 +110,12 @@ class TrainedTitles:
         if not isinstance(described, dict) or described.get("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
         try:
-            ends = accumulate(int(each["bytes"]) for each in described["parts"])
+            ends = accumulate(int(entry["bytes"]) for entry in described["parts"])
             parts = tuple(
-                Part(each["part"], each["data"], each["titles"], each["hashes"], bits[end - each["bytes"] : end])
-                for each, end in zip(described["parts"], ends, strict=True)
+                TitleSet(
+                    entry["part"], entry["data"], entry["titles"], entry["hashes"], bits[end - entry["bytes"] : end]
+                )
+                for entry, end in zip(described["parts"], ends, strict=True)
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"a part lacks {error}") from error
@@ -144,10 +146,10 @@ def title_keys(titles: Iterable[str]) -> Keys:
     Titles are made ready as ``prepare`` makes them, and more: case, spaces, punctuation, HTML entities and forms of one
     letter make no difference, nor does it whether personal data were taken out before.
     """
-    return np.array([text_key(redact(_plain(title))[0]) for title in titles], np.uint64)
+    return np.array([text_key(redact(_normalise(title))[0]) for title in titles], np.uint64)
 
 
-def trained_titles(folders: Collection[Path]) -> Mapping[str, TrainedTitles | None]:
+def read_trained_titles(folders: Collection[Path]) -> Mapping[str, TrainedTitles | None]:
     """Return by version the titles that the models in some folders were trained on, None where one does not say.
 
     Raises:
@@ -184,7 +186,7 @@ def read_titles(folder: Path, manifest: Mapping[str, Any]) -> TrainedTitles | No
     return titles if path == own or any(part.data == data for part in titles.parts) else None
 
 
-def _plain(title: str) -> str:
+def _normalise(title: str) -> str:
     """Decode entities, those of entities too, and write every letter in its usual form, on one line."""
     while (decoded := without_entities(title)) != title:
         title = decoded

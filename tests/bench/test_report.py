@@ -16,12 +16,24 @@ import pytest
 
 from backend.feedback.schemas import EventBatch
 from backend.suggestions.schemas import DraftState
-from bench.drafts import Writers, batches
+from bench.drafts import Writers, event_batches
 from bench.load import Load, LoadFailed, put_load
-from bench.measure import CHARS, CLIENTS, CLIENTS_OF_TWO, FULL, LIGHT, RELEASED, ROOT, Report, Start, Times, listening
+from bench.measure import (
+    CHARS,
+    CLIENTS,
+    CLIENTS_OF_TWO,
+    FULL,
+    LIGHT,
+    RELEASED,
+    ROOT,
+    Percentiles,
+    Report,
+    StartTimes,
+    running_program,
+)
 from bench.peer import pipeline
-from bench.picture import picture
-from bench.report import written
+from bench.picture import draw_report
+from bench.report import format_report
 
 
 def loads(rate: float) -> dict[int, Load]:
@@ -30,7 +42,7 @@ def loads(rate: float) -> dict[int, Load]:
 
 REPORT = Report(
     machine="2 cores",
-    inference={tier: {chars: Times(0.001, 0.002) for chars in CHARS} for tier in (LIGHT, FULL)},
+    inference={tier: {chars: Percentiles(0.001, 0.002) for chars in CHARS} for tier in (LIGHT, FULL)},
     http=loads(6000),
     insert=loads(2000),
     recorded={LIGHT: loads(1000), FULL: loads(100)},
@@ -39,8 +51,8 @@ REPORT = Report(
     events=loads(300),
     many_events={8: Load(8, 100, 0.01, 0.02, 3)},
     peer=loads(4),
-    kind_peer=loads(500),
-    starts={LIGHT: Start(4, 2), FULL: Start(5, 3)},
+    fast_peer=loads(500),
+    starts={LIGHT: StartTimes(4, 2), FULL: StartTimes(5, 3)},
     resident={LIGHT: 200_000_000, FULL: 300_000_000},
     installed=400_000_000,
     wheel=50_000_000,
@@ -49,7 +61,7 @@ REPORT = Report(
 
 
 def test_the_report_has_the_ratios_of_its_own_figures() -> None:
-    text = written(REPORT, 180)
+    text = format_report(REPORT, 180)
     assert "| 1       |                    0.50 |                   250 |      0.004 |" in text
     assert "| Tagalong, light, recorded, two replicas       |       8 |   12,000 |   2.00 |   4.00 |" in text
     assert [row.split("|")[-2].strip() for row in text.splitlines() if row.startswith(("| 1  ", "| 8  ", "| 32 "))] == [
@@ -61,7 +73,7 @@ def test_the_report_has_the_ratios_of_its_own_figures() -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_picture_has_each_figure_in_words(scheme: str) -> None:
-    drawn = ElementTree.fromstring(picture(REPORT, scheme))
+    drawn = ElementTree.fromstring(draw_report(REPORT, scheme))
     words = {each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")}
     assert {"8 clients", "Tagalong light, recorded", "8,000", "16,000"} <= words
 
@@ -75,7 +87,9 @@ def test_drafts_and_events_are_what_the_contract_asks_for() -> None:
         {"suggestion_id": draft["draft_id"], "items": [{"tag": "python", "confident": number > 0}]}
         for number, draft in enumerate(drafts)
     ]
-    sent = [EventBatch.model_validate(each) for each in islice(batches(list(zip(drafts, answers, strict=True)), 2), 4)]
+    sent = [
+        EventBatch.model_validate(each) for each in islice(event_batches(list(zip(drafts, answers, strict=True)), 2), 4)
+    ]
     _, first, second = (draft["install_id"] for draft in drafts)
     assert [str(each.install_id) for each in sent[:3]] == [first, second, first]
     assert [event.kind for each in (sent[0], sent[2]) for event in each.events] == [
@@ -118,7 +132,7 @@ def test_the_peer_answers_the_same_in_both_forms(pickles: tuple[Path, Path]) -> 
 
 
 def test_what_is_refused_is_no_throughput() -> None:
-    with listening(["-m", "uvicorn", "tests.bench.failing_server:app", "--log-level", "critical"]) as address:
+    with running_program(["-m", "uvicorn", "tests.bench.failing_server:app", "--log-level", "critical"]) as address:
         found = put_load(address, [{}], 2, 1)
     assert found.p50 <= found.p99
     answered = found.rate * 1  # in one second

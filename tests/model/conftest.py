@@ -10,8 +10,8 @@ import pytest
 from model.commands.terminal import RELEASED
 from model.evaluation import latency
 from model.questions import Question
-from model.questions.parquet import read
-from model.registry.release import release
+from model.questions.parquet import read_questions
+from model.registry.release import release_model
 from model.runs.progress import Progress
 from model.serving.classifier import TIERS, Classifier
 from model.training.build import DataSource, EncoderInput, train_model
@@ -73,7 +73,7 @@ def questions_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def questions(questions_file: Path) -> list[Question]:
-    return read(questions_file)
+    return read_questions(questions_file)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,7 +129,7 @@ def small_trained(
 def small_release(small_trained: Path, questions: list[Question], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released folder."""
     out = tmp_path_factory.mktemp("small") / "released"
-    release(questions, small_trained, out, silent())
+    release_model(questions, small_trained, out, silent())
     return out
 
 

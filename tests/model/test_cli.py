@@ -17,7 +17,7 @@ from backend.cli import main as server
 from model.cli import main
 from model.commands import terminal
 from model.commands.terminal import RELEASED
-from model.questions.drafts import read as drafts_of
+from model.questions.drafts import read_drafts as drafts_of
 from model.serving.classifier import DEFAULT_TIER
 from tests.model.conftest import synthetic
 

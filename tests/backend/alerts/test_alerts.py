@@ -28,8 +28,8 @@ from backend.drift.service import save_findings
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.web.request_stats import RequestStatsRow
-from model.drift.findings import findings
-from model.drift.reference import summarised
+from model.drift.findings import find_drift
+from model.drift.reference import reference_of_drafts
 from model.drift.traffic import Traffic
 from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
 from tests.backend.experiments.experiment import CHALLENGER, Experiment
@@ -506,14 +506,14 @@ def test_an_address_that_makes_no_sense_is_refused(smtp_url: str, webhook_url: s
 async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_without(
     make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock, sent: list[Notification]
 ) -> None:
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated")
     alerts = make_alerts("drift")
 
     async def after(days: int, came: Traffic) -> list[tuple[str, str, str]]:
         # As if the traffic ended on the day before.
         span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
         async with database.session() as session:
-            await save_findings(session, Findings.model_validate(findings(came, reference) | span), clock.now)
+            await save_findings(session, Findings.model_validate(find_drift(came, reference) | span), clock.now)
         for _ in range(3):
             await alerts.evaluate_daily_rules()
             await alerts.notify()
@@ -546,8 +546,8 @@ async def test_imported_drift_fires_by_its_kind_and_is_resolved_by_an_import_wit
 async def test_drift_that_was_old_when_it_came_fires_nothing(
     make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
 ) -> None:
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
-    came = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    came = find_drift(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
     for days, state in ((16, []), (15, [("drift", "data", "firing")])):
         span = {"since": "2026-10-01", "until": str(clock.now.date() - timedelta(days=days))}
         async with database.session() as session:
@@ -559,9 +559,9 @@ async def test_drift_that_was_old_when_it_came_fires_nothing(
 async def test_drift_of_demo_traffic_wakes_nobody(
     make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
 ) -> None:
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated")
     span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
-    drifted = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
+    drifted = find_drift(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
     later = clock.now + timedelta(minutes=1)
     async with database.session() as session:
         await save_findings(session, Findings.model_validate(drifted), clock.now)
@@ -570,7 +570,7 @@ async def test_drift_of_demo_traffic_wakes_nobody(
     await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "firing")]
     async with database.session() as session:
-        await save_findings(session, Findings.model_validate(findings(traffic(seed=3), reference) | span), clock.now)
+        await save_findings(session, Findings.model_validate(find_drift(traffic(seed=3), reference) | span), clock.now)
         await save_findings(session, Findings.model_validate(drifted | {"kind": "demo"}), later)
     await make_alerts("drift").evaluate_daily_rules()
     assert await states(engine) == [("drift", "data", "resolved")]
@@ -579,9 +579,9 @@ async def test_drift_of_demo_traffic_wakes_nobody(
 async def test_drift_below_the_bound_of_the_rule_is_quiet(
     make_alerts: Callable[..., Alerts], database: Database, engine: AsyncEngine, clock: Clock
 ) -> None:
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated")
     span = {"since": str(clock.now.date() - timedelta(days=14)), "until": str(clock.now.date() - timedelta(days=1))}
-    came = findings(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
+    came = find_drift(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference) | span
     async with database.session() as session:
         await save_findings(session, Findings.model_validate(came), clock.now)
     rule = read_rules()["drift"]

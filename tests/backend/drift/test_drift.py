@@ -21,9 +21,10 @@ from backend.drift.findings import Findings
 from backend.drift.service import newest_findings, save_findings
 from model.cli import main as model
 from model.commands.terminal import RELEASED
-from model.drift.findings import findings, verdict
-from model.drift.reference import summarised
-from model.drift.traffic import of_lines
+from model.drift.findings import find_drift
+from model.drift.reference import reference_of_drafts
+from model.drift.summary import summarise
+from model.drift.traffic import parse_export
 from model.serving.classifier import read_manifest
 from tests.backend.admin.conftest import HTML, NOW, admin_at
 from tests.backend.service import DEMO_WEEK, Service, a_draft, an_event
@@ -88,7 +89,7 @@ async def test_an_export_says_what_came_in(service: Service) -> None:
     assert given[16, 1]["right"] == [False]
     assert (given[7, 0]["posted"], given[7, 0]["right"], given[7, 0]["unknown"]) == (None, None, None)
     # And the model's side reads it.
-    came = of_lines([json.dumps(row) for row in rows], "export")
+    came = parse_export([json.dumps(row) for row in rows], "export")
     assert [each.recorded for each in came.days] == [4]
     assert sorted(each.title_chars for each in came.drafts) == [7, 23]
 
@@ -191,7 +192,7 @@ def test_a_file_that_is_no_finding_is_refused(database_url: str, tmp_path: Path,
 
 
 def test_a_finding_of_days_to_come_is_refused(database_url: str, tmp_path: Path) -> None:
-    found = findings(traffic(seed=3), summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"))
+    found = find_drift(traffic(seed=3), reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated"))
     file = tmp_path / "found.json"
     for since, until, exit_code in (
         (TODAY, TODAY, 0),
@@ -207,9 +208,9 @@ def test_a_finding_of_days_to_come_is_refused(database_url: str, tmp_path: Path)
 @pytest.mark.anyio
 async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
     markup = "<script>alert(1)</script>"
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, markup)
-    odd = of_lines(lines(USUAL, 3), "usual")
-    found = findings(odd, reference)
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, markup)
+    odd = parse_export(lines(USUAL, 3), "usual")
+    found = find_drift(odd, reference)
     async with admin_at(database_url) as admin:
         assert "Nothing imported yet" in await admin.page()
         assert await admin.rows("drift") == []
@@ -219,7 +220,7 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
         assert "it ended 37 days ago and says nothing of today" in page
         assert "<script" not in page
         later = traffic(seed=3, relation=lambda score: 0.7 * score, bad_day=(("unrecorded", 60),))
-        worse = findings(later, reference) | {"until": "2026-11-10"}
+        worse = find_drift(later, reference) | {"until": "2026-11-10"}
         await take_in(database_url, worse)
         page = await admin.page()
         assert "<strong>outage, concept</strong>" in page
@@ -259,11 +260,11 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
 async def test_e17_command_import_and_page_say_the_same(
     database_url: str, world: World, version: str, says: str
 ) -> None:
-    reference = summarised(traffic(seed=99, days=30).drafts, VERSION, "generated")
-    came = of_lines([line.replace(VERSION, version) for line in lines(world, 3)], "generated")
-    found = findings(came, reference)
+    reference = reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated")
+    came = parse_export([line.replace(VERSION, version) for line in lines(world, 3)], "generated")
+    found = find_drift(came, reference)
     imported = Findings.model_validate_json(json.dumps(found))
-    assert imported.verdict == verdict(found)
+    assert imported.verdict == summarise(found)
     assert imported.verdict.startswith(says)
     async with admin_at(database_url) as admin:
         await take_in(database_url, found)
@@ -276,8 +277,8 @@ async def test_e17_command_import_and_page_say_the_same(
 
 
 def test_e17_what_was_imported_before_this_says_it_too() -> None:
-    came = of_lines([line.replace(VERSION, "another") for line in lines(USUAL, 3)], "generated")
-    found = findings(came, summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"))
+    came = parse_export([line.replace(VERSION, "another") for line in lines(USUAL, 3)], "generated")
+    found = find_drift(came, reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated"))
     del found["other_versions"]
     says = "nothing to judge: 1,680 drafts of other versions left out"
     assert Findings.model_validate_json(json.dumps(found)).verdict == says

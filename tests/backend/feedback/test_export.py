@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from backend.cli import main
 from backend.feedback.anonymise import anonymise_questions
-from model.questions.feedback import told
+from model.questions.feedback import read_feedback
 from tests.backend.service import Service, a_draft, an_event
 
 Run = Callable[..., Result]
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written_is_named_and_none_is_left_half_written(ru
 
 def test_the_model_reads_what_the_service_writes(run: Run, tmp_path: Path) -> None:
     run("export-feedback", tmp_path / "feedback.jsonl")
-    lines, refused = told(tmp_path / "feedback.jsonl", ["stackoverflow.com"])
+    lines, refused = read_feedback(tmp_path / "feedback.jsonl", ["stackoverflow.com"])
     assert refused == []
     read = [(line.site, line.question_id, sorted(line.offered_tags), line.month) for line in lines]
     assert sorted(read, key=str) == sorted(((row[0], row[1], row[3], row[5]) for row in ROWS), key=str)

@@ -10,9 +10,9 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression as OneTag
 
 from model.compare.classifiers import GradientBoosting, Learner, LogisticRegression, RandomForest
-from model.compare.combinations import targets
+from model.compare.combinations import make_targets
 from model.compare.encoders import Encoder, MiniLM, TfIdf, Word2Vec
-from model.compare.served import InOnnx, InPython, parity
+from model.compare.served import InOnnx, InPython, measure_parity
 from model.questions import Question
 from model.serving.text import prepare_text
 from model.training.build import HARD_TEXTS
@@ -52,8 +52,8 @@ def test_an_exported_graph_gives_the_scores_of_the_trained_pipeline(
     encoder: Encoder, learner: Learner, taught: list[Question]
 ) -> None:
     tags = choose_tags(taught, 1)
-    fitted = learner.fit(encoder.encode(taught), targets(taught, tags), 1, 2, nothing)
-    checked = parity(InOnnx(encoder, fitted, len(tags)), encoder, fitted, texts(taught))
+    fitted = learner.fit(encoder.encode(taught), make_targets(taught, tags), 1, 2, nothing)
+    checked = measure_parity(InOnnx(encoder, fitted, len(tags)), encoder, fitted, texts(taught))
     assert checked.n == 65
     if isinstance(learner, GradientBoosting) and not isinstance(encoder, TfIdf):
         # A rounding in the last digit of a dense number can lead a tree to another leaf; the table then says so.
@@ -69,7 +69,7 @@ def test_a_classifier_finds_the_tags_it_was_taught_and_learns_the_same_again(
     learner: Learner, taught: list[Question]
 ) -> None:
     encoder, tags = TfIdf(taught), choose_tags(taught, 1)
-    x, y = encoder.encode(taught), targets(taught, tags)
+    x, y = encoder.encode(taught), make_targets(taught, tags)
     steps: list[int] = []
     scores = learner.fit(x, y, 1, 2, lambda: steps.append(1)).scores(x)
     best = scores.argmax(axis=1)
@@ -92,7 +92,7 @@ def test_all_tags_at_once_find_what_scikit_learn_finds_tag_by_tag() -> None:
 
 def test_many_tags_are_one_matrix_and_one_ensemble(taught: list[Question]) -> None:
     encoder, tags = TfIdf(taught), choose_tags(taught, 1)
-    x, y = encoder.encode(taught), targets(taught, tags)
+    x, y = encoder.encode(taught), make_targets(taught, tags)
     linear = LogisticRegression().fit(x, y, 1, 2, nothing).graph()
     assert [node.op_type for node in linear.graph.node].count("MatMul") == 1
     boosted = GradientBoosting(rounds=3, least_others=200).fit(x, y, 1, 2, nothing).graph()
@@ -102,10 +102,12 @@ def test_many_tags_are_one_matrix_and_one_ensemble(taught: list[Question]) -> No
 
 def test_what_is_not_exact_is_not_served_as_onnx(taught: list[Question]) -> None:
     encoder, tags = TfIdf(taught), choose_tags(taught, 1)
-    fitted = LogisticRegression().fit(encoder.encode(taught), targets(taught, tags), 1, 2, nothing)
-    other = LogisticRegression(c=0.1).fit(encoder.encode(taught), targets(taught, tags), 1, 2, nothing)
-    assert not parity(InOnnx(encoder, other, len(tags)), encoder, fitted, texts(taught)).exact
-    assert parity(InPython(encoder, fitted), encoder, fitted, texts(taught)).largest_difference == pytest.approx(0)
+    fitted = LogisticRegression().fit(encoder.encode(taught), make_targets(taught, tags), 1, 2, nothing)
+    other = LogisticRegression(c=0.1).fit(encoder.encode(taught), make_targets(taught, tags), 1, 2, nothing)
+    assert not measure_parity(InOnnx(encoder, other, len(tags)), encoder, fitted, texts(taught)).exact
+    assert measure_parity(
+        InPython(encoder, fitted), encoder, fitted, texts(taught)
+    ).largest_difference == pytest.approx(0)
 
 
 def test_sparse_and_dense_features_are_what_the_encoders_say(taught: list[Question]) -> None:

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.compare import tables, tracking
-from model.compare.comparison import compare
-from model.compare.parabel import fitted
-from model.compare.sample import Settings, split
-from model.evaluation.metrics import metrics
+from model.compare.comparison import compare_methods
+from model.compare.parabel import train_parabel
+from model.compare.sample import Settings, draw_split
+from model.evaluation.metrics import compute_metrics
 from model.questions import Question, QuestionsError
 from model.runs.progress import Progress
 from model.serving.classifier import Classifier, read_manifest
@@ -33,7 +33,7 @@ def silent() -> Progress:
 
 
 def compared(questions: list[Question], file: Path, out: Path) -> list[dict[str, Any]]:
-    return compare(questions, file, out, SMALL, [], silent(), encoders=["TF-IDF"])
+    return compare_methods(questions, file, out, SMALL, [], silent(), encoders=["TF-IDF"])
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,14 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is(
 
 
 def test_parts_are_drawn_by_the_seed_from_complete_questions(questions: list[Question]) -> None:
-    parts = split(questions, SMALL)
+    parts = draw_split(questions, SMALL)
     assert (len(parts.train), len(parts.tune), len(parts.dev)) == (900, 60, 80)
     assert all(question.tags_complete for question in [*parts.train, *parts.tune, *parts.dev])
     assert {question.split for question in parts.dev} == {"dev"}
-    assert parts == split(questions, SMALL)
-    assert parts.train != split(questions, Settings(train_rows=900, seed=2)).train
+    assert parts == draw_split(questions, SMALL)
+    assert parts.train != draw_split(questions, Settings(train_rows=900, seed=2)).train
     with pytest.raises(QuestionsError, match="no dev questions"):
-        split([question for question in questions if question.split != "dev"], SMALL)
+        draw_split([question for question in questions if question.split != "dev"], SMALL)
 
 
 def test_e1_nothing_that_a_model_or_the_train_part_has_seen_is_compared_on(questions: list[Question]) -> None:
@@ -114,7 +114,7 @@ def test_e1_nothing_that_a_model_or_the_train_part_has_seen_is_compared_on(quest
     learned = next(question for question in questions if question.split == "train")
     again = replace(learned, title=f"  {learned.title.upper()}?!", split="dev", tags_complete=True)
     model = TrainedTitles.of(replace(question, title=question.title.upper(), split="train") for question in dev[:40])
-    parts = split([*questions, again], replace(SMALL, dev_rows=10_000), {"a model": model, "an older one": None})
+    parts = draw_split([*questions, again], replace(SMALL, dev_rows=10_000), {"a model": model, "an older one": None})
     assert {question.title for question in parts.dev} == {question.title for question in dev[40:]}
     assert parts.left_out == {
         "questions": 41,
@@ -124,7 +124,7 @@ def test_e1_nothing_that_a_model_or_the_train_part_has_seen_is_compared_on(quest
     }
     assert "41 of" in parts.notes[0]
     with pytest.raises(QuestionsError, match="Cannot judge"):
-        split(questions, SMALL, {"a model": TrainedTitles.of(replace(q, split="train") for q in dev[:-10])})
+        draw_split(questions, SMALL, {"a model": TrainedTitles.of(replace(q, split="train") for q in dev[:-10])})
 
 
 def test_e1_shipped_models_that_have_seen_the_questions_are_left_out_of_the_table_unless_they_are_named(
@@ -145,11 +145,11 @@ def test_e1_shipped_models_that_have_seen_the_questions_are_left_out_of_the_tabl
 
 
 def test_parabel_alone_gives_answers_as_evaluate_takes_them(questions: list[Question]) -> None:
-    parts = split(questions, SMALL)
-    model = fitted(parts.train, parts.tune, least_uses=20)
+    parts = draw_split(questions, SMALL)
+    model = train_parabel(parts.train, parts.tune, least_uses=20)
     assert len(model.tags) == 14
     given = model.answers(parts.dev)
-    assert metrics([question.tags for question in parts.dev], given)["P@1"]["value"] > 0.9
+    assert compute_metrics([question.tags for question in parts.dev], given)["P@1"]["value"] > 0.9
     assert all(1 <= answer.confident <= 5 for answer in given)
     one = parts.dev[0]
     assert model.suggest(one.title, one.body).tags == given[0].tags
@@ -182,7 +182,9 @@ def test_a_rate_just_below_one_is_not_shown_as_none(value: float, shown: str) ->
         "latency_ms": {"p50": 1.0, "body_chars": 2_000}, "runtime": "omikuji", "split": "dev", "n": 80,
         "metrics": dict.fromkeys(tables.COLUMNS, of),
     }  # fmt: skip
-    (row,) = [line for line in tables.markdown([result], {"tune": 60, "machine": ""}).splitlines() if "Parabel" in line]
+    (row,) = [
+        line for line in tables.format_markdown([result], {"tune": 60, "machine": ""}).splitlines() if "Parabel" in line
+    ]
     assert row.split(" | ")[3:-4] == [shown] * len(tables.COLUMNS)
 
 
@@ -221,8 +223,8 @@ def test_results_are_tracked_once_each(folder: Path, questions_file: Path, tmp_p
     mlflow = pytest.importorskip("mlflow", reason="pip install 'mlflow-skinny>=3.17'")
     results = [json.loads(row.read_bytes()) for row in sorted((folder / "rows").glob("*-tags.json"))]
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert tracking.track(results, {"seed": 1}, store) == 8
-    assert tracking.track(results, {"seed": 1}, store) == 0
+    assert tracking.track_results(results, {"seed": 1}, store) == 8
+    assert tracking.track_results(results, {"seed": 1}, store) == 0
     runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
     logged = {run.data.tags["result"]: run.data.metrics["P at 1"] for run in runs}
     assert logged == {result["identity"]: result["metrics"]["P@1"]["value"] for result in results}

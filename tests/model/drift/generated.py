@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from model.drift.traffic import Traffic, of_lines
+from model.drift.traffic import Traffic, parse_export
 
 VERSION = "light-generated"
 TAGS = [f"tag-{n}" for n in range(60)]
@@ -95,4 +95,4 @@ def a_draft(world: World, random: np.random.Generator) -> dict:
 
 def traffic(world: World = USUAL, seed: int = 1, **changes: object) -> Traffic:
     """Traffic of a world."""
-    return of_lines(lines(replace(world, **changes), seed), "generated")  # type: ignore[arg-type]
+    return parse_export(lines(replace(world, **changes), seed), "generated")  # type: ignore[arg-type]

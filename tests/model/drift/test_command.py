@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.commands.terminal import RELEASED
-from model.drift.findings import column_findings, compared
-from model.drift.page import MOST_ROWS, laid_out, write_page
-from model.drift.reference import REFERENCE_FILE, read, summarised, write
+from model.drift.findings import comparable_drafts, compare_column
+from model.drift.page import MOST_ROWS, expand_counts, write_page
+from model.drift.reference import REFERENCE_FILE, read_reference, reference_of_drafts, write_reference
 from model.serving.classifier import TIERS, Classifier, read_manifest
 from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
@@ -26,7 +26,7 @@ def run(*arguments: str | Path) -> Result:
 @pytest.fixture(scope="module")
 def reference_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("drift") / "reference.json"
-    write(summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"), path)
+    write_reference(reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated"), path)
     return path
 
 
@@ -42,20 +42,20 @@ def test_key_figures_are_written_as_json(tmp_path: Path, reference_file: Path) -
 
 
 def test_counts_are_laid_out_as_rows_in_their_proportions() -> None:
-    assert laid_out(np.array([2, 0, 1]), ["a", "b", "c"]) == ["a", "a", "c"]
-    many = laid_out(np.array([MOST_ROWS * 3, MOST_ROWS, 1]), ["a", "b", "c"])
+    assert expand_counts(np.array([2, 0, 1]), ["a", "b", "c"]) == ["a", "a", "c"]
+    many = expand_counts(np.array([MOST_ROWS * 3, MOST_ROWS, 1]), ["a", "b", "c"])
     assert len(many) == MOST_ROWS
     assert many.count("a") == pytest.approx(0.75 * MOST_ROWS, abs=1)
-    assert laid_out(np.array([0, 0]), ["a", "b"]) == []
+    assert expand_counts(np.array([0, 0]), ["a", "b"]) == []
 
 
 @pytest.mark.slow
 def test_evidently_shows_the_same_figures(tmp_path: Path, reference_file: Path) -> None:
     pytest.importorskip("evidently")
-    reference = read(reference_file)
-    drafts = compared(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
+    reference = read_reference(reference_file)
+    drafts = comparable_drafts(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
     theirs = write_page(drafts, reference, tmp_path / "report.html")
-    ours = {column: column_findings(drafts, reference, column, 1)["psi"] for column in theirs}
+    ours = {column: compare_column(drafts, reference, column, 1)["psi"] for column in theirs}
     assert theirs == pytest.approx(ours, abs=0.02)
     assert len(ours) == 6
     html = (tmp_path / "report.html").read_text()
@@ -67,7 +67,7 @@ def test_a_reference_of_questions_has_counts_only(tmp_path: Path, questions_file
     out = tmp_path / "reference.json"
     done = run("--make-reference", "--model", LIGHT, "--questions", questions_file, "--reference", out)
     assert done.exit_code == 0, done.output
-    made = read(out)
+    made = read_reference(out)
     assert made.model_version == Classifier.load(LIGHT).version
     assert made.drafts == sum(made.columns["title_chars"]) == sum(made.best_tags.values())
     assert made.drafts == sum(made.performance.n)
@@ -84,7 +84,7 @@ def test_a_reference_can_be_made_of_ones_own_weeks(tmp_path: Path) -> None:
     export.write_text("".join(lines(USUAL, 3)).replace(VERSION, version))
     out = tmp_path / "mine.json"
     assert run("--make-reference", "--model", LIGHT, "--export", export, "--reference", out).exit_code == 0
-    assert read(out).made_of.startswith("drafts of 2026-10-01 to 2026-10-14")
+    assert read_reference(out).made_of.startswith("drafts of 2026-10-01 to 2026-10-14")
     done = run("--export", export, "--reference", out)
     assert "no drift" in done.output, done.output
 
@@ -170,7 +170,9 @@ def test_e17_a_registered_version_that_serves_is_found_and_one_that_is_nowhere_i
     registered.mkdir(parents=True)
     about = {"format": 1, "number": 1, "version": version, "state": "checked", "checks": []}
     (registered / "version.json").write_text(json.dumps(about))
-    write(summarised(traffic(seed=99, days=30).drafts, VERSION, "generated"), registered / REFERENCE_FILE)
+    write_reference(
+        reference_of_drafts(traffic(seed=99, days=30).drafts, VERSION, "generated"), registered / REFERENCE_FILE
+    )
     (registered / REFERENCE_FILE).write_text((registered / REFERENCE_FILE).read_text().replace(VERSION, version))
     export = tmp_path / "came.jsonl"
     export.write_text(of_version(version, serving=version))

@@ -31,11 +31,11 @@ def test_chance_alone_stays_below_the_noise(n: int) -> None:
     above = 0
     for seed in range(60):
         first, second = random.multinomial(5_000, shares), random.multinomial(n, shares)
-        above += float(distance.psi(first, second)) > distance.noise(first, second, seed)[0]
+        above += float(distance.psi(first, second)) > distance.noise_levels(first, second, seed)[0]
     assert above <= 1
 
 
 def test_an_empty_sample_is_no_fault() -> None:
     none = np.zeros(4, np.int64)
     assert np.isfinite(distance.psi(none, np.array([1, 2, 3, 4])))
-    assert np.isfinite(distance.noise(none, none)).all()
+    assert np.isfinite(distance.noise_levels(none, none)).all()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from model.cli import main
-from model.evaluation.ablation import ablation, lengths
+from model.evaluation.ablation import measure_token_limits, run_ablation
 from model.questions import Question, QuestionsError
 from model.serving.classifier import DEFAULT_TIER
 from model.training.build import EncoderInput
@@ -21,7 +21,7 @@ def test_every_variant_is_measured_on_the_same_questions(
     questions: list[Question], encoder_files: EncoderFiles, tmp_path: Path
 ) -> None:
     beside = {"shipped": EncoderInput(encoder_files, tmp_path)}
-    rows = ablation(questions[:900], TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
+    rows = run_ablation(questions[:900], TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
     assert [row.variant for row in rows] == [
         "words",
         "words, names",
@@ -39,12 +39,12 @@ def test_e1_nothing_is_chosen_by_what_an_encoder_learned_from(
     titles = TrainedTitles.of(replace(question, split="train") for question in questions if question.split == "tune")
     beside = {"tuned on them": EncoderInput(encoder_files._replace(titles=titles), tmp_path)}
     with pytest.raises(QuestionsError, match="seen in training by tuned on them"):
-        ablation(questions, TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
+        run_ablation(questions, TAG_SETS, beside, SMALL, FeatureLimits(), 2, silent())
 
 
 def test_a_full_model_is_tried_with_fewer_tokens(questions: list[Question]) -> None:
     few = [q for q in questions if q.split == "tune" and q.body][:12]
-    less, more = lengths(few, RELEASED / "full", (8, 96), lambda: None)
+    less, more = measure_token_limits(few, RELEASED / "full", (8, 96), lambda: None)
     assert (less.tokens, more.tokens) == (8, 96)
     assert less.milliseconds < more.milliseconds
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 
-from model.evaluation.backtest import base_of, mixes, table
+from model.evaluation.backtest import format_tables, select_base, split_mixes
 from model.questions import Question
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import run
@@ -47,7 +47,7 @@ def test_an_old_model_does_not_know_what_came_later_and_newer_questions_teach_it
     assert found["worth"][-1]["weight"] > 1
     assert found["worth"][1]["better"]["R@5"]["low"] > 0.2
     assert "| 2020 | 2024 |" in told.output
-    drawn = ElementTree.fromstring(picture.picture("dark", found))
+    drawn = ElementTree.fromstring(picture.draw_backtest("dark", found))
     once = [row for row in found["worth"] if row["weight"] == 1]
     assert len(drawn.findall("{http://www.w3.org/2000/svg}circle")) == len(found["ageing"]) + len(once)
 
@@ -61,14 +61,14 @@ def test_e1_a_question_that_some_model_learns_from_in_another_spelling_is_not_as
 
     old = [asked(f"How do I undo commit {n}", 2020) for n in range(200)]
     new = [asked(f"HOW DO I   undo commit {n} ?", 2024) for n in range(100, 300)]
-    first, last = mixes([*old, *new], {2020: "mix-2020", 2024: "mix-2024"})
+    first, last = split_mixes([*old, *new], {2020: "mix-2020", 2024: "mix-2024"})
     learned = {title.split()[5] for mix in (first, last) for title in titles(mix.learn)}
     for mix in (first, last):
         assert not learned & {title.split()[5] for title in titles(mix.ask)}
         assert mix.left_out + len(mix.ask) == 60
         assert mix.left_out > 0
     again = [asked(f"{question.title.upper()}!", 2020) for question in last.ask]
-    assert titles(base_of([*again, *old[:5]], 2020, [first, last], 99)) <= titles(old[:5])
+    assert titles(select_base([*again, *old[:5]], 2020, [first, last], 99)) <= titles(old[:5])
 
 
 def test_a_source_that_is_not_there_and_a_single_year_are_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_source_that_is_not_there_and_a_single_year_are_refused(tmp_path: Path
 def test_the_page_and_its_pictures_show_what_was_measured() -> None:
     found = json.loads(picture.FIGURES.read_text())
     for scheme in picture.SCHEMES:
-        assert (picture.DOCS / f"backtest-{scheme}.svg").read_text() == picture.picture(scheme, found)
+        assert (picture.DOCS / f"backtest-{scheme}.svg").read_text() == picture.draw_backtest(scheme, found)
     page = (picture.DOCS / "backtest.md").read_text()
-    for line in table(found).splitlines():
+    for line in format_tables(found).splitlines():
         assert line in page.replace("2026, hot", "2026")

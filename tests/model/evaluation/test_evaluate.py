@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
-from model.evaluation.metrics import Answer, by_frequency, commonest, differences, metrics, reliability, report, table
+from model.evaluation.answers import Answer, answer_most_frequent
+from model.evaluation.metrics import compute_differences, compute_metrics, reliability
+from model.evaluation.report import build_report, format_report, measure_by_frequency
 from model.questions import Question
 
 POSTED = [("a", "b"), ("c",), ("a", "d", "e", "f", "g", "h"), ("z",)]
@@ -17,7 +19,7 @@ GIVEN = [
 
 
 def value(name: str) -> float:
-    return metrics(POSTED, GIVEN)[name]["value"]
+    return compute_metrics(POSTED, GIVEN)[name]["value"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_each_metric_is_the_one_counted_by_hand(name: str, counted: float) -> No
 
 def test_intervals_hold_the_value_and_the_same_seed_gives_the_same() -> None:
     posted, given = POSTED * 25, GIVEN * 25
-    first, again, other = (metrics(posted, given, seed) for seed in (1, 1, 2))
+    first, again, other = (compute_metrics(posted, given, seed) for seed in (1, 1, 2))
     assert first == again
     assert first["R@5"] != other["R@5"]
     for of in first.values():
@@ -64,13 +66,13 @@ def test_intervals_hold_the_value_and_the_same_seed_gives_the_same() -> None:
 
 def test_a_score_that_means_what_it_says_has_no_calibration_error() -> None:
     right, wrong = Answer(("a",), (0.75,), 1), Answer(("x",), (0.75,), 1)
-    assert metrics([("a",)] * 4, [right, right, right, wrong])["ECE"]["value"] == pytest.approx(0)
-    assert metrics([("a",)] * 4, [right, wrong, wrong, wrong])["ECE"]["value"] == pytest.approx(0.5)
+    assert compute_metrics([("a",)] * 4, [right, right, right, wrong])["ECE"]["value"] == pytest.approx(0)
+    assert compute_metrics([("a",)] * 4, [right, wrong, wrong, wrong])["ECE"]["value"] == pytest.approx(0.5)
 
 
 def test_nothing_to_measure_on_is_said() -> None:
     with pytest.raises(ValueError, match="no question"):
-        metrics([], [])
+        compute_metrics([], [])
 
 
 def question(tags: tuple[str, ...], *, complete: bool = True, body: str = "", source: str = "s") -> Question:
@@ -80,7 +82,7 @@ def question(tags: tuple[str, ...], *, complete: bool = True, body: str = "", so
 def test_only_complete_questions_count_and_parts_are_measured_apart() -> None:
     asked = [question(("a",), body="b")] * 60 + [question(("a",))] * 70 + [question(("q",), complete=False)] * 50
     given = [Answer(("a",), (0.9,), 1)] * 60 + [Answer(("x",), (0.9,), 1)] * 70 + [Answer(("x",), (0.9,), 1)] * 50
-    result = report(asked, given, {})
+    result = build_report(asked, given, {})
     assert result["n"] == 130
     assert result["parts"]["kind"]["with a body"]["metrics"]["P@1"]["value"] == 1
     assert result["parts"]["kind"]["title only"]["metrics"]["P@1"]["value"] == 0
@@ -90,13 +92,13 @@ def test_only_complete_questions_count_and_parts_are_measured_apart() -> None:
 def test_drafts_are_parted_by_the_length_of_their_bodies() -> None:
     lengths = (0, 499, 500, 1_499, 1_500)
     asked = [question(("a",), body="b" * n) for n in lengths for _ in range(50)]
-    parts = report(asked, [Answer(("a",), (0.9,), 1)] * len(asked), {})["parts"]["length"]
+    parts = build_report(asked, [Answer(("a",), (0.9,), 1)] * len(asked), {})["parts"]["length"]
     counted = {part: of["n"] for part, of in parts.items()}
     assert counted == {"title only": 50, "body under 500": 50, "body under 1,500": 100, "longer body": 50}
 
 
 def test_tags_are_counted_by_their_uses_in_training() -> None:
-    counted = by_frequency(POSTED, GIVEN, {"a": 10_000, "b": 99, "c": 100, "x": 29})
+    counted = measure_by_frequency(POSTED, GIVEN, {"a": 10_000, "b": 99, "c": 100, "x": 29})
     # Posted of 5,000 uses or more: a, twice, once among the best five; shown once and right.
     assert counted["5,000 or more"] == {"posted": 2, "found": 0.5, "shown": 1, "right": 1.0}
     assert counted["under 100"] == {"posted": 1, "found": 1.0, "shown": 1, "right": 1.0}
@@ -118,10 +120,10 @@ def test_a_sure_difference_is_sure_where_the_intervals_of_both_overlap() -> None
     posted = [("a",)] * 200
     first = [Answer(("a" if i % 2 else "x",), (0.5,), 1) for i in range(200)]
     second = [Answer(("a",), (0.5,), 1) if i < 20 else first[i] for i in range(200)]
-    found = differences(posted, second, first)["P@1"]
+    found = compute_differences(posted, second, first)["P@1"]
     assert found["value"] == pytest.approx(10 / 200)
     assert 0 < found["low"] < found["value"] < found["high"]
-    assert metrics(posted, first)["P@1"]["high"] > metrics(posted, second)["P@1"]["low"]
+    assert compute_metrics(posted, first)["P@1"]["high"] > compute_metrics(posted, second)["P@1"]["low"]
 
 
 def test_the_terminal_shows_models_baselines_and_what_lies_between() -> None:
@@ -129,13 +131,13 @@ def test_the_terminal_shows_models_baselines_and_what_lies_between() -> None:
     good, poor = ([Answer((tag,), (0.9,), 1)] * 60 for tag in "ax")
     posted = [q.tags for q in asked]
     timed = [{"body_chars": 2_000, "n": 9, "p50": 1.25, "p99": 2.5}]
-    printed = table(
+    printed = format_report(
         {
             "split": "dev",
             "n": 60,
-            "models": {"full-1": {"vocabulary": 2, "latency_ms": timed} | report(asked, good, {"a": 7})},
-            "baselines": {"commonest five": metrics(posted, commonest(asked, Counter("xx")))},
-            "differences": {"full-1 against commonest five": differences(posted, good, poor)},
+            "models": {"full-1": {"vocabulary": 2, "latency_ms": timed} | build_report(asked, good, {"a": 7})},
+            "baselines": {"commonest five": compute_metrics(posted, answer_most_frequent(asked, Counter("xx")))},
+            "differences": {"full-1 against commonest five": compute_differences(posted, good, poor)},
         }
     )
     assert "n = 60 questions" in printed
@@ -151,10 +153,10 @@ def test_c1_names_of_one_tag_are_judged_as_one() -> None:
         Answer(("macos", "osx", "swift"), (0.9, 0.8, 0.7), 3),
         Answer(("oracle",), (0.9,), 1),
     ]
-    measured = metrics(posted, given)
+    measured = compute_metrics(posted, given)
     assert measured["P@1"]["value"] == 1
     # The second name of a tag is no second hit, and takes its place for nothing.
     assert measured["P@3"]["value"] == pytest.approx((2 / 3 + 1 / 3) / 2)
     assert measured["all@5"]["value"] == 1
-    assert differences(posted, given, given)["P@1"]["value"] == 0
-    assert by_frequency(posted, given, {"osx": 20, "macos": 20})["under 100"]["found"] == 1
+    assert compute_differences(posted, given, given)["P@1"]["value"] == 0
+    assert measure_by_frequency(posted, given, {"osx": 20, "macos": 20})["under 100"]["found"] == 1

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from model.preparation.language import language_of
-from model.preparation.prepare import table
+from model.preparation.language import detect_language
+from model.preparation.prepare import format_report
 from model.questions import QuestionsError
 from tests.model.preparation.test_preparation import command, prepared
 
@@ -66,7 +66,7 @@ SAMPLES = {
 
 
 def test_the_language_of_most_questions_is_told_and_none_is_told_wrong_often() -> None:
-    told = [(language, language_of(text)) for language, texts in SAMPLES.items() for text in texts]
+    told = [(language, detect_language(text)) for language, texts in SAMPLES.items() for text in texts]
     right = sum(language == found for language, found in told)
     wrong = [pair for pair in told if pair[0] != pair[1] and pair[1] != "und"]
     assert right / len(told) >= 0.9
@@ -92,7 +92,7 @@ CODE_IN_ENGLISH = [
 
 @pytest.mark.parametrize("text", CODE_IN_ENGLISH)
 def test_a12_english_full_of_code_is_not_taken_for_another_language(text: str) -> None:
-    assert language_of(text) in ("en", "und")
+    assert detect_language(text) in ("en", "und")
 
 
 def test_a12_questions_in_other_languages_are_left_out_and_how_many_is_said(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a12_questions_in_other_languages_are_left_out_and_how_many_is_said(tmp_
         f"its language is {language}, none of --languages": {"rows": 3, "examples": [first, first + 1, first + 2]}
         for language, first in (("es", 10), ("pt", 13), ("ru", 16))
     }
-    assert "3 its language is ru" in table(report)
+    assert "3 its language is ru" in format_report(report)
     for languages, kept in (("all", {"en", "es", "pt", "ru", "und"}), ("es, PT", {"es", "pt", "und"})):
         out = tmp_path / "by-command.parquet"
         done = command("prepare", tmp_path / "raw.parquet", "--out", out, "--languages", languages)

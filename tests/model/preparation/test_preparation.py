@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.cli import main
-from model.preparation.markup import prose_and_code
+from model.preparation.markup import split_prose_and_code
 from model.preparation.personal import REDACTED, redact
-from model.preparation.prepare import PREPARED, REPORT, prepare, table
+from model.preparation.prepare import PREPARED, REPORT, format_report, prepare
 from model.questions import QuestionsError
 from model.questions.gather import REFUSED
-from model.questions.parquet import ParquetFile, read
+from model.questions.parquet import ParquetFile, read_questions
 from model.questions.posts import NO_YEAR, UNKNOWN_FORMAT
 from model.runs.resumable import ResumableOutput
 
@@ -40,7 +40,7 @@ def prepared(tmp_path: Path, *rows: dict[str, object], dev_share: float = 0) -> 
 
 
 def test_blocks_of_html_are_code_and_code_in_a_line_stays_in_its_sentence() -> None:
-    prose, code = prose_and_code(
+    prose, code = split_prose_and_code(
         "<p>Why is <code>a&lt;b</code> slow?</p>\n<pre class='x'><code>a = 1\n  b &lt; 2\n</code></pre>\n<p>Thanks</p>"
         "<PRE>last</PRE>",
         "html",
@@ -63,11 +63,11 @@ def test_blocks_of_html_are_code_and_code_in_a_line_stays_in_its_sentence() -> N
     ],
 )
 def test_blocks_of_markdown_are_code(markdown: str, prose: str, code: str) -> None:
-    assert prose_and_code(markdown, "markdown") == (prose, code)
+    assert split_prose_and_code(markdown, "markdown") == (prose, code)
 
 
 def test_text_has_no_code_that_could_be_told_apart() -> None:
-    assert prose_and_code("a <b>\n\n    c", "text") == ("a <b>\n\n    c", "")
+    assert split_prose_and_code("a <b>\n\n    c", "text") == ("a <b>\n\n    c", "")
 
 
 # Put together here, so that nothing in this file looks like a key to those who search for lost ones.
@@ -183,8 +183,8 @@ def test_hostile_bodies_take_linear_time(piece: str) -> None:
         for _ in range(3):
             before = time.process_time()
             redact(text)
-            prose_and_code(text, "html")
-            prose_and_code(text, "markdown")
+            split_prose_and_code(text, "html")
+            split_prose_and_code(text, "markdown")
             best = min(best, time.process_time() - before)
         return best
 
@@ -248,7 +248,7 @@ def test_rows_that_are_no_question_are_listed_with_their_number_and_the_reason(t
     assert report["changed"] == {
         UNKNOWN_FORMAT: {"rows": 1, "examples": [4]}, NO_YEAR: {"rows": 1, "examples": [6]},
     }  # fmt: skip
-    assert "1 its title has no word" in table(report)
+    assert "1 its title has no word" in format_report(report)
 
 
 def test_each_title_and_each_long_body_is_kept_once_and_dev_wins(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_a_share_is_kept_apart_by_title_if_nothing_is_marked_dev(tmp_path: Path)
     dev = set(rows.filter(split="dev")["title"])
     again, _ = prepared(tmp_path, *many[1_000:], dev_share=0.1)
     assert set(again.filter(split="dev")["title"]) == dev & {row["title"] for row in many[1_000:]}
-    questions = read(tmp_path / "prepared.parquet")
+    questions = read_questions(tmp_path / "prepared.parquet")
     assert 20 < sum(question.split == "tune" for question in questions) < 80
     assert "dev" not in prepared(tmp_path, *many)[1]["split"]
 
@@ -290,7 +290,7 @@ def test_no_text_of_a_question_and_no_secret_is_in_the_report(tmp_path: Path) ->
     )
     assert rows["title"][0] == f"Mail to {REDACTED} fails"
     assert {"e-mail address taken out", "key taken out"} < report["changed"].keys()
-    written = Path(f"{tmp_path}/prepared.parquet{REPORT}").read_text() + table(report)
+    written = Path(f"{tmp_path}/prepared.parquet{REPORT}").read_text() + format_report(report)
     assert "anna" not in written
     assert "fails" not in written
 
@@ -311,7 +311,7 @@ def test_what_is_prepared_reads_like_what_was_raw(tmp_path: Path) -> None:
         for i in range(30)
     ]
     prepared(tmp_path, *rows)
-    raw, made = (read(tmp_path / name) for name in ("raw.parquet", "prepared.parquet"))
+    raw, made = (read_questions(tmp_path / name) for name in ("raw.parquet", "prepared.parquet"))
     assert [(q.title, sorted(q.body.split()), q.tags, q.split) for q in raw] == [
         (q.title, sorted(q.body.split()), q.tags, q.split) for q in made
     ]

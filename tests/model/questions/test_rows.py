@@ -14,7 +14,7 @@ from model.questions.posts import (
     UNKNOWN_FORMAT,
     UNKNOWN_SPLIT,
     BadRow,
-    post_of,
+    parse_post,
 )
 from model.questions.values import read_number, read_year
 
@@ -28,7 +28,7 @@ from model.questions.values import read_number, read_year
 )  # fmt: skip
 def test_a_row_without_title_or_tags_says_why(spoil: dict[str, object], reason: str) -> None:
     with pytest.raises(BadRow, match=reason):
-        post_of({"title": "T", "tags": "<a>"} | spoil, "s", "html")
+        parse_post({"title": "T", "tags": "<a>"} | spoil, "s", "html")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a3_what_is_optional_and_unreadable_is_empty_and_said(
     spoil: dict[str, object], field: str, value: object, note: str
 ) -> None:
     notes: list[str] = []
-    post = post_of({"title": "T", "tags": "<a>"} | spoil, "s", "html", notes.append)
+    post = parse_post({"title": "T", "tags": "<a>"} | spoil, "s", "html", notes.append)
     assert getattr(post, field) == value
     assert notes == [note] * bool(note)
 

@@ -18,7 +18,7 @@ from model.questions import QuestionsError, csv_file, data_dump
 from model.questions.csv_file import CsvFile
 from model.questions.data_dump import DataDump
 from model.questions.database import Database
-from model.questions.gather import REFUSED, Gathered, gather
+from model.questions.gather import REFUSED, GatherResult, gather
 from model.questions.parquet import ParquetFile
 from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
 from model.runs.resumable import OutputBusyError, ResumableOutput
@@ -37,7 +37,7 @@ EXPECTED = {
 }
 
 
-def gathered(tmp_path: Path, *sources: Source) -> tuple[pl.DataFrame, list[dict[str, str]], Gathered]:
+def gathered(tmp_path: Path, *sources: Source) -> tuple[pl.DataFrame, list[dict[str, str]], GatherResult]:
     out = tmp_path / "gathered.parquet"
     with ResumableOutput(out, "one") as parts:
         result = gather(sources, parts, out)

@@ -16,7 +16,7 @@ from model.questions import QuestionsError
 from model.questions.feedback import Feedback
 from model.questions.gather import REFUSED, gather
 from model.questions.posts import Source
-from model.questions.stack_exchange import TRIES, Client, Numbers, Pages
+from model.questions.stack_exchange import TRIES, ApiClient, QuestionPages, QuestionsByNumber
 from model.runs.resumable import ResumableOutput
 from tests.model.questions.stack_exchange_server import FIRST_DAY, Site, question, serving
 
@@ -39,8 +39,8 @@ def slept() -> Slept:
     return Slept()
 
 
-def client(site: Site, slept: Slept, key: str | None = None) -> Client:
-    return Client("stackoverflow.com", key=key, address=site.address, sleep=slept, seconds=5)
+def client(site: Site, slept: Slept, key: str | None = None) -> ApiClient:
+    return ApiClient("stackoverflow.com", key=key, address=site.address, sleep=slept, seconds=5)
 
 
 def gathered(tmp_path: Path, source: Source) -> tuple[pl.DataFrame, list[dict[str, str]]]:
@@ -53,7 +53,7 @@ def gathered(tmp_path: Path, source: Source) -> tuple[pl.DataFrame, list[dict[st
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_pages_are_read_to_the_last_oldest_first(tmp_path: Path, site: Site, slept: Slept, encoding: str) -> None:
     site.encoding = encoding
-    rows, refused = gathered(tmp_path, Pages(client(site, slept, key="abc")))
+    rows, refused = gathered(tmp_path, QuestionPages(client(site, slept, key="abc")))
     assert rows["question_id"].to_list() == list(range(1, 251))
     assert rows.row(0, named=True) == {
         "title": "Question 1 about C & C++", "body": "<p>Body of 1</p>", "body_format": "html", "tags": ["c", "c++"],
@@ -71,14 +71,14 @@ def test_pages_are_read_to_the_last_oldest_first(tmp_path: Path, site: Site, sle
 def test_tags_days_and_a_number_of_pages_are_asked_for(tmp_path: Path, site: Site, slept: Slept) -> None:
     site.questions[300] = question(300, "rust")
     since = datetime.fromtimestamp(FIRST_DAY + 100, UTC)
-    assert gathered(tmp_path, Pages(client(site, slept), since=since, pages=1))[0]["question_id"][0] == 100
-    assert gathered(tmp_path, Pages(client(site, slept), tagged=["rust"]))[0]["question_id"].to_list() == [300]
+    assert gathered(tmp_path, QuestionPages(client(site, slept), since=since, pages=1))[0]["question_id"][0] == 100
+    assert gathered(tmp_path, QuestionPages(client(site, slept), tagged=["rust"]))[0]["question_id"].to_list() == [300]
     assert len(site.asked) == 2
 
 
 def test_a_backoff_is_waited_for_before_the_next_request_only(tmp_path: Path, site: Site, slept: Slept) -> None:
     site.backoffs = [7]
-    gathered(tmp_path, Pages(client(site, slept)))
+    gathered(tmp_path, QuestionPages(client(site, slept)))
     assert slept == [7]
 
 
@@ -89,7 +89,7 @@ def test_what_passes_is_tried_again_ever_later(tmp_path: Path, site: Site, slept
         (400, {"error_id": 500, "error_name": "internal_error", "error_message": "an error occurred"}),
         (200, b"no JSON"),
     ]
-    rows, _ = gathered(tmp_path, Pages(client(site, slept)))
+    rows, _ = gathered(tmp_path, QuestionPages(client(site, slept)))
     assert rows.height == 250
     assert len(slept) == 4
     assert all(2**i / 2 <= seconds <= 2**i for i, seconds in enumerate(slept))
@@ -98,7 +98,7 @@ def test_what_passes_is_tried_again_ever_later(tmp_path: Path, site: Site, slept
 def test_a_throttle_is_waited_for_as_long_as_it_says(tmp_path: Path, site: Site, slept: Slept) -> None:
     message = THROTTLED["error_message"].format(34)
     site.faults = [(400, THROTTLED | {"error_message": message})]
-    assert gathered(tmp_path, Pages(client(site, slept)))[0].height == 250
+    assert gathered(tmp_path, QuestionPages(client(site, slept)))[0].height == 250
     assert slept == [34]
 
 
@@ -110,7 +110,7 @@ def test_a_run_that_had_to_stop_goes_on_without_asking_again(
     run = client(site, slept)
     out = tmp_path / "api.parquet"
 
-    class ThenFails(Pages):
+    class ThenFails(QuestionPages):
         def batches(self, after: object):
             for batch in super().batches(after):
                 yield batch
@@ -128,7 +128,7 @@ def test_a_run_that_had_to_stop_goes_on_without_asking_again(
         gather([ThenFails(run)], parts, out)
     assert pl.read_parquet(out)["question_id"].to_list() == list(range(1, 101))
     site.quota, site.asked, site.faults = 300, [], []
-    rows, _ = gathered(tmp_path, Pages(client(site, slept)))
+    rows, _ = gathered(tmp_path, QuestionPages(client(site, slept)))
     assert rows["question_id"].to_list() == list(range(1, 251))
     assert [asked["page"] for _, asked in site.asked] == ["2", "3"]
 
@@ -138,7 +138,7 @@ def test_a_refusal_of_the_api_ends_the_run_with_its_words(tmp_path: Path, site: 
         (400, {"error_id": 403, "error_name": "access_denied", "error_message": "page above 25 requires key"})
     ]
     with pytest.raises(QuestionsError, match="access_denied: page above 25 requires key"):
-        gathered(tmp_path, Pages(client(site, slept)))
+        gathered(tmp_path, QuestionPages(client(site, slept)))
     assert slept == []
 
 
@@ -155,8 +155,8 @@ def test_a6_a_proxys_page_is_named_by_its_status_and_its_retry_after_is_heeded(
         (503, PAGE, {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)}),
         (200, PAGE, {"Content-Encoding": "gzip"}),
     ]
-    talking = Client("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
-    assert gathered(tmp_path, Pages(talking))[0].height == 250
+    talking = ApiClient("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
+    assert gathered(tmp_path, QuestionPages(talking))[0].height == 250
     assert slept[:2] == [17, 3]
     assert 0 < slept[2] <= 90
     assert [line.partition(",")[0] for line in lines] == [
@@ -176,7 +176,7 @@ def test_a6_what_does_not_pass_ends_the_run_with_the_status(
 ) -> None:
     site.faults = [fault] * TRIES
     with pytest.raises(QuestionsError, match=says):
-        gathered(tmp_path, Pages(client(site, slept)))
+        gathered(tmp_path, QuestionPages(client(site, slept)))
     assert len(site.asked) == asked
 
 
@@ -187,17 +187,17 @@ def test_a13_an_odd_backoff_is_no_reason_to_stop(
     tmp_path: Path, site: Site, slept: Slept, backoff: object, waits: list[int]
 ) -> None:
     site.backoffs = [backoff]
-    assert gathered(tmp_path, Pages(client(site, slept)))[0].height == 250
+    assert gathered(tmp_path, QuestionPages(client(site, slept)))[0].height == 250
     assert slept == waits
 
 
 @pytest.mark.parametrize("how", ["backoff", "message", "header"])
 def test_a13_an_absurd_wait_stops_the_run_with_what_it_has(tmp_path: Path, site: Site, slept: Slept, how: str) -> None:
     lines: list[str] = []
-    talking = Client("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
-    source, out = Pages(talking), tmp_path / "api.parquet"
+    talking = ApiClient("stackoverflow.com", address=site.address, sleep=slept, say=lines.append)
+    source, out = QuestionPages(talking), tmp_path / "api.parquet"
 
-    class ThenWaits(Pages):
+    class ThenWaits(QuestionPages):
         def batches(self, after: object):
             site.backoffs = [64_123] if how == "backoff" else []
             for batch in source.batches(after):
@@ -222,14 +222,14 @@ def test_a5_a_site_that_says_there_is_more_and_gives_nothing_new_is_left(
     same = {"items": list(site.questions.values())[:repeats], "has_more": True}
     site.faults = [(200, same)] * 50
     with pytest.raises(QuestionsError, match="nothing new on page"):
-        gathered(tmp_path, Pages(client(site, slept)))
+        gathered(tmp_path, QuestionPages(client(site, slept)))
     assert len(site.asked) == (2 if repeats else 1)
 
 
 def test_items_that_are_no_questions_are_refused_and_the_others_read(tmp_path: Path, site: Site, slept: Slept) -> None:
     odd = [None, 3, {"question_id": [1], "body": ""}, question(4) | {"title": None}, question(5) | {"tags": "<c>"}]
     site.faults = [(200, {"items": [*odd, question(6) | {"creation_date": 10**18}], "has_more": False})]
-    rows, refused = gathered(tmp_path, Pages(client(site, slept)))
+    rows, refused = gathered(tmp_path, QuestionPages(client(site, slept)))
     assert rows.select("question_id", "year").rows() == [(5, 2023), (6, None)]
     assert len(refused) == 4
 
@@ -237,20 +237,20 @@ def test_items_that_are_no_questions_are_refused_and_the_others_read(tmp_path: P
 @pytest.mark.parametrize("address", ["nonsense", "ftp://x/2.3", "https://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(QuestionsError, match=r"is no address. One looks like https://api\.stackexchange"):
-        Client("stackoverflow.com", address=address)
+        ApiClient("stackoverflow.com", address=address)
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path, slept: Slept) -> None:
-    nowhere = Client("stackoverflow.com", address="http://127.0.0.1:1/2.3", sleep=slept)
+    nowhere = ApiClient("stackoverflow.com", address="http://127.0.0.1:1/2.3", sleep=slept)
     with pytest.raises(QuestionsError, match=r"127\.0\.0\.1:1/2\.3 did not answer 6 times.*refused"):
-        gathered(tmp_path, Pages(nowhere))
+        gathered(tmp_path, QuestionPages(nowhere))
 
 
 def test_questions_are_asked_for_by_number_a_hundred_at_once_and_deleted_ones_are_named(
     tmp_path: Path, site: Site, slept: Slept
 ) -> None:
     del site.questions[42]
-    rows, refused = gathered(tmp_path, Numbers(client(site, slept), [*range(1, 251), 1, 999]))
+    rows, refused = gathered(tmp_path, QuestionsByNumber(client(site, slept), [*range(1, 251), 1, 999]))
     assert rows["question_id"].to_list() == [number for number in range(1, 251) if number != 42]
     assert [path.count(";") + 1 for path, _ in site.asked] == [100, 100, 51]
     assert [(each["place"], each["reason"]) for each in refused] == [
@@ -262,7 +262,7 @@ def test_an_item_without_a_body_says_what_the_filter_must_give(tmp_path: Path, s
     for each in site.questions.values():
         del each["body"]
     with pytest.raises(QuestionsError, match=r"None of the 250 rows.*'withbody'"):
-        gathered(tmp_path, Pages(client(site, slept)))
+        gathered(tmp_path, QuestionPages(client(site, slept)))
 
 
 def test_feedback_gives_numbers_and_the_site_gives_texts_and_tags(tmp_path: Path, site: Site, slept: Slept) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from model.questions.posts import BadRow, tags_of
+from model.questions.posts import BadRow, parse_tags
 from model.questions.tags import TagsError, read_tags
 
 
@@ -46,7 +46,7 @@ def test_a1_tags_are_read_however_they_are_written(value: object, tags: tuple[st
 )  # fmt: skip
 def test_a1_what_is_no_tag_is_refused_with_the_reason_and_not_repeated(value: object, reason: str) -> None:
     with pytest.raises(BadRow, match=reason) as refusal:
-        tags_of(value)
+        parse_tags(value)
     assert "erl" not in str(refusal.value)
 
 

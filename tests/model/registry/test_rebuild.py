@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from model.registry.register import add
+from model.registry.register import add_version
 from tests.model.registry.conftest import run
 
 
 @pytest.fixture
 def version(registry: Path, champion: Path) -> Path:
-    return add(registry, champion).folder
+    return add_version(registry, champion).folder
 
 
 def test_a_version_is_made_again_byte_for_byte(version: Path, base: Path, registry: Path, tmp_path: Path) -> None:

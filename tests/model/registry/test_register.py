@@ -10,7 +10,7 @@ import pytest
 
 from backend.deployments import registry as deployments
 from model.registry import gates as gates_of
-from model.registry.register import add
+from model.registry.register import add_version
 from model.registry.versions import read_version
 from model.serving.classifier import Classifier
 from tests.model.registry.conftest import run
@@ -129,7 +129,7 @@ def test_e3_a_refused_version_cannot_be_the_champion_under_any_name(
 def test_e3_a_version_that_was_never_checked_cannot_be_the_champion(
     base: Path, registry: Path, gates: Path, champion: Path
 ) -> None:
-    add(registry, champion)
+    add_version(registry, champion)
     assert "Version 1 has not been checked yet" in register(champion, base, registry, gates, "1", code=1)
     register(1, base, registry, gates, champion)
     register(champion, base, registry, gates, "1")
@@ -139,9 +139,9 @@ def test_e3_a_version_that_was_never_checked_cannot_be_the_champion(
 def test_two_at_once_get_two_numbers_and_what_a_killed_run_left_is_gone(registry: Path, champion: Path) -> None:
     (registry / ".unfinished-abc").mkdir(parents=True)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom model.registry.register import add\n"
+        "import sys\nfrom pathlib import Path\nfrom model.registry.register import add_version\n"
         "sys.stdin.read(1)\n"
-        "for _ in range(5):\n    print(add(Path(sys.argv[1]), Path(sys.argv[2])).number)"
+        "for _ in range(5):\n    print(add_version(Path(sys.argv[1]), Path(sys.argv[2])).number)"
     )
     both = [
         subprocess.Popen(
@@ -162,7 +162,7 @@ def test_two_at_once_get_two_numbers_and_what_a_killed_run_left_is_gone(registry
 
 
 def test_the_shipped_gates_are_whole_and_the_shipped_models_know_their_drafts() -> None:
-    gates = gates_of.read()
+    gates = gates_of.read_gates()
     assert {of.metric for of in gates.quality} == {"P@1", "R@5", "hit@5", "Jaccard"}
     folder = Path(gates_of.__file__).parent.parent / "released"
     for tier in ("light", "full"):

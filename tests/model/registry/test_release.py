@@ -8,8 +8,8 @@ import pytest
 
 from model.questions import Question
 from model.registry import release as release_module
-from model.registry.card import calibration_picture
-from model.registry.release import ReleaseRefused, release
+from model.registry.card import draw_calibration
+from model.registry.release import ReleaseRefused, release_model
 from tests.model.conftest import silent
 
 
@@ -31,14 +31,14 @@ def test_what_is_released_is_what_was_trained_with_its_numbers(small_trained: Pa
 def test_files_that_are_too_large_are_refused(
     small_trained: Path, questions: list[Question], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release_module, "LARGEST", {"light": 1e3, "full": 1e3})
+    monkeypatch.setattr(release_module, "MAX_BYTES", {"light": 1e3, "full": 1e3})
     with pytest.raises(ReleaseRefused, match="MB together"):
-        release(questions, small_trained, tmp_path / "out", silent())
+        release_model(questions, small_trained, tmp_path / "out", silent())
     assert not (tmp_path / "out").exists()
 
 
 def test_the_picture_shows_every_bin_where_it_lies() -> None:
-    picture = calibration_picture([{"n": 10, "score": 0.0, "right": 0.0}, {"n": 5, "score": 1.0, "right": 0.5}], 15)
+    picture = draw_calibration([{"n": 10, "score": 0.0, "right": 0.0}, {"n": 5, "score": 1.0, "right": 0.5}], 15)
     points = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', picture)]
     (left, bottom), (right, middle) = points
     assert right - left == pytest.approx(2 * (bottom - middle))

@@ -176,10 +176,10 @@ def test_e1_the_set_goes_with_a_model_into_the_registry_and_is_made_for_an_older
 
 
 def test_e1_a_shipped_model_in_the_registry_keeps_its_set(registry: Path) -> None:
-    from model.registry.register import add
+    from model.registry.register import add_version
     from model.training.trained_titles import SHIPPED
 
-    version = add(registry, SHIPPED.parent / "light")
+    version = add_version(registry, SHIPPED.parent / "light")
     assert TrainedTitles.from_bytes((version.folder / TITLES_FILE).read_bytes()).parts
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from model.evaluation.metrics import Answer, differences
+from model.evaluation.answers import Answer
+from model.evaluation.metrics import compute_differences
 from model.registry.verdict import Verdict, judge, questions_needed
 
 
@@ -48,7 +49,7 @@ def test_e8_so_many_questions_do_decide_if_the_figure_stays() -> None:
         share = np.arange(n) / n
         first = [Answer(("a" if s < 0.55 else "b",), (0.5,), 1) for s in share]
         second = [Answer(("a" if s < 0.5 or s >= 0.92 else "b",), (0.5,), 1) for s in share]
-        return differences([("a",)] * n, first, second)["P@1"]
+        return compute_differences([("a",)] * n, first, second)["P@1"]
 
     measured = compared(400)
     assert judge(measured, -0.01) is Verdict.UNDECIDED

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from model.drift.findings import findings
+from model.drift.findings import find_drift
 from model.drift.reference import REFERENCE_FILE
-from model.drift.reference import read as read_reference
-from model.drift.traffic import Judged, Traffic
+from model.drift.reference import read_reference as read_reference
+from model.drift.traffic import JudgedDraft, Traffic
 from tests.model.registry.conftest import run
 
 
@@ -63,8 +63,8 @@ def test_drift_is_a_reason_and_bad_days_are_none(
 ) -> None:
     trained_at(1, 10)
     reference = read_reference(champion / REFERENCE_FILE)
-    draft = Judged("2026-10-01", reference.model_version, 40, 500, 0, ("git",), (0.9,), 1, 1, (True,), 0)
-    found = findings(Traffic("ask", "2026-10-01", "2026-11-01", (), (draft,)), reference)
+    draft = JudgedDraft("2026-10-01", reference.model_version, 40, 500, 0, ("git",), (0.9,), 1, 1, (True,), 0)
+    found = find_drift(Traffic("ask", "2026-10-01", "2026-11-01", (), (draft,)), reference)
     path = tmp_path / "drift.json"
     path.write_text(json.dumps(found))
     run("due", "--registry", registry, "--drift", path, code=1)

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from model.retraining.lock import held
+from model.retraining.lock import hold_lock
 from model.serving.classifier import Classifier
 from tests.model.questions.stack_exchange_server import Site, question, serving
 from tests.model.registry.conftest import SMALL, run, written_gates
@@ -127,7 +127,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(fresh: Retraining, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("model.registry.register.checked", stopped)
+        patched.setattr("model.commands.retrain.check_and_record", stopped)
         fresh.run(code=1)
     assert fresh.version(1)["state"] == "trained"
     (model,) = (fresh.registry / ".retraining").glob("*/trained-light/model.onnx")
@@ -141,8 +141,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(fresh: Retraining, monkeypa
 
 def test_a_second_one_at_the_same_time_says_who_is_at_it(fresh: Retraining) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom model.retraining.lock import held\n"
-        "with held(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
+        "import sys, time\nfrom pathlib import Path\nfrom model.retraining.lock import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
     )
     lock = fresh.registry / ".retraining" / "lock"
     with subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE, text=True) as holder:
@@ -152,7 +152,7 @@ def test_a_second_one_at_the_same_time_says_who_is_at_it(fresh: Retraining) -> N
             assert f"Process {holder.pid} on {os.uname().nodename}" in fresh.run(code=1)
         finally:
             holder.kill()
-    with held(lock):
+    with hold_lock(lock):
         assert str(os.getpid()) in lock.read_text()
 
 

@@ -196,7 +196,7 @@ def test_every_step_is_a_command_and_every_file_a_step_takes_comes_from_one_befo
 
 def test_the_picture_shows_every_step_parameter_and_file_and_is_not_stale() -> None:
     for scheme in picture.SCHEMES:
-        drawn = picture.picture(scheme)
+        drawn = picture.draw_steps(scheme)
         kept = picture.DOCS / f"pipeline-{scheme}.svg"
         assert kept.read_text() == drawn, "the steps have changed: run python -m tools.pipeline"
         for step in pipeline.STEPS.values():

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.evaluation.unseen import LEAST, unseen
+from model.evaluation.unseen import MIN_QUESTIONS, exclude_seen
 from model.questions import Question, QuestionsError
 from model.serving.classifier import TIERS, ReleaseError, read_manifest
-from model.training.trained_titles import SHIPPED, TITLES_FILE, TrainedTitles, read_titles, trained_titles
+from model.training.trained_titles import SHIPPED, TITLES_FILE, TrainedTitles, read_titles, read_trained_titles
 from tests.model.conftest import RELEASED
 
 
@@ -86,7 +86,7 @@ def test_e1_a_damaged_set_is_refused_with_what_to_do(tmp_path: Path, damage: obj
 def test_e1_both_shipped_models_know_their_titles_and_their_own_files_are_as_they_were() -> None:
     assert SHIPPED.stat().st_size < 500_000
     manifests = [read_manifest(RELEASED / tier) for tier in TIERS]
-    by_version = trained_titles([RELEASED / tier for tier in TIERS])
+    by_version = read_trained_titles([RELEASED / tier for tier in TIERS])
     for manifest in manifests:
         titles = by_version[manifest["version"]]
         assert titles is not None
@@ -107,7 +107,7 @@ def test_e1_a_model_of_the_same_data_has_the_shipped_set_and_one_of_other_data_d
 def test_e1_what_any_of_the_models_has_seen_is_left_out_and_said() -> None:
     questions = [asked(f"Question {n}") for n in range(200)]
     titles = [question.title for question in questions]
-    left = unseen(questions, {"one": taught(*titles[:60]), "other": taught(*titles[50:100]), "older": None})
+    left = exclude_seen(questions, {"one": taught(*titles[:60]), "other": taught(*titles[50:100]), "older": None})
     assert left.questions == questions[100:]
     assert np.flatnonzero(left.kept).tolist() == list(range(100, 200))
     assert left.sentences() == [
@@ -115,17 +115,17 @@ def test_e1_what_any_of_the_models_has_seen_is_left_out_and_said() -> None:
         "older does not say what it was trained on: it may have seen any of them",
     ]
     left.require_enough()
-    assert unseen(questions, {"one": taught("Else")}).sentences() == ["0 of 200 questions left out"]
+    assert exclude_seen(questions, {"one": taught("Else")}).sentences() == ["0 of 200 questions left out"]
 
 
 @pytest.mark.parametrize(
     ("total", "seen", "enough"),
-    [(385, 366, False), (385, 385 - LEAST, True), (385, 386 - LEAST, False), (17, 0, True), (17, 8, True),
-     (17, 9, False), (1, 1, False), (0, 0, True)],
+    [(385, 366, False), (385, 385 - MIN_QUESTIONS, True), (385, 386 - MIN_QUESTIONS, False), (17, 0, True),
+     (17, 8, True), (17, 9, False), (1, 1, False), (0, 0, True)],
 )  # fmt: skip
 def test_e1_nothing_is_judged_by_too_few(total: int, seen: int, enough: bool) -> None:
     questions = [asked(f"Question {n}") for n in range(total)]
-    left = unseen(questions, {"a model": taught(*(question.title for question in questions[:seen]), "Else")})
+    left = exclude_seen(questions, {"a model": taught(*(question.title for question in questions[:seen]), "Else")})
     assert left.enough is enough
     if not enough:
         with pytest.raises(QuestionsError, match=f"{seen} of {total} questions left out, seen in training by a model"):
@@ -136,8 +136,8 @@ def test_e1_questions_to_choose_by_stay_where_a_model_only_chose_by_them() -> No
     questions = [asked(f"Question {n}", "tune") for n in range(100)]
     titles = [question.title for question in questions]
     model = TrainedTitles(taught(*titles[:20]).parts + taught(*titles[20:50], split="tune").parts)
-    assert len(unseen(questions, {"a model": model}, for_choices=True).questions) == 80
-    assert len(unseen(questions, {"a model": model}).questions) == 50
+    assert len(exclude_seen(questions, {"a model": model}, for_choices=True).questions) == 80
+    assert len(exclude_seen(questions, {"a model": model}).questions) == 50
 
 
 def test_e1_what_an_encoder_learned_from_counts_and_what_it_only_chose_by_does_not() -> None:
