@@ -17,7 +17,7 @@ from xml.parsers import expat
 from model.questions import QuestionsError
 from model.questions.posts import CONTROLS, NOT_UTF8, BadRow, Batch, BatchReader, detect_kind, read_start
 from model.questions.values import decode_escaped_bytes, without_controls
-from model.runs.workers import workers
+from model.runs.workers import worker_pool
 
 RANGE: Final = 32 * 2**20
 """Bytes of a range: about 12,000 questions."""
@@ -61,7 +61,7 @@ class DataDump:
     def batches(self, after: Any) -> Iterator[Batch]:
         """Read on after a byte. The ranges are read at once and given in their order."""
         starts = iter(range(after or 0, self.length, RANGE))
-        with workers(self._processes) as pool:
+        with worker_pool(self._processes) as pool:
             waiting: deque[Future[Batch]] = deque()
             while True:
                 while len(waiting) <= self._processes and (start := next(starts, None)) is not None:

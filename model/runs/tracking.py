@@ -1,4 +1,4 @@
-"""MLflow's store, if MLflow is installed: where comparisons and versions are kept beside the ones before."""
+"""MLflow's store, if MLflow is installed: comparisons and versions are tracked there."""
 
 import logging
 import os
@@ -11,18 +11,18 @@ MISSING: Final = (
 
 
 def open_store(store: str, experiment: str, artifacts: Path | None = None) -> Any:
-    """Give MLflow, writing to an experiment of a store.
+    """Return the module MLflow, set to an experiment of a store.
 
     Args:
         store: like ``sqlite:///compared/mlflow.db`` or ``http://127.0.0.1:5000``.
-        artifacts: folder for the files of the experiment's runs, where a new one is made and the store is no server.
+        artifacts: folder for the files of a new experiment's runs, unless the store is a server.
 
     Raises:
         ModuleNotFoundError: MLflow is not installed.
     """
-    # MLflow would else send counts of its use to its makers.
+    # MLflow sends usage statistics to its makers otherwise.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    import mlflow  # an extra that few install
 
     for library in ("mlflow", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -34,5 +34,5 @@ def open_store(store: str, experiment: str, artifacts: Path | None = None) -> An
 
 
 def metric_name(metric: str) -> str:
-    """Name a metric as MLflow allows: ``@`` is not among its characters."""
+    """Return the name of a metric as MLflow allows it: without ``@``."""
     return metric.replace("@", " at ")

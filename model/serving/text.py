@@ -1,4 +1,4 @@
-"""A draft's or a post's text made ready for the model: the same code for training and for serving.
+"""The preparation of a draft's or a post's text for the model: the same code for training and for serving.
 
 Only the standard library is used, and every step is linear in the length of the text, whatever the text is:
 searches that fail end the loop, and no pattern can start again inside what it has read.
@@ -41,10 +41,10 @@ Both are plain ASCII, and nothing in them looks ahead or behind, so that Python'
 NAME_PART: Final = r"[a-zA-Z0-9#+]+"
 """A part of a word in which names are looked for: ``DataFrame.read_csv`` is ``DataFrame``, ``read`` and ``csv``.
 
-Capitals do not part it, or each ``JavaScript`` would name ``java``.
+Capitals do not split it, or each ``JavaScript`` would name ``java``.
 """
 SEPARATOR: Final = "\n"
-"""Stands between a text's words and their parts, so that no run reaches from the one to the other; never a word."""
+"""Between a text's words and their parts, so that no run of words crosses from one to the other; never a word."""
 _word, _part, _name_part = re.compile(WORD), re.compile(PART), re.compile(NAME_PART)
 
 # Code points, not characters, so that a reader of this file sees which.
@@ -55,7 +55,7 @@ _OWN_FORMS: Final = {
     "\u2011": "-",
     "\u2120": " ",
     "\u2122": " ",
-    # What is not to be seen parts no word: soft hyphen, zero-width space and joiners, word joiner, byte order mark.
+    # Invisible characters separate no words: soft hyphen, zero-width space and joiners, word joiner, byte order mark.
     **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
 }
 _foreign: Final = re.compile(r"[^\x00-\x7f]")
@@ -63,7 +63,7 @@ _changes: Final = re.compile(f"[{_SHARP}{''.join(_OWN_FORMS)}]")
 
 
 def prepare_text(title: str, body: str, body_format: str) -> tuple[str, str]:
-    """Make a title and a body ready: plain text in plain characters, cut to the length that the model reads.
+    """Return a title and a body as plain text in plain characters, cut to the length that the model reads.
 
     Args:
         title: the title as typed; HTML entities are not expected in it.
@@ -77,12 +77,12 @@ def prepare_text(title: str, body: str, body_format: str) -> tuple[str, str]:
 
 
 def plain_text(body: str, body_format: str, chars: int = FEATURE_CHARS) -> str:
-    """Take the markup of a body away, and cut to ``chars``; code stays, links' and pictures' addresses go.
+    """Return a body without its markup, cut to ``chars``; code stays, the addresses of links and pictures go.
 
     Raises:
         ValueError: ``body_format`` is none of ``BODY_FORMATS``.
     """
-    # Cut before, or a character that stands for eighteen would make long texts longer, and after.
+    # Cut before and after: one character may become eighteen.
     return plain_characters(_without_markup(body, body_format, chars))[:chars]
 
 
@@ -101,11 +101,11 @@ def plain_characters(text: str) -> str:
     """Return a text with each character in its plain form: full-width letters, ligatures and styled letters as ASCII.
 
     That is NFKC (Unicode Standard Annex 15), and ♯ as ``#`` after a letter. It goes character by character, so that a
-    letter and an accent typed after it stay apart: composed, they would be no letter of a word any more.
+    letter and an accent typed after it stay separate: composed, they would no longer be a letter of a word.
     """
     if text.isascii() or (is_normalized("NFKC", text) and not _changes.search(text)):
         return text
-    return re.sub(f"(?<=[a-zA-Z]){_SHARP}", "#", _foreign.sub(lambda one: _plain_form(one[0]), text))
+    return re.sub(f"(?<=[a-zA-Z]){_SHARP}", "#", _foreign.sub(lambda character: _plain_form(character[0]), text))
 
 
 def _plain_form(character: str) -> str:
@@ -114,12 +114,12 @@ def _plain_form(character: str) -> str:
 
 
 def original_spellings(title: str, body: str, body_format: str) -> dict[str, str]:
-    """Return how the writer wrote the words of a ready draft that ``plain_characters`` changed, by how they are ready.
+    """Return how the writer spelled the words that ``plain_characters`` changed, by their prepared form.
 
     Raises:
         ValueError: ``body_format`` is none of ``BODY_FORMATS``.
     """
-    found: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for text in (_encodable(title[:TITLE_CHARS]), _without_markup(body, body_format, FEATURE_CHARS)):
         plain = plain_characters(text)
         if plain == text:
@@ -127,11 +127,11 @@ def original_spellings(title: str, body: str, body_format: str) -> dict[str, str
         begins = [0, *accumulate(len(_plain_form(character)) for character in text)]
         origin = [i for i, (begin, end) in enumerate(pairwise(begins)) for _ in range(end - begin)]
         for word in _word.finditer(plain):
-            found.setdefault(word[0], text[origin[word.start()] : origin[word.end() - 1] + 1])
-    return found
+            spellings.setdefault(word[0], text[origin[word.start()] : origin[word.end() - 1] + 1])
+    return spellings
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Split a text into its words, ``SEPARATOR``, and the parts of its words, in lower case.
 
     A word that is its own only part comes twice.
@@ -145,21 +145,21 @@ def split_for_names(text: str) -> list[str]:
 
 
 def spell_words(text: str) -> tuple[list[str], list[str], list[tuple[int, str]]]:
-    """Give each word of a text once, as it is spelled, and what ``words`` and ``split_for_names`` make of them.
+    """Return each word of a text once: as it is spelled, in lower case, and the parts that have features or names.
 
-    Their own names are the words in lower case; their parts' come as (number of word, name), in lower case, and only of
-    words that have parts: letters of one case, after a capital or not, have none. This is in the way of every answer.
+    Parts are (number of word, part in lower case), those of ``split_words`` and ``split_for_names``, and only of words
+    that have some: letters of one case, after a capital or not, have none. Every answer waits for this.
     """
     spelled = list(dict.fromkeys(_word.findall(text)))
-    own = [word.lower() for word in spelled]
-    parted = [
+    lower = [word.lower() for word in spelled]
+    with_parts = [
         number
         for number, word in enumerate(spelled)
         if not (word.isalpha() and (word.islower() or word.isupper() or word.istitle()))
     ]
-    parts = [(number, part.lower()) for number in parted for part in _part.findall(spelled[number])]
-    parts += [(number, part) for number in parted for part in _name_part.findall(own[number])]
-    return spelled, own, parts
+    parts = [(number, part.lower()) for number in with_parts for part in _part.findall(spelled[number])]
+    parts += [(number, part) for number in with_parts for part in _name_part.findall(lower[number])]
+    return spelled, lower, parts
 
 
 def _encodable(text: str) -> str:
@@ -168,16 +168,16 @@ def _encodable(text: str) -> str:
 
 
 def without_entities(text: str) -> str:
-    """Decode HTML's entities."""
+    """Return a text with HTML's entities decoded."""
     return _ENTITY.sub(lambda entity: unescape(entity[0]), text)
 
 
-def _without_tags(html: str, wanted: int) -> str:
-    """Take HTML's tags and comments away, and stop when enough text is there; ``a < b`` stays."""
+def _without_tags(html: str, chars_needed: int) -> str:
+    """Return a text without HTML's tags and comments, and stop when it is long enough; ``a < b`` stays."""
     pieces: list[str] = []
     chars = position = 0
     # Entities become shorter when they are decoded, at most from 33 characters to 1 and mostly from 5 to 1.
-    while position < len(html) and chars < 2 * wanted:
+    while position < len(html) and chars < 2 * chars_needed:
         opening = html.find("<", position)
         if opening < 0:
             pieces.append(html[position:])
@@ -204,8 +204,8 @@ def _without_tags(html: str, wanted: int) -> str:
 
 
 def _without_links(markdown: str) -> str:
-    """Keep the words of links, not their addresses, and nothing of pictures, as HTML's text has it."""
-    if "[" not in markdown:  # which is found much faster than that no link is there
+    """Return a text with the words of links, without their addresses and without pictures, as HTML's text has it."""
+    if "[" not in markdown:  # much faster than to search for links
         return markdown
     markdown = _LINK.sub(lambda link: "" if link[1] else link[2], markdown)
     return _REFERENCE.sub("", markdown)

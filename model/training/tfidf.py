@@ -11,7 +11,7 @@ from scipy import sparse
 
 from model.runs.arrays import Floats, Ints
 from model.runs.parameters import stored_as
-from model.serving.text import SEPARATOR, words
+from model.serving.text import SEPARATOR, split_words
 
 GRAMS: Final = 3
 """Longest run of words of a title that is a feature."""
@@ -68,9 +68,9 @@ class _WordIds:
         ids, starts = array("q"), array("q", [0])
         for text in texts:
             if known is None:
-                ids.extend([numbers[word] for word in words(text)])
+                ids.extend([numbers[word] for word in split_words(text)])
             else:
-                ids.extend([numbers.get(word, -1) for word in words(text)])
+                ids.extend([numbers.get(word, -1) for word in split_words(text)])
             starts.append(len(ids))
         self.ids: Ints = np.frombuffer(ids, np.int64) if len(ids) else np.zeros(0, np.int64)
         self.starts: Ints = np.frombuffer(starts, np.int64)

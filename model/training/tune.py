@@ -62,11 +62,11 @@ class TuneLogits:
 
     def order(self, scale: Calibration, matcher: NameMatcher) -> Iterator[Floats]:
         """Yield what orders all tags, the names found included, ``CHUNK`` questions at a time."""
-        found = matcher.find(self.texts)
-        for first in range(0, len(found), CHUNK):
+        names = matcher.find(self.texts)
+        for first in range(0, len(names), CHUNK):
             rows = slice(first, first + CHUNK)
             ordering = scale.order(matcher.pad(self.logits[rows]), self.kind[rows])
-            yield matcher.apply(ordering, found[rows])
+            yield matcher.apply(ordering, names[rows])
 
 
 def add_head(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.questions import Question
 from model.runs.files import write_atomically
-from model.runs.workers import workers
+from model.runs.workers import worker_pool
 from model.serving.classifier import ENCODER_FILE, MANIFEST_FILE, TOKENIZER_FILE
 from model.serving.encoder import EncoderSession
 from model.training.train import QuestionEmbeddings
@@ -102,7 +102,7 @@ def encode_questions(
 
     advance(len(questions) - sum(len(parts[i]) for i in missing))
     if missing:
-        with workers(min(processes, len(missing)), _load_encoder, (files,)) as pool:
+        with worker_pool(min(processes, len(missing)), _load_encoder, (files,)) as pool:
             waiting = [pool.submit(_encode_part, [(q.title, q.body) for q in parts[i]]) for i in missing]
             for i, encoded in zip(missing, waiting, strict=True):
                 write_atomically(keep, {files_of_parts[i].name: _as_npy(encoded.result())})

@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sums(folder: Path) -> dict[str, str]:
-    """Give the sha256 of every file that does not hold times."""
+    """Return the sha256 of every file that does not hold times."""
     timed = {"measured.json", "manifest.json"}
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

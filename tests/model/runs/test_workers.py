@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from model.runs.workers import workers
+from model.runs.workers import worker_pool
 
 AT_WORK = """
 import signal
 import time
 from pathlib import Path
-from model.runs.workers import workers
+from model.runs.workers import worker_pool
 
 def work(seconds):
     time.sleep(seconds)
@@ -22,7 +22,7 @@ def work(seconds):
 if __name__ == "__main__":
     # Started in the background of a shell script, it would ignore what a terminal sends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with workers(2) as pool:
+    with worker_pool(2) as pool:
         tasks = [pool.submit(work, 60) for _ in range(9)]
         print("at work", flush=True)
         tasks[0].result()
@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 
 def test_tasks_are_done_by_other_processes_and_start_once_in_each() -> None:
-    with workers(2, os.chdir, ("/",)) as pool:
+    with worker_pool(2, os.chdir, ("/",)) as pool:
         tasks = [pool.submit(os.getcwd) for _ in range(5)]
         assert [task.result() for task in tasks] == ["/"] * 5
         assert pool.submit(os.getpid).result() != os.getpid()

@@ -18,7 +18,7 @@ from model.serving.text import (
     prepare_text,
     spell_words,
     split_for_names,
-    words,
+    split_words,
 )
 
 # For whoever makes texts ready in another language: [text as written, in plain characters].
@@ -149,5 +149,5 @@ def test_a_words_names_are_what_the_model_makes_of_the_word_alone() -> None:
     assert len(spelled) == len(set(spelled))
     for number, word in enumerate(spelled):
         names = {own[number], *(part for of, part in parts if of == number)}
-        assert names == {*words(word), *split_for_names(word)} - {SEPARATOR}
+        assert names == {*split_words(word), *split_for_names(word)} - {SEPARATOR}
     assert spell_words("¿ ?") == ([], [], [])

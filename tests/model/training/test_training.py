@@ -15,7 +15,7 @@ from model.questions import Question
 from model.serving.classifier import TIERS, Classifier
 from model.serving.decision import Decision
 from model.serving.encoder import EncoderSession
-from model.serving.text import SEPARATOR, words
+from model.serving.text import SEPARATOR, split_words
 from model.training import calibration, cooccurrence, onnx_check, tfidf, train
 from model.training import tag_names as names
 from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, train_model
@@ -46,21 +46,21 @@ def fit_small(
 
 
 def test_words_keep_the_names_of_languages_and_drop_closing_dots() -> None:
-    found = words("C# and C++ on .NET, Node.js. F#! asp.net-mvc -- --flag x_y")
+    found = split_words("C# and C++ on .NET, Node.js. F#! asp.net-mvc -- --flag x_y")
     assert found[: found.index(SEPARATOR)] == [
         "c#", "and", "c++", "on", ".net", "node.js", "f#", "asp.net-mvc", "flag", "x_y",
     ]  # fmt: skip
 
 
 def test_words_come_with_their_parts() -> None:
-    found = words("DataFrame.read_csv(C#) useEffect PYTHON")
+    found = split_words("DataFrame.read_csv(C#) useEffect PYTHON")
     assert found[found.index(SEPARATOR) + 1 :] == [
         "data", "frame", "read", "csv", "c#", "use", "effect", "python",
     ]  # fmt: skip
 
 
 def test_words_are_of_ascii_only() -> None:
-    assert words("ÀBC \u212a İstanbul Привет") == ["bc", "stanbul", SEPARATOR, "bc", "stanbul"]
+    assert split_words("ÀBC \u212a İstanbul Привет") == ["bc", "stanbul", SEPARATOR, "bc", "stanbul"]
 
 
 def test_weights_are_sublinear_and_each_field_has_length_one() -> None:
@@ -266,7 +266,7 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
 
 
 def naming_of(tags: tuple[str, ...], learned: int) -> names.NameMatcher:
-    """Give names with claims at random, two spellings of one tag with the same claim among them."""
+    """Return names with random targets, two spellings of one tag with the same target among them."""
     random = np.random.default_rng(6)
     spelled = sorted({spelling for tag in tags for spelling in names.list_spellings(tag)} | {"merge two frames"})
     of_tag = random.integers(0, len(tags), len(spelled))
