@@ -98,13 +98,7 @@ async def deploy(
     running = await read_running(session)
     role = "shadow" if shadow else "challenger"
     before = running.shadow if shadow else running.challenger
-    if not shadow and not 0 < share <= 1:
-        raise DeploymentRefused(f"the share must be above 0 % and at most 100 %, and {share:.1%} was given.")
-    if before is not None and (shadow or before.model_version != registered.version):
-        raise DeploymentRefused(
-            f"version {before.number} ({before.model_version}) is the {role} already. "
-            + ("End it first: `rollback --shadow`." if shadow else "Promote it or roll it back first.")
-        )
+    _check_role(before, role, registered.version, share)
     if await _serves_as_champion(session, registered.version, running, now):
         raise DeploymentRefused(f"{registered.version} is the champion already.")
     if before is not None:
@@ -132,6 +126,20 @@ async def deploy(
         details |= {"horizon": horizon, "smallest_difference": smallest_difference}
     await record_act(session, DEPLOY, registered.version, details, actor=actor, at=now)
     return deployment
+
+
+def _check_role(before: Deployment | None, role: str, version: str, share: float) -> None:
+    """Refuse a share that is none, and a version whose role another one has.
+
+    A challenger may be deployed again, which raises its share; a shadow may not.
+    """
+    if role == "challenger" and not 0 < share <= 1:
+        raise DeploymentRefused(f"the share must be above 0 % and at most 100 %, and {share:.1%} was given.")
+    if before is not None and (role == "shadow" or before.model_version != version):
+        raise DeploymentRefused(
+            f"version {before.number} ({before.model_version}) is the {role} already. "
+            + ("End it first: `rollback --shadow`." if role == "shadow" else "Promote it or roll it back first.")
+        )
 
 
 async def _raise_share(

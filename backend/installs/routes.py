@@ -30,10 +30,10 @@ class InstallExport(BaseModel):
 @router.get("/{install_id}")
 async def export(install_id: UUID, database: DatabaseDependency) -> InstallExport:
     """Return everything that is stored of an install."""
-    found = await database.run(partial(export_install, install_id=install_id))
-    if not any(found.values()):
+    rows = await database.run(partial(export_install, install_id=install_id))
+    if not any(rows.values()):
         raise Problem(404, "Unknown install", "Nothing is stored of this install: it never was, or was erased.")
-    return InstallExport(install_id=install_id, **found)
+    return InstallExport(install_id=install_id, **rows)
 
 
 @router.delete("/{install_id}", status_code=204)

@@ -23,9 +23,9 @@ from tests.backend.service import Service, running
 
 @dataclass
 class DeployableService:
-    """A running service and the registry it reads. Each step is followed at once, rather than a second later.
+    """A running service and the registry that it reads. It follows each step at once, rather than a second later.
 
-    ``database`` is the steps' own, as a command's.
+    ``database`` is for the steps, which commands take in processes of their own.
     """
 
     service: Service
@@ -90,6 +90,6 @@ def fail_on_titles_that_say_so(monkeypatch: pytest.MonkeyPatch, version: str) ->
 
 
 def install_ids(count: int, seed: int = 1) -> list[str]:
-    """Ids of installs, the same ones for the same seed."""
+    """Return ids of installs, the same ones for the same seed."""
     pick = random.Random(seed)
     return [str(UUID(int=pick.getrandbits(128), version=4)) for _ in range(count)]

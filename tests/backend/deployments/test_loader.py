@@ -1,4 +1,4 @@
-"""What a running service serves: it follows the deployments, and what it can't load changes nothing."""
+"""A running service follows the deployments, and a version that it can't load changes nothing."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def arm_of(deployment: Deployment, install: str) -> str:
 
 
 async def ask(deployable: DeployableService, install: str, **changes: object) -> str:
-    """The version that answers a new draft of an install."""
+    """Return the version that answers a new draft of an install."""
     return (await deployable.service.suggest(install_id=install, **changes))["model_version"]
 
 
@@ -89,41 +89,41 @@ async def test_a_draft_keeps_the_version_of_its_first_answer_through_deploy_and_
     deployable: DeployableService,
 ) -> None:
     version = register(deployable.models, 1)
-    begun = a_draft()
+    started = a_draft()
     unrecorded = a_draft(record=False)
-    for draft in (begun, unrecorded):
+    for draft in (started, unrecorded):
         assert (await deployable.service.suggest(**draft))["model_version"] == SHIPPED
     await deployable.deploy(1, 1.0)
-    for draft in (begun, unrecorded):
+    for draft in (started, unrecorded):
         assert (await deployable.service.suggest(**draft))["model_version"] == SHIPPED
         assert await ask(deployable, draft["install_id"]) == version
     await deployable.promote()
-    for draft in (begun, unrecorded):
+    for draft in (started, unrecorded):
         assert (await deployable.service.suggest(**draft))["model_version"] == SHIPPED
         assert await ask(deployable, draft["install_id"]) == version
 
 
 async def test_a_draft_keeps_its_version_at_another_replica(deployable: DeployableService, database_url: str) -> None:
     version = register(deployable.models, 1)
-    begun = a_draft()
-    assert (await deployable.service.suggest(**begun))["model_version"] == SHIPPED
+    started = a_draft()
+    assert (await deployable.service.suggest(**started))["model_version"] == SHIPPED
     await deployable.deploy(1, 1.0)
     async with running_with_registry(database_url, deployable.models) as other:
-        assert (await other.service.suggest(**begun))["model_version"] == SHIPPED
-        assert await ask(other, begun["install_id"]) == version
+        assert (await other.service.suggest(**started))["model_version"] == SHIPPED
+        assert await ask(other, started["install_id"]) == version
 
 
 async def test_a_draft_whose_version_was_rolled_back_is_answered_by_the_champion(deployable: DeployableService) -> None:
     version = register(deployable.models, 1)
     await deployable.deploy(1, 1.0)
-    begun = a_draft()
-    assert (await deployable.service.suggest(**begun))["model_version"] == version
+    started = a_draft()
+    assert (await deployable.service.suggest(**started))["model_version"] == version
     await deployable.roll_back("challenger")
-    assert (await deployable.service.suggest(**begun))["model_version"] == SHIPPED
+    assert (await deployable.service.suggest(**started))["model_version"] == SHIPPED
     assert deployable.loader.versions == [SHIPPED]
     register(deployable.models, 2)
     await deployable.deploy(2, 1.0)
-    await deployable.service.suggest(**begun)
+    await deployable.service.suggest(**started)
     assert len(await deployable.service.rows("SELECT 1 AS one FROM assignment")) == 1
 
 
@@ -183,7 +183,7 @@ async def test_two_replicas_agree_within_seconds(deployable: DeployableService, 
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "another", "manifest"])
-async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
+async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_reported(
     deployable: DeployableService, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "RETRY_AFTER", 0.0)
@@ -222,7 +222,7 @@ async def test_a_version_that_cannot_be_loaded_changes_nothing_and_is_told(
     assert (await deployable.service.client.get("/health/ready")).json()["missing_models"] == {}
 
 
-async def test_a_challenger_that_fails_is_stood_in_for_and_counted(
+async def test_the_champion_answers_where_the_challenger_fails_and_that_is_counted(
     deployable: DeployableService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = register(deployable.models, 1)

@@ -1,4 +1,4 @@
-"""How much of what is recorded may come from one address or go into one draft; beyond it chips come all the same."""
+"""Limits on what is recorded of one address and of one draft; beyond them chips are shown all the same."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,16 +17,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
 @asynccontextmanager
-async def at(service: Service, address: str) -> AsyncIterator[Service]:
-    """The service as a client at an address sees it."""
+async def client_at(service: Service, address: str) -> AsyncIterator[Service]:
+    """Yield the service with a client at an address."""
     transport = httpx2.ASGITransport(app=service.app, client=(address, 1234))
     async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as client:
         yield Service(service.app, client)
 
 
 async def recorded(service: Service, address: str, **draft: Any) -> bool:
-    """Whether an answer to a draft from an address is recorded; it has chips in any case."""
-    async with at(service, address) as client:
+    """Return whether an answer to a draft from an address is recorded; it has chips in any case."""
+    async with client_at(service, address) as client:
         answer = await client.suggest(**draft)
     assert answer["items"]
     return answer["suggestion_id"] is not None

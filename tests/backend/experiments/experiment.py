@@ -65,7 +65,7 @@ class Experiment:
         crowd: UUID | None = None,
         moved_at: datetime | None = None,
     ) -> UUID:
-        """An install with some drafts of three chips each, posted with those that were accepted and one more tag."""
+        """Add an install with some drafts of three chips each, posted with the accepted ones and one more tag."""
         install_id = self.writer.id()
         self.arms.append(
             {
@@ -83,8 +83,8 @@ class Experiment:
             after = moved_at is not None and at >= moved_at
             version = CHALLENGER if (arm == "challenger") != after else CHAMPION
             tags = ["a", "b", "c"] if self.pick.random() < offers else []
-            taken = [tag for tag in tags if self.pick.random() < accepts]
-            posted = [*taken, "z"]
+            accepted = [tag for tag in tags if self.pick.random() < accepts]
+            posted = [*accepted, "z"]
             draft = self.writer.draft(
                 at,
                 install_id=install_id,
@@ -95,26 +95,26 @@ class Experiment:
             )
             given_by = {"model_version": CHAMPION} if fails else {}
             suggestion = self.writer.suggestion(draft, tags, latency_ms=latency_ms, **given_by)
-            refused = [tag for tag in tags if tag not in taken and self.pick.random() < dismisses]
+            refused = [tag for tag in tags if tag not in accepted and self.pick.random() < dismisses]
             for tag in tags:
                 seen = at + timedelta(minutes=1)
                 self.writer.item(
                     suggestion,
                     tag,
                     seen,
-                    accepted_at=seen if tag in taken else None,
+                    accepted_at=seen if tag in accepted else None,
                     dismissed_at=seen if tag in refused else None,
                 )
             if not after:
                 mine = self.counts[arm]
                 mine["viewed"] += len(tags)
-                mine["accepted"] += len(taken)
+                mine["accepted"] += len(accepted)
                 mine["drafts"] += 1
-                mine["jaccard"] += len(taken) / len({*tags, *posted})
+                mine["jaccard"] += len(accepted) / len({*tags, *posted})
         return install_id
 
     def pairs(self, count: int, champion: float, challenger: float, **more: Any) -> None:
-        """So many installs in each arm, which accept with these chances; ``more`` is of the challenger's."""
+        """Add installs to both arms, which accept with these chances; ``more`` is for the challenger's."""
         for _ in range(count):
             self.install("champion", accepts=champion)
             self.install("challenger", accepts=challenger, **more)

@@ -1,4 +1,4 @@
-"""What the installs of one address show alone decides nothing: nobody can roll back or promote a version by himself."""
+"""The installs of one address decide nothing alone: nobody can roll back or promote a version single-handedly."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,8 +30,8 @@ async def begun(engine: AsyncEngine, database_url: str) -> Any:
         await each.database.close()
 
 
-def crowd_of(size: int, experiment: Experiment, **does: Any) -> UUID:
-    """So many installs of one address in the challenger's arm."""
+def add_crowd(size: int, experiment: Experiment, **does: Any) -> UUID:
+    """Add some installs of one address to the challenger's arm; return their crowd."""
     crowd = uuid4()
     for _ in range(size):
         experiment.install("challenger", crowd=crowd, **{"accepts": 0.4} | does)
@@ -51,7 +51,7 @@ HARM = [
 async def test_d5_hundreds_of_installs_of_one_address_roll_nothing_back(begun: Any, does: dict[str, Any]) -> None:
     experiment = await begun()
     experiment.pairs(20, 0.4, 0.4)
-    crowd_of(200, experiment, drafts=1, **does)
+    add_crowd(200, experiment, drafts=1, **does)
     await experiment.write()
     await experiment.evaluate()
     assert (await experiment.deployment()).ended_at is None
@@ -62,7 +62,7 @@ async def test_d5_the_same_harm_met_by_many_addresses_ends_it(begun: Any) -> Non
     experiment = await begun()
     experiment.pairs(20, 0.4, 0.4)
     for _ in range(8):
-        crowd_of(3, experiment, drafts=1, fails=True)
+        add_crowd(3, experiment, drafts=1, fails=True)
     await experiment.write()
     await experiment.evaluate()
     assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 24 of 44 answers failed")
@@ -88,7 +88,7 @@ async def test_d5_one_address_neither_promotes_nor_refutes_at_the_last_day(begun
 async def test_d5_what_all_addresses_agree_on_is_the_verdict(begun: Any) -> None:
     experiment = await begun(horizon=80)
     experiment.pairs(40, 0.3, 0.7)
-    crowd_of(5, experiment, accepts=0.7)
+    add_crowd(5, experiment, accepts=0.7)
     await experiment.write()
     await experiment.evaluate()
     assert (await experiment.status()).verdict.word == "better"

@@ -1,4 +1,4 @@
-"""An experiment in the database: counted by install, judged by one replica, ended when it does harm, concluded once."""
+"""An experiment in the database: counted by install, evaluated by one replica, ended if harmful, concluded once."""
 
 import asyncio
 from datetime import timedelta
@@ -101,7 +101,7 @@ async def test_at_the_horizon_the_verdict_is_given_once_and_stays(begun: Any) ->
     async with experiment.database.session() as session:
         kept = await last_status(session, await session.get_one(Deployment, experiment.values["id"]))
     assert kept.arms == status.arms
-    # It is not promoted: nobody switched that on.
+    # It is not promoted: that was not switched on.
     assert (await experiment.deployment()).ended_at is None
     (act,) = [each for each in await experiment.acts() if each.act == "verdict"]
     assert (act.actor, act.details["verdict"], act.details["installs"]) == ("service", "better", 80)
@@ -169,12 +169,12 @@ async def test_a_challenger_that_does_harm_is_rolled_back_with_the_reason(
     assert status.guardrails[name].breached
     assert status.verdict is None
     assert status.summary == f"no verdict: {ended.ended_because}"
-    # Nothing runs any more, so nothing is judged.
+    # Nothing runs any more, so nothing is evaluated.
     await experiment.evaluate()
     assert len(await experiment.acts()) == 1
 
 
-async def test_the_service_judges_by_itself(begun: Any, make_service: Any) -> None:
+async def test_the_service_evaluates_by_itself(begun: Any, make_service: Any) -> None:
     experiment = await begun()
     for _ in range(60):
         experiment.install("champion", accepts=0.4)
@@ -238,13 +238,13 @@ async def test_a_plan_rests_on_what_installs_did(begun: Any) -> None:
     assert past.measured_on == 0
 
 
-async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
+async def test_the_page_shows_what_the_last_evaluation_counted(begun: Any) -> None:
     experiment = await begun(horizon=60)
     experiment.pairs(30, 0.4, 0.5)
     await experiment.write()
     async with experiment.database.session() as session:
         before = await last_status(session, await session.get_one(Deployment, experiment.values["id"]))
-    # Never judged, it is counted for the page.
+    # Never evaluated, it is counted for the page.
     assert (before.read_at, before.exposed, before.summary) == (None, (30, 30), "not enough yet: 60 of 60 installs")
     await experiment.evaluate()
     live = await experiment.status()
@@ -256,7 +256,7 @@ async def test_the_page_reads_what_the_last_judging_counted(begun: Any) -> None:
     assert kept.summary == live.summary == live.verdict.word
 
 
-async def test_the_last_readings_replace_those_before(begun: Any) -> None:
+async def test_the_last_results_replace_those_before(begun: Any) -> None:
     experiment = await begun()
     experiment.install("champion", accepts=0.4)
     await experiment.write()

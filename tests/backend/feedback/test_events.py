@@ -1,4 +1,4 @@
-"""Events: judged, stored once, projected in the order of their sequence."""
+"""Events: checked, stored once, projected in the order of their sequence."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 TAGS = ["python", "pandas", "merge"]
 
 
-async def a_life(service: Service, kinds: list[str], *, tag: str = "python") -> tuple[dict, str, list[dict]]:
-    """A draft with an answer, and the events of one of its tags, not yet sent."""
+async def events_of_item(service: Service, kinds: list[str], *, tag: str = "python") -> tuple[dict, str, list[dict]]:
+    """Return a draft with an answer, the answer's id, and the events of one of its tags, not sent yet."""
     draft = a_draft()
     suggestion = await service.offer(draft, TAGS)
     events = []
@@ -26,7 +26,7 @@ async def a_life(service: Service, kinds: list[str], *, tag: str = "python") -> 
     return draft, suggestion, events
 
 
-async def item(service: Service) -> dict:
+async def read_item(service: Service) -> dict:
     (row,) = await service.rows("SELECT * FROM item")
     return row
 
@@ -53,9 +53,9 @@ async def item(service: Service) -> dict:
 async def test_an_items_state_follows_from_its_events(
     service: Service, kinds: list[str], accepted: bool, removed: bool, dismissed: bool, impossible: bool
 ) -> None:
-    draft, suggestion, events = await a_life(service, kinds)
+    draft, suggestion, events = await events_of_item(service, kinds)
     assert await service.send(draft["install_id"], events) == {"new": len(kinds), "known": 0, "refused": []}
-    row = await item(service)
+    row = await read_item(service)
     assert (row["viewed_at"] is not None) == ("viewed" in kinds)
     assert (row["accepted_at"] is not None) == accepted
     assert (row["removed_at"] is not None) == removed
@@ -68,7 +68,7 @@ async def test_an_items_state_follows_from_its_events(
 @pytest.mark.parametrize("seed", range(5))
 async def test_order_of_arrival_and_resends_change_nothing(service: Service, seed: int) -> None:
     kinds = ["viewed", "accepted", "removed", "accepted", "removed", "dismissed", "restored"]
-    draft, _, events = await a_life(service, kinds)
+    draft, _, events = await events_of_item(service, kinds)
     order = random.Random(seed)
     sent = events * 3
     order.shuffle(sent)
@@ -82,7 +82,7 @@ async def test_order_of_arrival_and_resends_change_nothing(service: Service, see
         new, known = new + receipt["new"], known + receipt["known"]
     assert new == len(kinds)
     assert len(await service.rows("SELECT id FROM event")) == len(kinds)
-    row = await item(service)
+    row = await read_item(service)
     assert row["accepted_at"]
     assert row["removed_at"]
     assert not row["dismissed_at"]
@@ -90,7 +90,7 @@ async def test_order_of_arrival_and_resends_change_nothing(service: Service, see
 
 
 async def test_the_same_event_twice_in_one_batch_is_known_once(service: Service) -> None:
-    draft, _, events = await a_life(service, ["viewed"])
+    draft, _, events = await events_of_item(service, ["viewed"])
     assert await service.send(draft["install_id"], events * 3) == {"new": 1, "known": 2, "refused": []}
 
 
@@ -103,13 +103,13 @@ async def test_an_item_belongs_to_the_suggestion_of_its_first_view(service: Serv
         an_event("viewed", 1, draft, suggestion_id=first, tag="pandas", position=2),
     ]
     await service.send(draft["install_id"], events)
-    row = await item(service)
+    row = await read_item(service)
     assert (str(row["suggestion_id"]), row["rank"], row["position"]) == (first, 2, 2)
 
 
 async def test_what_we_never_gave_is_refused_and_counted_once(service: Service) -> None:
-    draft, suggestion, _ = await a_life(service, [])
-    other, others_suggestion, _ = await a_life(service, [])
+    draft, suggestion, _ = await events_of_item(service, [])
+    other, others_suggestion, _ = await events_of_item(service, [])
     ours = {"suggestion_id": suggestion, "tag": "python"}
     faults = {
         "unknown_draft": an_event("accepted", 1, a_draft(), **ours),
@@ -151,10 +151,10 @@ async def test_a_tag_that_was_given_but_never_confident_was_not_offered(service:
 
 
 async def test_one_id_with_two_meanings_in_a_batch_is_taken_at_its_first_word(service: Service) -> None:
-    draft, _, events = await a_life(service, ["viewed"])
+    draft, _, events = await events_of_item(service, ["viewed"])
     false = events[0] | {"tag": "cobol", "sequence": 2}
     assert await service.send(draft["install_id"], [events[0], false]) == {"new": 1, "known": 1, "refused": []}
-    other, _, events = await a_life(service, ["viewed"])
+    other, _, events = await events_of_item(service, ["viewed"])
     false = events[0] | {"tag": "cobol", "sequence": 2}
     receipt = await service.send(other["install_id"], [false, events[0]])
     assert (receipt["new"], receipt["known"], len(receipt["refused"])) == (0, 0, 1)
@@ -203,7 +203,7 @@ async def test_a_post_without_a_question_yet_has_no_number(service: Service) -> 
 
 
 async def test_a_malformed_event_is_named_and_nothing_of_its_batch_is_stored(service: Service) -> None:
-    draft, _, events = await a_life(service, ["viewed", "accepted"])
+    draft, _, events = await events_of_item(service, ["viewed", "accepted"])
     for wrong in (
         {"sequence": 0},
         {"sequence": "1"},
@@ -227,7 +227,7 @@ async def test_a_malformed_event_is_named_and_nothing_of_its_batch_is_stored(ser
 
 
 async def test_a_batch_has_100_events_at_most(service: Service) -> None:
-    draft, _, _ = await a_life(service, [])
+    draft, _, _ = await events_of_item(service, [])
     many = [an_event("posted", n, draft, tags=[], question_id=1, site="stackoverflow.com") for n in range(1, 102)]
     response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], many))
     assert response.status_code == 422
@@ -251,7 +251,7 @@ def test_a_time_is_kept_between_the_suggestion_and_the_receipt() -> None:
 
 
 async def test_a_late_event_counts_when_it_happened(service: Service) -> None:
-    draft, suggestion, _ = await a_life(service, [])
+    draft, suggestion, _ = await events_of_item(service, [])
     await service.rows("UPDATE suggestion SET created_at = created_at - interval '2 days' RETURNING id")
     event = an_event("viewed", 1, draft, suggestion_id=suggestion, tag="python", position=1)
     event["occurred_at"] = now(-86_400)
@@ -278,8 +278,8 @@ async def test_a_settled_draft_leaves_its_number_without_draft_or_install(servic
 
 
 async def test_an_install_can_see_and_erase_what_is_stored_of_it(service: Service) -> None:
-    draft, suggestion, events = await a_life(service, ["viewed", "accepted"])
-    other, _, others = await a_life(service, ["viewed"])
+    draft, suggestion, events = await events_of_item(service, ["viewed", "accepted"])
+    other, _, others = await events_of_item(service, ["viewed"])
     posted = an_event("posted", 3, draft, tags=["python"], question_id=4711, site="stackoverflow.com")
     await service.send(draft["install_id"], [*events, posted])
     await service.send(other["install_id"], others)

@@ -1,4 +1,4 @@
-"""Names of one tag count as one, by the names known when they came; nothing that was counted moves afterwards."""
+"""Names of one tag count as one, by the names known when they came; counted figures never change afterwards."""
 
 from datetime import timedelta
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Retention: what is older than 400 days is forgotten, and its rates stay."""
+"""Retention: what is older than 400 days is deleted, and its rates stay."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,7 +66,7 @@ def years() -> tuple[Rows, dict[str, dict[str, Any]], UUID]:
     return writer.rows, drafts, install
 
 
-def told(counts: Counts) -> dict[str, Any]:
+def as_tuples(counts: Counts) -> dict[str, Any]:
     return {name: (each.numerator, each.denominator, each.open) for name, each in figures(counts).items()}
 
 
@@ -85,7 +85,7 @@ async def everything(engine: AsyncEngine) -> list[Any]:
             (await count_offers(session, filters, NOW)).by_score(),
         )
         return [
-            *({key: told(counts) for key, counts in rows.items()} for rows in breakdowns),
+            *({key: as_tuples(counts) for key, counts in rows.items()} for rows in breakdowns),
             await measure_latencies(session, filters, NOW),
             await count_bookkeeping(session, filters, NOW),
             await count_running(session, NOW),
@@ -93,7 +93,7 @@ async def everything(engine: AsyncEngine) -> list[Any]:
         ]
 
 
-async def kept_drafts(database: Database) -> set[UUID]:
+async def list_drafts(database: Database) -> set[UUID]:
     async with database.session() as session:
         return set(await session.scalars(text("SELECT id FROM draft")))
 
@@ -113,7 +113,7 @@ async def test_old_drafts_go_and_every_figure_stays(
     monkeypatch.setattr(retention, "BATCH", 1)
     assert await delete_expired(database, lambda: NOW) == 2
     gone = {drafts[name]["id"] for name in ("oldest", "old")}
-    assert await kept_drafts(database) == {draft["id"] for draft in drafts.values()} - gone
+    assert await list_drafts(database) == {draft["id"] for draft in drafts.values()} - gone
     async with database.session() as session:
         for table in ("suggestion", "item", "event"):
             left = set(await session.scalars(text(f"SELECT draft_id FROM {table}")))
@@ -133,7 +133,7 @@ async def test_old_drafts_go_and_every_figure_stays(
     assert await everything(engine) == before
 
 
-async def test_nothing_is_forgotten_before_its_day_is_summed_up(engine: AsyncEngine, database: Database) -> None:
+async def test_nothing_is_deleted_before_its_day_is_rolled_up(engine: AsyncEngine, database: Database) -> None:
     rows, drafts, _ = years()
     await store(engine, rows)
     assert await delete_expired(database, lambda: NOW) == 0
@@ -143,12 +143,10 @@ async def test_nothing_is_forgotten_before_its_day_is_summed_up(engine: AsyncEng
             text("INSERT INTO changed_day (day) VALUES (:day)"), {"day": HORIZON.date() - timedelta(3)}
         )
     assert await delete_expired(database, lambda: NOW) == 0
-    assert len(await kept_drafts(database)) == len(drafts)
+    assert len(await list_drafts(database)) == len(drafts)
 
 
-async def test_what_comes_for_a_forgotten_draft_is_refused_and_is_no_loss(
-    engine: AsyncEngine, database: Database
-) -> None:
+async def test_an_event_of_a_deleted_draft_is_refused_and_is_no_loss(engine: AsyncEngine, database: Database) -> None:
     rows, drafts, install = years()
     await store(engine, rows)
     await settle_sums(database)

@@ -1,4 +1,4 @@
-"""More than the service can do: whom it can't answer in time it tells at once; the others get their answer in time."""
+"""Overload: drafts that can't be answered in time are refused at once; the others are answered in time."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ CAPACITY = CORES / INFERENCE
 
 @pytest.fixture
 def busy(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service with a model that takes its time, the same on a busy machine."""
+    """The service with a model that always takes the same time."""
     classifier = service.app.state.router.models.champion
     suggested = classifier.suggest("How do I merge two pandas DataFrames?", "")
 

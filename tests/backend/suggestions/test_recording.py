@@ -1,4 +1,4 @@
-"""Answers are recorded together, and fail alone."""
+"""Answers are recorded in one transaction, and fail one by one."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ SUGGESTED = [Suggested("python", 0.9, True, 10, ()), Suggested("pandas", 0.5, Fa
 
 
 def a_state(**changes: object) -> DraftState:
-    """One state of a draft, some of it perhaps what no message could hold."""
+    """Return one state of a draft; changes may be what no message can have."""
     return DraftState.model_validate(a_draft()).model_copy(update=changes)
 
 
@@ -59,7 +59,7 @@ async def test_another_installs_draft_is_refused_and_those_with_it_are_recorded(
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "unheard of"}, {"site": 7}])
-async def test_what_the_database_refuses_spoils_no_other_record(service: Service, wrong: dict[str, object]) -> None:
+async def test_a_refused_row_leaves_the_others_recorded(service: Service, wrong: dict[str, object]) -> None:
     *recorded, failed = await record_all(service.database, [*(a_state() for _ in range(5)), a_state(**wrong)])
     assert all(isinstance(each, UUID) for each in recorded)
     assert isinstance(failed, Exception)
@@ -67,9 +67,7 @@ async def test_what_the_database_refuses_spoils_no_other_record(service: Service
     assert len(await service.rows("SELECT id FROM suggestion")) == 5
 
 
-async def test_a_draft_that_somebody_holds_costs_a_second_at_most(
-    make_service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_locked_draft_costs_a_second_at_most(make_service, monkeypatch: pytest.MonkeyPatch) -> None:
     async with make_service() as service:
         state = a_state()
         await record_all(service.database, [state])

@@ -69,7 +69,7 @@ async def test_many_answers_belong_to_one_draft(service: Service) -> None:
 
 
 async def test_only_the_model_needs_a_thread_and_that_is_its_own(service: Service, monkeypatch) -> None:
-    """The framework asks a thread for whatever in its way is no coroutine: that doubled what a request costs."""
+    """FastAPI runs every dependency that is no coroutine on a thread, which doubled what a request costs."""
 
     async def refuse(*given, **named):
         raise AssertionError(given)
