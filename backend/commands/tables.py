@@ -34,7 +34,7 @@ def erase(install_id: UUID) -> None:
         return rows
 
     rows = with_session(forget)
-    click.echo(f"Erased: {rows} drafts and events are now anonymous." if rows else "Nothing is stored of this install.")
+    click.echo(f"Erased: {rows} drafts and events are now anonymous." if rows else "Nothing was stored of this install.")
 
 
 @click.command()
