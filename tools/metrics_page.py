@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.backend.admin.admin_pages import chromium, demonstrated, opened
+from tests.backend.admin.admin_pages import launch_chromium, open_page, serve_demo
 
 DOCS = Path(__file__).parent.parent / "docs"
 # What one sees first: the figures at a glance, and how they went.
@@ -16,13 +16,13 @@ def main() -> None:
     """Write both pictures."""
     with (
         tempfile.TemporaryDirectory(prefix="tagalong-") as folder,
-        demonstrated(Path(folder) / "data", days=56, drafts=40) as address,
+        serve_demo(Path(folder) / "data", days=56, drafts=40) as address,
         sync_playwright() as playwright,
-        chromium(playwright) as browser,
+        launch_chromium(playwright) as browser,
     ):
-        for look in ("light", "dark"):
-            page = opened(browser, address, look, "/metrics?kind=demo", viewport=WINDOW)
-            page.screenshot(path=DOCS / f"metrics-{look}.png")
+        for appearance in ("light", "dark"):
+            page = open_page(browser, address, appearance, "/metrics?kind=demo", viewport=WINDOW)
+            page.screenshot(path=DOCS / f"metrics-{appearance}.png")
 
 
 if __name__ == "__main__":

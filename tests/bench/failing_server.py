@@ -1,4 +1,4 @@
-"""A service that answers every third request and refuses the others."""
+"""A server that answers every third request and fails the others."""
 
 from itertools import count
 

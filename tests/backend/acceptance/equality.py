@@ -1,4 +1,4 @@
-"""Every figure that the service counts, held against the independent recount."""
+"""Compares every figure that the service counts with the independent recount."""
 
 from math import ceil
 from typing import Any
@@ -17,13 +17,13 @@ from tests.backend.acceptance.recount import Answer, Question, Recount
 from tests.backend.acceptance.traffic import TABLES, Rows
 
 
-async def rows_of(engine: AsyncEngine) -> Rows:
-    """What the tables hold."""
+async def read_rows(engine: AsyncEngine) -> Rows:
+    """Return the rows of all tables."""
     rows = Rows()
     async with engine.connect() as connection:
         for name, table in TABLES.items():
-            found = (await connection.execute(select(table.__table__))).mappings()
-            getattr(rows, name).extend(dict(row) for row in found)
+            mappings = (await connection.execute(select(table.__table__))).mappings()
+            getattr(rows, name).extend(dict(row) for row in mappings)
     return rows
 
 
@@ -43,15 +43,15 @@ def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], w
             assert result.value == pytest.approx(float(answer.value), abs=1e-12), (where, name)
 
 
-async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -> None:
-    recount = Recount(rows, asked)
-    filters = Filters(asked.since, asked.until, asked.kind, asked.site, asked.model)  # type: ignore[arg-type]
+async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question) -> None:
+    recount = Recount(rows, question)
+    filters = Filters(question.since, question.until, question.kind, question.site, question.model)  # type: ignore[arg-type]
     async with AsyncSession(engine) as session:
         await begin_snapshot(session)
-        counted = await count_all(session, filters, asked.vocabulary, asked.now)
+        counted = await count_all(session, filters, question.vocabulary, question.now)
         grid, offers, by_tag = counted.grid, counted.offers, counted.tags
-        books = await count_bookkeeping(session, filters, asked.now)
-        latencies = await measure_latencies(session, filters, asked.now)
+        books = await count_bookkeeping(session, filters, question.now)
+        latencies = await measure_latencies(session, filters, question.now)
 
     by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
     assert_equal(figures(grid.overview()), recount.figures(), "overview")
@@ -66,7 +66,7 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
     for version, counts in by_model.items():
         assert_equal(figures(counts), expected_models[version], version)
 
-    def of_items(counts: Counts) -> dict[str, Rate | Mean]:
+    def item_figures(counts: Counts) -> dict[str, Rate | Mean]:
         return {
             name: result if name in ("acceptance", "dismissal") else Rate(result.numerator, result.denominator)
             for name, result in figures(counts).items()
@@ -76,9 +76,9 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
     expected_positions = recount.by_position()
     assert set(by_position) == set(expected_positions)
     for position, counts in by_position.items():
-        found = of_items(counts)
-        del found["missed"]
-        assert_equal(found, expected_positions[position], position)
+        item_results = item_figures(counts)
+        del item_results["missed"]
+        assert_equal(item_results, expected_positions[position], position)
 
     for name, rows, expected in (
         ("score", offers.by_score(), {round(tenth * 10): row for tenth, row in recount.by_score().items()}),
@@ -86,9 +86,9 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
     ):
         assert set(rows) == set(expected), name
         for key, counts in rows.items():
-            found = of_items(counts)
-            del found["missed"]
-            assert_equal(found, expected[key], (name, key))
+            item_results = item_figures(counts)
+            del item_results["missed"]
+            assert_equal(item_results, expected[key], (name, key))
 
     expected_latencies = recount.latencies()
     assert {row.model_version: row.n for row in latencies} == {
@@ -107,8 +107,8 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, asked: Question) -
         if row["acceptance"].n or row["kept"].n or row["missed"].n or tag in offered
     }
     for tag, counts in by_tag.items():
-        assert_equal(of_items(counts), expected_tags[tag], tag)
-        assert bool(counts.unknown_tags) == bool(counts.missed_tags and tag not in asked.vocabulary)
+        assert_equal(item_figures(counts), expected_tags[tag], tag)
+        assert bool(counts.unknown_tags) == bool(counts.missed_tags and tag not in question.vocabulary)
 
     assert books.impossible == recount.impossible()
     assert books.refused == recount.refused()

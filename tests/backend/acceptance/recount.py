@@ -1,4 +1,4 @@
-"""The rates counted again from the same rows, one by one in plain Python, by the words of the definitions.
+"""The rates, counted independently from the same rows in plain Python, by the words of the definitions.
 
 Nothing here is shared with the code under test, not even a formula.
 """
@@ -18,7 +18,7 @@ A_DAY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, as the definitions name it."""
+    """A selection of drafts and items, as the definitions name it."""
 
     since: date
     until: date
@@ -44,8 +44,8 @@ def day(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
-def share(hits: int, of: int, still_open: int | None) -> Answer:
-    return Answer(hits, of, of, Fraction(hits, of) if of else None, still_open)
+def share(hits: int, n: int, still_open: int | None) -> Answer:
+    return Answer(hits, n, n, Fraction(hits, n) if n else None, still_open)
 
 
 def mean(values: Iterable[tuple[int, int]], pooled: tuple[int, int], still_open: int | None) -> Answer:
@@ -55,16 +55,16 @@ def mean(values: Iterable[tuple[int, int]], pooled: tuple[int, int], still_open:
 
 
 def names_posted(draft: dict[str, Any]) -> list[str]:
-    """What a draft was posted with, by the names under which its tags were offered."""
+    """Return the posted tags of a draft, by the names under which they were offered."""
     return draft["posted_tags"] if draft["posted_names"] is None else draft["posted_names"]
 
 
 class Recount:
     """The rows, looked up by draft and suggestion."""
 
-    def __init__(self, rows: Rows, asked: Question) -> None:
+    def __init__(self, rows: Rows, question: Question) -> None:
         self.rows = rows
-        self.asked = asked
+        self.question = question
         self.suggestions: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         self.by_suggestion = {row["id"]: row for row in rows.suggestion}
         self.items: dict[Any, list[dict[str, Any]]] = defaultdict(list)
@@ -73,12 +73,12 @@ class Recount:
         for row in rows.item:
             self.items[row["draft_id"]].append(row)
         self.drafts = [
-            draft for draft in rows.draft if draft["kind"] == asked.kind and asked.site in (None, draft["site"])
+            draft for draft in rows.draft if draft["kind"] == question.kind and question.site in (None, draft["site"])
         ]
-        self.of_model = [draft for draft in self.drafts if asked.model in (None, draft["model_version"])]
+        self.of_model = [draft for draft in self.drafts if question.model in (None, draft["model_version"])]
 
     def in_span(self, moment: datetime | None) -> bool:
-        return moment is not None and self.asked.since <= day(moment) <= self.asked.until
+        return moment is not None and self.question.since <= day(moment) <= self.question.until
 
     def version(self, item: dict[str, Any]) -> str:
         return self.by_suggestion[item["suggestion_id"]]["model_version"]
@@ -88,7 +88,7 @@ class Recount:
             (draft, item)
             for draft in self.drafts
             for item in self.items[draft["id"]]
-            if item["viewed_at"] is not None and self.asked.model in (None, self.version(item))
+            if item["viewed_at"] is not None and self.question.model in (None, self.version(item))
         ]
 
     def offered(self, draft: dict[str, Any]) -> set[str]:
@@ -108,8 +108,8 @@ class Recount:
         *,
         open_counts: bool = True,
     ) -> dict[str, Answer]:
-        """Every figure, of the items and drafts that are kept; told the moment by which each is counted."""
-        asked, now = self.asked, self.asked.now
+        """Return every figure of the items and drafts that the filters keep; they get the moment each is counted by."""
+        question, now = self.question, self.question.now
         seen = [
             (draft, item)
             for draft, item in self.viewed_items()
@@ -146,7 +146,7 @@ class Recount:
         waiting: int | None = sum(
             is_open(draft) and bool(self.suggestions[draft["id"]]) and keep_draft(draft, now) for draft in self.of_model
         )
-        if not asked.since <= day(now) <= asked.until:
+        if not question.since <= day(now) <= question.until:
             waiting = 0
         if not open_counts:
             waiting = None
@@ -161,7 +161,7 @@ class Recount:
         hits, offers = sum(len(o & p) for o, p in sets), sum(len(o) for o, _ in sets)
         posts, unions = sum(len(p) for _, p in sets), sum(len(o | p) for o, p in sets)
         missed = [tag for o, p in sets for tag in p - o]
-        judged = missed if asked.vocabulary else []
+        judged = missed if question.vocabulary else []
         asking = [(o, p) for o, p in sets if p]
         return {
             "acceptance": share(accepted, len(seen), fresh),
@@ -173,7 +173,7 @@ class Recount:
                 sum(bool(self.offered(draft)) for draft in answered), len(answered), sum(map(is_open, answered))
             ),
             "missed": share(len(missed), posts, waiting),
-            "unknown": share(sum(tag not in asked.vocabulary for tag in judged), len(judged), waiting),
+            "unknown": share(sum(tag not in question.vocabulary for tag in judged), len(judged), waiting),
             "precision": mean([(len(o & p), len(o)) for o, p in sets], (hits, offers), waiting),
             "recall": mean([(len(o & p), len(p)) for o, p in sets], (hits, posts), waiting),
             "f1": mean([(2 * len(o & p), len(o) + len(p)) for o, p in sets], (2 * hits, offers + posts), waiting),
@@ -184,10 +184,10 @@ class Recount:
         }
 
     def by_day(self) -> dict[date, dict[str, Answer]]:
-        days = (self.asked.until - self.asked.since).days + 1
+        days = (self.question.until - self.question.since).days + 1
         return {
             one: self.figures(lambda _, moment, d=one: day(moment) == d, lambda _, moment, d=one: day(moment) == d)
-            for one in (self.asked.since + timedelta(n) for n in range(days))
+            for one in (self.question.since + timedelta(n) for n in range(days))
         }
 
     def by_model(self) -> dict[str, dict[str, Answer]]:
@@ -262,7 +262,7 @@ class Recount:
         return {tag: (missed[tag], n) for tag, n in posted.items()}
 
     def offered_in_posted(self) -> set[str]:
-        """Tags offered in a posted draft of the span."""
+        """Return the tags offered in a posted draft of the span."""
         return {
             tag
             for draft in self.of_model
@@ -272,24 +272,24 @@ class Recount:
 
     def impossible(self) -> int:
         return sum(
-            item["impossible"] and self.asked.model in (None, self.version(item))
+            item["impossible"] and self.question.model in (None, self.version(item))
             for draft in self.drafts
             if self.in_span(draft["started_at"])
             for item in self.items[draft["id"]]
         )
 
     def of_traffic(self, install_id: Any) -> bool:
-        """Whether an install is of the traffic that the kind belongs to: demo, or all other."""
+        """Return whether an install belongs to the kind's traffic: demo, or all others."""
         demo = {row["install_id"] for row in self.rows.draft if row["kind"] == "demo"}
-        return (install_id in demo) == (self.asked.kind == "demo")
+        return (install_id in demo) == (self.question.kind == "demo")
 
     def latencies(self) -> dict[str | None, list[float]]:
-        """Milliseconds of the answers to drafts begun in the span, by version; None: whichever it was."""
+        """Return the milliseconds of answers to drafts begun in the span, by version; None: all versions."""
         found: dict[str | None, list[float]] = defaultdict(list)
         for draft in self.drafts:
             if self.in_span(draft["started_at"]):
                 for row in self.suggestions[draft["id"]]:
-                    if self.asked.model in (None, row["model_version"]):
+                    if self.question.model in (None, row["model_version"]):
                         found[None].append(row["latency_ms"])
                         found[row["model_version"]].append(row["latency_ms"])
         return dict(found)
@@ -325,6 +325,6 @@ class Recount:
     def totals(self) -> dict[str, int]:
         found: Counter[str] = Counter()
         for row in self.rows.total:
-            if self.asked.since <= row["day"] <= self.asked.until:
+            if self.question.since <= row["day"] <= self.question.until:
                 found[row["name"]] += row["n"]
         return dict(found)

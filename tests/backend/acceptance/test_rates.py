@@ -1,4 +1,4 @@
-"""Every rate, asked of a real database and counted again in plain Python."""
+"""Every rate, counted by a real database and again in plain Python."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -96,15 +96,15 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("summed", [False, True], ids=["live", "summed"])
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["live", "rolled up"])
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_rate_equals_an_independent_recount(
-    engine: AsyncEngine, database: Database, seed: int, summed: bool
+    engine: AsyncEngine, database: Database, seed: int, rolled_up: bool
 ) -> None:
     rows = under_other_names(mixed_traffic(seed, 160, NOW), seed)
     assert_has_every_state(rows)
     await store(engine, rows)
-    if summed:
+    if rolled_up:
         assert await roll_up_days(database, lambda: NOW) > 10
     for change in FILTERS:
         asked = Question(**{"since": first_day(rows), "until": TODAY, "now": NOW, "vocabulary": KNOWN} | change)
@@ -112,7 +112,7 @@ async def test_every_rate_equals_an_independent_recount(
 
 
 def assert_has_every_state(rows: Rows) -> None:
-    """The traffic is worth counting: no rate in it is trivially right."""
+    """Check that no rate of the traffic is trivially right."""
     states = Counter(
         name for item in rows.item for name in ("viewed_at", "accepted_at", "removed_at", "dismissed_at") if item[name]
     )

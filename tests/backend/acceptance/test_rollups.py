@@ -1,4 +1,4 @@
-"""Daily sums: whatever happens to days that are summed up, the figures stay those of an independent recount."""
+"""Daily rollups: whatever changes rolled-up days, the figures equal those of an independent recount."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from backend.postgres.database import Database
 from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState
 from model.serving.classifier import Suggested
-from tests.backend.acceptance.equality import compare_everything, rows_of
+from tests.backend.acceptance.equality import compare_everything, read_rows
 from tests.backend.acceptance.recount import Question
 from tests.backend.acceptance.traffic import KNOWN, SITES, VERSIONS, Writer, store
 
@@ -35,7 +35,7 @@ DAYS = 9
 
 
 class Life:
-    """Writers whose drafts and events reach the service in any order, late, twice, and over midnight."""
+    """Writers whose drafts and events reach the service in any order, late, twice, and past midnight."""
 
     def __init__(self, seed: int, database: Database) -> None:
         self.pick = random.Random(seed)
@@ -52,7 +52,7 @@ class Life:
         return UUID(int=self.pick.getrandbits(128), version=4)
 
     def moment(self) -> datetime:
-        """Some time in the days behind us, often at the border of two."""
+        """Return a moment of the last days, often at midnight."""
         day = datetime.combine(TODAY - timedelta(days=self.pick.randint(0, DAYS)), datetime.min.time(), UTC)
         second = self.pick.choice((0, 86_399, self.pick.randint(0, 86_399)))
         return min(day + timedelta(seconds=second), NOW - timedelta(minutes=1))
@@ -64,7 +64,7 @@ class Life:
         return min(moment + timedelta(days=days, seconds=self.pick.randint(0, 3000)), NOW)
 
     async def begin(self) -> None:
-        """A new draft with its first answer."""
+        """Begin a draft with its first answer."""
         kind = self.pick.choices(("ask", "edit", "demo"), (7, 1, 1))[0]
         draft = {
             "kind": kind,
@@ -79,7 +79,7 @@ class Life:
         await self.answer(self.drafts[-1])
 
     async def answer(self, draft: dict[str, Any]) -> None:
-        """An answer to a draft, perhaps days after the last one."""
+        """Answer a draft, perhaps days after the last answer."""
         tags = self.pick.sample(KNOWN, self.pick.randint(1, 4))
         given = [Suggested(tag, self.pick.random(), self.pick.random() < 0.7, 1, ()) for tag in tags]
         given.sort(key=lambda each: (not each.confident, -each.score))
@@ -91,7 +91,7 @@ class Life:
         draft["answers"].append((suggestion, at, [each.tag for each in given if each.confident]))
 
     async def act(self, draft: dict[str, Any]) -> None:
-        """Events of a draft in any order, possible or not; some never arrive, some at once, some days later."""
+        """Send events of a draft in any order, possible or not; some never arrive, some at once, some days later."""
         install = UUID(draft["state"]["install_id"])
         events = []
         suggestion, at, confident = self.pick.choice(draft["answers"])
@@ -155,7 +155,7 @@ class Life:
 
 
 async def compare(engine: AsyncEngine, days: int = DAYS + 1) -> None:
-    rows = await rows_of(engine)
+    rows = await read_rows(engine)
     for change in ({}, {"kind": "demo"}, {"site": SITES[1]}, {"model": VERSIONS[0]}):
         asked = {"since": TODAY - timedelta(days=days), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
         await compare_everything(engine, rows, Question(**asked | change))
@@ -174,7 +174,9 @@ async def changed_days(database: Database) -> int:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, database: Database, seed: int) -> None:
+async def test_figures_stay_right_while_rolled_up_days_change(
+    engine: AsyncEngine, database: Database, seed: int
+) -> None:
     life = Life(seed, database)
     await life.go_on(30)
     await compare(engine)
@@ -186,7 +188,7 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
     for choose_actions in (life.answer_late, life.send_held_up, life.act_late):
         for _ in range(6):
             await choose_actions()
-        assert await changed_days(database) > 0, "what comes late changes days that were summed up"
+        assert await changed_days(database) > 0, "late traffic changes days that were rolled up"
         await compare(engine)
         await roll_up_days(database, lambda: NOW)
     assert await changed_days(database) == 0
@@ -208,7 +210,7 @@ async def test_figures_stay_right_while_summed_days_change(engine: AsyncEngine, 
     assert found.days >= DAYS - 2
 
 
-async def test_a_posting_told_days_later_counts_on_its_day(engine: AsyncEngine, database: Database) -> None:
+async def test_a_posting_received_days_later_counts_on_its_day(engine: AsyncEngine, database: Database) -> None:
     life = Life(7, database)
     await life.begin()
     (draft,) = life.drafts
@@ -273,9 +275,7 @@ async def test_tags_of_whole_months_stay_right_when_one_of_their_days_changes(
         await compare(engine, days)
 
 
-async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(
-    engine: AsyncEngine, database: Database
-) -> None:
+async def test_a_transaction_that_commits_after_a_rollup_is_not_missed(engine: AsyncEngine, database: Database) -> None:
     life = Life(4, database)
     await life.go_on(10)
     draft = next(each for each in life.drafts if each["begun"] < NOW - timedelta(days=3))
@@ -289,7 +289,7 @@ async def test_what_is_not_yet_committed_while_a_day_is_summed_up_is_not_missed(
     await compare(engine)
 
 
-async def test_of_many_replicas_one_sums_up(engine: AsyncEngine, database: Database) -> None:
+async def test_of_many_replicas_one_rolls_up(engine: AsyncEngine, database: Database) -> None:
     import asyncio
 
     life = Life(5, database)
@@ -301,7 +301,7 @@ async def test_of_many_replicas_one_sums_up(engine: AsyncEngine, database: Datab
     await compare(engine)
 
 
-async def test_days_that_may_still_change_by_themselves_are_not_summed_up(database: Database) -> None:
+async def test_days_that_may_still_change_by_time_are_not_rolled_up(database: Database) -> None:
     life = Life(6, database)
     await life.go_on(10)
     await roll_up_days(database, lambda: NOW)
@@ -311,7 +311,7 @@ async def test_days_that_may_still_change_by_themselves_are_not_summed_up(databa
     assert datetime.combine(last, datetime.min.time(), UTC) + timedelta(days=1, hours=3) <= NOW
 
 
-async def test_sums_that_are_wrong_are_found(engine: AsyncEngine, database: Database) -> None:
+async def test_wrong_rollups_are_found(engine: AsyncEngine, database: Database) -> None:
     writer = Writer()
     moment = NOW - timedelta(days=4)
     draft = writer.draft(moment, posted_at=moment, posted_tags=["python", "htmx"])

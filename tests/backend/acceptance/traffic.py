@@ -1,4 +1,4 @@
-"""Traffic with known truth: drafts, suggestions, items and events made from a seed, as rows of the tables."""
+"""Seeded traffic: drafts, suggestions, items and events as rows of the tables."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -118,7 +118,7 @@ class Writer:
         return row
 
     def event(self, draft: dict[str, Any], received_at: datetime, *, lost: int = 0, **more: Any) -> dict[str, Any]:
-        """An event of the draft's install; ``lost`` numbers before it were given to events that never came."""
+        """Write an event of the draft's install; ``lost`` numbers before it belong to events that never arrived."""
         sequence = self.sequences.get(draft["install_id"], 0) + 1 + lost
         self.sequences[draft["install_id"]] = sequence
         row = {
@@ -157,7 +157,7 @@ class Writer:
 
 
 def worked_example(moment: datetime) -> Rows:
-    """The example of the definitions: four chips seen, two accepted, one taken out again, one typed by hand."""
+    """Return the example of the definitions: four chips viewed, two accepted, one removed again, one tag typed."""
     writer = Writer()
     draft = writer.draft(moment, posted_at=moment + timedelta(minutes=9), posted_tags=["python", "pandas", "join"])
     first = writer.suggestion(draft, ["python", "pandas", "merge"])
@@ -172,7 +172,7 @@ def worked_example(moment: datetime) -> Rows:
 
 
 def mixed_traffic(seed: int, drafts: int, now: datetime, days: int = 12) -> Rows:
-    """Drafts of every kind and fate over the last ``days`` days, many of them at midnight."""
+    """Return drafts of every kind and outcome over the last ``days`` days, many of them at midnight."""
     writer = Writer(seed)
     pick = writer.random
     installs = [writer.id() for _ in range(max(2, drafts // 5))]
@@ -200,7 +200,7 @@ def mixed_traffic(seed: int, drafts: int, now: datetime, days: int = 12) -> Rows
 
 
 def under_other_names(rows: Rows, seed: int) -> Rows:
-    """The same traffic, some of it offered or posted under other names of the tags that it counts as."""
+    """Return the same traffic, with some tags offered or posted under other names than those they count as."""
     pick = random.Random(seed)
     columns = [(row, "posted_tags", "posted_names") for row in rows.draft if row["posted_tags"] is not None]
     columns += [(row, "tags", "names") for row in rows.suggestion]
@@ -212,7 +212,7 @@ def under_other_names(rows: Rows, seed: int) -> Rows:
 
 
 def some_moment(pick: random.Random, now: datetime, days: int, number: int) -> datetime:
-    """Now and then a moment ago, at the last or first microsecond of a day, or anywhen."""
+    """Return a moment just now, at the last or first microsecond of a day, or at any time."""
     if number % 4 == 0:
         return now - timedelta(seconds=pick.randint(1, 3000))
     day = datetime.combine((now - timedelta(days=pick.randint(1, days))).date(), datetime.min.time(), UTC)
@@ -224,7 +224,7 @@ def some_moment(pick: random.Random, now: datetime, days: int, number: int) -> d
 
 
 def write_draft(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
-    """Answers, items and posting of one draft, none of them after ``now``."""
+    """Write the answers, items and posting of one draft, none of them after ``now``."""
     pick = writer.random
 
     def later(moment: datetime, most: int) -> datetime:
@@ -254,13 +254,13 @@ def write_draft(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
             done.add(tag)
             write_item(writer, suggestion, tag, later(suggestion["created_at"], 50_000), later)
     if pick.random() < 0.7:
-        chosen = pick.sample([*done, *KNOWN[:4]], pick.randint(0, 3)) + pick.sample(UNKNOWN, pick.randint(0, 2))
+        posted_tags = pick.sample([*done, *KNOWN[:4]], pick.randint(0, 3)) + pick.sample(UNKNOWN, pick.randint(0, 2))
         draft["posted_at"] = later(draft["started_at"], 200_000)
-        draft["posted_tags"] = chosen
+        draft["posted_tags"] = posted_tags
 
 
 def write_item(writer: Writer, suggestion: dict[str, Any], tag: str, viewed_at: datetime, later: Any) -> None:
-    """One item in one of its possible states, or in an impossible one."""
+    """Write one item in one of its possible states, or in an impossible one."""
     state = writer.random.choice(
         ("ignored", "ignored", "accepted", "accepted", "removed", "dismissed", "both", "impossible", "odd")
     )
@@ -279,7 +279,7 @@ def write_item(writer: Writer, suggestion: dict[str, Any], tag: str, viewed_at: 
 
 
 def write_events(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
-    """A few numbered events of the draft's install, with gaps, refusals and a number used twice."""
+    """Write a few numbered events of the draft's install, with gaps, refusals and a number used twice."""
     pick = writer.random
     for _ in range(pick.randint(0, 4)):
         received = min(draft["started_at"] + timedelta(seconds=pick.randint(0, 90_000)), now)
@@ -294,5 +294,5 @@ def write_events(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
 
 
 def first_day(rows: Rows) -> date:
-    """The day of the first draft."""
+    """Return the day of the first draft."""
     return min(row["started_at"] for row in rows.draft).astimezone(UTC).date()

@@ -1,4 +1,4 @@
-"""The admin's pages over demo traffic, in a real Chromium: for tests of what they look like, and for pictures."""
+"""The admin's pages with demo traffic in a real Chromium: for tests of their appearance, and for pictures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from tests.extension.browser import find_chromium
 PASSWORD = "correct horse"
 SETTINGS = {"TAGALONG_ADMIN_PASSWORD": PASSWORD, "TAGALONG_MODEL_TIER": "light"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-LOOKS: dict[str, dict[str, Any]] = {
+APPEARANCES: dict[str, dict[str, Any]] = {
     "light": {"viewport": WIDE},
     "dark": {"viewport": WIDE, "color_scheme": "dark"},
     "narrow": {"viewport": NARROW},
@@ -21,8 +21,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def demonstrated(folder: Path, *, days: int, drafts: int) -> Iterator[str]:
-    """The address of a service with demo traffic in it."""
+def serve_demo(folder: Path, *, days: int, drafts: int) -> Iterator[str]:
+    """Run a service with demo traffic and yield its address."""
     done = run(folder, "demo", "--days", str(days), "--drafts", str(drafts), **SETTINGS)
     assert done.returncode == 0, done.stderr
     with serving(folder, **SETTINGS) as (_, address, _):
@@ -30,8 +30,8 @@ def demonstrated(folder: Path, *, days: int, drafts: int) -> Iterator[str]:
 
 
 @contextmanager
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """A browser that leaves nothing behind."""
+def launch_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Launch a browser and close it at the end."""
     browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
     try:
         yield browser
@@ -39,10 +39,12 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, address: str, look: str, path: str, **more: Any) -> Page:
-    """A page of the admin's, signed in, in one of the looks."""
+def open_page(browser: Browser, address: str, appearance: str, path: str, **more: Any) -> Page:
+    """Open one of the admin's pages, signed in, with one of the appearances."""
     credentials = {"username": "admin", "password": PASSWORD}
-    context = browser.new_context(http_credentials=credentials, reduced_motion="reduce", **LOOKS[look] | more)
+    context = browser.new_context(
+        http_credentials=credentials, reduced_motion="reduce", **APPEARANCES[appearance] | more
+    )
     page = context.new_page()
     page.goto(f"{address}{path}")
     return page

@@ -50,7 +50,7 @@ class Admin:
 async def admin_at(
     url: str, *, vocabulary: Collection[str] = KNOWN, password: str = PASSWORD, **more: Any
 ) -> AsyncIterator[Admin]:
-    """The admin's routes over a database, as the application includes them."""
+    """Serve the admin's routes over a database, as the application includes them."""
     database = Database(url)
     app = FastAPI()
     problems.install_handlers(app)
@@ -78,7 +78,7 @@ async def admin(database_url: str) -> AsyncIterator[Admin]:
 
 @pytest.fixture
 def make_admin(database_url: str) -> Callable[..., Any]:
-    """The admin's routes with another vocabulary, or over another database."""
+    """Serve the admin's routes with another vocabulary, or over another database."""
 
     def make(url: str = database_url, **more: Any) -> Any:
         return admin_at(url, **more)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
-from tests.backend.admin.admin_pages import LOOKS, chromium, demonstrated, opened
+from tests.backend.admin.admin_pages import APPEARANCES, launch_chromium, open_page, serve_demo
 from tests.extension.axe import find_violations
 
 PAGES = {
@@ -25,7 +25,7 @@ PAGES = {
 def address(clusters: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
     try:
-        with demonstrated(folder, days=20, drafts=8) as started:
+        with serve_demo(folder, days=20, drafts=8) as started:
             yield started
     finally:
         shutil.rmtree(folder)
@@ -33,15 +33,15 @@ def address(clusters: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as started:
+    with launch_chromium(playwright) as started:
         yield started
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, address: str, look: str) -> None:
+@pytest.mark.parametrize("appearance", APPEARANCES)
+def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, address: str, appearance: str) -> None:
     found = {}
     for name, path in PAGES.items():
-        page = opened(browser, address, look, path, bypass_csp=True)
+        page = open_page(browser, address, appearance, path, bypass_csp=True)
         for details in page.locator("details").all():
             details.evaluate("each => each.open = true")
         found[name] = find_violations(page)
@@ -51,12 +51,12 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, address: str
 
 
 def test_the_policy_lets_the_page_be_what_it_is(browser: Browser, address: str) -> None:
-    page = opened(browser, address, "light", "/metrics?kind=demo")
-    told: list[str] = []
-    page.on("console", lambda message: told.append(message.text))
+    page = open_page(browser, address, "light", "/metrics?kind=demo")
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
     page.reload()
     page.wait_for_load_state("networkidle")
-    assert told == [], "a style or a picture was held back"
+    assert messages == [], "a style or a picture was held back"
     assert page.evaluate("getComputedStyle(document.querySelector('.figures')).display") == "grid"
     assert page.locator("script").count() == 0
     page.context.close()
@@ -67,7 +67,7 @@ def focused(page: Page) -> str:
 
 
 def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
-    page = opened(browser, address, "light", "/metrics?kind=demo")
+    page = open_page(browser, address, "light", "/metrics?kind=demo")
     met = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -83,7 +83,7 @@ def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:
 
 
 def test_the_report_fits_paper(browser: Browser, address: str) -> None:
-    page = opened(browser, address, "light", PAGES["report"])
+    page = open_page(browser, address, "light", PAGES["report"])
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     page.emulate_media(media="print")

@@ -109,7 +109,7 @@ async def test_ten_wrong_attempts_a_minute_are_enough(admin: Admin) -> None:
     assert 1 <= int(blocked.headers["retry-after"]) <= 60
     # Else the guesser would learn that the eleventh guess was right.
     assert (await admin.get("/metrics", auth=AUTH)).status_code == 429
-    # A browser is told in words; a first request without a password is no attempt, and is asked for one.
+    # A browser gets a page; a first request without a password is no attempt, and is asked for one.
     page = await admin.get("/metrics", headers=HTML)
     assert page.status_code == 429
     assert "Too many attempts" in page.text
@@ -151,13 +151,13 @@ async def test_attempts_come_back_with_time() -> None:
 
 @pytest.fixture
 def hashed() -> str:
-    """A hash that is quick to verify; the shape is the same."""
+    """Return a hash that is quick to verify, in the same format."""
     return PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
 
 
 @pytest.fixture
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every password that was run through argon2."""
+    """Return the passwords that are run through argon2."""
     runs: list[str] = []
     matches = auth._matches_hash
 

@@ -1,4 +1,4 @@
-"""The experiment on the page and in its twins: arms side by side, guardrails, verdict, releases, and chips by order."""
+"""The experiment on the page and in its twins: arms side by side, guardrails, verdict, releases, chips by order."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ async def experiment(engine: AsyncEngine, database_url: str) -> AsyncIterator[Ex
 
 
 def words(html: str) -> str:
-    """What a page says, without its markup."""
+    """Return the text of a page, without its markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
@@ -193,7 +193,7 @@ async def test_the_shadow_is_scored_beside_what_was_shown(admin: Admin, engine: 
     assert "In the shadow" in await admin.page()
 
 
-@pytest.mark.parametrize("days", [0, 9], ids=["live", "summed"])
+@pytest.mark.parametrize("days", [0, 9], ids=["live", "rolled up"])
 async def test_positions_of_chips_in_random_order_stand_apart(
     admin: Admin, engine: AsyncEngine, database: Database, days: int
 ) -> None:

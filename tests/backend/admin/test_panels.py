@@ -1,4 +1,4 @@
-"""The twins: every panel as JSON and CSV, counted again in plain Python from the same rows."""
+"""The twins: every panel as JSON and CSV, compared with a recount of the same rows in plain Python."""
 
 import csv
 import io
@@ -33,14 +33,14 @@ TODAY = NOW.date()
 ITEM_FIGURES = ("acceptance", "kept", "agreement", "dismissal")
 
 
-def assert_figure(found: dict[str, Any], expected: Answer, where: Any) -> None:
-    assert (found["numerator"], found["denominator"]) == (expected.numerator, expected.denominator), where
-    assert (found["n"], found["open"]) == (expected.n, expected.open), where
+def assert_figure(figure: dict[str, Any], expected: Answer, where: Any) -> None:
+    assert (figure["numerator"], figure["denominator"]) == (expected.numerator, expected.denominator), where
+    assert (figure["n"], figure["open"]) == (expected.n, expected.open), where
     if expected.value is None:
-        assert (found["value"], found["low"], found["high"]) == (None, None, None), where
+        assert (figure["value"], figure["low"], figure["high"]) == (None, None, None), where
     else:
-        assert found["value"] == pytest.approx(float(expected.value), abs=1e-6), where
-        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1, where
+        assert figure["value"] == pytest.approx(float(expected.value), abs=1e-6), where
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1, where
 
 
 async def read_csv(admin: Admin, panel: str, **filters: Any) -> list[dict[str, str]]:
@@ -51,7 +51,7 @@ async def read_csv(admin: Admin, panel: str, **filters: Any) -> list[dict[str, s
 
 
 def flat(row: dict[str, Any]) -> dict[str, str]:
-    """A row of JSON as CSV writes it."""
+    """Return a row of JSON as CSV writes it."""
     cells: dict[str, str] = {}
     for name, cell in row.items():
         if isinstance(cell, dict):
@@ -79,13 +79,13 @@ def written(value: Any) -> str:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("summed", [False, True], ids=["live", "summed"])
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["live", "rolled up"])
 async def test_json_and_csv_equal_the_recount(
-    admin: Admin, engine: AsyncEngine, database: Database, change: dict, summed: bool
+    admin: Admin, engine: AsyncEngine, database: Database, change: dict, rolled_up: bool
 ) -> None:
     rows = mixed_traffic(11, 120, NOW)
     await store(engine, rows)
-    if summed:
+    if rolled_up:
         assert await roll_up_days(database, lambda: NOW) > 10
     span = {"since": first_day(rows), "until": TODAY} | change
     recount = Recount(rows, Question(**span, now=NOW, vocabulary=KNOWN))
@@ -283,7 +283,7 @@ async def test_a_band_of_scores_has_its_mean_score(admin: Admin, engine: AsyncEn
     ]
 
 
-async def test_latency_is_told_of_all_and_by_version(admin: Admin, engine: AsyncEngine) -> None:
+async def test_latency_is_shown_for_all_and_by_version(admin: Admin, engine: AsyncEngine) -> None:
     writer = Writer()
     for version, times in ((VERSIONS[0], range(1, 102)), (VERSIONS[1], [500])):
         draft = writer.draft(NOW - timedelta(hours=3), model_version=version)

@@ -1,4 +1,4 @@
-"""Filters in the address: what is read, and what is refused with the values that are possible."""
+"""The query string's filters: what is parsed, and what is refused with the possible values."""
 
 from datetime import date, timedelta
 from urllib.parse import parse_qsl
@@ -90,7 +90,7 @@ def test_a_bad_filter_says_what_is_possible(query: str, words: str) -> None:
     assert words in str(caught.value.detail)
 
 
-def test_many_possible_values_are_not_all_told() -> None:
+def test_not_all_of_many_possible_values_are_named() -> None:
     many = Choices([f"{n}.example" for n in range(50)], [], None)
     with pytest.raises(Problem, match="and 30 more") as caught:
         view("site=x", many)

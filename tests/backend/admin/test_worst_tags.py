@@ -1,4 +1,4 @@
-"""The weekly file of the worst: as a download of the admin's, and by the command."""
+"""The weekly file of the worst tags: as a download for the admin, and by the command."""
 
 import csv
 import io
@@ -86,6 +86,6 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
 
 def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:
     rows = list_worst_tags({"a|b`": Counts(viewed=50, dismissed=10)}, ())
-    told = to_markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
-    assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in told
-    assert told.count("None.") == 2
+    text = to_markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
+    assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in text
+    assert text.count("None.") == 2

@@ -1,4 +1,4 @@
-"""Alerts on a real database: what is injected fires once, reaches people once, and is resolved."""
+"""Alerts on a real database: an injected fault fires once, notifies once, and is resolved."""
 
 import asyncio
 import http.server
@@ -41,7 +41,7 @@ NOW = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -77,7 +77,7 @@ def make_alerts(database: Database, clock: Clock, sent: list[Notification]) -> C
 
 
 def days_of_traffic(writer: Writer, first: int, last: int, accepted: float, drafts: int = 30) -> Rows:
-    """Drafts on the days from ``first`` to ``last`` days ago, three chips each, a share of them accepted."""
+    """Return drafts on the days from ``first`` to ``last`` days ago, three chips each, a share of them accepted."""
     for back in range(first, last - 1, -1):
         for number in range(drafts):
             begun = NOW - timedelta(days=back, minutes=number)
@@ -98,7 +98,7 @@ async def states(engine: AsyncEngine) -> list[tuple[str, str, str]]:
 
 
 async def unjudged(engine: AsyncEngine) -> str | None:
-    """Why the alert that fires is not judged."""
+    """Return why the firing alert is not judged."""
     async with engine.begin() as connection:
         return await connection.scalar(select(AlertRow.unjudged).order_by(AlertRow.since.desc()).limit(1))
 
@@ -242,7 +242,7 @@ async def test_lost_events_fire(make_alerts: Callable[..., Alerts], engine: Asyn
     assert await states(engine) == [("events_lost", "", "firing")]
 
 
-async def test_of_many_replicas_one_judges_and_each_thing_is_told_once(
+async def test_of_many_replicas_one_evaluates_and_each_notification_is_sent_once(
     make_alerts: Callable[..., Alerts], engine: AsyncEngine, sent: list[Notification]
 ) -> None:
     await store(engine, days_of_traffic(Writer(1), 35, 8, 0.40))
@@ -319,7 +319,7 @@ def mail_server() -> Iterator[tuple[Mailbox, str]]:
 
 @pytest.fixture
 def hook() -> Iterator[tuple[list[Any], str]]:
-    """A web server that refuses twice and then takes what is posted."""
+    """Run a web server that fails, then redirects, and then accepts what is posted."""
     got: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Months of traffic, judged as their days go by: what is injected fires its alert once, and no change fires none."""
+"""Months of traffic, evaluated day by day: an injected change fires its alert once, and no change fires none."""
 
 import random
 from collections.abc import Callable
@@ -44,7 +44,7 @@ USUAL = Habits()
 
 
 def write_day(writer: Writer, day: datetime, installs: list[tuple[UUID, float]], drafts: float, habits: Habits) -> None:
-    """The drafts of a day, their chips and events; each install has a taste of its own."""
+    """Write the drafts of a day, their chips and events; each install has a taste of its own."""
     pick = writer.random
     expected = drafts * WEEKDAYS[day.weekday()] * len(WEEKDAYS) / sum(WEEKDAYS)
     for _ in range(round(pick.gauss(expected, expected**0.5))):
@@ -71,7 +71,7 @@ def write_day(writer: Writer, day: datetime, installs: list[tuple[UUID, float]],
 
 
 async def write_minute(engine: AsyncEngine, minute: datetime, pick: random.Random) -> None:
-    """What the service notes of its requests: one in ten thousand fails, and few are slow."""
+    """Write a minute of request statistics: one request in ten thousand fails, and few are slow."""
     values = {
         "minute": minute,
         "requests": 100,
@@ -84,31 +84,31 @@ async def write_minute(engine: AsyncEngine, minute: datetime, pick: random.Rando
 
 
 def counts_of(rows: Rows) -> Counts:
-    """What the drop and bound rules read of a day, counted from its rows."""
-    found = Counts()
+    """Count from a day's rows what the drop and bound rules look at."""
+    counts = Counts()
     offered = {each["draft_id"]: set(each["tags"][: each["confident"]]) for each in rows.suggestion}
     for item in rows.item:
-        found.viewed += 1
-        found.accepted += item["accepted_at"] is not None
+        counts.viewed += 1
+        counts.accepted += item["accepted_at"] is not None
     for draft in rows.draft:
         ours = offered[draft["id"]]
-        found.answered += 1
-        found.covered += bool(ours)
+        counts.answered += 1
+        counts.covered += bool(ours)
         if draft["posted_at"] is not None:
             theirs = set(draft["posted_tags"])
             share = len(ours & theirs) / len(ours | theirs)
-            found.union_n += 1
-            found.jaccard_sum += share
-            found.jaccard_squares += share**2
-            found.posted_tags += len(theirs)
-            found.missed_tags += len(theirs - ours)
-    return found
+            counts.union_n += 1
+            counts.jaccard_sum += share
+            counts.jaccard_squares += share**2
+            counts.posted_tags += len(theirs)
+            counts.missed_tags += len(theirs - ours)
+    return counts
 
 
-def alerts_of(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
-    """The drop and bound rules that fire as so many usual days go by, judged once a day, without a database."""
+def fired_alerts(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
+    """Return the drop and bound rules that fire over so many usual days, evaluated once a day, without a database."""
     writer = Writer(seed)
-    installs = settle_in(writer)
+    installs = make_installs(writer)
     midnight = NOON.replace(hour=0) - timedelta(days=days - 1)
     by_day: dict[date, Counts] = {}
     for number in range(days):
@@ -128,8 +128,8 @@ def alerts_of(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
     return fired
 
 
-def settle_in(writer: Writer) -> list[tuple[UUID, float]]:
-    """Installs, each with a taste of its own."""
+def make_installs(writer: Writer) -> list[tuple[UUID, float]]:
+    """Return installs, each with a taste of its own."""
     return [(writer.id(), writer.random.choice((0.2, 0.8, 1.0, 1.1, 1.3))) for _ in range(150)]
 
 
@@ -144,9 +144,9 @@ async def live_through(
     daily_every: int,
     seed: int,
 ) -> list[Notification]:
-    """Write so many days of traffic up to noon of the last; then judge it, from day ``after`` on, as time goes by."""
+    """Write days of traffic up to noon of the last one, then evaluate them, from day ``after`` on, as time goes by."""
     writer = Writer(seed)
-    installs = settle_in(writer)
+    installs = make_installs(writer)
     midnight = NOON.replace(hour=0) - timedelta(days=days - 1)
     for number in range(days):
         write_day(writer, midnight + timedelta(days=number), installs, drafts, habits(number))
@@ -229,7 +229,7 @@ async def test_ninety_days_without_any_change_raise_at_most_one_alert(
 
 @pytest.mark.slow
 def test_of_forty_quarters_without_any_change_few_raise_an_alert() -> None:
-    alerts = {seed: alerts_of(seed, 36 + 90, drafts=130, after=36) for seed in range(61, 101)}
+    alerts = {seed: fired_alerts(seed, 36 + 90, drafts=130, after=36) for seed in range(61, 101)}
     fired = {seed: words for seed, words in alerts.items() if words}
     print(f"alerts by seed: {fired}")
     assert max(map(len, alerts.values())) <= 1

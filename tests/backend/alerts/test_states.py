@@ -9,7 +9,7 @@ PENDING, CALM = timedelta(minutes=5), timedelta(minutes=10)
 
 
 def play(*evaluations: bool | None, pending: timedelta = PENDING, calm: timedelta = CALM) -> list[str | None]:
-    """The states after evaluations a minute apart: True broken, False not, None nothing to judge by."""
+    """Return the states after evaluations a minute apart: True broken, False not, None nothing to judge by."""
     alert: Alert | None = None
     states: list[str | None] = []
     for minute, breached in enumerate(evaluations):

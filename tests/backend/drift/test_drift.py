@@ -214,14 +214,14 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
     async with admin_at(database_url) as admin:
         assert "Nothing imported yet" in await admin.page()
         assert await admin.rows("drift") == []
-        await take_in(database_url, found)
+        await import_findings(database_url, found)
         page = await admin.page()
         assert "no drift" in page
         assert "it ended 37 days ago and says nothing of today" in page
         assert "<script" not in page
         later = traffic(seed=3, relation=lambda score: 0.7 * score, bad_day=(("unrecorded", 60),))
         worse = find_drift(later, reference) | {"until": "2026-11-10"}
-        await take_in(database_url, worse)
+        await import_findings(database_url, worse)
         page = await admin.page()
         assert "<strong>outage, concept</strong>" in page
         assert "says nothing of today" not in page
@@ -237,7 +237,7 @@ async def test_page_and_twins_show_what_was_found(database_url: str) -> None:
         assert {name: change[name] for name in ("value", "low", "high")} == worse["performance"]["change"]
         assert ("outage", "2026-10-07") in rows
         # A view of another kind shows that kind's, where there is one.
-        await take_in(database_url, found | {"kind": "demo", "until": "2026-11-12"})
+        await import_findings(database_url, found | {"kind": "demo", "until": "2026-11-12"})
         assert {row["drafts"] for row in await admin.rows("drift")} == {"ask"}
         assert {row["drafts"] for row in await admin.rows("drift", kind="demo")} == {"demo"}
         assert "(demo traffic) that" in await admin.page(kind="demo")
@@ -267,7 +267,7 @@ async def test_e17_command_import_and_page_say_the_same(
     assert imported.verdict == summarise(found)
     assert imported.verdict.startswith(says)
     async with admin_at(database_url) as admin:
-        await take_in(database_url, found)
+        await import_findings(database_url, found)
         page = await admin.page()
         assert imported.verdict in page
         assert ("no drift" in page) == (says == "no drift")
@@ -299,7 +299,7 @@ def test_e17_an_export_names_the_version_that_serves(
     assert "no drift" not in done.output
 
 
-async def take_in(database_url: str, found: dict[str, Any]) -> None:
+async def import_findings(database_url: str, found: dict[str, Any]) -> None:
     engine = create_async_engine(database_url)
     async with AsyncSession(engine) as session:
         await save_findings(session, Findings.model_validate_json(json.dumps(found)), NOW)

@@ -14,7 +14,7 @@ from backend.feedback.projection import RecountDifference, recount_items
 from backend.feedback.service import resolve_posted_names
 from backend.postgres.migrate import alembic_config
 from model.serving import synonyms
-from tests.backend.acceptance.equality import rows_of
+from tests.backend.acceptance.equality import read_rows
 from tests.backend.acceptance.recount import Question, Recount
 from tests.backend.service import Service, a_draft, an_event, now
 
@@ -169,7 +169,7 @@ async def test_other_names_are_counted_alike_live_summed_up_and_in_the_recount(s
         events = [*acted(draft, suggestion, tags[0], "viewed", "accepted"), posted(draft, 3, name)]
         await service.send(draft["install_id"], events)
     live = await figures(service, "kept", "missed", "jaccard")
-    rows = await rows_of(service.database.engine)
+    rows = await read_rows(service.database.engine)
     days = sorted(row["started_at"].date() for row in rows.draft)
     moment = max(row["received_at"] for row in rows.event)
     counted = Recount(rows, Question(days[0], moment.date(), moment, ())).figures()
@@ -213,7 +213,7 @@ async def test_an_upgrade_leaves_every_count_as_it_was(engine: AsyncEngine) -> N
         for statement in AS_IT_WAS:
             await connection.execute(text(statement), {"now": now()})
         await connection.run_sync(step, True)
-    rows = await rows_of(engine)
+    rows = await read_rows(engine)
     day = rows.draft[0]["started_at"].date()
     counted = Recount(rows, Question(day, day, rows.draft[0]["started_at"], ())).figures()
     assert (counted["kept"].numerator, counted["precision"].numerator, counted["missed"].numerator) == (0, 0, 1)
