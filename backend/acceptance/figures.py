@@ -224,8 +224,7 @@ DISMISSAL = Figure(
     "Dismissal",
     "items",
     "items",
-    "Chips the writer said no to, and left at that, of chips seen. Ignoring a chip is no dismissal. Day of "
-    "the first view.",
+    "Chips that the writer dismissed for good, of chips seen. Ignoring a chip is no dismissal. Day of the first view.",
     lambda counts: Rate(counts.dismissed, counts.viewed, counts.open_items),
 )
 HELP = Figure(
