@@ -33,5 +33,5 @@ def neutralise_formula(text: str) -> str:
 
 
 def _is_skipped(char: str) -> bool:
-    """Whether a character is a space, a control or a format character, or joins what stands before it."""
+    """Return whether a character is a space, a control or a format character, or combines with the one before it."""
     return unicodedata.category(char)[0] in "CZM" or char in FILLERS

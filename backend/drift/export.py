@@ -90,10 +90,10 @@ async def _list_suggestions(session: AsyncSession, day: date, kind: str) -> list
     on; if there was none, its last.
     """
     start = datetime.combine(day, time.min, UTC)
-    chosen = func.cardinality(Suggestion.chosen_tags)
+    n_chosen = func.cardinality(Suggestion.chosen_tags)
     rank = func.row_number().over(
         partition_by=Suggestion.draft_id,
-        order_by=(case((chosen == 0, 0), else_=1), Suggestion.created_at.desc(), Suggestion.id),
+        order_by=(case((n_chosen == 0, 0), else_=1), Suggestion.created_at.desc(), Suggestion.id),
     )
     statement = (
         select(
@@ -103,7 +103,7 @@ async def _list_suggestions(session: AsyncSession, day: date, kind: str) -> list
             Suggestion.model_version,
             Suggestion.title_chars,
             Suggestion.body_chars,
-            chosen.label("chosen"),
+            n_chosen.label("chosen"),
             Suggestion.tags,
             OFFERED_NAMES.label("names"),
             Suggestion.scores,
