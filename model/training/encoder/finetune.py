@@ -91,7 +91,7 @@ class FineTuning:
         torch.manual_seed(parameters.seed)
         self.parameters, self.tokenizer = parameters, tokenizer
         self._questions, self._tags, self._targets = questions, tuple(tags), targets
-        self._tokenizer = DraftTokenizer.from_bytes(tokenizer, parameters.tokens)
+        self._draft_tokenizer = DraftTokenizer.from_bytes(tokenizer, parameters.tokens)
         self._encoder = EncoderNetwork(initial_weights)
         self._head = nn.Linear(self._encoder.word.embedding_dim, len(tags))
         self._initialise_head(tags)
@@ -194,7 +194,7 @@ class FineTuning:
     def _initialise_head(self, tags: Sequence[str]) -> None:
         """Set each tag's row to the mean embedding of its name, and its bias to its share of the questions."""
         self._encoder.eval()
-        names = [self._tokenizer.tokenize(tag.replace("-", " "), "").ids.tolist() for tag in tags]
+        names = [self._draft_tokenizer.tokenize(tag.replace("-", " "), "").ids.tolist() for tag in tags]
         with torch.no_grad():
             states = [self._encoder(*_pad(names[i : i + 256])) for i in range(0, len(names), 256)]
             rows = torch.cat(states)
@@ -217,7 +217,7 @@ class FineTuning:
                 rows.append((int(i), question.title, body))
             if start + len(rows) <= done:
                 continue
-            tokens = [(i, self._tokenizer.tokenize(title, body).ids.tolist()) for i, title, body in rows]
+            tokens = [(i, self._draft_tokenizer.tokenize(title, body).ids.tolist()) for i, title, body in rows]
             tokens.sort(key=lambda row: len(row[1]))
             batches: list[list[tuple[int, list[int]]]] = [[]]
             for row in tokens:

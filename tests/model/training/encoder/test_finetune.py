@@ -37,7 +37,7 @@ def tokenizer() -> bytes:
     return made.to_str().encode()
 
 
-def asked(n: int = 240) -> list[Question]:
+def make_questions(n: int = 240) -> list[Question]:
     """Two words together make the tag: neither alone tells it."""
     random = np.random.default_rng(2)
     rows = []
@@ -53,44 +53,48 @@ def asked(n: int = 240) -> list[Question]:
     return rows
 
 
-def begun(rows: list[Question], parameters: object = PARAMETERS) -> object:
+def start_run(rows: list[Question], parameters: object = PARAMETERS) -> object:
     tags = choose_tags(rows, 1)
     return finetune.FineTuning(rows, tags, make_targets(rows, tags), small_network(), tokenizer(), parameters)
 
 
 def test_the_loss_falls_and_every_question_is_seen(tmp_path: Path) -> None:
-    rows = asked()
-    run = begun(rows)
+    rows = make_questions()
+    run = start_run(rows)
     counted: list[int] = []
     assert run.run(counted.append, checkpoint=tmp_path / "c.pt", max_seconds=1e9)
     assert sum(counted) == run.seen >= run.total == 6 * len(rows)
-    again = begun(rows)
+    again = start_run(rows)
     again.run(lambda n: None, checkpoint=tmp_path / "d.pt", max_seconds=0.0)
-    first = again._step([(i, again._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
-    last = run._step([(i, run._drafts.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])])
+    first = again._step(
+        [(i, again._draft_tokenizer.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])]
+    )
+    last = run._step(
+        [(i, run._draft_tokenizer.tokenize(q.title, q.body).ids.tolist()) for i, q in enumerate(rows[:40])]
+    )
     assert last < 0.6 * first
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
-    rows, file = asked(), tmp_path / "c.pt"
-    run = begun(rows)
+    rows, file = make_questions(), tmp_path / "c.pt"
+    run = start_run(rows)
     stopped = iter(range(5))
     with pytest.raises(StopIteration):
         run.run(lambda n: next(stopped) and None, checkpoint=file, max_seconds=1e9)
     run.save(file)
-    taken_up = begun(rows)
+    taken_up = start_run(rows)
     taken_up.resume(file)
     assert taken_up.seen == run.seen > 0
     batches = [[i for i, _ in batch] for batch in taken_up._batches()]
     seen = {i for batch in batches for i in batch}
     assert len(seen) == sum(map(len, batches)) == len(rows) - run.seen
     with pytest.raises(ValueError, match="other parameters"):
-        begun(rows, finetune.FineTuningParameters()).resume(file)
+        start_run(rows, finetune.FineTuningParameters()).resume(file)
 
 
 def test_what_is_written_is_an_encoder_that_computes_the_same(tmp_path: Path) -> None:
-    rows = asked(60)
-    run = begun(rows)
+    rows = make_questions(60)
+    run = start_run(rows)
     run.run(lambda n: None, checkpoint=tmp_path / "c.pt", max_seconds=1e9)
     finetune.write_encoder(tmp_path / "out", run, "a small network", 1.0)
     files = read_encoder(tmp_path / "out")
