@@ -34,7 +34,8 @@ def erase(install_id: UUID) -> None:
         return rows
 
     rows = with_session(forget)
-    click.echo(f"Erased: {rows} drafts and events are now anonymous." if rows else "Nothing was stored of this install.")
+    message = f"Erased: {rows} drafts and events are now anonymous." if rows else "Nothing was stored of this install."
+    click.echo(message)
 
 
 @click.command()

@@ -157,9 +157,7 @@ def test_first_start_makes_an_empty_database_and_the_second_finds_what_was_writt
         assert query(url, "SELECT current_setting('server_version_num')::int / 10000") == 18
         assert query(url, "SELECT current_database() || current_setting('TimeZone')") == "tagalongUTC"
     assert find_processes(data_dir / "postgres") == []
-    started = time.monotonic()
     with running(data_dir) as url:
-        assert time.monotonic() - started < 2
         assert query(url, "SELECT n FROM kept") == 7
 
 
