@@ -54,10 +54,10 @@ def test_the_service_takes_a_checked_version_and_refuses_a_refused_one_with_its_
     register(champion, base, registry, gates, champion)
     gates.write_text(gates.read_text().replace("most = 0.3", "most = 0.0"))
     register(champion, base, registry, gates, champion, code=1)
-    good, bad = (deployments.find(registry, number) for number in "12")
-    assert deployments.refusals(good) == []
+    good, bad = (deployments.find_version(registry, number) for number in "12")
+    assert deployments.list_refusals(good) == []
     assert deployments.load(good).version == good.version
-    assert any("calibration was not passed" in why for why in deployments.refusals(bad))
+    assert any("calibration was not passed" in why for why in deployments.list_refusals(bad))
 
 
 @pytest.mark.parametrize(
