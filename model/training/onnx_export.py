@@ -22,61 +22,18 @@ The names of values and the order of nodes and constants are part of the file: t
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from model.runs.arrays import Floats
-from model.serving.text import NAME_PART, PART, SEPARATOR, WORD
+from model.serving.text import NAME_PART
 from model.training.calibration import Calibration, knots_and_ends
 from model.training.cooccurrence import Cooccurrence
-from model.training.onnx_graph import OnnxGraph, Value
+from model.training.onnx_graph import Value
+from model.training.onnx_text import NEVER, FieldFeatures, ModelGraph, add_field, add_tokens, count_runs, lower_case
 from model.training.quantisation import QuantisedWeights, quantise_rows
 from model.training.tag_names import ABSENT_PENALTY, FieldNames, NameMatcher
 from model.training.tfidf import Vocabulary
-
-_BLOCK: Final = 64
-"""Counts that are looked at together."""
-_NO_WORD: Final = "\t"
-"""No word can be this."""
-_NEVER: Final = "\t\t"
-"""Stands where a field has no feature at all: the operator needs one."""
-
-
-class ModelGraph(OnnxGraph):
-    """The graph with the constants that many of its nodes take, and its inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.axis_0 = self.constant("axis_0", np.array([0], np.int64))
-        self.axis_1 = self.constant("axis_1", np.array([1], np.int64))
-        self.axis_2 = self.constant("axis_2", np.array([2], np.int64))
-        self.flat_shape = self.constant("flat", np.array([-1], np.int64))
-        self.blocks_shape = self.constant("blocks", np.array([-1, _BLOCK], np.int64))
-        self.block = self.constant("block", np.array([_BLOCK], np.int64))
-        # A field without any known word has length 0; what it has, nothing, is divided by a little more than that.
-        self.tiny = self.constant("tiny", np.array([1e-12], np.float32))
-        self.one = self.constant("one", np.array([1], np.float32))
-        self.separator = self.constant("apart", np.array([[SEPARATOR]], dtype=object))
-        self.limit, self.chosen, self.embeddings = Value("limit"), Value("chosen"), Value("states")
-
-    def flatten(self, value: Value, name: str) -> Value:
-        """Add a value with one axis."""
-        return self.node("Reshape", value, self.flat_shape, name=name)
-
-    def column(self, value: Value, name: str) -> Value:
-        """Add a value [n] as [n, 1]."""
-        return self.node("Unsqueeze", value, self.axis_1, name=name)
-
-
-@dataclass(frozen=True, slots=True)
-class FieldFeatures:
-    """A field's ``words`` [1, any], and the numbers ``index`` of its active features with their ``value``, [n]."""
-
-    words: Value
-    index: Value
-    value: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +130,8 @@ def export_graph(
 def _sparse_logit(g: ModelGraph, vocabulary: Vocabulary, weights: QuantisedWeights) -> tuple[Value, SparsePart]:
     """Add the logit [tags] that both texts' words give; return it, and what evidence needs."""
     in_title = vocabulary.title_features
-    title = _field_features(g, "title", vocabulary.runs + vocabulary.title, vocabulary.idf[:in_title])
-    body = _field_features(g, "body", vocabulary.body, vocabulary.idf[in_title:])
+    title = add_field(g, "title", vocabulary.runs + vocabulary.title, vocabulary.idf[:in_title])
+    body = add_field(g, "body", vocabulary.body, vocabulary.idf[in_title:])
     offset = g.constant("of_title", np.array([in_title], np.int64))
     body_feature = g.node("Add", body.index, offset, name="body_feature")
     feature = g.concat(title.index, body_feature, name="feature")
@@ -262,9 +219,9 @@ def _add_names(
 
 def _found_names(g: ModelGraph, field: str, names: FieldNames, words: Value, ordering: Value) -> FoundNames:
     """Add the tag names found in a field, and what they add to the ordering of their tags."""
-    pool = names.spellings or (_NEVER,)
-    parts = _tokens(g, Value(field), f"{field}_name_parts", NAME_PART)
-    index, _ = _count_runs(g, _lower(g, f"{field}_name_lower", words, parts), f"{field}_name", pool)
+    pool = names.spellings or (NEVER,)
+    parts = add_tokens(g, Value(field), f"{field}_name_parts", NAME_PART)
+    index, _ = count_runs(g, lower_case(g, f"{field}_name_lower", words, parts), f"{field}_name", pool)
     tags, targets = (names.tags, names.targets) if names.spellings else (np.zeros(1, np.int64), np.zeros(1, np.float32))
     tag_of_name = g.constant(f"{field}_tag_of_name", tags)
     target_of_name = g.constant(f"{field}_claim_of_name", targets)
@@ -399,76 +356,3 @@ def _add_embedding_evidence(g: ModelGraph, dense: Value, best_learned: Value, is
     columns = g.node("Transpose", best_rows, name="best_dense_columns", perm=[1, 0])
     borrowed = g.node("MatMul", g.embeddings, columns, name="state_evidence_borrowed")
     g.node("Mul", borrowed, is_learned, name="state_evidence")
-
-
-def _field_features(g: ModelGraph, field: str, pool: Sequence[str], idf: Floats) -> FieldFeatures:
-    """Add the way from a field's text to its active features and their tf-idf, brought to length 1."""
-    if not pool:
-        pool, idf = [_NEVER], np.ones(1, np.float32)
-    words = _tokens(g, Value(field), f"{field}_words", WORD)
-    lower = _lower(g, f"{field}_lower", words, _tokens(g, Value(field), f"{field}_parts", PART))
-    index, counts = _count_runs(g, lower, field, pool)
-    idf_by_index = g.constant(f"{field}_idf", idf)
-    tf = g.gather(counts, index, name=f"{field}_tf")
-    sublinear = g.node("Add", g.node("Log", tf, name=f"{field}_log_tf"), g.one, name=f"{field}_sublinear")
-    active_idf = g.gather(idf_by_index, index, name=f"{field}_idf_active")
-    weighted = g.node("Mul", sublinear, active_idf, name=f"{field}_weighed")
-    squares = g.node("ReduceSumSquare", weighted, name=f"{field}_squares", keepdims=1)
-    length = g.node("Sqrt", g.node("Add", squares, g.tiny, name=f"{field}_squares_safe"), name=f"{field}_length")
-    return FieldFeatures(words, index, g.node("Div", weighted, length, name=f"{field}_value"))
-
-
-def _tokens(g: ModelGraph, text: Value, name: str, expression: str) -> Value:
-    """Add the matches of an expression in a text: [1, n]."""
-    return g.node(
-        "Tokenizer", text, name=name, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", tokenexp=expression
-    )
-
-
-def _lower(g: ModelGraph, name: str, words: Value, parts: Value) -> Value:
-    """Add words, ``SEPARATOR`` and parts in one row, in lower case."""
-    cased = g.concat(words, g.separator, parts, name=f"{name}_cased", axis=1)
-    # Locale "C": ASCII letters only, the same everywhere. The default, en_US.UTF-8, is not on every machine.
-    return g.node("StringNormalizer", cased, name=name, case_change_action="LOWER", is_case_sensitive=1, locale="C")
-
-
-def _count_runs(g: ModelGraph, pieces: Value, name: str, pool: Sequence[str]) -> tuple[Value, Value]:
-    """Add which runs of words of a pool a text has: their numbers [n], rising, and the counts of the whole pool."""
-    by_length: list[list[int]] = [[] for _ in range(1 + max(run.count(" ") for run in pool))]
-    for i, run in enumerate(pool):
-        by_length[run.count(" ")].append(i)
-    # One word more, which is in no text, makes the counts a whole number of blocks.
-    last = (len(pool) // _BLOCK + 1) * _BLOCK - 1
-    runs = [[*(pool[i] for i in by_length[0]), _NO_WORD], *([pool[i] for i in numbers] for numbers in by_length[1:])]
-    sizes = [len(of_length) * (length + 1) for length, of_length in enumerate(runs[:-1])]
-    counts = g.node(
-        "TfIdfVectorizer",
-        pieces,
-        name=f"{name}_counts",
-        mode="TF",
-        min_gram_length=1,
-        max_gram_length=len(runs),
-        max_skip_count=0,
-        ngram_counts=np.cumsum([0, *sizes]).tolist(),
-        ngram_indexes=[*by_length[0], last, *(i for numbers in by_length[1:] for i in numbers)],
-        pool_strings=[word for of_length in runs for run in of_length for word in run.split(" ")],
-    )
-    return _find_nonzero(g, counts, name)
-
-
-def _find_nonzero(g: ModelGraph, counts: Value, name: str) -> tuple[Value, Value]:
-    """Add the places of counts other than 0, [n], and the counts with one axis.
-
-    Nearly all are 0. First the blocks with others are found, then the places in them: NonZero is slow.
-    """
-    flat = g.flatten(counts, f"{name}_counts_flat")
-    blocks = g.node("Reshape", counts, g.blocks_shape, name=f"{name}_blocks")
-    most = g.node("ReduceMax", blocks, g.axis_1, name=f"{name}_most", keepdims=0)
-    used = g.flatten(g.node("NonZero", most, name=f"{name}_used_row"), f"{name}_used")
-    places = g.node("NonZero", g.gather(blocks, used, name=f"{name}_used_blocks"), name=f"{name}_places")
-    names = [f"{name}_place_row", f"{name}_place_in_row"]
-    block_row, place_row = g.nodes("Split", places, names=names, domain="", axis=0, num_outputs=2)
-    used_block, place = g.flatten(block_row, f"{name}_place"), g.flatten(place_row, f"{name}_place_in_block")
-    block = g.gather(used, used_block, name=f"{name}_block")
-    block_start = g.node("Mul", block, g.block, name=f"{name}_block_start")
-    return g.node("Add", block_start, place, name=f"{name}_index"), flat

@@ -13,6 +13,7 @@ from model.serving.decision import Decision
 from model.training import calibration, cooccurrence, tag_names, tfidf, train
 from model.training.calibration import Calibration
 from model.training.encoder.head import Head
+from model.training.tag_name_fit import NameFitInput, fit_matcher
 from model.training.tag_names import NameMatcher
 
 CHUNK: Final = 1_000
@@ -110,8 +111,8 @@ def fit_scores(
     kind, rare = tune_logits.kind, len(uses) - learned
     scale = fit_platt(tune_logits, uses[:learned])
     ordering = scale.order(tune_logits.logits, kind)
-    questions = tag_names.NameFitInput(ordering, kind, tune_logits.own, tune_logits.texts)
-    matcher = tag_names.fit_matcher(counts, questions, rare)
+    questions = NameFitInput(ordering, kind, tune_logits.own, tune_logits.texts)
+    matcher = fit_matcher(counts, questions, rare)
     scale = scale.pad(rare)
 
     parts = []

@@ -8,13 +8,12 @@ import pytest
 from model.serving.classifier import Classifier
 from model.serving.synonyms import same_tags
 from model.training import cooccurrence, tag_names
+from model.training.tag_name_fit import NameFitInput, fit_matcher
 from model.training.tag_names import (
-    NameFitInput,
     NameMatcher,
     SpellingCounts,
     SpellingFinder,
     count_spellings,
-    fit_matcher,
     list_rare_tags,
     list_spellings,
 )
