@@ -13,7 +13,7 @@ OPERATOR = "operator"
 """Runs the commands of `tagalong-server`."""
 
 ADMIN = "admin"
-"""Signs in to /metrics, or tries to."""
+"""A successful or failed sign-in to /metrics."""
 
 SERVICE = "service"
 """The service itself, as when it ends an experiment that does harm."""

@@ -132,7 +132,7 @@ def is_due(deployment: Deployment, counted: int, now: datetime) -> bool:
 
 
 async def _conclude(session: AsyncSession, challenger: Deployment, installs: Installs, now: datetime) -> None:
-    """Give the verdict, if it was not given before, and act on it."""
+    """Record the verdict, unless there is one already, and act on it."""
     if await session.get(VerdictRow, challenger.id) is not None:
         return
     p_value = verdict.sample_ratio_p_value(installs.in_challenger, installs.share)
