@@ -116,6 +116,65 @@ def vary_taste(taste: Taste, pick: random.Random) -> Taste:
     )
 
 
+class SimulatedWriter:
+    """The writer of one draft, and what they have done so far. The same seed gives the same actions."""
+
+    def __init__(self, draft: SimulatedDraft) -> None:
+        self.actions: list[WriterAction] = []
+        self._taste, self._wanted = draft.taste, draft.question.tags
+        self._pick = random.Random(draft.seed)
+        self._chosen: list[str] = []
+        self._seen: set[str] = set()
+        self._now = timedelta()
+
+    def look(self, start: timedelta, chips: Sequence[str]) -> None:
+        """Look through an answer's chips, and act on those that were not seen before."""
+        self._now = max(self._now, start + timedelta(seconds=1))
+        for position, tag in enumerate(chips, start=1):
+            if tag in self._seen or not self._would(self._taste.sees):
+                continue
+            self._seen.add(tag)
+            self._act("viewed", tag, position)
+            if tag in self._wanted:
+                self._react_to_wanted(tag)
+            else:
+                self._react_to_unwanted(tag)
+
+    def finish(self) -> None:
+        """Type what is still missing, and perhaps post."""
+        for tag in self._wanted:
+            if tag not in self._chosen and self._has_room() and self._would(self._taste.types):
+                self._chosen.append(tag)
+        if self._chosen and self._would(self._taste.posts):
+            after = self._now + timedelta(seconds=self._pick.uniform(20, 900))
+            self.actions.append(WriterAction("posted", after, tags=tuple(self._chosen)))
+
+    def _react_to_wanted(self, tag: str) -> None:
+        if self._would(self._taste.clicks) and self._has_room():
+            self._act("accepted", tag)
+            self._chosen.append(tag)
+
+    def _react_to_unwanted(self, tag: str) -> None:
+        if self._would(self._taste.errs) and self._has_room():
+            self._act("accepted", tag)
+            if self._would(self._taste.repents):
+                self._act("removed", tag)
+            else:
+                self._chosen.append(tag)
+        elif self._would(self._taste.refuses):
+            self._act("dismissed", tag)
+
+    def _act(self, kind: str, tag: str, position: int | None = None) -> None:
+        self.actions.append(WriterAction(kind, self._now, tag, position))
+        self._now += timedelta(seconds=self._pick.uniform(0.5, 6))
+
+    def _would(self, probability: float) -> bool:
+        return self._pick.random() < probability
+
+    def _has_room(self) -> bool:
+        return len(self._chosen) < MAX_TAGS
+
+
 def choose_actions(draft: SimulatedDraft, offers: Sequence[tuple[timedelta, Sequence[str]]]) -> list[WriterAction]:
     """Return what the writer does with the chips that were offered, in order of time.
 
@@ -123,41 +182,11 @@ def choose_actions(draft: SimulatedDraft, offers: Sequence[tuple[timedelta, Sequ
         draft: writer and question.
         offers: the chips shown, in their order, each with the time since the draft's start.
     """
-    pick, taste, wanted = random.Random(draft.seed), draft.taste, draft.question.tags
-    actions: list[WriterAction] = []
-    chosen: list[str] = []
-    seen: set[str] = set()
-
-    def act(kind: str, after: timedelta, tag: str, position: int | None = None) -> timedelta:
-        actions.append(WriterAction(kind, after, tag, position))
-        return after + timedelta(seconds=pick.uniform(0.5, 6))
-
-    now = timedelta()
+    writer = SimulatedWriter(draft)
     for start, chips in offers:
-        now = max(now, start + timedelta(seconds=1))
-        for position, tag in enumerate(chips, start=1):
-            if tag in seen or pick.random() > taste.sees:
-                continue
-            seen.add(tag)
-            now = act("viewed", now, tag, position)
-            if tag in wanted:
-                if pick.random() < taste.clicks and len(chosen) < MAX_TAGS:
-                    now = act("accepted", now, tag)
-                    chosen.append(tag)
-            elif pick.random() < taste.errs and len(chosen) < MAX_TAGS:
-                now = act("accepted", now, tag)
-                if pick.random() < taste.repents:
-                    now = act("removed", now, tag)
-                else:
-                    chosen.append(tag)
-            elif pick.random() < taste.refuses:
-                now = act("dismissed", now, tag)
-    for tag in wanted:
-        if tag not in chosen and len(chosen) < MAX_TAGS and pick.random() < taste.types:
-            chosen.append(tag)
-    if chosen and pick.random() < taste.posts:
-        actions.append(WriterAction("posted", now + timedelta(seconds=pick.uniform(20, 900)), tags=tuple(chosen)))
-    return actions
+        writer.look(start, chips)
+    writer.finish()
+    return writer.actions
 
 
 def random_uuid(pick: random.Random) -> UUID:
