@@ -113,12 +113,12 @@ async def measure(address: str, url: str, models: Path) -> bool:
             await how(session)
 
     async def promote(session: AsyncSession) -> None:
-        challenger = (await service.current(session)).challenger
+        challenger = (await service.read_running(session)).challenger
         assert challenger is not None
         await service.promote(session, challenger.id, actor=OPERATOR, reason="bench", now=datetime.now(UTC))
 
     async def roll_back(session: AsyncSession) -> None:
-        running = await service.current(session)
+        running = await service.read_running(session)
         ending = running.challenger or running.champion
         assert ending is not None
         await service.roll_back(session, ending.id, actor=OPERATOR, reason="bench", now=datetime.now(UTC))
