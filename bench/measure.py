@@ -43,7 +43,7 @@ MANY_EVENTS = 20
 # What an answer of the plain peer takes at most.
 PEER_SECONDS = 1.0
 # The service's log has no line for each request, as the others' have none.
-QUIET = {"TAGALONG_LOG_LEVEL": "warning"}
+QUIET: dict[str, Any] = {"TAGALONG_LOG_LEVEL": "warning"}
 
 Progress = Callable[[str], None]
 
@@ -235,7 +235,7 @@ def time_starts(folder: Path, tier: str) -> StartTimes:
 @contextmanager
 def running_service(folder: Path, url: str, tier: str) -> Iterator[tuple[str, Callable[[], int]]]:
     """The service on a database: its address, and how to ask for its resident memory in bytes."""
-    settings = {"TAGALONG_MODEL_TIER": tier, "TAGALONG_DATABASE_URL": url}
+    settings: dict[str, Any] = {"TAGALONG_MODEL_TIER": tier, "TAGALONG_DATABASE_URL": url}
     data = Path(tempfile.mkdtemp(dir=folder))
     with serving(data, **QUIET, **settings) as (process, address, _):
         yield address, lambda: psutil.Process(process.pid).memory_info().rss

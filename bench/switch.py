@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -166,7 +167,7 @@ def main(tier: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="tagalong-"))
     try:
         register(folder / "models", 1, tier=tier)
-        settings = {"MODELS_DIR": str(folder / "models"), "MODEL_TIER": tier, "LOG_LEVEL": "warning"}
+        settings: dict[str, Any] = {"MODELS_DIR": str(folder / "models"), "MODEL_TIER": tier, "LOG_LEVEL": "warning"}
         with serving(folder / "data", **{f"TAGALONG_{name}": value for name, value in settings.items()}) as (
             _,
             address,

@@ -14,8 +14,9 @@ from typing import Any
 import click
 from prometheus_client import REGISTRY
 from pydantic_core import PydanticUndefined
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from backend.app import create_app
 from backend.cli import main as server_commands
@@ -120,14 +121,15 @@ def _tables() -> dict[str, list[str]]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return {
         table.name: [
-            " ".join(str(statement.compile(dialect=dialect)).split())
-            for statement in (
-                CreateTable(table),
-                *map(CreateIndex, sorted(table.indexes, key=lambda index: str(index.name))),
-            )
+            " ".join(str(statement.compile(dialect=dialect)).split()) for statement in _create_statements(table)
         ]
         for table in METADATA.sorted_tables
     }
+
+
+def _create_statements(table: Table) -> list[ExecutableDDLElement]:
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    return [CreateTable(table), *map(CreateIndex, indexes)]
 
 
 def _settings() -> dict[str, str]:

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Playwright, ViewportSize, sync_playwright
 
 from tests.extension.browser import launch
 from tests.extension.languages import copy_in_language
@@ -12,11 +12,11 @@ from tests.extension.own_pages import STATES, open_in_state
 from tests.extension.recording_server import RecordingServer
 
 EVERY_STATE = Path(__file__).parent.parent / "artifacts" / "pictures"
-WIDE = {"width": 900, "height": 900}
-NARROW = {"width": 320, "height": 700}
-POPUP = {"width": 310, "height": 360}
+WIDE: ViewportSize = {"width": 900, "height": 900}
+NARROW: ViewportSize = {"width": 320, "height": 700}
+POPUP: ViewportSize = {"width": 310, "height": 360}
 # By name: the language, the window, what else the browser is told.
-LOOKS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
+LOOKS: dict[str, tuple[str, ViewportSize, dict[str, Any]]] = {
     "light": ("en", WIDE, {}),
     "dark": ("en", WIDE, {"color_scheme": "dark"}),
     "forced-colors": ("en", WIDE, {"forced_colors": "active"}),

@@ -199,7 +199,7 @@ def for_the_readme(playwright: Playwright, folder: Path) -> None:
     """Write chips-light.png and chips-dark.png, with the real service and the shipped model."""
     with serving(folder / "data") as (_, address, _):
         for scheme in ("light", "dark"):
-            options = {"color_scheme": scheme, "device_scale_factor": 2, "viewport": WIDE}
+            options: dict[str, Any] = {"color_scheme": scheme, "device_scale_factor": 2, "viewport": WIDE}
             with launch(playwright, folder / scheme, **options) as context:
                 store(context, settings=consented_settings(address))
                 page = ask_page(context)

@@ -57,7 +57,7 @@ def draw_steps(scheme: str) -> str:
             for line in wrap_options(options, (WIDTH - MARGIN - box_x - 28) / CHAR)
         ]
         names = [(name, True) for name in step.inputs] + [(name, False) for name in step.outputs]
-        height = 12 + LINE * max(len(lines) + 1, len(names)) + 8
+        height: float = 12 + LINE * max(len(lines) + 1, len(names)) + 8
         for i, (name, is_input) in enumerate(names):
             y = top + 16 + LINE * i
             ends.setdefault(name, []).append(y)

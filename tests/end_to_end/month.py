@@ -280,7 +280,12 @@ class Month:
     async def ask(
         self, install: UUID, draft: UUID, title: str, body: str = "", *, record: bool = False
     ) -> dict[str, Any]:
-        state = {"draft_id": str(draft), "install_id": str(install), "extension_version": "0.1.0", "site": SITE}
+        state: dict[str, Any] = {
+            "draft_id": str(draft),
+            "install_id": str(install),
+            "extension_version": "0.1.0",
+            "site": SITE,
+        }
         state |= {"page": "classic", "title": title, "body": body, "body_format": "markdown", "limit": 5}
         return await self.post("/api/v1/suggestions", state | {"record": record})
 

@@ -83,12 +83,14 @@ def post(address: str, message: dict[str, Any]) -> dict[str, Any]:
         address, data=json.dumps(message).encode(), headers={"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
-        return json.load(response)
+        answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 def get(address: str) -> dict[str, Any]:
     with urllib.request.urlopen(address, timeout=PATIENCE_S) as response:
-        return json.load(response)
+        answer: dict[str, Any] = json.load(response)
+        return answer
 
 
 def as_admin(data_dir: Path, address: str, accept: str = "*/*") -> str:
@@ -97,4 +99,5 @@ def as_admin(data_dir: Path, address: str, accept: str = "*/*") -> str:
     credentials = base64.b64encode(f"admin:{password}".encode()).decode()
     request = urllib.request.Request(address, headers={"Authorization": f"Basic {credentials}", "Accept": accept})
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
-        return response.read().decode()
+        text: str = response.read().decode()
+        return text

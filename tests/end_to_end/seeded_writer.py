@@ -136,7 +136,8 @@ class Writer:
         self.tab.draft.viewed |= set(before)
 
     def _tags(self) -> list[str]:
-        return chosen(self.tab.page).evaluate_all("tags => tags.map((tag) => tag.firstChild.data)")
+        tags: list[str] = chosen(self.tab.page).evaluate_all("tags => tags.map((tag) => tag.firstChild.data)")
+        return tags
 
     def _chips_that_are(self, *looks: str) -> list[str]:
         page = self.tab.page

@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
@@ -105,7 +106,7 @@ def slope(samples: list[tuple[float, float]]) -> float:
     return statistics.linear_regression(times, sizes).slope
 
 
-async def soak(data_dir: Path, seconds: float, **settings: str) -> Soaked:
+async def soak(data_dir: Path, seconds: float, **settings: Any) -> Soaked:
     """Serve from a new data folder, find the capacity, and go on at a part of it."""
     samples: list[tuple[float, float]] = []
     with serving(data_dir, **settings) as (process, address, _):

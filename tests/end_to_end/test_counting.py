@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -32,11 +33,16 @@ class Story:
     posted: list[str] | None
     install_id: str
     kind: str = "ask"
-    draft: dict = field(default_factory=dict)
+    draft: dict[str, Any] = field(default_factory=dict)
 
     @property
     def offered(self) -> set[str]:
         return set().union(*self.answers)
+
+    @property
+    def posted_tags(self) -> set[str]:
+        assert self.posted is not None
+        return set(self.posted)
 
     def acts_on(self, tag: str) -> list[str]:
         return [kind for kind, acted_on in self.acts if acted_on == tag]
@@ -78,19 +84,19 @@ WORKED_EXAMPLE = Story(
 async def act_out(service: Service, stories: Sequence[Story], order: random.Random | None = None) -> None:
     """Let the service hear of the stories: in order, or late, repeated and shuffled if ``order`` is given."""
     sequences: Counter[str] = Counter()
-    told: dict[str, list[dict]] = {}
+    told: dict[str, list[dict[str, Any]]] = {}
     for story in stories:
         story.draft = a_draft(install_id=story.install_id, kind=story.kind)
         suggestions = [(await service.offer(story.draft, tags), tags) for tags in story.answers]
 
-        def tell(kind: str, story: Story = story, **more: object) -> None:
+        def tell(kind: str, story: Story = story, **more: Any) -> None:
             sequences[story.install_id] += 1
             event = an_event(kind, sequences[story.install_id], story.draft, **more)
             told.setdefault(story.install_id, []).append(event)
 
         for kind, tag in story.acts:
             suggestion, tags = next((id_, tags) for id_, tags in suggestions if tag in tags)
-            position = {"position": tags.index(tag) + 1} if kind == "viewed" else {}
+            position: dict[str, Any] = {"position": tags.index(tag) + 1} if kind == "viewed" else {}
             tell(kind, suggestion_id=suggestion, tag=tag, **position)
         if story.posted is not None:
             number = sequences[story.install_id] + 1000
@@ -113,10 +119,10 @@ def expected(stories: Sequence[Story]) -> dict[str, tuple[Fraction | int, int]]:
     seen = [(story, tag) for story in asked for tag in story.viewed]
     posted = [story for story in asked if story.posted is not None]
     seen_posted = [(story, tag) for story, tag in seen if story.posted is not None]
-    missed = [tag for story in posted for tag in set(story.posted) - story.offered]
+    missed = [tag for story in posted for tag in story.posted_tags - story.offered]
 
     def hits(story: Story) -> int:
-        return len(story.offered & set(story.posted))
+        return len(story.offered & story.posted_tags)
 
     offering = [story for story in posted if story.offered]
     tagged = [story for story in posted if story.posted]
@@ -124,29 +130,32 @@ def expected(stories: Sequence[Story]) -> dict[str, tuple[Fraction | int, int]]:
     return {
         "acceptance": (sum(tag in story.accepted for story, tag in seen), len(seen)),
         "dismissal": (sum(tag in story.dismissed for story, tag in seen), len(seen)),
-        "kept": (sum(tag in story.accepted and tag in story.posted for story, tag in seen_posted), len(seen_posted)),
-        "agreement": (sum(tag in story.posted for story, tag in seen_posted), len(seen_posted)),
+        "kept": (
+            sum(tag in story.accepted and tag in story.posted_tags for story, tag in seen_posted),
+            len(seen_posted),
+        ),
+        "agreement": (sum(tag in story.posted_tags for story, tag in seen_posted), len(seen_posted)),
         "help": (sum(bool(story.accepted) for story in asked), sum(bool(story.viewed) for story in asked)),
         "coverage": (sum(bool(story.offered) for story in asked), len(asked)),
         "precision": (sum(Fraction(hits(story), len(story.offered)) for story in offering), len(offering)),
-        "recall": (sum(Fraction(hits(story), len(set(story.posted))) for story in tagged), len(tagged)),
+        "recall": (sum(Fraction(hits(story), len(story.posted_tags)) for story in tagged), len(tagged)),
         "f1": (
-            sum(Fraction(2 * hits(story), len(story.offered) + len(set(story.posted))) for story in either),
+            sum(Fraction(2 * hits(story), len(story.offered) + len(story.posted_tags)) for story in either),
             len(either),
         ),
         "jaccard": (
-            sum(Fraction(hits(story), len(story.offered | set(story.posted))) for story in either),
+            sum(Fraction(hits(story), len(story.offered | story.posted_tags)) for story in either),
             len(either),
         ),
-        "exact": (sum(story.offered == set(story.posted) for story in either), len(either)),
+        "exact": (sum(story.offered == story.posted_tags for story in either), len(either)),
         "one_found": (sum(hits(story) > 0 for story in tagged), len(tagged)),
-        "all_found": (sum(set(story.posted) <= story.offered for story in tagged), len(tagged)),
-        "missed": (len(missed), sum(len(set(story.posted)) for story in posted)),
+        "all_found": (sum(story.posted_tags <= story.offered for story in tagged), len(tagged)),
+        "missed": (len(missed), sum(len(story.posted_tags) for story in posted)),
         "unknown": (sum(tag in UNKNOWN for tag in missed), len(missed)),
     }
 
 
-def assert_figures(rows: Sequence[dict], stories: Sequence[Story]) -> None:
+def assert_figures(rows: Sequence[dict[str, Any]], stories: Sequence[Story]) -> None:
     figures = {row["figure"]: row["result"] for row in rows}
     truth = expected(stories)
     assert set(figures) == set(truth)
@@ -250,7 +259,7 @@ async def test_late_repeated_and_shuffled_events_count_as_what_happened(service:
     by_tag = {row["tag"]: row["acceptance"] for row in await service.metrics("tags")}
     for tag, n in seen.items():
         assert (by_tag[tag]["numerator"], by_tag[tag]["denominator"]) == (taken[tag], n)
-    missed = Counter(tag for story in asked if story.posted is not None for tag in set(story.posted) - story.offered)
+    missed = Counter(tag for story in asked if story.posted is not None for tag in story.posted_tags - story.offered)
     assert {row["tag"]: row["missed"]["numerator"] for row in await service.metrics("missed")} == missed
     (today,) = [row for row in await service.metrics("days") if row["acceptance"]["n"]]
     assert today["acceptance"]["n"] == sum(seen.values())

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ async def answers(ledger: Ledger, more: int) -> None:
 
 async def test_kills_under_load_lose_nothing_that_was_acknowledged(short_folder: Path) -> None:
     data_dir, port = short_folder / "data", free_port()
-    settings = {"TAGALONG_PORT": port, "TAGALONG_MODEL_TIER": "light"}
+    settings: dict[str, Any] = {"TAGALONG_PORT": port, "TAGALONG_MODEL_TIER": "light"}
     ledger, stop = Ledger(), asyncio.Event()
     with serving(data_dir, **settings) as (process, address, _):
         # Without a pause, or a kill may find them all between two requests.

@@ -6,6 +6,7 @@ import subprocess
 import time
 import urllib.error
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -131,7 +132,9 @@ def test_a_taken_port_is_told_before_anything_starts(data_dir: Path) -> None:
         "".join(f"{name}={setting}" for name, setting in value.items()) if isinstance(value, dict) else ""
     ),
 )
-def test_a_wrong_setting_is_named_without_a_traceback(data_dir: Path, settings: dict, words: list[str]) -> None:
+def test_a_wrong_setting_is_named_without_a_traceback(
+    data_dir: Path, settings: dict[str, str], words: list[str]
+) -> None:
     failed = run(data_dir, "serve", **settings)
     assert failed.returncode == 1
     for word in words:
@@ -161,7 +164,7 @@ def test_a_file_in_the_place_of_the_data_folder_is_told(data_dir: Path) -> None:
 
 
 def test_two_services_can_share_one_database(data_dir: Path, database_url: str) -> None:
-    shared = {"TAGALONG_DATABASE_URL": database_url}
+    shared: dict[str, Any] = {"TAGALONG_DATABASE_URL": database_url}
     with serving(data_dir, **shared) as (_, one, _), serving(data_dir, **shared) as (_, two, _):
         draft = a_draft()
         first = post(f"{one}/api/v1/suggestions", draft)["suggestion_id"]

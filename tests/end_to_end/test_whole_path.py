@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
@@ -123,12 +124,13 @@ def post_question(page: Page) -> None:
     page.wait_for_url(re.compile(r"/questions/\d+"))
 
 
-def events_of(address: str, install_id: str) -> list[dict]:
+def events_of(address: str, install_id: str) -> list[dict[str, Any]]:
     """The events that the service has of an install."""
     try:
-        return get(f"{address}/api/v1/installs/{install_id}")["events"]
+        events: list[dict[str, Any]] = get(f"{address}/api/v1/installs/{install_id}")["events"]
     except (urllib.error.URLError, ConnectionError):
         return []
+    return events
 
 
 def assert_the_admin_sees(data_dir: Path, address: str, install_id: str, tally: Tally) -> None:
@@ -256,7 +258,8 @@ def test_a_closed_service_serves_those_who_have_its_key(playwright: Playwright, 
 
         def viewed_items() -> int:
             rows = json.loads(as_admin(data_dir, f"{address}/metrics/overview.json"))["rows"]
-            return next(row["result"]["denominator"] for row in rows if row["figure"] == "acceptance")
+            items: int = next(row["result"]["denominator"] for row in rows if row["figure"] == "acceptance")
+            return items
 
         assert eventually(lambda: viewed_items() > 0, 60)
 
@@ -278,9 +281,9 @@ def test_every_event_sent_three_times_counts_once(playwright: Playwright, short_
 
 
 @contextmanager
-def repeating(address: str) -> Iterator[tuple[str, list[dict]]]:
+def repeating(address: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A way to the service on which every batch of events arrives three times; and all receipts."""
-    receipts: list[dict] = []
+    receipts: list[dict[str, Any]] = []
 
     class Repeater(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -73,7 +73,8 @@ class Firefox:
         message = self._send(method, params).get(timeout=PATIENCE_S)
         if message["type"] == "error":
             raise RuntimeError(f"{method}: {message['error']}: {message['message']}")
-        return message["result"]
+        result: dict[str, Any] = message["result"]
+        return result
 
     def start(self, extension: Path, language: str) -> None:
         """Begin the session, serve the ask page, and install the extension, a folder or a package."""
@@ -98,13 +99,14 @@ class Firefox:
         while time.monotonic() < end:
             for context in self.run("browsingContext.getTree")["contexts"]:
                 if part_of_address in context["url"]:
-                    return context["context"]
+                    tab: str = context["context"]
+                    return tab
             time.sleep(0.1)
         raise TimeoutError(f"no tab on {part_of_address}")
 
     def open(self, url: str) -> str:
         """Open an address in a new tab, and return its context."""
-        context = self.run("browsingContext.create", type="tab")["context"]
+        context: str = self.run("browsingContext.create", type="tab")["context"]
         self.run("browsingContext.navigate", context=context, url=url, wait="complete")
         return context
 
@@ -165,6 +167,7 @@ def launch(profile: Path, extension: Path = EXTENSION, language: str = "en-US") 
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         address = _read_address(process)
+        assert process.stderr
         threading.Thread(target=process.stderr.read, daemon=True).start()
         with connect(f"{address}/session", max_size=None, proxy=None) as socket:
             firefox = Firefox(socket)

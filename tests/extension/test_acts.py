@@ -1,5 +1,7 @@
 """Actions on chips: one press is one action, only the writer's own presses count, and undo reverts one action."""
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
@@ -385,6 +387,10 @@ def test_b18_a_chip_in_use_does_not_move(page: Page, service: RecordingServer, b
         chip(page, "python").focus()
     expect(page.locator(POPOVER)).to_be_visible()
     place = look(page, "python").bounding_box()
+
+    def has_asked_again(asked: int) -> bool:
+        return len(service.drafts) > asked
+
     for offers in (
         {"numpy": 0.93, "python": 0.53, "dataframe": 0.4},
         {"r": 0.99, "data.table": 0.95, "postgresql-performance": 0.9, "python": 0.53},
@@ -396,7 +402,7 @@ def test_b18_a_chip_in_use_does_not_move(page: Page, service: RecordingServer, b
         page.locator("#title").evaluate(
             "(title) => { title.value += 'x'; title.dispatchEvent(new Event('input', {bubbles: true})); }"
         )
-        assert eventually(lambda asked=asked: len(service.drafts) > asked)
+        assert eventually(partial(has_asked_again, asked))
         for tag in offers:
             expect(look(page, tag)).to_be_attached()
         assert look(page, "python").bounding_box() == place

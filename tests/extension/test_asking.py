@@ -147,7 +147,7 @@ GOOD_ANSWERS = {
     "of a newer service": answer({**GOOD, "site_uses": 12}, served_by="b"),
     "unknown site": answer(notice="The model does not know example.org."),
 }
-BAD_ANSWERS = {
+BAD_ANSWERS: dict[str, Any] = {
     "null": None,
     "text": "items",
     "list": [],

@@ -37,7 +37,8 @@ def use_server(browser: firefox.Firefox, own: str, url: str) -> None:
 
 
 def settings(browser: firefox.Firefox, own: str) -> dict[str, Any]:
-    return browser.evaluate(own, SETTINGS)
+    values: dict[str, Any] = browser.evaluate(own, SETTINGS)
+    return values
 
 
 def give_consent(browser: firefox.Firefox, welcome: str, *switches: str) -> None:
@@ -86,8 +87,13 @@ def test_install_consent_chips_accept_and_post(short_folder: Path, package: Path
         browser.type(page, "#title", "How do I merge two pandas DataFrames on an index?")
         assert browser.wait_for(page, f"{TAGS}.includes('pandas')")
         browser.evaluate(page, "scrollTo(0, 9999)")
-        stored = lambda: get(f"{address}/api/v1/installs/{install}")  # noqa: E731
-        kinds = lambda: [event["kind"] for event in sorted(stored()["events"], key=lambda event: event["sequence"])]  # noqa: E731
+
+        def stored() -> dict[str, Any]:
+            return get(f"{address}/api/v1/installs/{install}")
+
+        def kinds() -> list[str]:
+            return [event["kind"] for event in sorted(stored()["events"], key=lambda event: event["sequence"])]
+
         shown = browser.evaluate(page, TAGS)
         assert eventually(lambda: kinds().count("viewed") == len(shown), 30)
         # B23: a script of the page accepts no tag, only the writer does; B4: and two clicks accept it once.
@@ -136,7 +142,8 @@ def test_firefox_stores_each_consent_by_its_kind_of_data(
         assert browser.wait_for(page, f"{TAGS}.length === 3")
         assert {draft["record"] for draft in service.drafts} == {False}
         assert all(
-            request.origin.startswith("moz-extension://") for request in service.requests_to("/api/v1/suggestions")
+            (request.origin or "").startswith("moz-extension://")
+            for request in service.requests_to("/api/v1/suggestions")
         )
 
         give_consent(browser, welcome, "#counts")

@@ -137,7 +137,7 @@ def test_b21_every_target_can_be_hit_and_every_note_read(
 
 def find_small_or_clipped(page: Page) -> list[str]:
     """Return buttons smaller than 24 by 24 pixels, and parts of the note that are not completely inside the panel."""
-    return page.evaluate(
+    elements: list[str] = page.evaluate(
         """() => {
             const root = document.querySelector("[data-tagalong]").shadowRoot;
             const panel = root.querySelector(".panel").getBoundingClientRect();
@@ -150,6 +150,7 @@ def find_small_or_clipped(page: Page) -> list[str]:
             return [...small, ...out].map(([part, box]) => `${part.outerHTML} ${JSON.stringify(box)}`);
         }"""
     )
+    return elements
 
 
 def test_right_to_left_pages_mirror_arrows_and_positions(consented: BrowserContext) -> None:

@@ -54,22 +54,24 @@ def french(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def find_overflowing(page: Page) -> list[str]:
     """Return the elements that do not fit into the window's width."""
-    return page.evaluate(
+    elements: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("body *")]
             .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
             .map((part) => part.id || part.tagName)"""
     )
+    return elements
 
 
 def find_small_targets(page: Page) -> list[str]:
     """Return the targets smaller than 24 by 24 pixels, except for links within a sentence."""
-    return page.evaluate(
+    targets: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("button, input, summary, a:only-child")]
             .filter((part) => part.checkVisibility())
             .filter((part) => Object.values((({width, height}) => ({width, height}))(part.getBoundingClientRect()))
                 .some((size) => size < 23.99))
             .map((part) => `${part.outerHTML} ${JSON.stringify(part.getBoundingClientRect())}`)"""
     )
+    return targets
 
 
 def shown_request(page: Page, example: str) -> tuple[str, Any]:
@@ -436,7 +438,10 @@ def test_erasing_at_the_service_starts_a_new_install(consented: BrowserContext, 
     write(question, " And more words")
     assert eventually(lambda: service.drafts[-1]["install_id"] == after)
     assert service.drafts[-1]["draft_id"] != old
-    events = lambda: [event for event in service.events.values() if event["install_id"] == after]  # noqa: E731
+
+    def events() -> list[dict[str, Any]]:
+        return [event for event in service.events.values() if event["install_id"] == after]
+
     assert eventually(events)
     assert min(event["sequence"] for event in events()) == 1
     assert old not in {event["draft_id"] for event in events()}

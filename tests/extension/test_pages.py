@@ -46,7 +46,8 @@ def service(clusters: Path) -> Iterator[str]:
 
 @pytest.fixture(params=GENERATIONS, ids=get_name)
 def generation(request: pytest.FixtureRequest) -> Generation:
-    return request.param
+    parameter: Generation = request.param
+    return parameter
 
 
 @dataclass

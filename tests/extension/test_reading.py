@@ -65,7 +65,8 @@ def get_tab_state(page: Page) -> dict[str, str | None]:
         const tabs = await chrome.tabs.query({active: true, lastFocusedWindow: true});
         return chrome.tabs.sendMessage(tabs[0].id, {type: "getTabState"});
     }"""
-    return inspector_page(page.context).evaluate(ask)
+    state: dict[str, str | None] = inspector_page(page.context).evaluate(ask)
+    return state
 
 
 @pytest.mark.parametrize("generation", GENERATIONS, ids=get_name)

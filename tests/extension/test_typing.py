@@ -91,7 +91,10 @@ def assert_state(typist: Typist) -> None:
 def assert_events_match(service: RecordingServer, typists: list[Typist]) -> None:
     """The tags that were pressed and that the page took are accepted once, and nothing is removed."""
     expected = Counter(("accepted", tag) for typist in typists for tag in typist.accepted if tag in SHOWN_AS)
-    told = lambda: Counter(event for event in service.received_events() if event[0] != "viewed")  # noqa: E731
+
+    def told() -> Counter[tuple[str, str | None]]:
+        return Counter(event for event in service.received_events() if event[0] != "viewed")
+
     eventually(lambda: told() == expected)
     assert told() == expected
 
@@ -136,6 +139,7 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
         browser.evaluate(site, f"Object.assign(localStorage, {json.dumps(drafts)})")
         typists = [open_typist_in_firefox(browser, generation, seed) for generation in GENERATIONS for seed in range(2)]
         for typist in typists:
+            assert isinstance(typist.device, FirefoxDevice)
             # Firefox slows a tab in the background, and fires no blur event in it.
             browser.run("browsingContext.activate", context=typist.device.window)
             type_concurrently([typist], time.sleep)

@@ -1,5 +1,7 @@
 """The popover of a chip, by pointer and by keyboard: why the tag is suggested, and two ways to refuse it."""
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, expect
 
@@ -78,11 +80,12 @@ def test_the_popover_stays_while_the_pointer_enters_it(page: Page) -> None:
 
 
 def test_after_a_press_the_popover_closes(page: Page) -> None:
-    for press in (
+    presses: tuple[Callable[[], None], ...] = (
         lambda: chip(page, "pandas").click(),
         lambda: side(page, "python").click(),
         lambda: popover(page).get_by_role("button", name="Never suggest it").click(),
-    ):
+    )
+    for press in presses:
         press()
         page.wait_for_timeout(500)
         expect(popover(page)).to_be_hidden()

@@ -174,7 +174,7 @@ class Typist:
 
     def press_chip(self, tag: str) -> Iterator[float]:
         if dict(self.device.evaluate(READ_LOOKS)).get(tag) == "offered" and self.click(FIND_CHIP % tag):
-            pressed, look = self.device.evaluate("window.pointedChip") or (None, None)
+            pressed, look = self.device.evaluate("window.pointedChip") or ("", None)
             if look == "offered":
                 self.accepted.append(pressed)
             elif look == "chosen":
@@ -201,7 +201,7 @@ class Typist:
     def read_state(self) -> dict[str, Any]:
         """Return the page's texts and tags."""
         body = f"""document.querySelector({json.dumps(self.body_selector)})"""
-        return self.device.evaluate(
+        state: dict[str, Any] = self.device.evaluate(
             f"""({{
                 title: document.querySelector({json.dumps(self.generation.title)}).value,
                 body: {body}.value ?? {body}.textContent,
@@ -211,6 +211,7 @@ class Typist:
                 adding: {READ_LOOKS}.filter(([, look]) => look === "adding").length,
             }})"""
         )
+        return state
 
     def expected_state(self) -> dict[str, Any]:
         """Return the texts and tags that the page should have in the end."""

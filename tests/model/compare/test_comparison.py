@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model.cli import main
+from model.commands.terminal import RELEASED
 from model.compare import tables, tracking
 from model.compare.comparison import compare_methods
 from model.compare.parabel import train_parabel
@@ -22,7 +23,6 @@ from model.serving.classifier import Classifier, read_manifest
 from model.training import trained_titles
 from model.training.encoder import minilm
 from model.training.trained_titles import TrainedTitles
-from tests.model.conftest import RELEASED
 
 SMALL = Settings(train_rows=900, tune_rows=60, dev_rows=80, tags=6, least_uses=20)
 SIZES = ["--train-rows", "900", "--tune-rows", "60", "--dev-rows", "80", "--tags", "6", "--least-uses", "20"]

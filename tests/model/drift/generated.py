@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def lines(world: World, seed: int) -> list[str]:
     """The lines of an export."""
     random = np.random.default_rng(seed)
     until = SINCE + timedelta(days=world.days - 1)
-    told = [{"what": "export", "format": 1, "since": str(SINCE), "until": str(until), "kind": "ask"}]
+    told: list[dict[str, Any]] = [
+        {"what": "export", "format": 1, "since": str(SINCE), "until": str(until), "kind": "ask"}
+    ]
     for number in range(world.days):
         day = str(SINCE + timedelta(days=number))
         odd = dict(world.bad_day) if number == 6 else {}
@@ -63,7 +66,7 @@ def lines(world: World, seed: int) -> list[str]:
     return [json.dumps(each) + "\n" for each in told]
 
 
-def a_draft(world: World, random: np.random.Generator) -> dict:
+def a_draft(world: World, random: np.random.Generator) -> dict[str, Any]:
     stratum = int(random.choice(4, p=world.lengths))
     body = (0, *random.integers((1, 500, 1500), (500, 1500, 6000)))[stratum]
     # A longer draft says more, so that the model is surer of it.

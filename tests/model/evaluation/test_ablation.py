@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from model.cli import main
+from model.commands.terminal import RELEASED
 from model.evaluation.ablation import measure_token_limits, run_ablation
 from model.questions import Question, QuestionsError
 from model.serving.classifier import DEFAULT_TIER
@@ -14,7 +15,7 @@ from model.training.build import EncoderInput
 from model.training.encoder.encode import EncoderFiles
 from model.training.tfidf import FeatureLimits
 from model.training.trained_titles import TrainedTitles
-from tests.model.conftest import RELEASED, SMALL, TAG_SETS, silent
+from tests.model.conftest import SMALL, TAG_SETS, silent
 
 
 def test_every_variant_is_measured_on_the_same_questions(

@@ -12,6 +12,7 @@ from model.questions import Question
 from tests.model.conftest import synthetic
 from tests.model.registry.conftest import run
 from tools import backtest as picture
+from tools.pipeline import SCHEMES
 
 
 def test_an_old_model_does_not_know_what_came_later_and_newer_questions_teach_it(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_source_that_is_not_there_and_a_single_year_are_refused(tmp_path: Path
 
 def test_the_page_and_its_pictures_show_what_was_measured() -> None:
     found = json.loads(picture.FIGURES.read_text())
-    for scheme in picture.SCHEMES:
+    for scheme in SCHEMES:
         assert (picture.DOCS / f"backtest-{scheme}.svg").read_text() == picture.draw_backtest(scheme, found)
     page = (picture.DOCS / "backtest.md").read_text()
     for line in format_tables(found).splitlines():

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ def command(*arguments: object) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
-def prepared(tmp_path: Path, *rows: dict[str, object], dev_share: float = 0) -> tuple[pl.DataFrame, dict[str, Any]]:
+def prepared(tmp_path: Path, *rows: Mapping[str, object], dev_share: float = 0) -> tuple[pl.DataFrame, dict[str, Any]]:
     path, out = tmp_path / "raw.parquet", tmp_path / "prepared.parquet"
     full = [
-        {"title": f"Title {i}", "body": "", "body_format": "text", "tags": ["a"]} | row for i, row in enumerate(rows)
+        {"title": f"Title {i}", "body": "", "body_format": "text", "tags": ["a"], **row} for i, row in enumerate(rows)
     ]
     pl.DataFrame(full, infer_schema_length=None).write_parquet(path)
     with ResumableOutput(out, "one") as parts:

@@ -9,7 +9,13 @@ from model.questions import Question, QuestionsError, assign_split, drop_repeate
 from model.questions.parquet import read_questions
 from model.questions.tag_sets import read_tag_sets
 
-ROW = {"title": "T", "body": "<b>x</b> &lt;", "body_format": "html", "tags": ["a", "B "], "split": "train"}
+ROW: dict[str, object] = {
+    "title": "T",
+    "body": "<b>x</b> &lt;",
+    "body_format": "html",
+    "tags": ["a", "B "],
+    "split": "train",
+}
 
 
 def written(tmp_path: Path, *rows: dict[str, object]) -> Path:

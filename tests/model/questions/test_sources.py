@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import polars as pl
@@ -20,8 +21,9 @@ from model.questions.data_dump import DataDump
 from model.questions.database import Database
 from model.questions.gather import REFUSED, GatherResult, gather
 from model.questions.parquet import ParquetFile
-from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Source
-from model.runs.resumable import OutputBusyError, ResumableOutput
+from model.questions.posts import COLUMNS, CONTROLS, NOT_UTF8, Batch, Source
+from model.runs.files import OutputBusyError
+from model.runs.resumable import ResumableOutput
 
 WRITTEN = Path(__file__).parent.parent / "written.csv"
 BODY = '<p>Rows &lt; 3, and "quotes",\nand a line.</p>'
@@ -265,7 +267,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_gives_the_same_file(
     class Stops:
         length = source.length
 
-        def batches(self, after: object):
+        def batches(self, after: Any) -> Iterator[Batch]:
             for number, batch in enumerate(source.batches(after)):
                 if number == 3:
                     raise Stopped

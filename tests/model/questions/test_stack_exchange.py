@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,12 +16,12 @@ from model.cli import main
 from model.questions import QuestionsError
 from model.questions.feedback import Feedback
 from model.questions.gather import REFUSED, gather
-from model.questions.posts import Source
+from model.questions.posts import Batch, Source
 from model.questions.stack_exchange import TRIES, ApiClient, QuestionPages, QuestionsByNumber
 from model.runs.resumable import ResumableOutput
 from tests.model.questions.stack_exchange_server import FIRST_DAY, Site, question, serving
 
-THROTTLED = {"error_id": 502, "error_name": "throttle_violation", "error_message": "too many requests from this IP, more requests available in {} seconds"}  # fmt: skip  # noqa: E501
+THROTTLED: dict[str, Any] = {"error_id": 502, "error_name": "throttle_violation", "error_message": "too many requests from this IP, more requests available in {} seconds"}  # fmt: skip  # noqa: E501
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_run_that_had_to_stop_goes_on_without_asking_again(
     out = tmp_path / "api.parquet"
 
     class ThenFails(QuestionPages):
-        def batches(self, after: object):
+        def batches(self, after: Any) -> Iterator[Batch]:
             for batch in super().batches(after):
                 yield batch
                 if what == "throttle":
@@ -198,7 +199,7 @@ def test_a13_an_absurd_wait_stops_the_run_with_what_it_has(tmp_path: Path, site:
     source, out = QuestionPages(talking), tmp_path / "api.parquet"
 
     class ThenWaits(QuestionPages):
-        def batches(self, after: object):
+        def batches(self, after: Any) -> Iterator[Batch]:
             site.backoffs = [64_123] if how == "backoff" else []
             for batch in source.batches(after):
                 yield batch

@@ -41,7 +41,8 @@ class Retraining:
         return run("retrain", *self.options, *more, code=code).output
 
     def version(self, number: int) -> dict[str, Any]:
-        return json.loads((self.registry / str(number) / "version.json").read_text())
+        version: dict[str, Any] = json.loads((self.registry / str(number) / "version.json").read_text())
+        return version
 
 
 @contextmanager

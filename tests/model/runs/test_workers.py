@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_tasks_are_done_by_other_processes_and_start_once_in_each() -> None:
     [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGKILL, 1.0)],
     ids=["interrupted while they start", "interrupted while they work", "killed while they work"],
 )
-def test_they_end_with_their_command_at_once_and_in_silence(tmp_path, sign: signal.Signals, after: float) -> None:
+def test_they_end_with_their_command_at_once_and_in_silence(tmp_path: Path, sign: signal.Signals, after: float) -> None:
     script = tmp_path / "at_work.py"
     script.write_text(AT_WORK)
     command = subprocess.Popen(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from model.commands.terminal import RELEASED
 from model.registry.release import MAX_BYTES
 from model.serving.classifier import FORMAT, TIERS, Classifier, ReleaseError
 from model.serving.synonyms import same_tags
 from model.serving.text import WORD
 from model.training.build import RARE_MIN_COUNT
-from tests.model.conftest import RELEASED
 
 # Title, body, and tags of which each must be suggested; with the body and, mostly, without it.
 DRAFTS = [

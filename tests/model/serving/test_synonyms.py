@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from model.commands.terminal import RELEASED
 from model.serving.classifier import TIERS, Classifier
 from model.serving.synonyms import RETIRED, main_names, name_in_use, other_names, same_tags
-from tests.model.conftest import RELEASED
 
 # Title, and the name that must be offered of what the vocabulary has under several names.
 RENAMED = [

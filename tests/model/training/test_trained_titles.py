@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.commands.terminal import RELEASED
 from model.evaluation.unseen import MIN_QUESTIONS, exclude_seen
 from model.questions import Question, QuestionsError
 from model.serving.classifier import TIERS, ReleaseError, read_manifest
 from model.training.trained_titles import SHIPPED, TITLES_FILE, TrainedTitles, read_titles, read_trained_titles
-from tests.model.conftest import RELEASED
 
 
 def asked(title: str, split: str = "dev") -> Question:

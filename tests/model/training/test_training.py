@@ -18,13 +18,14 @@ from model.serving.encoder import EncoderSession
 from model.serving.text import SEPARATOR, split_words
 from model.training import calibration, cooccurrence, onnx_check, tfidf, train
 from model.training import tag_names as names
-from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, train_model
+from model.training.build import HARD_TEXTS, LARGEST_DIFFERENCE, DataSource, train_model
 from model.training.encoder.encode import EncoderFiles
 from model.training.encoder.head import Head
 from model.training.onnx_export import export_graph
 from model.training.quantisation import QuantisedWeights, quantise_weights
+from model.training.tfidf import FeatureLimits
 from model.training.tune import TuneLogits, add_head
-from tests.model.conftest import SMALL, TAG_SETS, TOPICS, DataSource, FeatureLimits, silent
+from tests.model.conftest import SMALL, TAG_SETS, TOPICS, silent
 
 NO_STATE = np.zeros((1, 0), np.float32)
 
@@ -181,8 +182,8 @@ def test_the_head_of_the_fine_tuning_counts_as_it_helps(own: str, best: float) -
     tune_logits = TuneLogits(
         learned, np.zeros(n, int), [("", "")] * n, [frozenset([int(s < 0)]) for s in side], np.ones(n, int)
     )
-    nothing = train.Weights(*(np.zeros((2, 2), np.float32) for _ in range(6)))
-    nothing.bias = np.zeros(2, np.float32)
+    embedding, output, wide, dense = (np.zeros((2, 2), np.float32) for _ in range(4))
+    nothing = train.Weights(embedding, output, np.zeros(2, np.float32), wide, np.zeros((2, 2), np.int32), dense)
     head = Head(tags, weight, np.array([0.5, 0.5], np.float32))
     weights, times = add_head(nothing, head, tags, tune_logits, train.QuestionEmbeddings(states, states))
     assert times == best
@@ -255,7 +256,7 @@ def exported(request: pytest.FixtureRequest, questions: list[Question], encoder_
         wide_tags=random.permuted(np.tile(np.arange(len(learned), dtype=np.int32), (len(vocabulary), 1)), axis=1)[
             :, :3
         ],
-        dense=random.standard_normal((encoder.width if encoder else 0, len(learned)), np.float32) / 4,
+        dense=random.standard_normal((encoder.width if encoder else 0, len(learned)), np.float32) / np.float32(4),
     )
     model = quantise_weights(weights)
     tags = (*learned, "issue-tracker", "case", "code")

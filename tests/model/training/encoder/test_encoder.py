@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.commands.terminal import RELEASED
 from model.questions import Question
 from model.runs.arrays import Floats
 from model.serving.encoder import EncoderSession
@@ -13,7 +14,6 @@ from model.serving.tokens import TITLE_TOKENS, DraftTokenizer
 from model.training.encoder.encode import EncoderFiles, EncoderFolderError, encode_questions, read_encoder, split_parts
 from model.training.encoder.graph import HEADS, export_encoder
 from model.training.encoder.head import Head
-from tests.model.conftest import RELEASED
 
 TEXTS = [
     ("", ""),
@@ -93,7 +93,8 @@ def small_network(width: int = 24, inner: int = 48, layers: int = 2) -> dict[str
     random = np.random.default_rng(8)
 
     def numbers(*shape: int) -> Floats:
-        return (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        drawn: Floats = (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
+        return drawn
 
     weights = {"word.weight": numbers(40, width), "position.weight": numbers(16, width)}
     weights |= {"segment.weight": numbers(2, width), "normal.weight": 1 + numbers(width), "normal.bias": numbers(width)}
@@ -119,7 +120,8 @@ def by_the_book(weights: dict[str, Floats], ids: list[int]) -> Floats:
     def normal(x: Floats, name: str) -> Floats:
         centred = x - x.mean(axis=-1, keepdims=True)
         deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
-        return centred / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        normalised: Floats = centred / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        return normalised
 
     def linear(x: Floats, name: str) -> Floats:
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def make_questions(n: int = 240) -> list[Question]:
     return rows
 
 
-def start_run(rows: list[Question], parameters: object = PARAMETERS) -> object:
+def start_run(rows: list[Question], parameters: object = PARAMETERS) -> Any:
     tags = choose_tags(rows, 1)
     return finetune.FineTuning(rows, tags, make_targets(rows, tags), small_network(), tokenizer(), parameters)
 
