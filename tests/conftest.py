@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from backend.postgres.database import Database
 from backend.postgres.embedded.cluster import PORT, ROLE, SUPERUSER
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import migrate
-from tests.backend.service import Service, running
+from tests.backend.service import MakeService, Service, running
 
 TEMPLATE = "migrated"
 
@@ -123,7 +123,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def make_service(database_url: str) -> Callable[..., AbstractAsyncContextManager[Service]]:
+def make_service(database_url: str) -> MakeService:
     """Starts the application with other settings than the usual ones, on a database of its own."""
     return partial(running, database_url)
 

@@ -1,7 +1,7 @@
 """A real service for tests: the application with the shipped model on a database of the test's own."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,7 +44,8 @@ class Service:
 
     @property
     def database(self) -> Database:
-        return self.app.state.database
+        database: Database = self.app.state.database
+        return database
 
     async def empty(self) -> None:
         """Remove every row, and every count that waits for the database."""
@@ -65,12 +66,14 @@ class Service:
     async def suggest(self, **changes: Any) -> dict[str, Any]:
         response = await self.client.post("/api/v1/suggestions", json=a_draft(**changes))
         assert response.status_code == 200, response.text
-        return response.json()
+        answer: dict[str, Any] = response.json()
+        return answer
 
     async def send(self, install_id: str, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
         response = await self.client.post("/api/v1/events", json=a_batch(install_id, events))
         assert response.status_code == 200, response.text
-        return response.json()
+        receipt: dict[str, Any] = response.json()
+        return receipt
 
     async def metrics(self, panel: str, **filters: Any) -> Any:
         """A panel's figures, as the admin's JSON gives them."""
@@ -92,10 +95,13 @@ class Service:
             return str(await record_answer(session, state, suggested, version, 1.0, datetime.now(UTC)))
 
 
+MakeService = Callable[..., AbstractAsyncContextManager[Service]]
+
+
 @asynccontextmanager
 async def running(database_url: str, **settings: Any) -> AsyncIterator[Service]:
     """The application, started and stopped around the block."""
-    values = {"admin_password": ADMIN[1], "rate_limit": 0, "random_order_share": 0.0} | settings
+    values: dict[str, Any] = {"admin_password": ADMIN[1], "rate_limit": 0, "random_order_share": 0.0} | settings
     app = create_app(Settings(database_url=database_url, **values))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

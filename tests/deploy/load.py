@@ -94,4 +94,5 @@ async def send(client: httpx2.AsyncClient, path: str, message: dict[str, Any], l
         await asyncio.sleep(0.05)
         return None
     ledger.answered += 1
-    return response.json()
+    answer: dict[str, Any] = response.json()
+    return answer

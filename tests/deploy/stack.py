@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,7 @@ def wait_ready(replica: Replica) -> None:
     def ready() -> bool:
         assert replica.process.poll() is None, "the replica ended"
         with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/health/ready", timeout=10) as answer:
-            return answer.status == 200
+            return bool(answer.status == 200)
 
     until(ready)
 
@@ -143,7 +143,7 @@ def caddy(folder: Path, ports: Sequence[str]) -> Iterator[Proxy]:
 
         def answers() -> bool:
             with urllib.request.urlopen(f"{address}/health/ready", context=trust, timeout=10) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
 
         until(answers)
         yield Proxy(address, http, trust)
@@ -152,7 +152,7 @@ def caddy(folder: Path, ports: Sequence[str]) -> Iterator[Proxy]:
         process.wait(60)
 
 
-def until(attempt, *, within: float = 120) -> None:
+def until(attempt: Callable[[], object], *, within: float = 120) -> None:
     """Try until it succeeds; an error of the network or of TLS means not yet."""
     end = time.monotonic() + within
     while True:

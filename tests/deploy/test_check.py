@@ -6,9 +6,10 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -24,7 +25,9 @@ from backend.commands.check import (
 )
 from backend.settings import RELEASED, Settings
 
-PUBLIC = {
+Command = Callable[..., Result]
+
+PUBLIC: dict[str, Any] = {
     "host": "0.0.0.0",
     "allowed_hosts": "tags.example.org,127.0.0.1",
     "forwarded_allow_ips": "172.30.86.0/24",
@@ -36,7 +39,7 @@ PUBLIC = {
 }
 
 
-def public(**changes: object) -> Settings:
+def public(**changes: Any) -> Settings:
     """A service that is set up well but for what a test changes."""
     return Settings(**PUBLIC | changes)
 
@@ -179,11 +182,11 @@ def test_a_database_that_can_not_be_reached_is_reported() -> None:
 
 
 @pytest.fixture
-def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command itself, on one's own machine."""
     tmp_path.chmod(0o700)
 
-    def check(**settings: str) -> object:
+    def check(**settings: str) -> Result:
         for name, value in {
             "TAGALONG_DATA_DIR": str(tmp_path),
             "TAGALONG_MODEL_TIER": "light",
@@ -194,7 +197,9 @@ def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return check
 
 
-def test_the_command_exits_with_1_if_something_must_be_fixed(command, database_url: str, tmp_path: Path) -> None:
+def test_the_command_exits_with_1_if_something_must_be_fixed(
+    command: Command, database_url: str, tmp_path: Path
+) -> None:
     fine = command()
     assert (fine.exit_code, fine.output) == (0, "Nothing that must be fixed.\n")
     unsafe = command(TAGALONG_ALLOWED_HOSTS="*")
@@ -202,7 +207,7 @@ def test_the_command_exits_with_1_if_something_must_be_fixed(command, database_u
     assert unsafe.output.startswith("must    TAGALONG_ALLOWED_HOSTS: ")
 
 
-def test_a_secret_can_come_from_a_file(command, tmp_path: Path) -> None:
+def test_a_secret_can_come_from_a_file(command: Command, tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_text("short\n")
     unsafe = command(TAGALONG_HOST="0.0.0.0", TAGALONG_API_KEY_FILE=str(secret))

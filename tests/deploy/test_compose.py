@@ -39,7 +39,9 @@ def replicas() -> dict[str, Any]:
 
 def commands() -> Iterator[list[str]]:
     yield from (service["command"] for service in SERVICES.values() if "tagalong-server" in service.get("command", []))
-    yield ["tagalong-server", *re.search(r'CMD \["tagalong-server", "([a-z]+)"\]', DOCKERFILE).groups()]
+    entry = re.search(r'CMD \["tagalong-server", "([a-z]+)"\]', DOCKERFILE)
+    assert entry is not None
+    yield ["tagalong-server", *entry.groups()]
 
 
 def variables() -> set[str]:

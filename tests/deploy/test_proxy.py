@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ def stack(module_database_url: str, short_module_folder: Path) -> Iterator[Stack
             replica.process.wait()
 
 
-def ask(stack: Stack, path: str, body: bytes | None = None, **headers: str):
+def ask(stack: Stack, path: str, body: bytes | None = None, /, **headers: str) -> tuple[int, Message, bytes]:
     """An answer through the proxy: status, headers, body."""
     request = urllib.request.Request(
         stack.proxy.address + path, data=body, headers={"Content-Type": "application/json"} | headers
@@ -88,10 +89,10 @@ async def test_an_endless_body_is_cut_off_with_a_problem(stack: Stack, path: str
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", port, ssl=stack.proxy.trust, server_hostname="localhost"
     )
-    head = (
+    request = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     )
-    writer.write(f"{head}\r\n".encode())
+    writer.write(f"{request}\r\n".encode())
 
     async def send() -> None:
         with suppress(ConnectionError):

@@ -1,5 +1,6 @@
 """Compares every figure that the service counts with the independent recount."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -80,12 +81,13 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
         del item_results["missed"]
         assert_equal(item_results, expected_positions[position], position)
 
-    for name, rows, expected in (
+    groups: tuple[tuple[str, Mapping[Any, Counts], Mapping[Any, dict[str, Answer]]], ...] = (
         ("score", offers.by_score(), {round(tenth * 10): row for tenth, row in recount.by_score().items()}),
         ("length", {length_name(band): counts for band, counts in offers.by_length().items()}, recount.by_length()),
-    ):
-        assert set(rows) == set(expected), name
-        for key, counts in rows.items():
+    )
+    for name, group, expected in groups:
+        assert set(group) == set(expected), name
+        for key, counts in group.items():
             item_results = item_figures(counts)
             del item_results["missed"]
             assert_equal(item_results, expected[key], (name, key))

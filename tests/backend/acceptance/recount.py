@@ -56,7 +56,8 @@ def mean(values: Iterable[tuple[int, int]], pooled: tuple[int, int], still_open:
 
 def names_posted(draft: dict[str, Any]) -> list[str]:
     """Return the posted tags of a draft, by the names under which they were offered."""
-    return draft["posted_tags"] if draft["posted_names"] is None else draft["posted_names"]
+    names: list[str] = draft["posted_tags"] if draft["posted_names"] is None else draft["posted_names"]
+    return names
 
 
 class Recount:
@@ -81,7 +82,8 @@ class Recount:
         return moment is not None and self.question.since <= day(moment) <= self.question.until
 
     def version(self, item: dict[str, Any]) -> str:
-        return self.by_suggestion[item["suggestion_id"]]["model_version"]
+        version: str = self.by_suggestion[item["suggestion_id"]]["model_version"]
+        return version
 
     def viewed_items(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         return [
@@ -103,8 +105,8 @@ class Recount:
 
     def figures(
         self,
-        keep_item: Callable[[dict[str, Any], datetime], bool] = lambda item, moment: True,
-        keep_draft: Callable[[dict[str, Any], datetime], bool] = lambda draft, moment: True,
+        keep_item: Callable[..., bool] = lambda item, moment: True,
+        keep_draft: Callable[..., bool] = lambda draft, moment: True,
         *,
         open_counts: bool = True,
     ) -> dict[str, Answer]:
@@ -220,7 +222,8 @@ class Recount:
         bands = {"no body": (0, 0), "1 to 249": (1, 249), "250 to 999": (250, 999), "1000 to 2999": (1000, 2999)}
 
         def keep(item: dict[str, Any], least: int, most: int) -> bool:
-            return least <= self.by_suggestion[item["suggestion_id"]]["body_chars"] <= most
+            body_chars: int = self.by_suggestion[item["suggestion_id"]]["body_chars"]
+            return least <= body_chars <= most
 
         return self._of_items(
             {

@@ -81,7 +81,7 @@ async def test_the_worked_example_gives_its_fractions(engine: AsyncEngine) -> No
         assert result.open == 0, name
 
 
-FILTERS = [
+FILTERS: list[dict[str, Any]] = [
     {},
     {"site": SITES[1]},
     {"site": SITES[2]},
@@ -107,8 +107,8 @@ async def test_every_rate_equals_an_independent_recount(
     if rolled_up:
         assert await roll_up_days(database, lambda: NOW) > 10
     for change in FILTERS:
-        asked = Question(**{"since": first_day(rows), "until": TODAY, "now": NOW, "vocabulary": KNOWN} | change)
-        await compare_everything(engine, rows, asked)
+        asked: dict[str, Any] = {"since": first_day(rows), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
+        await compare_everything(engine, rows, Question(**asked | change))
 
 
 def assert_has_every_state(rows: Rows) -> None:
@@ -181,7 +181,10 @@ async def test_one_item_is_one_of_one(engine: AsyncEngine) -> None:
     await store(engine, writer.rows)
     found = figures(await overview(engine, Filters(TODAY, TODAY), now=LATER))
     assert found["acceptance"] == Rate(1, 1, 0)
-    assert found["acceptance"].interval == (pytest.approx(0.2065, abs=1e-4), 1)
+    interval = found["acceptance"].interval
+    assert interval is not None
+    assert interval[0] == pytest.approx(0.2065, abs=1e-4)
+    assert interval[1] == 1
     assert found["help"] == Rate(1, 1, 0)
     assert found["kept"].value is None
 

@@ -157,7 +157,7 @@ class Life:
 async def compare(engine: AsyncEngine, days: int = DAYS + 1) -> None:
     rows = await read_rows(engine)
     for change in ({}, {"kind": "demo"}, {"site": SITES[1]}, {"model": VERSIONS[0]}):
-        asked = {"since": TODAY - timedelta(days=days), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
+        asked: dict[str, Any] = {"since": TODAY - timedelta(days=days), "until": TODAY, "now": NOW, "vocabulary": KNOWN}
         await compare_everything(engine, rows, Question(**asked | change))
 
 
@@ -170,7 +170,8 @@ async def lost(engine: AsyncEngine) -> int:
 async def changed_days(database: Database) -> int:
     async with database.session() as session:
         statement = "SELECT count(DISTINCT day) FROM changed_day JOIN summed_day USING (day)"
-        return await session.scalar(text(statement))
+        count: int = await session.scalar(text(statement))
+        return count
 
 
 @pytest.mark.parametrize("seed", [1, 2])

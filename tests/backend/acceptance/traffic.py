@@ -295,4 +295,5 @@ def write_events(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
 
 def first_day(rows: Rows) -> date:
     """Return the day of the first draft."""
-    return min(row["started_at"] for row in rows.draft).astimezone(UTC).date()
+    first: datetime = min(row["started_at"] for row in rows.draft)
+    return first.astimezone(UTC).date()

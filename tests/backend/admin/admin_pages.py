@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, HttpCredentials, Page, Playwright
 
 from tests.end_to_end.process import run, serving
 from tests.extension.browser import find_chromium
 
 PASSWORD = "correct horse"
-SETTINGS = {"TAGALONG_ADMIN_PASSWORD": PASSWORD, "TAGALONG_MODEL_TIER": "light"}
+SETTINGS: dict[str, Any] = {"TAGALONG_ADMIN_PASSWORD": PASSWORD, "TAGALONG_MODEL_TIER": "light"}
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 APPEARANCES: dict[str, dict[str, Any]] = {
     "light": {"viewport": WIDE},
@@ -41,7 +41,7 @@ def launch_chromium(playwright: Playwright) -> Iterator[Browser]:
 
 def open_page(browser: Browser, address: str, appearance: str, path: str, **more: Any) -> Page:
     """Open one of the admin's pages, signed in, with one of the appearances."""
-    credentials = {"username": "admin", "password": PASSWORD}
+    credentials: HttpCredentials = {"username": "admin", "password": PASSWORD}
     context = browser.new_context(
         http_credentials=credentials, reduced_motion="reduce", **APPEARANCES[appearance] | more
     )

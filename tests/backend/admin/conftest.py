@@ -43,7 +43,8 @@ class Admin:
     async def rows(self, panel: str, **filters: Any) -> list[dict[str, Any]]:
         response = await self.get(f"/metrics/{panel}.json", params=filters)
         assert response.status_code == 200, response.text
-        return response.json()["rows"]
+        rows: list[dict[str, Any]] = response.json()["rows"]
+        return rows
 
 
 @asynccontextmanager

@@ -63,7 +63,8 @@ def test_the_policy_lets_the_page_be_what_it_is(browser: Browser, address: str) 
 
 
 def focused(page: Page) -> str:
-    return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
+    name: str = page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
+    return name
 
 
 def test_a_keyboard_is_enough(browser: Browser, address: str) -> None:

@@ -52,20 +52,20 @@ def test_every_route_is_one_of_those_paths() -> None:
 
 
 WRONG = [
-    "",
-    "Basic",
-    "Basic ",
-    "Basic %%%",
+    b"",
+    b"Basic",
+    b"Basic ",
+    b"Basic %%%",
     "Basic é".encode(),
-    "Basic " + base64.b64encode(b"admin").decode(),
-    "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
-    "Basic " + base64.b64encode(b"admin:").decode(),
-    "Basic " + base64.b64encode(f"admin:{PASSWORD} ".encode()).decode(),
-    "Basic " + base64.b64encode(f"admin:{PASSWORD[:-1]}".encode()).decode(),
-    "Basic " + base64.b64encode(f"Admin:{PASSWORD}".encode()).decode(),
-    "Basic " + base64.b64encode(f":{PASSWORD}".encode()).decode(),
-    "Basic " + base64.b64encode(f"admin::{PASSWORD}".encode()).decode(),
-    "Bearer " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode(),
+    b"Basic " + base64.b64encode(b"admin"),
+    b"Basic " + base64.b64encode(b"\xff\xfe:x"),
+    b"Basic " + base64.b64encode(b"admin:"),
+    b"Basic " + base64.b64encode(f"admin:{PASSWORD} ".encode()),
+    b"Basic " + base64.b64encode(f"admin:{PASSWORD[:-1]}".encode()),
+    b"Basic " + base64.b64encode(f"Admin:{PASSWORD}".encode()),
+    b"Basic " + base64.b64encode(f":{PASSWORD}".encode()),
+    b"Basic " + base64.b64encode(f"admin::{PASSWORD}".encode()),
+    b"Bearer " + base64.b64encode(f"admin:{PASSWORD}".encode()),
 ]
 
 
@@ -73,7 +73,7 @@ async def test_wrong_credentials_are_refused(admin: Admin) -> None:
     for number, header in enumerate(WRONG):
         # Each from an address of its own, or the attempts would be used up.
         async with client_at(admin, f"192.0.2.{number}") as client:
-            response = await client.get("/metrics", headers={"Authorization": header})
+            response = await client.get("/metrics", headers={b"Authorization": header})
             assert response.status_code == 401, header
 
 

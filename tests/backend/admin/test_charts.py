@@ -17,8 +17,8 @@ def a_point(number: int, value: float | None, *, few: bool = False, words: str =
     return Point(date(2026, 11, 1) + timedelta(days=number), value, low, high, few, lambda: words)
 
 
-def drawn(points: list[Point], **more: float) -> ElementTree.Element:
-    return ElementTree.fromstring(line_chart(points, label="Acceptance by day", **{"width": 700.0} | more))
+def drawn(points: list[Point], *, width: float = 700.0) -> ElementTree.Element:
+    return ElementTree.fromstring(line_chart(points, label="Acceptance by day", width=width))
 
 
 def by_class(tree: ElementTree.Element, name: str) -> list[ElementTree.Element]:
@@ -110,6 +110,7 @@ def test_a_bar_is_as_long_as_its_value_and_its_whisker_as_its_interval() -> None
     tree = ElementTree.fromstring(bar(figure, top=0.5))
     (fill,) = by_class(tree, "fill")
     assert float(fill.get("width", "")) == pytest.approx(50)
+    assert figure.interval is not None
     low, high = figure.interval
     whisker = by_class(tree, "whisker")[0]
     assert (float(whisker.get("x1", "")), float(whisker.get("x2", ""))) == pytest.approx(

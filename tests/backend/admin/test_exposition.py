@@ -60,7 +60,7 @@ async def test_both_formats_hold_the_databases_counts(admin: Admin, engine: Asyn
     text = (await admin.get("/metrics")).text
     openmetrics = (await admin.get("/metrics", headers=OPENMETRICS)).text
     assert openmetrics.endswith("# EOF\n")
-    for families in (list(parse_text(text)), list(parse_openmetrics(openmetrics))):
+    for families in (list(parse_text(text)), list(parse_openmetrics(openmetrics))):  # type: ignore[no-untyped-call]
         assert item_samples(families) == expected(rows)
         names = {family.name for family in families}
         assert len(names) == len(families)

@@ -1,5 +1,7 @@
 """Which form of /metrics an Accept header gets."""
 
+from typing import Any
+
 import pytest
 
 from tests.backend.admin.conftest import AUTH, Admin
@@ -78,7 +80,7 @@ async def test_without_an_accept_header_it_is_the_exposition(admin: Admin) -> No
 
 async def test_head_gives_the_headers_of_get(admin: Admin) -> None:
     for path in ("/metrics", "/metrics/overview.json", "/metrics/report", "/metrics/style.css"):
-        asked = {"headers": {"Accept": "text/html"}, "auth": AUTH}
+        asked: dict[str, Any] = {"headers": {"Accept": "text/html"}, "auth": AUTH}
         response = await admin.client.head(path, **asked)
         assert response.status_code == 200, path
         got = await admin.client.get(path, **asked)

@@ -81,7 +81,7 @@ def written(value: Any) -> str:
 )
 @pytest.mark.parametrize("rolled_up", [False, True], ids=["live", "rolled up"])
 async def test_json_and_csv_equal_the_recount(
-    admin: Admin, engine: AsyncEngine, database: Database, change: dict, rolled_up: bool
+    admin: Admin, engine: AsyncEngine, database: Database, change: dict[str, Any], rolled_up: bool
 ) -> None:
     rows = mixed_traffic(11, 120, NOW)
     await store(engine, rows)

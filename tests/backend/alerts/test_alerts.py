@@ -466,6 +466,7 @@ async def test_a_verdict_is_told_once_and_so_is_a_rollback_by_hand(
     assert verdict.headline == f"[Tagalong] Version 2: better ({CHALLENGER})"
     found = (await experiment.status()).verdict
     assert found is not None
+    assert found.difference is not None
     assert f"Acceptance {found.difference * 100:+.1f} points" in verdict.words
     assert verdict.words.endswith("after 80 installs.")
     assert "`tagalong-server promote` does" in verdict.advice

@@ -1,7 +1,6 @@
 """Demo traffic: the same from the same seed, true to its writers' taste, and never among real drafts."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +22,7 @@ def traffic(seed: int = 1, **changes: object) -> list[SimulatedDraft]:
 
 
 @pytest.fixture
-async def emptied(service: Service) -> Iterator[Service]:
+async def emptied(service: Service) -> Service:
     await service.empty()
     return service
 

@@ -17,7 +17,7 @@ from backend.deployments.loader import ModelLoader
 from backend.deployments.router import LoadedModels
 from backend.deployments.tables import Deployment
 from backend.postgres.database import Database
-from model.serving.classifier import Classifier
+from model.serving.classifier import Classifier, Suggested
 from tests.backend.service import Service, running
 
 
@@ -34,11 +34,13 @@ class DeployableService:
 
     @property
     def loader(self) -> ModelLoader:
-        return self.service.app.state.loader
+        loader: ModelLoader = self.service.app.state.loader
+        return loader
 
     @property
     def loaded(self) -> LoadedModels:
-        return self.service.app.state.router.models
+        loaded: LoadedModels = self.service.app.state.router.models
+        return loaded
 
     async def deploy(self, number: int, share: float = 0.5, **more: Any) -> Deployment:
         registered = registry.read_version(self.models, number)
@@ -52,6 +54,7 @@ class DeployableService:
     async def promote(self) -> Deployment:
         async with self.database.session() as session:
             challenger = (await service.read_running(session)).challenger
+            assert challenger is not None
             promoted = await service.promote(
                 session, challenger.id, actor=OPERATOR, reason="test", now=datetime.now(UTC)
             )
@@ -81,7 +84,7 @@ def fail_on_titles_that_say_so(monkeypatch: pytest.MonkeyPatch, version: str) ->
     """Let a version fail at drafts whose title has the word "fails"."""
     suggest = Classifier.suggest
 
-    def failing(self: Classifier, title: str, *args: object, **more: object) -> list:
+    def failing(self: Classifier, title: str, *args: Any, **more: Any) -> list[Suggested]:
         if self.version == version and "fails" in title:
             raise RuntimeError("as ONNX Runtime would")
         return suggest(self, title, *args, **more)

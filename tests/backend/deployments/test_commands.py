@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -25,8 +26,8 @@ def run(database_url: str, models: Path) -> Run:
     return run
 
 
-def rows(database_url: str, statement: str) -> list[tuple]:
-    async def fetch() -> list[tuple]:
+def rows(database_url: str, statement: str) -> list[tuple[Any, ...]]:
+    async def fetch() -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
         try:
             return [tuple(row) for row in await connection.fetch(statement)]

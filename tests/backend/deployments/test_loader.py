@@ -35,7 +35,8 @@ def arm_of(deployment: Deployment, install: str) -> str:
 
 async def ask(deployable: DeployableService, install: str, **changes: object) -> str:
     """Return the version that answers a new draft of an install."""
-    return (await deployable.service.suggest(install_id=install, **changes))["model_version"]
+    version: str = (await deployable.service.suggest(install_id=install, **changes))["model_version"]
+    return version
 
 
 async def test_the_share_gets_the_challenger_and_keeps_it_while_the_share_grows(deployable: DeployableService) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_version_that_failed_a_gate_is_refused_with_the_gates_words(models: Pa
 
 
 @pytest.mark.parametrize("changes", [{"state": "trained"}, {"checks": []}, {"checks": ["passed"]}])
-def test_a_version_that_was_not_checked_is_refused(models: Path, changes: dict) -> None:
+def test_a_version_that_was_not_checked_is_refused(models: Path, changes: dict[str, Any]) -> None:
     register(models, 7, **changes)
     assert registry.list_refusals(registry.read_version(models, 7))
 

@@ -1,6 +1,7 @@
 """The steps of a version's life: what each one writes, and which are refused."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ async def test_a_step_that_is_refused_leaves_nothing(deployable: DeployableServi
     assert await everything(deployable) == before
 
 
-async def everything(deployable: DeployableService) -> list[dict]:
+async def everything(deployable: DeployableService) -> list[dict[str, Any]]:
     return await deployable.service.rows(
         "SELECT role, share, ended_at, (SELECT count(*) FROM audit) AS acts FROM deployment ORDER BY role"
     )
@@ -161,6 +162,6 @@ async def test_arms_of_experiments_that_ended_long_ago_are_deleted(deployable: D
     assert left["model_version"] == "light-test0002"
 
 
-async def arms(deployable: DeployableService) -> dict[str, dict]:
+async def arms(deployable: DeployableService) -> dict[str, dict[str, Any]]:
     rows = await deployable.service.rows("SELECT install_id, arm, moved_at FROM assignment")
     return {str(row["install_id"]): row for row in rows}

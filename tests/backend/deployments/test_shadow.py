@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from backend.deployments.inference_pool import InferencePool
 from backend.deployments.shadow import ShadowRunner
 from backend.experiments.shadow_scores import ShadowScores, mean_scores, score_shadow
-from model.serving.classifier import Classifier
+from model.serving.classifier import Classifier, Suggested
 from tests.backend.deployments.deployable_service import DeployableService, fail_on_titles_that_say_so, install_ids
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event
@@ -18,7 +19,7 @@ from tests.backend.service import a_draft, an_event
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
 
-async def stored(deployable: DeployableService, count: int) -> list[dict]:
+async def stored(deployable: DeployableService, count: int) -> list[dict[str, Any]]:
     """The answers in the shadow, once there are so many."""
     started = time.monotonic()
     while len(rows := await deployable.service.rows("SELECT * FROM shadow")) < count:
@@ -73,7 +74,7 @@ async def test_a_slow_shadow_holds_up_nobody_and_what_it_cannot_do_is_dropped(
     await deployable.deploy(1, 0.0, shadow=True)
     suggest, go_on = Classifier.suggest, threading.Event()
 
-    def slow(self: Classifier, *args: object, **more: object) -> list:
+    def slow(self: Classifier, *args: Any, **more: Any) -> list[Suggested]:
         if self.version == version:
             assert go_on.wait(30)
         return suggest(self, *args, **more)
@@ -99,18 +100,23 @@ async def test_while_every_core_is_busy_the_shadow_does_nothing(deployable: Depl
     answer = await deployable.service.suggest()
     await stored(deployable, 1)
     await deployable.service.rows("DELETE FROM shadow RETURNING 1 AS one")
-    asked = []
+    asked: list[Classifier] = []
+
+    def note(classifier: Classifier) -> list[Suggested]:
+        asked.append(classifier)
+        return []
+
     working = asyncio.create_task(shadows.work())
     try:
         writer = asyncio.create_task(pool.run(writer_answered.wait))
         await asyncio.sleep(0)
-        shadows.offer(UUID(answer["suggestion_id"]), lambda classifier: asked.append(classifier) or [])
+        shadows.offer(UUID(answer["suggestion_id"]), note)
         await asyncio.sleep(0.3)
         writer_answered.set()
         await writer
         await asyncio.sleep(0.3)
         assert asked == []
-        shadows.offer(UUID(answer["suggestion_id"]), lambda classifier: asked.append(classifier) or [])
+        shadows.offer(UUID(answer["suggestion_id"]), note)
         await stored(deployable, 1)
         assert len(asked) == 1
     finally:
@@ -150,7 +156,8 @@ async def test_the_shadow_is_scored_against_what_is_posted(deployable: Deployabl
         shadow=mean_scores([({"pandas", "merge"}, {"pandas", "merge", "dataframe"})]),
         shown=mean_scores([(shown, {"pandas", "merge", "dataframe"})]),
     )
-    assert (found.shadow.drafts, found.shadow.precision, found.shadow.recall) == (1, 1.0, pytest.approx(2 / 3))
+    assert (found.shadow.drafts, found.shadow.precision) == (1, 1.0)
+    assert found.shadow.recall == pytest.approx(2 / 3)
 
 
 def test_scores_are_means_over_drafts() -> None:

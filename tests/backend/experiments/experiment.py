@@ -29,7 +29,7 @@ class Experiment:
         self.pick = random.Random(seed)
         self.writer = Writer(seed)
         self.share = share
-        self.values = {
+        self.values: dict[str, Any] = {
             "id": uuid4(),
             "model_version": CHALLENGER,
             "number": 2,
@@ -93,7 +93,7 @@ class Experiment:
                 posted_at=at + timedelta(minutes=9),
                 posted_tags=posted,
             )
-            given_by = {"model_version": CHAMPION} if fails else {}
+            given_by: dict[str, Any] = {"model_version": CHAMPION} if fails else {}
             suggestion = self.writer.suggestion(draft, tags, latency_ms=latency_ms, **given_by)
             refused = [tag for tag in tags if tag not in accepted and self.pick.random() < dismisses]
             for tag in tags:

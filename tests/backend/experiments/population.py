@@ -45,7 +45,8 @@ class Population:
 
         def rate(name: str, likeness: float) -> Floats:
             mean = np.where(in_challenger, getattr(self, name) + changes.get(name, 0.0), getattr(self, name))
-            return rng.beta(mean * likeness, (1 - mean) * likeness).clip(1e-9, 1 - 1e-9)
+            rates: Floats = rng.beta(mean * likeness, (1 - mean) * likeness).clip(1e-9, 1 - 1e-9)
+            return rates
 
         taste = rate("acceptance", 2.0)[owner]
         accepted = rng.binomial(items, rng.beta(taste * 8, (1 - taste) * 8))
@@ -69,7 +70,7 @@ class Population:
             begun = int(end)
             exposed = sums["answers"] > 0
             seen = {name: values[exposed] for name, values in sums.items()}
-            yield Installs(**seen | {"in_challenger": in_challenger[exposed]})  # type: ignore[arg-type]
+            yield Installs(**seen | {"in_challenger": in_challenger[exposed]})
 
     def past(self, rng: np.random.Generator, installs: int) -> tuple[Floats, Floats]:
         """What installs accepted and viewed before the experiment."""

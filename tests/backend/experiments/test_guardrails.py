@@ -1,6 +1,7 @@
 """Guardrails: what does harm is found soon, and however often one looks at what does none, no alarm is raised."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_of_five_hundred_challengers_without_harm_hardly_one_is_ended() -> None:
     ended = 0
     for seed in range(500):
         share = 0.1 if seed % 2 else 0.5
-        changes = {"dismissal": 0.01, "coverage": -0.02, "slow": 0.01} if seed % 4 < 2 else {}
+        changes: dict[str, Any] = {"dismissal": 0.01, "coverage": -0.02, "slow": 0.01} if seed % 4 < 2 else {}
         ended += any(breached(today) for today in looks(seed, share=share, times=672, **changes))
     print(f"{ended} of 500 harmless challengers were ended, looked at every hour for four weeks")
     assert ended <= 500 * guardrails.ALPHA
@@ -96,7 +97,7 @@ def test_of_five_hundred_challengers_without_harm_hardly_one_is_ended() -> None:
         ("latency", {"slow": 0.4}),
     ],
 )
-def test_harm_is_found_while_few_have_met_it(name: str, changes: dict[str, float]) -> None:
+def test_harm_is_found_while_few_have_met_it(name: str, changes: dict[str, Any]) -> None:
     met = []
     for seed in range(10):
         for today in looks(seed, installs=1_000, share=0.2, **changes):

@@ -1,6 +1,7 @@
 """An experiment in the database: counted by install, evaluated by one replica, ended if harmful, concluded once."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def begun(engine: AsyncEngine, database_url: str):  # type: ignore[no-untyped-def]
+async def begun(engine: AsyncEngine, database_url: str) -> AsyncIterator[Callable[..., Awaitable[Experiment]]]:
     """Makes an experiment, and closes its connections at the end."""
     made: list[Experiment] = []
 
@@ -62,6 +63,8 @@ async def test_an_experiment_is_counted_by_install(begun: Any) -> None:
     assert kept.challenger == agreement.challenger == challenger
     # While it runs, the bounds are those that hold however often one looks.
     once = estimate_difference(acceptance.champion, challenger)
+    assert acceptance.difference is not None
+    assert once is not None
     assert acceptance.difference.value == once.value == pytest.approx(challenger.value - acceptance.champion.value)
     assert acceptance.difference.low < once.low < once.high < acceptance.difference.high
 

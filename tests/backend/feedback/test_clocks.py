@@ -1,13 +1,13 @@
 """Clocks that jump, the service's own included: nothing is lost, and nobody is locked out."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
 from backend.feedback import routes
 from backend.suggestions import recording
-from tests.backend.service import Service, a_batch, a_draft, an_event
+from tests.backend.service import MakeService, Service, a_batch, a_draft, an_event
 
 pytestmark = pytest.mark.anyio
 
@@ -17,14 +17,16 @@ def clock(off: timedelta) -> type[datetime]:
 
     class Wrong(datetime):
         @classmethod
-        def now(cls, tz=None) -> datetime:
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + off
 
     return Wrong
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(hours=1)])
-async def test_a_jump_of_the_services_clock_loses_no_event(service: Service, monkeypatch, jump: timedelta) -> None:
+async def test_a_jump_of_the_services_clock_loses_no_event(
+    service: Service, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
     draft = a_draft()
     answer = await service.suggest(**draft)
     tag = answer["items"][0]["tag"]
@@ -80,7 +82,9 @@ async def test_no_clock_is_too_wrong(service: Service, occurred_at: str, sent_at
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_nobody_is_locked_out_by_a_jump(make_service, monkeypatch, jump: float) -> None:
+async def test_nobody_is_locked_out_by_a_jump(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
     async with make_service(rate_limit=3, model_tier="light") as service:
         for _ in range(5):
             last = await service.client.post("/api/v1/suggestions", json=a_draft(record=False))

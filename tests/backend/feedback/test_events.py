@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.anyio
 TAGS = ["python", "pandas", "merge"]
 
 
-async def events_of_item(service: Service, kinds: list[str], *, tag: str = "python") -> tuple[dict, str, list[dict]]:
+async def events_of_item(
+    service: Service, kinds: list[str], *, tag: str = "python"
+) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
     """Return a draft with an answer, the answer's id, and the events of one of its tags, not sent yet."""
     draft = a_draft()
     suggestion = await service.offer(draft, TAGS)
@@ -26,7 +29,7 @@ async def events_of_item(service: Service, kinds: list[str], *, tag: str = "pyth
     return draft, suggestion, events
 
 
-async def read_item(service: Service) -> dict:
+async def read_item(service: Service) -> dict[str, Any]:
     (row,) = await service.rows("SELECT * FROM item")
     return row
 
@@ -140,7 +143,7 @@ async def test_a_tag_that_was_given_but_never_confident_was_not_offered(service:
     first = await service.offer(draft, ["python", "pandas", "merge"], confident=1)
     await service.offer(draft, ["pandas"])
 
-    def viewed(sequence: int, tag: str) -> dict:
+    def viewed(sequence: int, tag: str) -> dict[str, Any]:
         return an_event("viewed", sequence, draft, suggestion_id=first, tag=tag, position=1)
 
     receipt = await service.send(draft["install_id"], [viewed(1, "python"), viewed(2, "pandas"), viewed(3, "merge")])

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -38,6 +39,9 @@ class Cluster:
         await asyncio.to_thread(self.server.start)
 
 
+Filled = tuple[Cluster, dict[str, Any], dict[str, Any]]
+
+
 def garbage(path: Path) -> None:
     size = path.stat().st_size
     assert size
@@ -45,7 +49,7 @@ def garbage(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-async def original(short_module_folder: Path) -> tuple[Path, dict, dict]:
+async def original(short_module_folder: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     """A stopped server's folder with one draft whose item was viewed; the draft, and that view's event."""
     cluster = Cluster(short_module_folder / "data")
     await migrate(cluster.url)
@@ -59,7 +63,7 @@ async def original(short_module_folder: Path) -> tuple[Path, dict, dict]:
 
 
 @pytest.fixture
-def filled(original: tuple[Path, dict, dict], short_folder: Path) -> Iterator[tuple[Cluster, dict, dict]]:
+def filled(original: tuple[Path, dict[str, Any], dict[str, Any]], short_folder: Path) -> Iterator[Filled]:
     """A running copy of it."""
     folder, draft, event = original
     subprocess.run(["cp", "-Rp", str(folder), str(short_folder / "data")], check=True)
@@ -78,7 +82,9 @@ def filled(original: tuple[Path, dict, dict], short_folder: Path) -> Iterator[tu
         pytest.param("pk_event", garbage, id="an index", marks=pytest.mark.slow),
     ],
 )
-async def test_d11_damage_is_reported_and_answers_go_on(filled, relation: str, how) -> None:
+async def test_d11_damage_is_reported_and_answers_go_on(
+    filled: Filled, relation: str, how: Callable[[Path], object]
+) -> None:
     cluster, draft, event = filled
     await cluster.spoil(relation, how)
     async with running(cluster.url, model_tier="light") as service:
@@ -100,7 +106,9 @@ async def test_d11_damage_is_reported_and_answers_go_on(filled, relation: str, h
         assert not service.database.away  # what is sound goes on
 
 
-async def test_d11_check_names_the_damaged_table(filled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_d11_check_names_the_damaged_table(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     cluster, _, _ = filled
     monkeypatch.setenv("TAGALONG_DATABASE_URL", cluster.url)
     monkeypatch.setenv("TAGALONG_MODEL_TIER", "light")
@@ -123,7 +131,9 @@ async def test_d11_check_names_the_damaged_table(filled, monkeypatch: pytest.Mon
     await database.close()
 
 
-async def test_d11_damage_of_the_schemas_revision_is_reported_too(filled, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d11_damage_of_the_schemas_revision_is_reported_too(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster, _, _ = filled
     await cluster.spoil("alembic_version", garbage)
     with pytest.raises(DatabaseDamaged):

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from alembic import command
@@ -13,7 +15,7 @@ from backend.postgres import migrate as migrate_module
 from backend.postgres.database import DatabaseAway
 from backend.postgres.migrate import NewerSchema, alembic_config, migrate
 from tests.backend.postgres.cuttable_proxy import CuttableProxy
-from tests.backend.service import Service, a_batch, a_draft, an_event, running
+from tests.backend.service import MakeService, Service, a_batch, a_draft, an_event, running
 
 pytestmark = pytest.mark.anyio
 
@@ -46,12 +48,12 @@ async def test_without_its_database_the_service_still_suggests(database_url: str
         assert row["n"] >= 1
 
 
-async def send(service: Service, draft: dict, event: dict) -> bool:
+async def send(service: Service, draft: dict[str, Any], event: dict[str, Any]) -> bool:
     response = await service.client.post("/api/v1/events", json=a_batch(draft["install_id"], [event]))
     return response.status_code == 200 and response.json()["new"] == 1
 
 
-async def eventually(attempt, *, within: float = 60) -> bool:
+async def eventually(attempt: Callable[[], Awaitable[object]], *, within: float = 60) -> bool:
     """Whether an attempt succeeds before the time is up."""
     end = time.monotonic() + within
     while time.monotonic() < end:
@@ -101,7 +103,7 @@ async def test_a_service_starts_without_its_database_and_finds_it_later(
             assert await eventually(is_ready)
 
 
-async def test_a_database_without_its_schema_counts_as_away(make_service) -> None:
+async def test_a_database_without_its_schema_counts_as_away(make_service: MakeService) -> None:
     async with make_service() as service:
         async with service.database.session() as session:
             await session.execute(text("ALTER TABLE suggestion RENAME TO elsewhere"))
@@ -111,7 +113,7 @@ async def test_a_database_without_its_schema_counts_as_away(make_service) -> Non
 
 
 async def test_background_work_goes_on_after_a_failure() -> None:
-    done = []
+    done: list[int] = []
 
     async def work() -> None:
         done.append(len(done))
@@ -152,7 +154,7 @@ async def test_batches_of_one_draft_at_once_lose_nothing(service: Service) -> No
     assert all(item["accepted_at"] and not item["removed_at"] and not item["impossible"] for item in items)
 
 
-async def test_a_database_of_a_newer_version_is_left_alone(make_service, database_url: str) -> None:
+async def test_a_database_of_a_newer_version_is_left_alone(make_service: MakeService, database_url: str) -> None:
     async with make_service() as service:
         await service.rows("UPDATE alembic_version SET version_num = '9999' RETURNING version_num")
     with pytest.raises(NewerSchema, match="9999"):
@@ -163,7 +165,9 @@ async def test_a_database_of_a_newer_version_is_left_alone(make_service, databas
         assert "9999" in ready.json()["detail"]
 
 
-async def test_a_role_without_the_right_to_migrate_gets_the_way_out(make_service, database_url: str) -> None:
+async def test_a_role_without_the_right_to_migrate_gets_the_way_out(
+    make_service: MakeService, database_url: str
+) -> None:
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         for statement in (
@@ -180,7 +184,7 @@ async def test_a_role_without_the_right_to_migrate_gets_the_way_out(make_service
         assert 'ALTER DATABASE "' in ready.json()["detail"]
 
 
-async def test_a_database_whose_disk_is_full_counts_as_away_until_it_has_room(make_service) -> None:
+async def test_a_database_whose_disk_is_full_counts_as_away_until_it_has_room(make_service: MakeService) -> None:
     async with make_service() as service:
         draft = a_draft()
         suggestion = await service.offer(draft, ["python"])
@@ -215,7 +219,7 @@ async def test_a_database_whose_disk_is_full_counts_as_away_until_it_has_room(ma
 
 
 async def test_a_server_without_a_free_connection_counts_as_away_until_it_has_one(
-    make_service, database_url: str, as_superuser
+    make_service: MakeService, database_url: str, as_superuser: Callable[[str], None]
 ) -> None:
     async with make_service() as service:
         await service.suggest()
@@ -238,7 +242,7 @@ async def test_a_server_without_a_free_connection_counts_as_away_until_it_has_on
 
 
 async def test_a_migration_gives_way_to_a_transaction_that_holds_a_table_and_tries_again(
-    database_url: str, monkeypatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate_module, "TABLE_LOCK_TIMEOUT", 1)
     engine = create_async_engine(database_url)

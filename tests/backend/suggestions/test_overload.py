@@ -3,11 +3,13 @@
 import asyncio
 import os
 import time
+from typing import Any
 
 import pytest
 
 from backend.suggestions.queue import MAX_WAIT
 from backend.web import middleware
+from model.serving.classifier import Suggested
 from tests.backend.service import Service, a_draft
 
 pytestmark = pytest.mark.anyio
@@ -21,9 +23,9 @@ CAPACITY = CORES / INFERENCE
 def busy(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The service with a model that always takes the same time."""
     classifier = service.app.state.router.models.champion
-    suggested = classifier.suggest("How do I merge two pandas DataFrames?", "")
+    suggested: list[Suggested] = classifier.suggest("How do I merge two pandas DataFrames?", "")
 
-    def slowly(*given, **named):
+    def slowly(*given: Any, **named: Any) -> list[Suggested]:
         time.sleep(INFERENCE)
         return suggested
 
@@ -59,17 +61,21 @@ async def test_under_four_times_its_capacity_answers_stay_quick_and_the_rest_is_
     assert len(accepted) > CAPACITY * seconds / 2
     assert accepted[int(len(accepted) * 0.99)] < 4 * MAX_WAIT
     assert sorted(took for took, _ in refused)[len(refused) // 2] < MAX_WAIT
-    assert all(int(wait) >= 1 for _, wait in refused)
+    assert all(wait and int(wait) >= 1 for _, wait in refused)
 
 
-async def test_a_single_draft_is_never_refused_however_slow_the_model(busy: Service, monkeypatch) -> None:
+async def test_a_single_draft_is_never_refused_however_slow_the_model(
+    busy: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("backend.suggestions.queue.MAX_WAIT", INFERENCE / 100)
     for _ in range(3):
         status, _, _ = await timed(busy)
         assert status == 200
 
 
-async def test_more_requests_at_once_than_the_gate_lets_through_are_refused_unread(busy: Service, monkeypatch) -> None:
+async def test_more_requests_at_once_than_the_gate_lets_through_are_refused_unread(
+    busy: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(middleware, "MAX_CONCURRENT_REQUESTS", 3)
     answers = await asyncio.gather(*(timed(busy) for _ in range(10)))
     assert sorted(status for status, _, _ in answers) == [200] * 3 + [503] * 7

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from backend.suggestions.recording import RECORD_WITHIN, Recorder
 from backend.suggestions.schemas import DraftState
 from backend.web.problems import Problem
 from model.serving.classifier import Suggested
-from tests.backend.service import Service, a_draft
+from tests.backend.service import MakeService, Service, a_draft
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
 
@@ -25,7 +26,7 @@ def a_state(**changes: object) -> DraftState:
     return DraftState.model_validate(a_draft()).model_copy(update=changes)
 
 
-async def record_all(database: Database, states: list[DraftState]) -> list[UUID | str | BaseException]:
+async def record_all(database: Database, states: list[DraftState]) -> Sequence[UUID | str | BaseException]:
     """Record answers to drafts at the same time."""
     recorder = Recorder(database)
     return await asyncio.gather(
@@ -67,7 +68,9 @@ async def test_a_refused_row_leaves_the_others_recorded(service: Service, wrong:
     assert len(await service.rows("SELECT id FROM suggestion")) == 5
 
 
-async def test_a_locked_draft_costs_a_second_at_most(make_service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_locked_draft_costs_a_second_at_most(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with make_service() as service:
         state = a_state()
         await record_all(service.database, [state])

@@ -1,6 +1,7 @@
 """The answer to a draft, and its record."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -68,10 +69,12 @@ async def test_many_answers_belong_to_one_draft(service: Service) -> None:
     }
 
 
-async def test_only_the_model_needs_a_thread_and_that_is_its_own(service: Service, monkeypatch) -> None:
+async def test_only_the_model_needs_a_thread_and_that_is_its_own(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FastAPI runs every dependency that is no coroutine on a thread, which doubled what a request costs."""
 
-    async def refuse(*given, **named):
+    async def refuse(*given: object, **named: object) -> None:
         raise AssertionError(given)
 
     monkeypatch.setattr("anyio.to_thread.run_sync", refuse)
@@ -144,7 +147,7 @@ async def test_a_draft_of_another_install_is_not_touched(service: Service) -> No
     ],
     ids=str,
 )
-async def test_a_draft_of_the_wrong_form_is_told_what_is_wrong(service: Service, changes: dict) -> None:
+async def test_a_draft_of_the_wrong_form_is_told_what_is_wrong(service: Service, changes: dict[str, Any]) -> None:
     response = await service.client.post(PATH, json=a_draft(**changes))
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"

@@ -114,7 +114,7 @@ async def test_d9_guesses_from_everywhere_slow_down_and_lock_nobody_out(
         turns.append(seconds)
 
     monkeypatch.setattr(guard._attempts, "_global_limit", parse("20/minute"))
-    monkeypatch.setattr(clients.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     if known:
         assert await status(guard, "right", "192.0.2.1") == 200
     assert [await status(guard, "wrong", f"2001:db8:{n:x}::1") for n in range(20)] == [401] * 20

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 def address(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running service."""
     data_dir: Path = tmp_path_factory.mktemp("conformity")
-    settings = {"TAGALONG_DATABASE_URL": module_database_url, "TAGALONG_MODEL_TIER": "light"}
+    settings: dict[str, Any] = {"TAGALONG_DATABASE_URL": module_database_url, "TAGALONG_MODEL_TIER": "light"}
     with serving(data_dir, **settings) as (_, address, _):
         yield address
 

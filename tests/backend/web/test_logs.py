@@ -81,7 +81,7 @@ async def test_each_request_is_one_line_with_its_id_and_the_extensions_version(
 
 @pytest.mark.parametrize("odd", ["", "a b", 'x"}', "<b>", "x" * 65, "\u00e9", "a\tb"])
 async def test_an_unsafe_request_id_is_replaced(service: Service, written: io.StringIO, odd: str) -> None:
-    response = await service.client.get("/health/live", headers={"X-Request-Id": odd.encode("latin-1")})
+    response = await service.client.get("/health/live", headers={b"X-Request-Id": odd.encode("latin-1")})
     given = response.headers["x-request-id"]
     assert logs.SANE_ID.fullmatch(given)
     assert given != odd

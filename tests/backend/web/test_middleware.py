@@ -1,18 +1,22 @@
 """Requests that the middleware refuses before any route sees them."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
 import pytest
 
-from tests.backend.service import Service, a_draft
+from tests.backend.service import MakeService, Service, a_draft
 
 pytestmark = pytest.mark.anyio
 
 DRAFT = "/api/v1/suggestions"
 
 
-def assert_problem(response, status: int) -> dict:
+def assert_problem(response: httpx2.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
+    problem: dict[str, Any] = response.json()
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]
@@ -36,10 +40,10 @@ async def test_d14_a_host_header_that_is_not_one_host_is_refused(service: Servic
     assert_problem(await service.client.get("/health/live", headers=raw), 400)
 
 
-async def test_d14_the_host_header_must_be_one_host_even_if_every_host_is_allowed(make_service) -> None:
+async def test_d14_the_host_header_must_be_one_host_even_if_every_host_is_allowed(make_service: MakeService) -> None:
     async with make_service(allowed_hosts="*", model_tier="light") as service:
         assert (await service.client.get("/health/live", headers={"Host": "any.example"})).status_code == 200
-        for host in ("", "a b", "a@b", "a/b", "\u00e9.example".encode()):
+        for host in (b"", b"a b", b"a@b", b"a/b", "\u00e9.example".encode()):
             assert_problem(await service.client.get("/health/live", headers=[(b"host", host)]), 400)
 
 
@@ -102,7 +106,7 @@ async def test_a_body_of_10_mb_is_refused_with_and_without_a_content_length(serv
     declared = await service.client.post(DRAFT, content=b" " * 10_000_000, headers=json_type)
     assert_problem(declared, 413)
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b" " * 10_000
 
@@ -148,7 +152,7 @@ async def test_the_openapi_document_names_the_problems(service: Service) -> None
         assert list(answers[status]["content"]) == ["application/problem+json"]
 
 
-async def test_too_many_requests_get_retry_after(make_service) -> None:
+async def test_too_many_requests_get_retry_after(make_service: MakeService) -> None:
     async with make_service(rate_limit=3) as service:
         # Some more are let through where a minute begins in between.
         answers = [await service.client.post(DRAFT, json=a_draft(record=False)) for _ in range(8)]
@@ -158,7 +162,7 @@ async def test_too_many_requests_get_retry_after(make_service) -> None:
         assert (await service.client.get("/health/live")).status_code == 200
 
 
-async def test_a_closed_service_needs_its_key(make_service) -> None:
+async def test_a_closed_service_needs_its_key(make_service: MakeService) -> None:
     async with make_service(api_key="open sesame") as service:
         assert_problem(await service.client.post(DRAFT, json=a_draft()), 401)
         wrong = {"Authorization": "Bearer open"}

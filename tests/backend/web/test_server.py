@@ -8,8 +8,9 @@ import signal
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import uvicorn
@@ -53,7 +54,7 @@ class Listening:
             sending.cancel()
             writer.close()
 
-    async def request(self, request: bytes) -> tuple[bytes, dict]:
+    async def request(self, request: bytes) -> tuple[bytes, dict[str, Any]]:
         """Send a request on a connection of its own; its head and the body's JSON."""
         reader, writer = await self.connect()
         writer.write(request)
@@ -62,23 +63,27 @@ class Listening:
         return answer
 
 
-async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, dict]:
+Listen = Callable[..., AbstractAsyncContextManager[Listening]]
+Log = Callable[[], list[dict[str, Any]]]
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, dict[str, Any]]:
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
     length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     return head, json.loads(await reader.readexactly(length))
 
 
-def assert_problem(answer: bytes, status: int) -> dict:
+def assert_problem(answer: bytes, status: int) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode()), head
     assert b"content-type: application/problem+json" in head
-    problem = json.loads(body)
+    problem: dict[str, Any] = json.loads(body)
     assert problem["status"] == status
     return problem
 
 
 @pytest.fixture
-def listening(database_url: str) -> Callable[..., object]:
+def listening(database_url: str) -> Listen:
     @asynccontextmanager
     async def listen(*, drain_seconds: float = 0) -> AsyncIterator[Listening]:
         settings = Settings(database_url=database_url, admin_password="correct horse", rate_limit=0, model_tier="light")
@@ -99,7 +104,7 @@ def listening(database_url: str) -> Callable[..., object]:
     return listen
 
 
-async def test_slow_clients_get_408_and_hold_up_nobody(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_clients_get_408_and_hold_up_nobody(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_TIMEOUT", 2.0)
     async with listening() as service:
         head = ASK + b"Content-Length: 5000\r\n\r\n"
@@ -118,7 +123,9 @@ async def test_slow_clients_get_408_and_hold_up_nobody(listening, monkeypatch: p
         assert answered["items"]
 
 
-async def test_a_keep_alive_connection_may_wait_between_requests(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_keep_alive_connection_may_wait_between_requests(
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.3)
     async with listening() as service:
         reader, writer = await service.connect()
@@ -131,7 +138,7 @@ async def test_a_keep_alive_connection_may_wait_between_requests(listening, monk
         writer.close()
 
 
-async def test_an_endless_head_is_cut_off(listening) -> None:
+async def test_an_endless_head_is_cut_off(listening: Listen) -> None:
     async with listening() as service:
         endless = service.exchange(LIVE[:-2] + b"X: ", *[b"x" * 10_000] * 100)
         assert_problem(await endless, 431)
@@ -139,7 +146,7 @@ async def test_an_endless_head_is_cut_off(listening) -> None:
         assert (await service.request(large))[1] == {"status": "live"}
 
 
-async def test_an_endless_body_is_cut_off(listening) -> None:
+async def test_an_endless_body_is_cut_off(listening: Listen) -> None:
     async with listening() as service:
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
         _, writer = await service.connect()
@@ -168,7 +175,7 @@ REFUSED = {
 }
 
 
-async def test_a_client_that_sends_all_before_reading_gets_the_refusal(listening) -> None:
+async def test_a_client_that_sends_all_before_reading_gets_the_refusal(listening: Listen) -> None:
     def send_then_read(port: int, head: bytes, size: int) -> bytes:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(head + f"Content-Length: {size}\r\n\r\n".encode())
@@ -181,7 +188,9 @@ async def test_a_client_that_sends_all_before_reading_gets_the_refusal(listening
             assert_problem(await asyncio.to_thread(send_then_read, service.port, head, size), status)
 
 
-async def test_a_client_that_does_not_stop_sending_is_cut_off(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_stop_sending_is_cut_off(
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "LINGER_TIMEOUT", 0.5)
     async with listening() as service:
         reader, writer = await service.connect()
@@ -209,13 +218,13 @@ JUNK = {
 }
 
 
-async def test_what_is_not_http_gets_a_problem(listening) -> None:
+async def test_what_is_not_http_gets_a_problem(listening: Listen) -> None:
     async with listening() as service:
         for junk in JUNK.values():
             assert_problem(await service.exchange(junk), 400)
 
 
-async def test_too_many_connections_get_503(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_connections_get_503(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     async with listening() as service:
         open_ones = [await service.connect() for _ in range(5)]
@@ -228,7 +237,7 @@ async def test_too_many_connections_get_503(listening, monkeypatch: pytest.Monke
         assert live == {"status": "live"}
 
 
-async def test_on_sigterm_the_server_serves_until_the_drain_period_ends(listening) -> None:
+async def test_on_sigterm_the_server_serves_until_the_drain_period_ends(listening: Listen) -> None:
     async with listening(drain_seconds=1.5) as service:
         reader, writer = await service.connect()
         service.server.handle_exit(signal.SIGTERM, None)
@@ -256,7 +265,7 @@ async def until_closed(service: Listening) -> None:
 
 
 async def test_d2_a_client_that_never_reads_is_cut_off_and_others_are_served(
-    listening, monkeypatch: pytest.MonkeyPatch
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "READ_TIMEOUT", 1.0)
     async with listening() as service:
@@ -274,7 +283,9 @@ async def test_d2_a_client_that_never_reads_is_cut_off_and_others_are_served(
             connection.close()
 
 
-async def test_d2_a_client_that_reads_slowly_gets_the_whole_answer(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d2_a_client_that_reads_slowly_gets_the_whole_answer(
+    listening: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A fraction of what the whole answer takes, and far more than one piece of it on a busy machine.
     monkeypatch.setattr(server, "READ_TIMEOUT", 1)
     monkeypatch.setattr(server, "MIN_READ", 1 << 10)
@@ -292,7 +303,7 @@ async def test_d2_a_client_that_reads_slowly_gets_the_whole_answer(listening, mo
         assert answer.endswith(b"}")
 
 
-async def test_d3_unfinished_bodies_share_one_limit(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_d3_unfinished_bodies_share_one_limit(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "BODIES_LIMIT", 8 << 20)
     monkeypatch.setattr(middleware, "LARGE_BODIES_LIMIT", 6 << 20)
     head = ASK.replace(b"/suggestions", b"/suggestions/batch") + b"Content-Length: 14000000\r\n\r\n"
@@ -339,7 +350,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-async def test_d14_an_ambiguous_or_too_large_head_is_refused(listening, close: bytes) -> None:
+async def test_d14_an_ambiguous_or_too_large_head_is_refused(listening: Listen, close: bytes) -> None:
     async with listening() as service:
         for name, (head, status) in HEADS.items():
             line, _, rest = head.partition(b"\r\n")
@@ -354,7 +365,7 @@ async def test_d14_an_ambiguous_or_too_large_head_is_refused(listening, close: b
 
 
 @pytest.fixture
-def log() -> Iterator[Callable[[], list[dict]]]:
+def log() -> Iterator[Log]:
     """Returns the lines of the log so far, as JSON."""
     root = logging.getLogger()
     handlers, level, lines = root.handlers[:], root.level, logs._lines
@@ -366,7 +377,7 @@ def log() -> Iterator[Callable[[], list[dict]]]:
     root.setLevel(level)
 
 
-async def test_d15_a_client_that_pipelines_and_leaves_costs_one_log_line_a_request(listening, log) -> None:
+async def test_d15_a_client_that_pipelines_and_leaves_costs_one_log_line_a_request(listening: Listen, log: Log) -> None:
     body = json.dumps(a_draft(record=False)).encode()
     ask = ASK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     schema = LIVE.replace(b"/health/live", b"/openapi.json")
@@ -392,7 +403,7 @@ async def test_d15_a_client_that_pipelines_and_leaves_costs_one_log_line_a_reque
 
 
 async def test_d15_an_internal_error_is_one_log_line_and_closes_the_connection_cleanly(
-    listening, log, monkeypatch: pytest.MonkeyPatch
+    listening: Listen, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(a_draft()["title"])
