@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import model.serving
+from tools.numbers import measured
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("backend", "model", "migrations", "tests")
@@ -89,3 +90,10 @@ def test_serving_imports_nothing_of_training() -> None:
     loaded = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for package in ("scipy", "sklearn", "onnx", "polars", "pytest"):
         assert f"'{package}'" not in loaded
+
+
+def test_the_house_keeps_its_words_and_sizes() -> None:
+    numbers = measured(ROOT)
+    for name in ("modules over 400 lines", "upward arrows between packages", "old names left"):
+        assert numbers[name] == [], name
+    assert numbers["docstrings with Give or Say"] == []

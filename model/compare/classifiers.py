@@ -100,8 +100,8 @@ class LogisticRegression:
             z = x @ w[:n].astype(np.float32) + w[n].astype(np.float32)
             error = expit(z) - y
             value = float((np.logaddexp(0, z) - y * z).sum(dtype=np.float64)) + (w[:n] ** 2).sum() / (2 * self.c)
-            slope = np.concatenate([x.T @ error + w[:n] / self.c, error.sum(axis=0)[None]])
-            return value, slope.astype(np.float64).ravel()
+            gradient = np.concatenate([x.T @ error + w[:n] / self.c, error.sum(axis=0)[None]])
+            return value, gradient.astype(np.float64).ravel()
 
         fitted_rows = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": self.passes})
         w = fitted_rows.x.reshape(n + 1, tags).astype(np.float32)
@@ -237,7 +237,7 @@ class GradientBoosting:
             n = min(len(without), max(self.least_others, self.others * len(with_tag)))
             drawn = np.random.default_rng([seed, tag]).choice(without, n, replace=False)
             rows = np.sort(np.concatenate([with_tag, drawn]))
-            goal = y[rows, tag]
+            target = y[rows, tag]
             chosen = np.arange(x.shape[1])
             if sparse.issparse(x):
                 best = SelectKBest(chi2, k=min(self.words, x.shape[1])).fit(x, y[:, tag])
@@ -250,10 +250,10 @@ class GradientBoosting:
                 early_stopping=False,
                 random_state=seed,
             )
-            weight = np.where(goal > 0, 1.0, len(without) / max(n, 1))
+            weight = np.where(target > 0, 1.0, len(without) / max(n, 1))
             # OpenMP's limit is the calling thread's own.
             with threadpool_limits(1, user_api="openmp"):
-                model.fit(own.toarray() if sparse.issparse(own) else own, goal, sample_weight=weight)
+                model.fit(own.toarray() if sparse.issparse(own) else own, target, sample_weight=weight)
             return model, chosen
 
         fitted_rows = _run_jobs(threads, (delayed(one)(tag) for tag in range(y.shape[1])), after_each)
