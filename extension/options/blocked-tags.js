@@ -11,10 +11,18 @@ export function show({ settings }) {
   const tags = settings.never;
   const info = getText(tags.length > 0 ? "optionsNeverSome" : "optionsNeverNone");
   getElement("blocked-tags-info", HTMLElement).textContent = info;
-  if (listedTags().join(" ") !== tags.join(" ")) list.replaceChildren(...tags.map(createItem));
+  for (const tag of listedTags()) if (!tags.includes(tag)) findItem(tag)?.remove();
+  // Items that stay are not moved, so that the focused one keeps its focus.
+  tags.forEach((tag, index) => {
+    if (listedTags()[index] === tag) return;
+    list.insertBefore(findItem(tag) ?? createItem(tag), list.children[index] ?? null);
+  });
 }
 
 const listedTags = () => Array.from(list.children, (item) => item.firstChild?.textContent ?? "");
+
+/** @param {string} tag */
+const findItem = (tag) => list.children[listedTags().indexOf(tag)];
 
 /** @param {string} tag */
 function createItem(tag) {
@@ -34,11 +42,14 @@ function createItem(tag) {
 
 /** @param {string} tag */
 async function unblockTag(tag) {
-  const index = listedTags().indexOf(tag);
+  const tags = listedTags();
+  const index = tags.indexOf(tag);
+  const neighbour = tags[index + 1] ?? tags[index - 1];
   await sendMessage("setTagBlocked", { tag, blocked: false });
-  list.children[index]?.remove();
+  // The list may have been shown anew meanwhile.
+  findItem(tag)?.remove();
   showStatus("blocked-tags-status", getText("optionsNeverDone", tag), "good");
   // The pressed button is gone: focus moves to the next one, or to the list's title.
-  const next = list.children[Math.min(index, list.children.length - 1)]?.querySelector("button");
-  (next ?? getElement("blocked-tags-title", HTMLElement)).focus();
+  const next = neighbour && findItem(neighbour)?.querySelector("button");
+  (next || getElement("blocked-tags-title", HTMLElement)).focus();
 }
