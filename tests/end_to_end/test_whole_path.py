@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.end_to_end.process import as_admin, free_port, get, serving
@@ -218,6 +219,7 @@ def test_nothing_is_lost_while_the_service_is_away(playwright: Playwright, short
             assert_the_admin_sees(data_dir, address, install_id, tally)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_the_worker_is_killed(playwright: Playwright, short_folder: Path) -> None:
     data_dir = short_folder / "data"
     with (
@@ -264,6 +266,7 @@ def test_a_closed_service_serves_those_who_have_its_key(playwright: Playwright, 
         assert eventually(lambda: viewed_items() > 0, 60)
 
 
+@pytest.mark.slow
 def test_every_event_sent_three_times_counts_once(playwright: Playwright, short_folder: Path) -> None:
     data_dir = short_folder / "data"
     with (

@@ -179,9 +179,8 @@ ILL: dict[str, tuple[Habits, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "illness", [name if name == "writers accept less" else pytest.param(name, marks=pytest.mark.slow) for name in ILL]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("illness", ILL)
 async def test_what_is_injected_fires_its_alert_once_and_it_is_resolved(engine: AsyncEngine, illness: str) -> None:
     habits, expected = ILL[illness]
     # Five weeks of health, ten days of illness, and health again until it is forgotten.
