@@ -70,14 +70,14 @@ def drift(
         )
     except (reference.BadReference, traffic.TrafficError) as error:
         raise click.ClickException(str(error)) from error
-    found = findings.find_drift(exported, against)
-    click.echo("\n".join(summary.format_findings(found)))
+    report = findings.find_drift(exported, against)
+    click.echo("\n".join(summary.format_findings(report)))
     if json_file is not None:
         with report_errors(json_file):
-            content = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+            content = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
             write_atomically(json_file.parent, {json_file.name: content.encode()})
-    if not found["drafts"]:
-        raise click.ClickException(f"{summary.explain_no_verdict(found)}.{_describe_other_versions(exported)}")
+    if not report["drafts"]:
+        raise click.ClickException(f"{summary.explain_no_verdict(report)}.{_describe_other_versions(exported)}")
     if html is not None:
         # Evidently is of the extra 'drift', and takes a second to import.
         with require_extra(), report_errors(html):
@@ -91,8 +91,8 @@ def _served_folder(exported: traffic.Traffic | None, registry: Path) -> Path:
     if exported is None or exported.serving is None:
         return RELEASED / DEFAULT_TIER
     shipped = [RELEASED / tier for tier in TIERS]
-    if found := next((folder for folder in shipped if read_manifest(folder)["version"] == exported.serving), None):
-        return found
+    if folder := next((path for path in shipped if read_manifest(path)["version"] == exported.serving), None):
+        return folder
     # The commands of the registry need the extra 'train', and reading an export does not.
     with require_extra():
         from model.commands.registry import registry_errors

@@ -148,9 +148,9 @@ def _measure(
     others = {name: answers[name] for name in rest} | baselines
     return {
         "models": models,
-        "baselines": {name: compute_metrics(posted, given) for name, given in baselines.items()},
+        "baselines": {name: compute_metrics(posted, tags_by_question) for name, tags_by_question in baselines.items()},
         "differences": {
-            f"{first} against {name}": compute_differences(posted, answers[first], given)
-            for name, given in others.items()
+            f"{first} against {name}": compute_differences(posted, answers[first], tags_by_question)
+            for name, tags_by_question in others.items()
         },
     }

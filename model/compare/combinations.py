@@ -86,8 +86,8 @@ def measure_encoder(
             "parity": asdict(checked),
             "latency_ms": time_suggestions(served.scores, parts),
         }
-        given = best_tags(fitted.scores(tune), tags), best_tags(fitted.scores(dev), tags)
-        yield result | measure_quality(*given, parts, settings.seed)
+        answers = best_tags(fitted.scores(tune), tags), best_tags(fitted.scores(dev), tags)
+        yield result | measure_quality(*answers, parts, settings.seed)
 
 
 def _train_encoder(name: str, parts: Split, settings: Settings) -> Encoder:
@@ -123,9 +123,9 @@ def _search(
     def quality(one: Learner) -> float:
         advance = bar(f"{learner.name}: searching", one.steps(len(tags)))
         fitted = one.fit(train[rows], y[rows], settings.seed, settings.threads, advance)
-        found = best_tags(fitted.scores(tune), tags)
+        best = best_tags(fitted.scores(tune), tags)
         return float(
-            np.mean([len(set(a.tags) & set(own)) / min(5, len(own)) for a, own in zip(found, posted, strict=True)])
+            np.mean([len(set(a.tags) & set(own)) / min(5, len(own)) for a, own in zip(best, posted, strict=True)])
         )
 
     chosen = max(tried, key=quality)
@@ -158,5 +158,5 @@ def measure_quality(tuned: Sequence[Answer], measured: Sequence[Answer], parts: 
 def time_suggestions(suggest: Callable[[str, str], object], parts: Split) -> dict[str, float]:
     """Time ``TIMED`` drafts of one length: ``{body_chars, n, p50, p99}``, milliseconds."""
     with threadpool_limits(1):
-        found = latency.time_drafts(suggest, latency.make_drafts(parts.dev, latency.LIMITED_LENGTH, TIMED))
-    return {"body_chars": latency.LIMITED_LENGTH} | found
+        latencies = latency.time_drafts(suggest, latency.make_drafts(parts.dev, latency.LIMITED_LENGTH, TIMED))
+    return {"body_chars": latency.LIMITED_LENGTH} | latencies

@@ -56,10 +56,10 @@ def find_drift(traffic: Traffic, reference: Reference, *, seed: int = 1) -> dict
     columns = [compare_column(drafts, reference, column, seed) for column in COLUMNS]
     relation = compare_relation(posted, reference, seed)
     performance = compare_performance(posted, reference, seed)
-    found = sorted({bad_day["kind"] for bad_day in bad}, reverse=True)
-    found += ["data"] if any(column["drifted"] for column in columns) else []
-    found += ["concept"] if relation["drifted"] else []
-    found += ["model"] if performance["drifted"] else []
+    kinds = sorted({bad_day["kind"] for bad_day in bad}, reverse=True)
+    kinds += ["data"] if any(column["drifted"] for column in columns) else []
+    kinds += ["concept"] if relation["drifted"] else []
+    kinds += ["model"] if performance["drifted"] else []
     return {
         "format": FORMAT,
         "kind": traffic.kind,
@@ -70,7 +70,7 @@ def find_drift(traffic: Traffic, reference: Reference, *, seed: int = 1) -> dict
         "drafts": len(drafts),
         "left_out": len(traffic.drafts) - len(drafts),
         "other_versions": sum(draft.model_version != reference.model_version for draft in traffic.drafts),
-        "found": found,
+        "found": kinds,
         "columns": columns,
         "relation": relation,
         "performance": performance,

@@ -58,7 +58,7 @@ def compare_performance(posted: Sequence[JudgedDraft], reference: Reference, see
     Intervals are of 99.8 %, by a bootstrap over drafts, the reference's own error included.
     """
     before = reference.performance
-    found: dict[str, Any] = {
+    comparison: dict[str, Any] = {
         "n": len(posted),
         "jaccard": None,
         "reference": round(float((np.array(before.expected) + before.over).sum() / np.array(before.n, float).sum()), 4),
@@ -67,7 +67,7 @@ def compare_performance(posted: Sequence[JudgedDraft], reference: Reference, see
         "drifted": None,
     }
     if not posted:
-        return found
+        return comparison
     jaccard = compute_jaccards(posted)
     change, resampled = _change(posted, jaccard, reference, seed)
 
@@ -76,13 +76,15 @@ def compare_performance(posted: Sequence[JudgedDraft], reference: Reference, see
         spread = SURE * float(np.std([getattr(other, part) for other in resampled]))
         return {"value": round(value, 4), "low": round(value - spread, 4), "high": round(value + spread, 4)}
 
-    found["jaccard"] = round(float(jaccard.mean()), 4)
-    found["change"] = measured("whole")
-    found |= {part: measured(part) for part in ("by_inputs", "by_relation", "by_model")}
-    found["unknown"] = round(sum(draft.unknown for draft in posted) / sum(draft.posted or 0 for draft in posted), 4)
+    comparison["jaccard"] = round(float(jaccard.mean()), 4)
+    comparison["change"] = measured("whole")
+    comparison |= {part: measured(part) for part in ("by_inputs", "by_relation", "by_model")}
+    comparison["unknown"] = round(
+        sum(draft.unknown for draft in posted) / sum(draft.posted or 0 for draft in posted), 4
+    )
     if len(posted) >= MIN_POSTED:
-        found["drifted"] = found["by_model"]["value"] <= -FALL_BOUND and found["by_model"]["high"] < 0
-    return found
+        comparison["drifted"] = comparison["by_model"]["value"] <= -FALL_BOUND and comparison["by_model"]["high"] < 0
+    return comparison
 
 
 def _change(

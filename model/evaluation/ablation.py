@@ -157,14 +157,14 @@ def measure_token_limits(
         for tokens in most:
             changed = manifest | {"encoder": manifest["encoder"] | {"tokens": tokens}}
             (copy / MANIFEST_FILE).write_text(json.dumps(changed))
-            found = compute_metrics(posted, answer_questions(Classifier.load(copy), drafts, after_each))
+            metrics = compute_metrics(posted, answer_questions(Classifier.load(copy), drafts, after_each))
             encoder = read_encoder(copy).load()
             times = []
             for question in drafts[:TIMED]:
                 before = time.perf_counter()
                 encoder.encode(question.title, question.body)
                 times.append(time.perf_counter() - before)
-            measured = tuple(found[name]["value"] for name in ("P@1", "R@5", "hit@5"))
+            measured = tuple(metrics[name]["value"] for name in ("P@1", "R@5", "hit@5"))
             readings.append(Reading(tokens, measured, 1_000 * float(np.median(times))))
     return readings
 

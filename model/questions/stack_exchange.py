@@ -242,13 +242,13 @@ class QuestionsByNumber:
         """Read on after so many numbers."""
         reader = BatchReader(self._client.site)
         for first in range(after or 0, self.length, AT_ONCE):
-            asked = self._numbers[first : first + AT_ONCE]
-            path = f"/questions/{';'.join(map(str, asked))}"
+            numbers = self._numbers[first : first + AT_ONCE]
+            path = f"/questions/{';'.join(map(str, numbers))}"
             items, _ = self._client.items(path, {"filter": self._fields, "pagesize": AT_ONCE})
             _read_items(items, reader, self._client.site)
-            for number in sorted(set(asked) - set(map(_question_number, items))):
+            for number in sorted(set(numbers) - set(map(_question_number, items))):
                 reader.refuse(f"{self._client.site}, question {number}", "it was deleted, or never was on this site")
-            done = first + len(asked)
+            done = first + len(numbers)
             yield reader.batch(done, done)
 
 

@@ -56,13 +56,13 @@ def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
     if data["tag_sets"]:
         wanted["tag sets"] = ("", data["tag_sets"])
     files = sorted({file for place in places for file in _find_parquet_files(place)})
-    found = {what: _find_by_digest(digest, name, files) for what, (name, digest) in wanted.items()}
-    if missing := [what for what, file in found.items() if file is None]:
+    files_by_use = {what: _find_by_digest(digest, name, files) for what, (name, digest) in wanted.items()}
+    if missing := [what for what, file in files_by_use.items() if file is None]:
         messages = [_describe_missing(what, *wanted[what], files, places) for what in missing]
         raise RebuildError(" ".join([*messages, "Say with --from where they are."]))
-    questions = found["questions"]
+    questions = files_by_use["questions"]
     assert questions is not None
-    return Inputs(questions, found.get("tag sets"))
+    return Inputs(questions, files_by_use.get("tag sets"))
 
 
 def list_environment_changes(version: Version) -> list[str]:

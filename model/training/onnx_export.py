@@ -207,14 +207,14 @@ def _add_names(
     """Add what the tag names found in both fields say; return the new ordering [tags] and the names by field."""
     penalty = np.repeat(np.array([0, -ABSENT_PENALTY], np.float32), [matcher.learned, matcher.rare])
     lacks = g.constant("lacks", penalty)
-    raised, found = ordering, []
+    raised, names_by_field = ordering, []
     for field, names in (("title", matcher.title), ("body", matcher.body)):
-        found.append(_found_names(g, field, names, words[field], ordering))
-        raised = g.node("Add", raised, found[-1].pulled, name=f"{field}_raised")
-    tag = g.concat(*(names.tag for names in found), name="named_tag")
-    zero = g.concat(*(names.zero for names in found), name="named_no_value")
+        names_by_field.append(_found_names(g, field, names, words[field], ordering))
+        raised = g.node("Add", raised, names_by_field[-1].pulled, name=f"{field}_raised")
+    tag = g.concat(*(names.tag for names in names_by_field), name="named_tag")
+    zero = g.concat(*(names.zero for names in names_by_field), name="named_no_value")
     lacking = g.scatter(lacks, tag, zero, name="lacking", reduction="max")
-    return g.node("Add", raised, lacking, name="named_ordering"), found
+    return g.node("Add", raised, lacking, name="named_ordering"), names_by_field
 
 
 def _found_names(g: ModelGraph, field: str, names: FieldNames, words: Value, ordering: Value) -> FoundNames:
