@@ -393,6 +393,23 @@ def test_blocked_tags_can_be_unblocked(consented: BrowserContext) -> None:
     expect(page.locator("#blocked-tags-info")).to_contain_text("None.")
 
 
+def test_a_tag_is_unblocked_by_its_name_where_the_list_changes_first(consented: BrowserContext) -> None:
+    store(consented, settings={**stored(consented, "settings"), "never": ["csv", "java", "pandas"]})
+    page = open_extension_page(consented, OPTIONS)
+    expect(page.locator("#blocked-tags li span")).to_have_text(["csv", "java", "pandas"])
+    # The change is announced to all pages before the press has its answer.
+    page.evaluate(
+        """async () => {
+            const { show } = await import("/options/blocked-tags.js");
+            document.querySelector("#blocked-tags li:nth-child(2) button").click();
+            show({ settings: { never: ["csv", "pandas"] } });
+        }"""
+    )
+    expect(page.locator("#blocked-tags-status")).to_have_text("java is suggested again.")
+    expect(page.locator("#blocked-tags li span")).to_have_text(["csv", "pandas"])
+    expect(page.get_by_role("button", name="Suggest pandas again")).to_be_focused()
+
+
 def test_data_at_the_service_can_be_exported(consented: BrowserContext, service: RecordingServer) -> None:
     page = open_extension_page(consented, OPTIONS)
     with page.expect_download() as download:
