@@ -1,6 +1,7 @@
 # Everything a person does with this project, one word each. `make help` lists it.
 PYTHON ?= python3
 BIN := .venv/bin
+DEVICE_MODEL := extension/device/model.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -9,16 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-run: .venv/.serve ## the service on http://127.0.0.1:8600, with its own database and the shipped model
+run: .venv/.serve $(DEVICE_MODEL) ## the service on http://127.0.0.1:8600, with its own database and the shipped model
 	@$(BIN)/tagalong-server serve
 
-extension: .venv/.serve ## the extension's packages for both stores, into dist/
+extension: .venv/.serve $(DEVICE_MODEL) ## the extension's packages for both stores, into dist/
 	@$(BIN)/python -m store.packages
 
-test: .venv/.test programs ## every test, the browser's included
+test: .venv/.test programs $(DEVICE_MODEL) ## every test, the browser's included
 	$(BIN)/pytest -m "not slow" -n 3 --dist worksteal -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
-test-slow: .venv/.test programs ## tests that take minutes or need data that is not in the repository
+test-slow: .venv/.test programs $(DEVICE_MODEL) ## tests that take minutes or need data that is not in the repository
 	$(BIN)/pytest -m slow
 
 test-days: .venv/.test programs ## the tests that read a clock, on each day of a week and on odd days of the calendar
@@ -26,14 +27,14 @@ test-days: .venv/.test programs ## the tests that read a clock, on each day of a
 
 tools: .venv/.test ## what training, testing and measuring need, into .venv
 
-bench: .venv/.test programs ## what a start, an answer, an event and a keystroke cost on this machine
+bench: .venv/.test programs $(DEVICE_MODEL) ## what a start, an answer, an event and a keystroke cost on this machine
 	@$(BIN)/python -m bench.report --write
 	@$(BIN)/python -m bench.switch
 	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.typing
 	@$(BIN)/python -m bench.chips
 
-pictures: .venv/.test programs ## the README's pictures, from the running product
+pictures: .venv/.test programs $(DEVICE_MODEL) ## the README's pictures, from the running product
 	@$(BIN)/python -m tools.pictures
 	@$(BIN)/python -m tools.own_pages
 	@$(BIN)/python -m tools.pipeline
@@ -56,6 +57,10 @@ audit: ## known faults of what serving installs (needs uv, and the network)
 format: .venv/.test ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The model on the device: the shipped light one, in the form that the extension reads.
+$(DEVICE_MODEL): model/released/light/manifest.json $(wildcard model/serving/*.py) | .venv/.serve
+	@$(BIN)/tagalong-model export-device --out $@
 
 # What Python and pip need to know is in the locks; a changed lock or pyproject.toml installs again. The lock is its own
 # constraint too: pip would look for a package that another one names with an extra as if it were not pinned.
@@ -93,4 +98,4 @@ LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-
 	--quiet --custom-compile-command "make lock"
 
 clean: ## remove the environment and what tests and builds left; the data stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist artifacts tests/extension/node_modules
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist artifacts tests/extension/node_modules $(DEVICE_MODEL)

@@ -16,6 +16,7 @@ SUMMARIES: Final = {
     "compare": "Compare encoders, classifiers, Parabel and our model.",
     "release": "Measure a trained model and write it as a released one.",
     "suggest": "Suggest tags for a draft, or for a file of drafts.",
+    "export-device": "Write a released model as the file that the extension reads.",
     "drift": "Compare what came in with the model's reference.",
     "register": "Give a model the registry's next number, if it passes the gates.",
     "versions": "List the registry's versions.",

@@ -5,6 +5,7 @@ browser are left out, since each store complains about those.
 """
 
 import json
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ EXTENSION = ROOT / "extension"
 DIST = ROOT / "dist"
 
 PACKAGED_SUFFIXES = frozenset({".js", ".css", ".html", ".json", ".png"})
+# The model on the device, made from the released one.
+DEVICE_MODEL = "device/model.bin"
 # The drawing that the icons are made from.
 EXCLUDED = frozenset({"icons/icon.svg"})
 # The earliest time that a zip can hold: a package must not depend on when it was made.
@@ -41,7 +44,7 @@ def list_files(folder: Path = EXTENSION) -> Iterator[tuple[str, Path]]:
         name = path.relative_to(folder).as_posix()
         if path.is_dir() or name in EXCLUDED or any(part.startswith(".") for part in Path(name).parts):
             continue
-        if path.suffix not in PACKAGED_SUFFIXES:
+        if path.suffix not in PACKAGED_SUFFIXES and name != DEVICE_MODEL:
             raise ValueError(f"extension/{name} does not belong in a package")
         yield name, path
 
@@ -62,7 +65,9 @@ def write_package(target: Path, manifest: dict[str, Any], folder: Path = EXTENSI
 
 
 def write_all_packages(dist: Path = DIST) -> list[Path]:
-    """Write both packages and return their paths."""
+    """Write both packages and return their paths; raise FileNotFoundError without the model on the device."""
+    if not (EXTENSION / DEVICE_MODEL).is_file():
+        raise FileNotFoundError(f"There is no extension/{DEVICE_MODEL}. Make it: tagalong-model export-device")
     manifest = json.loads((EXTENSION / "manifest.json").read_text())
     name = f"tagalong-{manifest['version']}"
     packages = {
@@ -76,7 +81,11 @@ def write_all_packages(dist: Path = DIST) -> list[Path]:
 
 def main() -> None:
     """Write both packages and print their paths and sizes."""
-    for target in write_all_packages():
+    try:
+        packages = write_all_packages()
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    for target in packages:
         print(f"{target.relative_to(ROOT)}  {target.stat().st_size:,} bytes")
 
 

@@ -22,9 +22,21 @@ from backend.postgres.database import Database
 from backend.postgres.embedded.cluster import PORT, ROLE, SUPERUSER
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import migrate
+from model.commands.export_device import PACKAGED
+from model.commands.terminal import RELEASED
+from model.runs.files import write_atomically
+from model.serving import MANIFEST_FILE, device_file
 from tests.backend.service import MakeService, Service, running
 
 TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def current_device_model() -> None:
+    """The extension has the shipped model on the device, as `make test` makes it."""
+    released = RELEASED / "light" / MANIFEST_FILE
+    if not PACKAGED.exists() or PACKAGED.stat().st_mtime < released.stat().st_mtime:
+        write_atomically(PACKAGED.parent, {PACKAGED.name: device_file(released.parent)})
 
 
 @pytest.fixture(scope="module")

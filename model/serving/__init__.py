@@ -8,6 +8,7 @@ graph a version holds::
 """
 
 from model.serving.classifier import DEFAULT_TIER, MANIFEST_FILE, Classifier, ReleaseError, Suggested
+from model.serving.device_file import NoDeviceFormError, device_file
 from model.serving.registry import VERSION_FILE, RegistryError, read_version_file, version_numbers
 from model.serving.synonyms import name_in_use
 
@@ -16,9 +17,11 @@ __all__ = [
     "MANIFEST_FILE",
     "VERSION_FILE",
     "Classifier",
+    "NoDeviceFormError",
     "RegistryError",
     "ReleaseError",
     "Suggested",
+    "device_file",
     "name_in_use",
     "read_version_file",
     "version_numbers",

@@ -116,7 +116,7 @@ class Classifier:
             raise ReleaseError(
                 f"{folder / MANIFEST_FILE} lacks {', '.join(missing)}. Copy the released folder again, whole."
             )
-        files = {name: _read_checked(folder / name, manifest["files"][name]) for name in needed}
+        files = {name: read_checked(folder / name, manifest["files"][name]) for name in needed}
         options = onnxruntime.SessionOptions()
         # A draft takes well under a millisecond: threads inside one answer only take cores from other answers.
         options.intra_op_num_threads = 1
@@ -262,7 +262,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _read_checked(path: Path, digest: str) -> bytes:
+def read_checked(path: Path, digest: str) -> bytes:
+    """Return the content of a file; raise ReleaseError if it cannot be read or has another sha256."""
     content = _read(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ReleaseError(

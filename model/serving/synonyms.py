@@ -195,3 +195,8 @@ def same_tags(tags: Iterable[str]) -> frozenset[str]:
 def other_names(tag: str) -> tuple[str, ...]:
     """Return the other names of a tag that is no such name itself."""
     return _OTHER_NAMES.get(tag, ())
+
+
+def renamed_tags() -> frozenset[str]:
+    """Return the names in use that have other names."""
+    return frozenset(_OTHER_NAMES)
