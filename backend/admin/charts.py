@@ -58,19 +58,19 @@ def _format_attribute(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-class LineScale:
-    """Where the days and shares of a line chart are drawn, in pixels.
+class Plot:
+    """Where the days and shares of a chart by day are drawn, in pixels.
 
     Attributes:
-        top: the share at the upper end.
+        low, high: the shares at the lower and the upper end.
         room: width for all days.
-        floor: where a share of 0 is.
+        floor: where the lower end is.
     """
 
-    def __init__(self, points: Sequence[Point], width: float, height: float) -> None:
-        self.top = end_of_scale(points)
+    def __init__(self, n_days: int, width: float, height: float, low: float, high: float) -> None:
+        self.low, self.high = low, high
         self.room, self.floor = width - LEFT - RIGHT, height - BELOW
-        self._n_days = len(points)
+        self._n_days = n_days
 
     @property
     def day_width(self) -> float:
@@ -82,8 +82,9 @@ class LineScale:
         return LEFT + self.room * (index + 0.5) / self._n_days
 
     def y(self, share: float) -> float:
-        """Return the height of a share."""
-        return self.floor - (self.floor - TOP) * min(share, self.top) / self.top
+        """Return the height of a share; one beyond an end is at that end."""
+        part = (min(max(share, self.low), self.high) - self.low) / (self.high - self.low)
+        return self.floor - (self.floor - TOP) * part
 
 
 def line_chart(
@@ -104,15 +105,15 @@ def line_chart(
         css: another class of the svg element.
         marks: days on which something was released, each with its number in the legend.
     """
-    scale = LineScale(points, width, height)
+    plot = Plot(len(points), width, height, 0.0, end_of_scale(points))
     return element(
         "svg",
-        *_draw_scale(scale.top, LEFT, width - RIGHT, scale.y),
-        *_draw_days(points, scale.x, height - 6, max(1, int(scale.room // LABEL_WIDTH))),
-        *_draw_marks(points, scale, marks or {}),
-        *_draw_runs(points, scale),
-        *_draw_dots(points, scale),
-        *_draw_hover_areas(points, scale),
+        *_draw_scale(plot.high, LEFT, width - RIGHT, plot.y),
+        *draw_days(points, plot.x, height - 6, max(1, int(plot.room // LABEL_WIDTH))),
+        *draw_marks(points, plot, marks or {}),
+        *draw_runs(points, plot),
+        *_draw_dots(points, plot),
+        *_draw_hover_areas(points, plot),
         viewBox=f"0 0 {width:g} {height:g}",
         class_=f"chart {css}".strip(),
         role="img",
@@ -120,51 +121,52 @@ def line_chart(
     )
 
 
-def _draw_marks(points: Sequence[Point], scale: LineScale, marks: Mapping[date, int]) -> Iterator[Markup]:
+def draw_marks(points: Sequence[Point], plot: Plot, marks: Mapping[date, int]) -> Iterator[Markup]:
+    """Draw a line, with its number, on each day on which something was released."""
     for i, point in enumerate(points):
         if point.day in marks:
-            x = scale.x(i)
-            yield element("line", x1=x, x2=x, y1=TOP, y2=scale.floor, class_="mark")
+            x = plot.x(i)
+            yield element("line", x1=x, x2=x, y1=TOP, y2=plot.floor, class_="mark")
             yield element("text", str(marks[point.day]), x=x + 3, y=TOP + 9, class_="tick mark", text_anchor="start")
 
 
-def _draw_runs(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
-    """Draw each unbroken run as a line in its band, and a lone day as a whisker."""
+def draw_runs(points: Sequence[Point], plot: Plot, css: str = "") -> Iterator[Markup]:
+    """Draw each unbroken run as a line in its band, and a lone day as a whisker; ``css`` is appended to each class."""
     for run in runs(points):
         if len(run) == 1:
             (i,) = run
-            x, low, high = scale.x(i), scale.y(points[i].low), scale.y(points[i].high)
-            yield element("line", x1=x, x2=x, y1=low, y2=high, class_="whisker")
+            x, low, high = plot.x(i), plot.y(points[i].low), plot.y(points[i].high)
+            yield element("line", x1=x, x2=x, y1=low, y2=high, class_=f"whisker{css}")
             continue
-        upper = [f"{scale.x(i):.1f},{scale.y(points[i].high):.1f}" for i in run]
-        lower = [f"{scale.x(i):.1f},{scale.y(points[i].low):.1f}" for i in reversed(run)]
-        middle = [f"{scale.x(i):.1f},{scale.y(points[i].value or 0):.1f}" for i in run]
-        yield element("polygon", points=" ".join(upper + lower), class_="band")
-        yield element("polyline", points=" ".join(middle), class_="line")
+        upper = [f"{plot.x(i):.1f},{plot.y(points[i].high):.1f}" for i in run]
+        lower = [f"{plot.x(i):.1f},{plot.y(points[i].low):.1f}" for i in reversed(run)]
+        middle = [f"{plot.x(i):.1f},{plot.y(points[i].value or 0):.1f}" for i in run]
+        yield element("polygon", points=" ".join(upper + lower), class_=f"band{css}")
+        yield element("polyline", points=" ".join(middle), class_=f"line{css}")
 
 
-def _draw_dots(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
+def _draw_dots(points: Sequence[Point], plot: Plot) -> Iterator[Markup]:
     """Draw the days as dots where there is room for them; a lone day is always one."""
-    has_room = scale.day_width >= DOT_ROOM
+    has_room = plot.day_width >= DOT_ROOM
     lone = {run[0] for run in runs(points) if len(run) == 1}
     for i, point in enumerate(points):
         if point.value is not None and (has_room or i in lone):
             css = "dot few" if point.is_small else "dot"
-            yield element("circle", cx=scale.x(i), cy=scale.y(point.value), r=3, class_=css)
+            yield element("circle", cx=plot.x(i), cy=plot.y(point.value), r=3, class_=css)
 
 
-def _draw_hover_areas(points: Sequence[Point], scale: LineScale) -> Iterator[Markup]:
+def _draw_hover_areas(points: Sequence[Point], plot: Plot) -> Iterator[Markup]:
     """Draw what describes a day to a pointer."""
-    if scale.day_width < HOVER_ROOM:
+    if plot.day_width < HOVER_ROOM:
         return
     for i, point in enumerate(points):
         yield element(
             "rect",
             element("title", point.describe()),
-            x=scale.x(i) - scale.day_width / 2,
+            x=plot.x(i) - plot.day_width / 2,
             y=TOP,
-            width=scale.day_width,
-            height=scale.floor - TOP,
+            width=plot.day_width,
+            height=plot.floor - TOP,
             class_="hover",
         )
 
@@ -184,9 +186,14 @@ def smallest_scale(highest: float) -> float:
 
 def runs(points: Sequence[Point]) -> Iterator[list[int]]:
     """Yield the indexes of consecutive days that have a value, one list for each unbroken run."""
+    return runs_of_values([point.value for point in points])
+
+
+def runs_of_values(values: Sequence[float | None]) -> Iterator[list[int]]:
+    """Yield the indexes of consecutive values that are not None, one list for each unbroken run."""
     run: list[int] = []
-    for index, point in enumerate(points):
-        if point.value is not None:
+    for index, value in enumerate(values):
+        if value is not None:
             run.append(index)
         elif run:
             yield run
@@ -203,7 +210,8 @@ def _draw_scale(top: float, left: float, right: float, y: Callable[[float], floa
         yield element("line", x1=left, x2=right, y1=y(share), y2=y(share), class_="base" if quarter == 0 else "grid")
 
 
-def _draw_days(points: Sequence[Point], x: Callable[[int], float], bottom: float, max_labels: int) -> Iterator[Markup]:
+def draw_days(points: Sequence[Point], x: Callable[[int], float], bottom: float, max_labels: int) -> Iterator[Markup]:
+    """Draw the names of as many days as there is room for."""
     step = -(-len(points) // max_labels)
     with_years = points[0].day.year != points[-1].day.year
     for index in range(step // 2, len(points), step):

@@ -81,6 +81,26 @@ def length_name(band: int) -> str:
     return f"{first} to {following[0] - 1}" if following else f"{first} and more"
 
 
+def span_in_words(filters: Filters, period: str | None) -> str:
+    """Return the days shown: ``in the last 28 days``, ``since 3 Nov 2026``, ``on 3 Nov 2026``, ``from … to …``."""
+    days = (filters.until - filters.since).days + 1
+    if period == "all":
+        return f"since {long_day(filters.since)}"
+    if days == 1:
+        return f"on {long_day(filters.since)}"
+    if period is not None:
+        return f"in the last {days} days"
+    return f"from {long_day(filters.since)} to {long_day(filters.until)}"
+
+
+def earlier_span_in_words(filters: Filters, before: Filters) -> str:
+    """Return the days compared with: ``in the 28 days before``, ``a year before``, ``from … to …``."""
+    days = plural((filters.until - filters.since).days + 1, "days")
+    if before == filters.before:
+        return "on the day before" if days == "1 day" else f"in the {days} before"
+    return span_in_words(before, None)
+
+
 def filters_title(filters: Filters) -> str:
     """Describe the filters: ``questions being asked, stackoverflow.com, light-c22ec615, challenger's arm``."""
     arm = None if filters.arm is None else f"{filters.arm}'s arm"

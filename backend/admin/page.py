@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from backend.acceptance.choices import Choices
-from backend.admin.panels import LAYOUT, PANELS
+from backend.admin.panels import FIRST_SCREEN, LAYOUT, PANELS
 from backend.admin.panels.request import PanelRequest
-from backend.admin.query import PERIODS, View
+from backend.admin.query import COMPARISONS, PERIODS, View
 from backend.admin.templating import TEMPLATES
 from backend.alerts.rules import Rule
 
@@ -48,7 +48,9 @@ def render_page(data: PageData) -> str:
         now=data.now,
         sections=data.sections,
         panels=PANELS,
+        first_screen=FIRST_SCREEN,
         layout=LAYOUT,
         periods={period: PERIOD_TITLES[period] for period in PERIODS},
-        report_query=data.view.query(period="", since="", until="", tag="", sort=""),
+        comparisons=COMPARISONS,
+        report_query=data.view.query(period="", since="", until="", tag="", sort="", compare_since=""),
     )

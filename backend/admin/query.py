@@ -1,7 +1,7 @@
 """The query string's filters, parsed strictly: a mistyped one is an error and never a wrong figure."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
@@ -16,7 +16,27 @@ DEFAULT_PERIOD = "28d"
 # A page of more days would be unreadable, and a span of millennia is a mistake.
 MAX_DAYS = 3660
 
-NAMES = ("period", "month", "since", "until", "kind", "site", "model", "tag", "sort", "arm")
+# Whole weeks, so that the same weekdays are compared. Days.
+YEAR = 52 * 7
+
+NAMES = (
+    "period",
+    "month",
+    "since",
+    "until",
+    "kind",
+    "site",
+    "model",
+    "tag",
+    "sort",
+    "arm",
+    "compare",
+    "compare_since",
+)
+
+# What the period can be compared with, as the page puts it, beside the days from a day of choice.
+COMPARISONS = {"before": "the days before", "year": "the same weeks a year before"}
+DEFAULT_COMPARISON = "before"
 
 # How tags can be sorted, as the page puts it.
 SORTS = {"viewed": "Most viewed", "best": "Best", "worst": "Worst", "dismissed": "Most dismissed"}
@@ -38,19 +58,38 @@ class View:
         period: the preset that the days come from; None: a month or two dates.
         search: part of the names of the tags to list; empty: all.
         sort: one of ``SORTS``, the order of the tags.
+        comparison: one of ``COMPARISONS``, the period to compare with.
+        compared_since: the first of as many days to compare with, instead.
     """
 
     filters: Filters
     period: str | None
     search: str = ""
     sort: str = DEFAULT_SORT
+    comparison: str = DEFAULT_COMPARISON
+    compared_since: date | None = None
+
+    @property
+    def before(self) -> Filters:
+        """The same selection over the period to compare with, which has as many days."""
+        days = len(self.filters.days)
+        since = self.compared_since
+        if since is None and self.comparison == "year":
+            # As many years back as it takes to be another period.
+            since = self.filters.since - timedelta(days=YEAR * -(-days // YEAR))
+        if since is None:
+            return self.filters.before
+        return replace(self.filters, since=since, until=since + timedelta(days=days - 1))
 
     def query(self, **changes: str) -> str:
         """Return the query string of this view, with changes; a preset stays a preset."""
         return urlencode(self.pairs(**changes))
 
     def pairs(self, **changes: str) -> dict[str, str]:
-        """Return the names and values of the query string."""
+        """Return the names and values of the query string, with changes.
+
+        Other days may overlap with days of choice that they are compared with, so these go with the days.
+        """
         filters = self.filters
         values = {
             "period": self.period or "",
@@ -62,9 +101,13 @@ class View:
             "arm": filters.arm or "",
             "tag": self.search,
             "sort": "" if self.sort == DEFAULT_SORT else self.sort,
+            "compare": "" if self.comparison == DEFAULT_COMPARISON else self.comparison,
+            "compare_since": "" if self.compared_since is None else self.compared_since.isoformat(),
         }
         if "period" in changes:
-            values |= {"since": "", "until": ""}
+            values |= {"since": "", "until": "", "compare_since": ""}
+        elif "since" in changes:
+            values |= {"period": "", "compare_since": ""}
         return {name: value for name, value in (values | changes).items() if value}
 
 
@@ -93,6 +136,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
     search = values.get("tag", "").strip().lower()
     if len(search) > MAX_TAG_LENGTH:
         raise _bad_filter("tag", f"No tag is longer than {MAX_TAG_LENGTH} characters", ())
+    comparison, compared_since = _parse_comparison(values, since, until)
     return View(
         Filters(
             since=since,
@@ -105,6 +149,8 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
         period,
         search,
         sort,
+        comparison,
+        compared_since,
     )
 
 
@@ -147,6 +193,23 @@ def _parse_period(period: str, choices: Choices, today: date) -> tuple[str, date
         return period, today - timedelta(days=days - 1), today
     first = min(choices.first_day or today, today)
     return period, max(first, today - timedelta(days=MAX_DAYS - 1)), today
+
+
+def _parse_comparison(values: dict[str, str], since: date, until: date) -> tuple[str, date | None]:
+    """Return which period to compare with, and its first day if that was chosen."""
+    comparison = values.get("compare", DEFAULT_COMPARISON)
+    if comparison not in COMPARISONS:
+        raise _bad_filter("compare", f"There is no comparison '{comparison[:40]}'", COMPARISONS)
+    if "compare_since" not in values:
+        return comparison, None
+    if comparison != DEFAULT_COMPARISON:
+        raise _bad_filter("compare_since", f"Compare either with {COMPARISONS[comparison]} or from a day", ())
+    first = _parse_day("compare_since", values["compare_since"])
+    n_days = (until - since).days + 1
+    if abs((since - first).days) < n_days or (first - date.min).days < 2 or (date.max - first).days <= n_days:
+        message = f"From {first}, the {n_days:,} days to compare with are not apart from those of {since} to {until}"
+        raise _bad_filter("compare_since", message, ())
+    return comparison, first
 
 
 def _parse_day(name: str, value: str) -> date:

@@ -1,8 +1,7 @@
 """The environment of the page's templates, and what they call: charts and table cells of figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +17,7 @@ from backend.admin.formatting import (
     KIND_TITLES,
     details_line,
     duration,
+    earlier_span_in_words,
     filters_title,
     fraction,
     interval,
@@ -31,7 +31,9 @@ from backend.admin.formatting import (
     thousands,
 )
 from backend.admin.panels.releases import ReleasesByDay
-from backend.admin.query import SORTS
+from backend.admin.query import SORTS, View
+from backend.admin.sentences import TREND_TITLES
+from backend.admin.trend_chart import Trend, trend_chart, week_means
 from backend.experiments.guardrails import TITLES
 
 FOLDER = Path(__file__).parent
@@ -39,6 +41,7 @@ STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
 
 # The page shows this many rows of its long tables; their JSON and CSV have all.
 ROWS_SHOWN = {
+    "ALERTS_SHOWN": 3,
     "DAYS_SHOWN": 400,
     "TAGS_SHOWN": 25,
     "MISSED_SHOWN": 20,
@@ -46,7 +49,7 @@ ROWS_SHOWN = {
     "DEPLOYMENTS_SHOWN": 10,
 }
 
-# Over time: the figure that the product is judged by, then the others beside each other.
+# The figure that the product is judged by, then the others beside each other.
 MAIN_CHART = figures.ACCEPTANCE
 SIDE_CHARTS = (figures.KEPT, figures.HELP, figures.DISMISSAL, figures.COVERAGE, figures.JACCARD, figures.MISSED)
 
@@ -61,18 +64,53 @@ def day_chart(
     releases: ReleasesByDay,
 ) -> str:
     """Draw a figure by day, with marks where something was released."""
+    label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
+    points = [_to_point(figure, day, figure.compute(counts)) for day, counts in counts_by_day.items()]
+    return charts.line_chart(points, label=label, width=width, height=height, css=css, marks=_marks(releases))
 
-    def describe(day: date, result: Rate | Mean) -> str:
+
+def draw_trend(
+    counts_by_day: dict[date, Counts],
+    counts_by_earlier_day: dict[date, Counts],
+    *,
+    view: View,
+    releases: ReleasesByDay,
+    sizes: Mapping[str, tuple[float, float]],
+) -> Markup:
+    """Draw the main figure with its weeks and the period before, once for each size: class, width, height."""
+    results = [MAIN_CHART.compute(counts) for counts in counts_by_day.values()]
+    earlier = [MAIN_CHART.compute(counts) for counts in counts_by_earlier_day.values()]
+    weeks, before = week_means(results), week_means(earlier)
+    if view.before == view.filters.before:
+        # These days follow the earlier ones, so the weeks that begin there are known as well.
+        weeks = week_means([*earlier, *results])[len(earlier) :]
+    trend = Trend(
+        points=[_to_point(MAIN_CHART, day, result) for day, result in zip(counts_by_day, results, strict=True)],
+        weeks=weeks,
+        before=before,
+        links=[f"/metrics?{view.query(since=day.isoformat(), until=day.isoformat())}" for day in counts_by_day],
+    )
+    label = (
+        f"{MAIN_CHART.title} by day, the mean of each week, and the period before; the table of days has the numbers"
+    )
+    return Markup("").join(
+        trend_chart(trend, label=label, width=width, height=height, css=css, marks=_marks(releases))
+        for css, (width, height) in sizes.items()
+    )
+
+
+def _to_point(figure: Figure, day: date, result: Rate | Mean) -> charts.Point:
+    def describe() -> str:
         text = f"{long_day(day)}: {percent(result)}"
         if result.value is not None:
             text += f" ({interval(result)}), {fraction(result, figure.unit)}"
         return text
 
-    results = {day: figure.compute(counts) for day, counts in counts_by_day.items()}
-    chart_points = [charts.to_point(day, result, partial(describe, day, result)) for day, result in results.items()]
-    label = f"{figure.title} by day with its 95 % interval; the table of days has the numbers"
-    marks = {day: number for number, (day, _) in enumerate(releases, start=1)}
-    return charts.line_chart(chart_points, label=label, width=width, height=height, css=css, marks=marks)
+    return charts.to_point(day, result, describe)
+
+
+def _marks(releases: ReleasesByDay) -> dict[date, int]:
+    return {day: number for number, (day, _) in enumerate(releases, start=1)}
 
 
 def scale_of_bars(results: Sequence[Rate | Mean]) -> float:
@@ -128,9 +166,12 @@ def _environment() -> Environment:
         SECONDS_PER_TAG=SECONDS_PER_TAG,
         SIDE_CHARTS=SIDE_CHARTS,
         SORTS=SORTS,
+        TREND_TITLES=TREND_TITLES,
         bar=charts.bar,
         calibration_chart=charts.calibration_chart,
         day_chart=day_chart,
+        draw_trend=draw_trend,
+        earlier_span_in_words=earlier_span_in_words,
         figures=figures,
         guardrail_titles=TITLES,
         is_small=is_small,

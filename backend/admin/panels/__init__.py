@@ -3,6 +3,7 @@
 from backend.admin.panels import (
     acts,
     alerts,
+    answer,
     bookkeeping,
     calibration,
     days,
@@ -23,6 +24,7 @@ from backend.admin.panels import (
     shadow,
     sites,
     tags,
+    trend,
     unknown,
     worst,
     worth,
@@ -31,7 +33,9 @@ from backend.admin.panels.panel import Panel
 
 # In the order in which an answer names them.
 MODULES = (
+    answer,
     alerts,
+    trend,
     overview,
     days,
     posted,
@@ -63,8 +67,10 @@ PANELS: dict[str, Panel] = {module.PANEL.name: module.PANEL for module in MODULE
 TWINS = {name: panel.read_table for name, panel in PANELS.items() if panel.read_table is not None}
 """What the JSON and the CSV of each panel are read by, by its name in the URL."""
 
+FIRST_SCREEN = ("answer", "alerts", "trend")
+"""The sections that are read first, on any screen; the filters follow them."""
+
 LAYOUT: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("alerts",),),
     (("overview",),),
     (("days",),),
     (("posted",),),
@@ -77,4 +83,4 @@ LAYOUT: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("drift",),),
     (("acts",),),
 )
-"""The page: rows of one or two columns of sections."""
+"""What follows: rows of one or two columns of sections."""

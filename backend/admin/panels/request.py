@@ -20,7 +20,7 @@ from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.admin.query import View
 from backend.alerts.rules import Rule
-from backend.deployments.service import list_deployments
+from backend.deployments.service import Release, list_deployments, list_releases
 from backend.deployments.tables import Deployment
 from backend.experiments.status import ExperimentStatus, find_latest_experiment, last_status
 
@@ -70,8 +70,8 @@ class PanelRequest:
         return await self._once("grid", lambda: count_grid(self.session, self.filters, self.vocabulary, self.now))
 
     async def previous_grid(self) -> Grid:
-        """Return the counts of the period before."""
-        before = self.filters.before
+        """Return the counts of the period that the view compares with."""
+        before = self.view.before
         return await self._once("previous grid", lambda: count_grid(self.session, before, self.vocabulary, self.now))
 
     async def offers(self) -> Offers:
@@ -101,6 +101,11 @@ class PanelRequest:
     async def deployments(self) -> list[Deployment]:
         """Return all deployments, the newest first."""
         return await self._once("deployments", lambda: list_deployments(self.session))
+
+    async def releases(self) -> list[Release]:
+        """Return every release within the period, in order."""
+        (span,) = self.filters.selection.spans
+        return await self._once("releases", lambda: list_releases(self.session, span.start, span.end))
 
     async def _once(self, name: str, read: Callable[[], Awaitable[T]]) -> T:
         if name not in self._results:

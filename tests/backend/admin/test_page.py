@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -150,7 +149,7 @@ async def test_every_picture_has_its_numbers_beside_it(admin: Admin, engine: Asy
         assert (picture.get("role") == "img" and picture.get("aria-label")) or picture.get("aria-hidden") == "true"
     headers = [attributes for tag, attributes in outline.elements if tag == "th"]
     assert all(attributes.get("scope") in ("col", "row") for attributes in headers)
-    days = [text for text in outline.texts["th"] if re.fullmatch(r"\d+ \w{3} 2026", text)]
+    days = [text for text in outline.texts["a"] if re.fullmatch(r"\d+ \w{3} 2026", text)]
     assert len(days) == 7
 
 
@@ -170,8 +169,10 @@ async def test_links_and_form_keep_the_view(admin: Admin, engine: AsyncEngine) -
         attributes["value"] for tag, attributes in outline.elements if tag == "option" and "selected" in attributes
     ]
     assert chosen == ["edit", SITES[1]]
-    dates: list[Any] = [attributes["value"] for tag, attributes in outline.elements if attributes.get("type") == "date"]
-    assert dates == ["2026-11-14", "2026-11-20"]
+    inputs = {attributes.get("name"): attributes for tag, attributes in outline.elements if tag == "input"}
+    assert (inputs["since"]["value"], inputs["until"]["value"]) == ("2026-11-14", "2026-11-20")
+    # Choosing another site keeps the last seven days, and does not freeze them into dates.
+    assert inputs["period"] == {"type": "hidden", "name": "period", "value": "7d"}
 
 
 async def test_e11_the_report_is_of_the_newest_month_with_drafts(admin: Admin, engine: AsyncEngine) -> None:

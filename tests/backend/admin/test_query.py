@@ -74,6 +74,10 @@ def test_other_filters_are_read() -> None:
         ("kind=ask&kind=edit", "given twice"),
         ("period=7d&since=2026-11-01", "either a period or two dates"),
         ("since=2026-11-02&until=2026-11-01", "no span"),
+        ("compare=week", "before, year"),
+        ("compare=year&compare_since=2026-01-01", "either with the same weeks a year before or from a day"),
+        ("compare_since=2026-11-01", "not apart from those of 2026-10-24 to 2026-11-20"),
+        ("compare_since=2026-09-27", "not apart"),
         ("since=1999-01-01", "no span"),
         ("since=2026-13-01", "YYYY-MM-DD"),
         ("since=20261101", "YYYY-MM-DD"),
@@ -133,3 +137,35 @@ def test_search_and_order_of_tags_stay_in_the_address() -> None:
     assert view(asked.query()) == asked
     assert view(asked.query(sort="best")).sort == "best"
     assert "sort" not in view("sort=viewed").query()
+
+
+@pytest.mark.parametrize(
+    ("query", "since", "until"),
+    [
+        ("", "2026-09-26", "2026-10-23"),
+        ("compare=before&period=7d", "2026-11-07", "2026-11-13"),
+        ("compare=year", "2025-10-25", "2025-11-21"),
+        ("compare=year&period=all", "2023-01-05", "2024-11-22"),
+        ("compare_since=2026-09-26", "2026-09-26", "2026-10-23"),
+        ("compare_since=2026-06-01", "2026-06-01", "2026-06-28"),
+        ("since=2026-05-01&until=2026-05-03&compare_since=2026-05-04", "2026-05-04", "2026-05-06"),
+    ],
+)
+def test_a_period_is_compared_with_as_many_other_days(query: str, since: str, until: str) -> None:
+    shown = view(query)
+    assert (shown.before.since.isoformat(), shown.before.until.isoformat()) == (since, until)
+    assert len(shown.before.days) == len(shown.filters.days)
+    assert view(shown.query()) == shown
+
+
+def test_other_days_drop_a_comparison_that_may_overlap_with_them() -> None:
+    shown = view("compare_since=2026-06-01&kind=edit")
+    assert "compare_since" not in shown.query(period="all")
+    assert "compare_since" not in shown.query(since="2026-11-01", until="2026-11-01")
+    assert view("compare=year").query(period="7d") == "period=7d&compare=year"
+
+
+def test_a_day_that_is_chosen_ends_the_preset() -> None:
+    assert view("period=7d&kind=edit").query(since="2026-11-15", until="2026-11-15") == (
+        "since=2026-11-15&until=2026-11-15&kind=edit"
+    )
