@@ -106,6 +106,7 @@ def device_file(folder: Path) -> bytes:
         "version": version,
         "sites": sorted(map(str, manifest["sites"])),
         "decision": {key: manifest["decision"][key] for key in ("own", "first", "most")},
+        "title_features": len(constants["title_idf"]),
         **{name: float(constants[name][0]) for name in _NUMBERS},
     }
     return _pack(header, sections)
