@@ -1,10 +1,16 @@
-"""The worst tags of a period: those that writers dismiss, those that are missed, those unknown to the model."""
+"""The worst tags of a period: those that writers dismiss, those that are missed, those unknown to the model.
 
+And those whose acceptance stands out, for better or worse, from that of all chips.
+"""
+
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
-from backend.acceptance.figures import DISMISSAL, Counts, Rate
+from backend.acceptance.figures import DISMISSAL, MIN_SAMPLE, Counts, Rate
+from backend.acceptance.intervals import CONFIDENCE
 
 Category = Literal["dismissed", "missed", "unknown"]
 
@@ -53,3 +59,47 @@ def list_worst_tags(tags: Mapping[str, Counts], vocabulary: Collection[str]) -> 
     missed = [row for row in not_offered if row.category == "missed"]
     unknown = [row for row in not_offered if row.category == "unknown"]
     return [*dismissed[:MAX_TAGS], *missed[:MAX_TAGS], *unknown[:MAX_TAGS]]
+
+
+@dataclass(frozen=True, slots=True)
+class StandingOut:
+    """Tags whose acceptance chance does not explain, those furthest from it first; no tag is in both lists.
+
+    Attributes:
+        best, worst: above and below the acceptance of all chips.
+        n_judged: tags that were seen often enough to be judged.
+    """
+
+    best: list[tuple[str, Counts]]
+    worst: list[tuple[str, Counts]]
+    n_judged: int
+
+
+def find_tags_standing_out(tags: Mapping[str, Counts], design_effect: float = 1.0) -> StandingOut:
+    """Return the tags whose interval, wide enough for all of them together, excludes the acceptance of all chips.
+
+    Of a hundred tags that are all alike, five would leave the acceptance of all by their own 95 % intervals; here it is
+    one in twenty such pages that names any. Wilson's interval excludes a share where the score test rejects it, and the
+    intervals of ``k`` tags hold together where each misses in 5 % / k of cases (Bonferroni).
+
+    Args:
+        tags: counts by tag.
+        design_effect: how many times wider the variance of acceptance is than that of independent chips.
+    """
+    n, hits = sum(counts.viewed for counts in tags.values()), sum(counts.accepted for counts in tags.values())
+    judged = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= MIN_SAMPLE]
+    if not judged or not 0 < hits < n:
+        return StandingOut([], [], len(judged))
+    share = hits / n
+    bound = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / len(judged)) * math.sqrt(max(1.0, design_effect))
+
+    def score(row: tuple[str, Counts]) -> float:
+        counts = row[1]
+        return (counts.accepted - counts.viewed * share) / math.sqrt(counts.viewed * share * (1 - share))
+
+    by_score = sorted(judged, key=score)
+    return StandingOut(
+        best=[row for row in reversed(by_score) if score(row) > bound],
+        worst=[row for row in by_score if score(row) < -bound],
+        n_judged=len(judged),
+    )

@@ -1,9 +1,9 @@
 """Figures, numbers, days and filters as the page shows them."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
-from backend.acceptance.figures import MIN_SAMPLE, Mean, Rate
+from backend.acceptance.figures import MIN_SAMPLE, Figure, Mean, Rate
 from backend.acceptance.filters import Filters
 from backend.acceptance.queries.items import LENGTH_BANDS
 
@@ -13,6 +13,23 @@ KIND_TITLES = {
     "try": "the page to try it",
     "demo": "demo traffic",
 }
+
+# Why a figure is n/a, by its name: what was not there to divide by.
+NOTHING_TO_COUNT = {
+    "acceptance": "no chip seen",
+    "dismissal": "no chip seen",
+    "help": "no chip seen",
+    "kept": "no chip seen in a posted draft",
+    "agreement": "no chip seen in a posted draft",
+    "coverage": "no answer given",
+    "precision": "no posted draft was offered a tag",
+    "unknown": "no missed tag to look up",
+}
+
+
+def why_nothing(figure: Figure) -> str:
+    """Return why a figure is n/a where nothing was counted."""
+    return NOTHING_TO_COUNT.get(figure.name, "no draft posted")
 
 
 def percent(figure: Rate | Mean) -> str:
@@ -66,6 +83,11 @@ def duration(seconds: float) -> str:
 def long_day(day: date) -> str:
     """Format a day: ``3 Nov 2026``."""
     return f"{day.day} {day:%b %Y}"
+
+
+def since_when(moment: datetime, now: datetime) -> str:
+    """Return since when something lasts: ``16:14`` if that is today, else ``28 Nov 2026``, both in UTC."""
+    return f"{moment:%H:%M}" if moment.date() == now.date() else long_day(moment.date())
 
 
 def position_name(position: int | None) -> str:

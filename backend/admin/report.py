@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,12 +11,12 @@ from backend.acceptance.bookkeeping import Bookkeeping
 from backend.acceptance.choices import newest_day
 from backend.acceptance.figures import Counts
 from backend.acceptance.value_estimate import ValueEstimate
-from backend.acceptance.worst_tags import sort_by_missed
-from backend.admin.panels.releases import ReleasesByDay, read_releases_by_day
+from backend.acceptance.worst_tags import StandingOut, find_tags_standing_out, sort_by_missed
+from backend.admin.panels import answer, trend
 from backend.admin.panels.request import PanelRequest
-from backend.admin.panels.tags import sort_tags
 from backend.admin.panels.worth import read_estimate
 from backend.admin.query import View
+from backend.admin.sentences import Answer
 from backend.admin.templating import TEMPLATES
 
 ROWS_SHOWN = 10
@@ -23,18 +24,17 @@ ROWS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything that a report shows; ``before`` is the period before."""
+    """Everything that a report shows; ``before`` is of the period compared with, ``trend`` what its chart shows."""
 
     view: View
     now: datetime
+    answer: Answer
     overview: Counts
     before: Counts
-    counts_by_day: dict[date, Counts]
-    releases: ReleasesByDay
+    trend: dict[str, Any]
     models: dict[str, Counts]
     estimate: ValueEstimate
-    best: list[tuple[str, Counts]]
-    worst: list[tuple[str, Counts]]
+    standing_out: StandingOut
     missed: list[tuple[str, Counts]]
     bookkeeping: Bookkeeping
 
@@ -43,18 +43,16 @@ async def read_report(request: PanelRequest) -> ReportData:
     """Read everything that a report shows from the database."""
     await request.count_everything()
     grid, tags = await request.grid(), await request.tags()
-    viewed = {tag: counts for tag, counts in tags.items() if counts.viewed}
     return ReportData(
         view=request.view,
         now=request.now,
+        answer=await answer.read_section(request),
         overview=grid.overview(),
         before=(await request.previous_grid()).overview(),
-        counts_by_day=grid.by_day(request.filters),
-        releases=await read_releases_by_day(request),
+        trend=await trend.read_section(request),
         models=grid.by_model_version(),
         estimate=await read_estimate(request),
-        best=sort_tags(viewed, request.view, "best")[:ROWS_SHOWN],
-        worst=sort_tags(viewed, request.view, "worst")[:ROWS_SHOWN],
+        standing_out=find_tags_standing_out(tags),
         missed=sort_by_missed(tags)[:ROWS_SHOWN],
         bookkeeping=await request.bookkeeping(),
     )
@@ -68,7 +66,12 @@ def render_report(data: ReportData, empty_month: date | None = None) -> str:
         empty_month: the last whole month, if an earlier one is reported because that one has no drafts.
     """
     return TEMPLATES.get_template("report.html").render(
-        data=data, view=data.view, filters=data.view.filters, now=data.now, empty_month=empty_month
+        data=data,
+        rows_shown=ROWS_SHOWN,
+        view=data.view,
+        filters=data.view.filters,
+        now=data.now,
+        empty_month=empty_month,
     )
 
 

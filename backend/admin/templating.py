@@ -28,7 +28,9 @@ from backend.admin.formatting import (
     points,
     position_name,
     share,
+    since_when,
     thousands,
+    why_nothing,
 )
 from backend.admin.panels.releases import ReleasesByDay
 from backend.admin.query import SORTS, View
@@ -42,6 +44,7 @@ STYLE = (FOLDER / "static" / "style.css").read_text(encoding="utf-8")
 # The page shows this many rows of its long tables; their JSON and CSV have all.
 ROWS_SHOWN = {
     "ALERTS_SHOWN": 3,
+    "TAGS_NAMED": 3,
     "DAYS_SHOWN": 400,
     "TAGS_SHOWN": 25,
     "MISSED_SHOWN": 20,
@@ -123,9 +126,9 @@ def scale_of_bars(results: Sequence[Rate | Mean]) -> float:
 def number_cell(figure: Figure, counts: Counts) -> Markup:
     """Return a figure as a table's cell. Not a macro: the table of days has thousands, and this takes half the time."""
     result = figure.compute(counts)
-    bounds = f" <small>{interval(result)}</small>" if result.value is not None else ""
+    bounds = why_nothing(figure) if result.value is None else interval(result)
     few = " few" if is_small(result) else ""
-    return Markup(f'<td class="number{few}">{percent(result)}{bounds}</td>')  # noqa: S704 - numbers only
+    return Markup(f'<td class="number{few}">{percent(result)} <small>{bounds}</small></td>')  # noqa: S704 - numbers only
 
 
 def compute_figure(counts: Counts, figure: Figure) -> Rate | Mean:
@@ -154,6 +157,7 @@ def _environment() -> Environment:
         points=points,
         share=share,
         thousands=thousands,
+        why_nothing=why_nothing,
     )
     environment.globals.update(
         ARMS=ARMS,
@@ -178,6 +182,7 @@ def _environment() -> Environment:
         number_cell=number_cell,
         position_name=position_name,
         scale_of_bars=scale_of_bars,
+        since_when=since_when,
         **ROWS_SHOWN,
     )
     return environment

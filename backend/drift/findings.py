@@ -14,6 +14,26 @@ ShortText = Annotated[str, StringConstraints(max_length=500)]
 Count = Annotated[int, Field(ge=0)]
 
 
+COLUMN_TITLES = {
+    "title_chars": "length of the title",
+    "body_chars": "length of the body",
+    "chosen": "number of tags already chosen",
+    "best_score": "score of the best tag",
+    "confident": "number of confident tags",
+    "best_tag": "best tag",
+}
+"""The columns that `tagalong-model drift` compares, in words."""
+
+FOUND_WORDS = {
+    "data": "the drafts have changed",
+    "concept": "at the same scores, other tags are right",
+    "model": "suggestions fit worse, and neither the drafts nor the tags explain it",
+    "outage": "some days had no answers",
+    "bad_input": "some days had bad input",
+}
+"""What was found, in words."""
+
+
 class FindingsPart(BaseModel):
     """A part of the file: unknown fields are ignored, numbers are finite."""
 
@@ -29,6 +49,11 @@ class Column(FindingsPart):
     js: float
     js_noise: float
     drifted: bool | None
+
+    @property
+    def title(self) -> str:
+        """The column in words."""
+        return COLUMN_TITLES.get(self.column, self.column.replace("_", " "))
 
 
 class Estimate(FindingsPart):
@@ -94,6 +119,13 @@ class Findings(FindingsPart):
         """The verdict in the words of `tagalong-model drift`; "no drift" only where drift could have been seen."""
         parts = [kind.replace("_", " ") for kind in self.found]
         return "; ".join(filter(None, [", ".join(parts), self.limit])) or "no drift"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as a sentence without a full stop."""
+        drifted = ", ".join(column.title for column in self.columns if column.drifted)
+        parts = [FOUND_WORDS[kind] + (f" ({drifted})" if kind == "data" and drifted else "") for kind in self.found]
+        return "; ".join(filter(None, [*parts, self.limit])) or "no drift"
 
     @property
     def limit(self) -> str:

@@ -1,10 +1,9 @@
 """All figures at a glance, with their change from the period before."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from backend.acceptance.figures import FIGURES, MIN_SAMPLE, Change, Counts, compute_change
-from backend.acceptance.worst_tags import sort_by_missed
+from backend.acceptance.figures import FIGURES, Change, compute_change
+from backend.acceptance.worst_tags import find_tags_standing_out, sort_by_missed
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable, Row, round_value
@@ -12,25 +11,19 @@ from backend.admin.twins import PanelTable, Row, round_value
 COLUMNS = ("figure", "unit", "result", "before", "change", "change_low", "change_high")
 
 # Tags that the section names before any table does.
-TAGS_NAMED = 3
+TAGS_MISSED = 3
 
 
 async def read_section(request: PanelRequest) -> dict[str, Any]:
-    """Read the figures of both periods, the worst tags, and the faults of bookkeeping."""
+    """Read the figures of both periods, the tags that stand out, and the faults of bookkeeping."""
     tags = await request.tags()
     return {
         "counts": (await request.grid()).overview(),
         "before": (await request.previous_grid()).overview(),
-        "least_accepted": sort_by_acceptance(tags)[:TAGS_NAMED],
-        "most_missed": sort_by_missed(tags)[:TAGS_NAMED],
+        "standing_out": find_tags_standing_out(tags),
+        "most_missed": sort_by_missed(tags)[:TAGS_MISSED],
         "bookkeeping": await request.bookkeeping(),
     }
-
-
-def sort_by_acceptance(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
-    """Return the tags that were viewed often enough, the least accepted first."""
-    viewed = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= MIN_SAMPLE]
-    return sorted(viewed, key=lambda row: (row[1].accepted / row[1].viewed, -row[1].viewed, row[0]))
 
 
 async def read_table(request: PanelRequest) -> PanelTable:

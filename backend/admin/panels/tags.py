@@ -1,7 +1,6 @@
 """Figures by tag, searched and sorted as the view says."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from backend.acceptance.figures import ACCEPTANCE, DISMISSAL, ITEM_FIGURES, MIN_SAMPLE, MISSED, Counts
 from backend.admin.panels.breakdown import item_breakdown_table
@@ -35,12 +34,6 @@ def select_tags(tags: Mapping[str, Counts], view: View) -> dict[str, Counts]:
         return counts.viewed < MIN_SAMPLE, sign * (figure.compute(counts).value or 0.0), -counts.viewed, tag
 
     return dict(sorted(selected.items(), key=sort_key))
-
-
-def sort_tags(tags: Mapping[str, Counts], view: View, sort: str) -> list[tuple[str, Counts]]:
-    """Return the tags that were viewed often enough, in one of the orders of `backend.admin.query.SORTS`."""
-    sorted_tags = select_tags(tags, replace(view, search="", sort=sort))
-    return [(tag, counts) for tag, counts in sorted_tags.items() if counts.viewed >= MIN_SAMPLE]
 
 
 PANEL = Panel("tags", "By tag", read_section, read_table)

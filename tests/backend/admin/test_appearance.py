@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
-from tests.backend.admin.admin_pages import APPEARANCES, launch_chromium, open_page, serve_demo
+from tests.backend.admin.admin_pages import (
+    ALERTS,
+    APPEARANCES,
+    FIRST_SCREENS,
+    fire_alerts,
+    launch_chromium,
+    open_page,
+    serve_demo,
+)
 from tests.extension.axe import find_violations
 
 PAGES = {
@@ -22,13 +30,18 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def address(clusters: Path) -> Iterator[str]:
+def folder(clusters: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tagalong-", dir=clusters))
     try:
-        with serve_demo(folder, days=20, drafts=8) as started:
-            yield started
+        yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with serve_demo(folder, days=20, drafts=8) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -91,4 +104,33 @@ def test_the_report_fits_paper(browser: Browser, address: str) -> None:
     page.set_viewport_size({"width": 718, "height": 1000})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator(".unprinted").first.is_hidden()
+    page.context.close()
+
+
+def assert_answers_on_first_screen(browser: Browser, address: str) -> None:
+    for name, size in FIRST_SCREENS.items():
+        for scheme in ("light", "dark"):
+            page = open_page(browser, address, "light", "/metrics?kind=demo", viewport=size, color_scheme=scheme)
+            for answer in (page.locator(".sentence"), page.locator(".plots svg:visible").first):
+                box = answer.bounding_box()
+                assert box
+                assert box["y"] + box["height"] <= size["height"], (name, scheme)
+                assert 0 <= box["x"] <= box["x"] + box["width"] <= size["width"], (name, scheme)
+            page.context.close()
+
+
+def test_both_answers_are_on_the_first_screen_with_and_without_alerts(
+    browser: Browser, address: str, folder: Path
+) -> None:
+    assert_answers_on_first_screen(browser, address)
+    fire_alerts(folder)
+    assert_answers_on_first_screen(browser, address)
+    page = open_page(browser, address, "narrow", "/metrics?kind=demo")
+    alerts = page.locator(".alert")
+    assert alerts.count() == len(ALERTS)
+    # Closed, each is a line or two; a press says what it found and what to do.
+    words = page.get_by_text(ALERTS[2][2])
+    assert words.is_hidden()
+    page.locator(".alert", has=words).locator("summary").press("Enter")
+    assert words.is_visible()
     page.context.close()

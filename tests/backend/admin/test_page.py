@@ -217,23 +217,37 @@ async def test_the_report_is_of_the_last_whole_month_unless_another_is_named(adm
     assert (await admin.get("/metrics/report", auth=None)).status_code == 401
 
 
-async def test_the_first_look_names_the_worst_tags_and_says_what_to_trust(admin: Admin, engine: AsyncEngine) -> None:
+async def test_the_first_look_names_only_tags_that_stand_out_and_says_what_to_trust(
+    admin: Admin, engine: AsyncEngine
+) -> None:
     assert "no tag was seen 30 times yet" in await admin.page()
-    writer = Writer()
-    for number in range(31):
-        draft = writer.draft(NOW - timedelta(hours=3), posted_at=NOW - timedelta(hours=2), posted_tags=["htmx"])
-        suggestion = writer.suggestion(draft, ["git", "sql", "css"])
-        writer.event(draft, NOW, kind="posted", tags=["htmx"], lost=int(number == 7))
-        for tag, accepted in (("git", number < 20), ("sql", number < 10), ("css", False)):
-            if tag != "css" or number < 29:
-                writer.item(suggestion, tag, NOW - timedelta(hours=3), accepted_at=NOW if accepted else None)
-    await store(engine, writer.rows)
+
+    async def see(accepted: dict[str, int], times: int) -> None:
+        writer = Writer(times)
+        for number in range(times):
+            draft = writer.draft(NOW - timedelta(hours=3), posted_at=NOW - timedelta(hours=2), posted_tags=["htmx"])
+            suggestion = writer.suggestion(draft, list(accepted))
+            writer.event(draft, NOW, kind="posted", tags=["htmx"], lost=int(number == 7))
+            for tag, n in accepted.items():
+                writer.item(suggestion, tag, NOW - timedelta(hours=3), accepted_at=NOW if number < n else None)
+        await store(engine, writer.rows)
+
+    # A third against two thirds of 31: chance may do that.
+    await see({"git": 20, "sql": 12, "go": 16}, 31)
     page = await admin.page()
-    outline = Outline(page)
-    # css is worse, but was seen too seldom.
-    assert outline.texts["tag"][:3] == ["sql", "git", "htmx"]
-    assert [" ".join(text.split()) for text in outline.texts["whole"]] == ["32.3 %", "64.5 %", "31 of 31"]
+    assert "none stands out: chance explains how 3 tags differ" in " ".join(page.split())
     assert "1 of 32 events lost, 0 items impossible" in page
+    report = (await admin.get("/metrics/report", params={"period": "28d"}, headers=HTML)).text
+    assert report.count("None stands out") == 2
+
+    await see({"css": 0, "java": 40}, 40)
+    outline = Outline(await admin.page())
+    assert outline.texts["tag"][:2] == ["css", "htmx"]
+    assert " ".join(outline.texts["whole"][0].split()) == "0.0 %"
+    report = (await admin.get("/metrics/report", params={"period": "28d"}, headers=HTML)).text
+    best, worst = re.findall(r'id="(?:best|worst)".*?</section>', report, re.S)
+    assert ("java" in best, "css" in best) == (True, False)
+    assert ("java" in worst, "css" in worst) == (False, True)
 
 
 async def test_alerts_stand_at_the_top_with_their_figures_and_what_to_do(admin: Admin, engine: AsyncEngine) -> None:

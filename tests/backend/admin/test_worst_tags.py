@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
-from backend.acceptance.worst_tags import MAX_TAGS, list_worst_tags
+from backend.acceptance.worst_tags import MAX_TAGS, find_tags_standing_out, list_worst_tags
 from backend.cli import main
 from backend.commands.worst import to_markdown
 from tests.backend.acceptance.traffic import Writer, store
@@ -46,6 +47,40 @@ def test_without_a_vocabulary_nothing_is_unknown_and_the_file_stays_short() -> N
     found = list_worst_tags(tags, ())
     assert {row.category for row in found} == {"missed"}
     assert len(found) == MAX_TAGS
+
+
+def test_of_tags_that_are_all_alike_hardly_any_page_names_one() -> None:
+    drawn = random.Random(17)
+    pages = 200
+    named = 0
+    for _ in range(pages):
+        tags = {f"tag-{n}": Counts(viewed=60, accepted=sum(drawn.random() < 0.4 for _ in range(60))) for n in range(50)}
+        standing_out = find_tags_standing_out(tags)
+        named += bool(standing_out.best or standing_out.worst)
+    # By the 95 % interval of each tag, nine pages in ten would name one.
+    assert named <= 0.08 * pages
+
+
+def test_a_tag_stands_out_on_one_side_only_and_the_furthest_comes_first() -> None:
+    tags = {
+        "bad": Counts(viewed=200, accepted=40),
+        "worse": Counts(viewed=200, accepted=10),
+        "good": Counts(viewed=200, accepted=150),
+        "rare": Counts(viewed=29, accepted=0),
+        "usual": Counts(viewed=2000, accepted=800),
+    }
+    standing_out = find_tags_standing_out(tags)
+    assert [tag for tag, _ in standing_out.worst] == ["worse", "bad"]
+    assert [tag for tag, _ in standing_out.best] == ["good"]
+    assert standing_out.n_judged == 4
+    # With chips of one writer as alike as can be, the same counts say less.
+    assert find_tags_standing_out(tags, design_effect=100.0).worst == []
+
+
+def test_where_all_or_none_is_accepted_nothing_stands_out() -> None:
+    for accepted in (0, 50):
+        standing_out = find_tags_standing_out({"a": Counts(viewed=50, accepted=accepted)})
+        assert (standing_out.best, standing_out.worst) == ([], [])
 
 
 async def test_the_page_gives_it_as_csv(admin: Admin, engine: AsyncEngine) -> None:
