@@ -7,7 +7,7 @@ from operator import add
 from typing import Any
 
 from backend.acceptance.figures import Counts, add_counts
-from backend.acceptance.filters import Filters
+from backend.acceptance.filters import ORIGINS, Filters
 from backend.acceptance.queries.grouping import Key
 
 
@@ -27,7 +27,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Counts by day, model version, site and, for items, position and order.
+    """Counts by day, model version, site, origin and, for items, position and order.
 
     Attributes:
         items, drafts: rows of the statements that count items and drafts.
@@ -54,6 +54,11 @@ class Grid:
     def by_site(self) -> dict[str, Counts]:
         """Return the counts of every site in the span, by name."""
         return dict(sorted(self._by("site").items()))
+
+    def by_origin(self) -> dict[str, Counts]:
+        """Return the counts of answers of the service and of the device, where there are any."""
+        counts = self._by("origin")
+        return {origin: counts[origin] for origin in ORIGINS if origin in counts}
 
     def by_position(self, order: str | None = None) -> dict[int | None, Counts]:
         """Return the counts of every position on screen, from 1; None, last, holds items of unknown position.

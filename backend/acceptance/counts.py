@@ -33,8 +33,8 @@ from backend.acceptance.rollups import (
 from backend.acceptance.statements import fetch_block, fetch_rollup
 from backend.acceptance.tables import ITEM_COUNTS
 
-ITEM_GRID: Grouping = ("day", "model_version", "site", "position", "order")
-DRAFT_GRID: Grouping = ("day", "model_version", "site")
+ITEM_GRID: Grouping = ("day", "model_version", "site", "origin", "position", "order")
+DRAFT_GRID: Grouping = ("day", "model_version", "site", "origin")
 OFFER: Grouping = ("length", "score")
 TAG: Grouping = ("tag",)
 
@@ -50,8 +50,9 @@ class DismissedTag:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds that the model took for ``n`` answers; ``model_version`` None: all versions."""
+    """Milliseconds that the model took for ``n`` answers of one origin; ``model_version`` None: all its versions."""
 
+    origin: str
     model_version: str | None
     n: int
     p50: float
@@ -108,15 +109,20 @@ async def count_tags(
 
 
 async def measure_latencies(session: AsyncSession, filters: Filters, now: datetime) -> list[Latency]:
-    """Return how long the model took: for all answers, then by model version; empty without answers."""
+    """Return how long the model took: for all answers of the service, then by version; the same of the devices.
+
+    The two are never added up: a device's milliseconds are its own machine's.
+    """
     days = await split_days(session, filters, now)
-    bands_by_version: dict[str | None, Counter[int]] = {}
-    for row in await fetch_rollup(session, days, "latency", ("model_version", "milliseconds"), now):
+    bands_by_key: dict[tuple[str, str | None], Counter[int]] = {}
+    for row in await fetch_rollup(session, days, "latency", ("origin", "model_version", "milliseconds"), now):
         for version in (None, row["model_version"]):
-            bands_by_version.setdefault(version, Counter())[row["milliseconds"]] += row["n"]
+            bands_by_key.setdefault((row["origin"], version), Counter())[row["milliseconds"]] += row["n"]
     return [
-        Latency(version, bands.total(), *(percentile(bands, share) for share in (0.5, 0.95, 0.99)))
-        for version, bands in sorted(bands_by_version.items(), key=lambda row: row[0] or "")
+        Latency(origin, version, bands.total(), *(percentile(bands, share) for share in (0.5, 0.95, 0.99)))
+        for (origin, version), bands in sorted(
+            bands_by_key.items(), key=lambda row: (row[0][0] == "device", row[0][1] or "")
+        )
     ]
 
 
@@ -174,7 +180,7 @@ async def _count_posted_tags(
 
 
 async def _count_drafts(session: AsyncSession, days: DaySplit, filters: Filters, now: datetime) -> list[Block]:
-    """Count drafts by day, model version and site."""
+    """Count drafts by day, model version, site and origin."""
     statements = []
     if days.live:
         statements += [

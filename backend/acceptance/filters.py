@@ -9,6 +9,8 @@ Kind = Literal["ask", "edit", "try", "demo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Arm = Literal["champion", "challenger"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+Origin = Literal["service", "device"]
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Filters:
         model_version: one version; None: all. An item has the version of its suggestion, a draft that
             of its first answer.
         arm: drafts that took part in an experiment, in this arm; None: all drafts.
+        origin: who answered, the service or the model on the device; None: either. An item has the origin of its
+            suggestion, a draft that of its first answer.
     """
 
     since: date
@@ -31,11 +35,13 @@ class Filters:
     site: str | None = None
     model_version: str | None = None
     arm: Arm | None = None
+    origin: Origin | None = None
 
     @property
     def selection(self) -> "Selection":
         """The same selection, as the queries take it."""
-        return Selection((Span(self.since, self.until),), self.kind, self.site, self.model_version, self.arm)
+        spans = (Span(self.since, self.until),)
+        return Selection(spans, self.kind, self.site, self.model_version, self.arm, self.origin)
 
     @property
     def before(self) -> "Filters":
@@ -79,7 +85,7 @@ class Selection:
     Attributes:
         spans: disjoint, at least one.
         kind: None: all kinds; only rollups select so, and keep them apart by a key.
-        site, model_version, arm: as in `Filters`; rollups know nothing of arms.
+        site, model_version, arm, origin: as in `Filters`; rollups know nothing of arms.
     """
 
     spans: tuple[Span, ...]
@@ -87,6 +93,7 @@ class Selection:
     site: str | None = None
     model_version: str | None = None
     arm: Arm | None = None
+    origin: Origin | None = None
 
 
 def consecutive_spans(days: Collection[date]) -> tuple[Span, ...]:

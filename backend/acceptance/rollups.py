@@ -164,7 +164,8 @@ def _conditions(table: Table, selection: Selection) -> list[ColumnElement[bool]]
 
 
 def _filter_conditions(table: Table, selection: Selection) -> list[ColumnElement[bool]]:
-    values = {name: getattr(selection, name) for name in ("kind", "site", "model_version") if name in table.c}
+    names = ("kind", "site", "model_version", "origin")
+    values = {name: getattr(selection, name) for name in names if name in table.c}
     return [table.c[name] == value for name, value in values.items() if value is not None]
 
 

@@ -21,7 +21,9 @@ def _daily_table(name: str, *columns: Column[Any]) -> SqlTable:
 
 
 def _keys(*others: Column[Any]) -> tuple[Column[Any], ...]:
-    return (*(Column(name, Text, nullable=False) for name in ("kind", "model_version", "site")), *others)
+    # Rows from before there were answers of devices have the default.
+    origin = Column("origin", Text, nullable=False, server_default="service")
+    return (*(Column(name, Text, nullable=False) for name in ("kind", "model_version", "site")), origin, *others)
 
 
 def _counts(*names: str, integer: type[Integer] = Integer) -> tuple[Column[Any], ...]:
@@ -34,7 +36,7 @@ def _counts(*names: str, integer: type[Integer] = Integer) -> tuple[Column[Any],
 ITEM_COUNTS = ("viewed", "accepted", "dismissed", "posted_viewed", "kept", "agreed")
 TAG_COUNTS = ("offered_tags", "posted_tags", "matched_tags", "missed_tags")
 
-# An item's model version is that of its suggestion, a draft's that of its first answer.
+# An item's model version and origin are those of its suggestion, a draft's those of its first answer.
 DAILY_ITEM = _daily_table(
     "daily_item",
     *_keys(Column("position", SmallInteger), Column("order", Text, nullable=False)),

@@ -1,5 +1,6 @@
 """The exposition for scrapers: this process's metrics, and the running counts from the database."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import REGISTRY
@@ -11,6 +12,9 @@ from backend.acceptance.running import RunningCounts
 from backend.admin.negotiation import choose_exposition
 
 LABELS = ("kind", "model_version")
+
+# Beside the families of all items, the same of those that the model on the device suggested.
+PREFIXES = {"tagalong_items": "", "tagalong_device_items": " Of answers of the model on the device."}
 
 COUNTERS = {
     "viewed": "Items viewed: offered tags that a writer has seen.",
@@ -27,16 +31,17 @@ GAUGES = {
 
 def item_families(counts: Sequence[RunningCounts]) -> Iterable[Metric]:
     """Yield the running counts as metric families, labelled by kind of draft and model version only."""
-    for name, documentation in COUNTERS.items():
-        counter = CounterMetricFamily(f"tagalong_items_{name}", documentation, labels=LABELS)
-        for row in counts:
-            counter.add_metric([row.kind, row.model_version], getattr(row, name))
-        yield counter
-    for name, documentation in GAUGES.items():
-        gauge = GaugeMetricFamily(f"tagalong_items_{name}", documentation, labels=LABELS)
-        for row in counts:
-            gauge.add_metric([row.kind, row.model_version], getattr(row, name))
-        yield gauge
+    for prefix, whose in PREFIXES.items():
+        rows = [row for row in counts if not whose or row.origin == "device"]
+        for name, documentation in (COUNTERS | GAUGES).items():
+            sums: Counter[tuple[str, str]] = Counter()
+            for row in rows:
+                sums[row.kind, row.model_version] += getattr(row, name)
+            family = CounterMetricFamily if name in COUNTERS else GaugeMetricFamily
+            metric = family(f"{prefix}_{name}", documentation + whose, labels=LABELS)
+            for labels, n in sums.items():
+                metric.add_metric(labels, n)
+            yield metric
 
 
 class ScrapeCollector(Collector):

@@ -14,6 +14,8 @@ KIND_TITLES = {
     "demo": "demo traffic",
 }
 
+ORIGIN_TITLES = {"service": "the service", "device": "the device"}
+
 # Why a figure is n/a, by its name: what was not there to divide by.
 NOTHING_TO_COUNT = {
     "acceptance": "no chip seen",
@@ -126,7 +128,8 @@ def earlier_span_in_words(filters: Filters, before: Filters) -> str:
 def filters_title(filters: Filters) -> str:
     """Describe the filters: ``questions being asked, stackoverflow.com, light-c22ec615, challenger's arm``."""
     arm = None if filters.arm is None else f"{filters.arm}'s arm"
-    return ", ".join(filter(None, (KIND_TITLES[filters.kind], filters.site, filters.model_version, arm)))
+    origin = None if filters.origin is None else f"answered by {ORIGIN_TITLES[filters.origin]}"
+    return ", ".join(filter(None, (KIND_TITLES[filters.kind], filters.site, filters.model_version, arm, origin)))
 
 
 def details_line(details: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from backend.acceptance.choices import Choices
-from backend.acceptance.filters import ARMS, KINDS, Filters
+from backend.acceptance.filters import ARMS, KINDS, ORIGINS, Filters
 from backend.web.problems import Problem
 
 # Days of each preset; None is everything since the first draft.
@@ -30,6 +30,7 @@ NAMES = (
     "tag",
     "sort",
     "arm",
+    "origin",
     "compare",
     "compare_since",
 )
@@ -99,6 +100,7 @@ class View:
             "site": filters.site or "",
             "model": filters.model_version or "",
             "arm": filters.arm or "",
+            "origin": filters.origin or "",
             "tag": self.search,
             "sort": "" if self.sort == DEFAULT_SORT else self.sort,
             "compare": "" if self.comparison == DEFAULT_COMPARISON else self.comparison,
@@ -130,6 +132,9 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
     arm = next((arm for arm in ARMS if arm == values.get("arm")), None)
     if arm is None and "arm" in values:
         raise _bad_filter("arm", f"There is no arm '{values['arm'][:40]}'", ARMS)
+    origin = next((origin for origin in ORIGINS if origin == values.get("origin")), None)
+    if origin is None and "origin" in values:
+        raise _bad_filter("origin", f"There is no origin '{values['origin'][:40]}'", ORIGINS)
     sort = values.get("sort", DEFAULT_SORT)
     if sort not in SORTS:
         raise _bad_filter("sort", f"There is no order '{sort[:40]}'", SORTS)
@@ -145,6 +150,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
             site=_check_choice("site", values.get("site"), choices.sites),
             model_version=_check_choice("model", values.get("model"), choices.model_versions),
             arm=arm,
+            origin=origin,
         ),
         period,
         search,

@@ -9,12 +9,13 @@ from markupsafe import Markup
 
 from backend.acceptance import figures
 from backend.acceptance.figures import MIN_SAMPLE, Counts, Figure, Mean, Rate
-from backend.acceptance.filters import ARMS, KINDS
+from backend.acceptance.filters import ARMS, KINDS, ORIGINS
 from backend.acceptance.queries.items import SCORE_BANDS
 from backend.acceptance.value_estimate import PRICE_PER_CORE_HOUR, SECONDS_PER_TAG
 from backend.admin import charts
 from backend.admin.formatting import (
     KIND_TITLES,
+    ORIGIN_TITLES,
     details_line,
     duration,
     earlier_span_in_words,
@@ -165,6 +166,8 @@ def _environment() -> Environment:
         KIND_TITLES=KIND_TITLES,
         MAIN_CHART=MAIN_CHART,
         MIN_SAMPLE=MIN_SAMPLE,
+        ORIGINS=ORIGINS,
+        ORIGIN_TITLES=ORIGIN_TITLES,
         PRICE_PER_CORE_HOUR=PRICE_PER_CORE_HOUR,
         SCORE_BANDS=SCORE_BANDS,
         SECONDS_PER_TAG=SECONDS_PER_TAG,

@@ -21,6 +21,20 @@ class ModelVersion(Table):
     about: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class DeviceVersion(Table):
+    """A version with a device form that this service shipped or had in its registry, at any time.
+
+    ``sites`` and ``tags`` bound what an answer of such a device may be. Kept for good: a device goes on with its
+    version when the service has a newer one.
+    """
+
+    __tablename__ = "device_version"
+
+    version: Mapped[str] = mapped_column(Text, primary_key=True)
+    sites: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
 class Deployment(Table):
     """One version in one role, from its start to its end; without a champion's row, the shipped model is champion.
 

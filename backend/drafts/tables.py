@@ -13,8 +13,9 @@ from backend.postgres.base import Moment, Table
 class Draft(Table):
     """One question being written in one tab of one install.
 
-    ``model_version`` and ``deployment_id`` are those of its first answer. ``deployment_id`` names the challenger's
-    deployment that it takes part in, in whichever arm its install is.
+    ``model_version``, ``deployment_id`` and ``origin`` are those of its first answer. ``deployment_id`` names the
+    challenger's deployment that it takes part in, in whichever arm its install is; null once it has an answer of the
+    device's.
     ``posted_names`` are what ``posted_tags`` count as: see `POSTED_NAMES`.
     """
 
@@ -33,9 +34,11 @@ class Draft(Table):
     posted_names: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     question_id: Mapped[int | None] = mapped_column(BigInteger)
     deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
+    origin: Mapped[str] = mapped_column(Text, server_default="service")
 
     __table_args__ = (
         CheckConstraint("kind IN ('ask', 'edit', 'try', 'demo')", name="kind"),
+        CheckConstraint("origin IN ('service', 'device')", name="origin"),
         CheckConstraint("(posted_at IS NULL) = (posted_tags IS NULL)", name="posted"),
         Index("ix_draft_posted_at", "posted_at", postgresql_where=text("posted_at IS NOT NULL")),
         Index("ix_draft_deployment_id", "deployment_id", postgresql_where=text("deployment_id IS NOT NULL")),
@@ -72,7 +75,9 @@ class Newcomer(Table):
 
 
 class Suggestion(Table):
-    """One answer of the service to one state of a draft: the suggested tags, best first.
+    """One answer to one state of a draft: the suggested tags, best first.
+
+    ``origin`` says who gave it: the service, or the model on the device, which reports it by an event.
 
     The first ``confident`` of ``tags`` were offered, that is, shown as chips; ``names`` are what they count as, see
     `OFFERED_NAMES`. ``deployment_id`` is the draft's, and null once the version of its first answer is gone. ``order``
@@ -95,8 +100,10 @@ class Suggestion(Table):
     confident: Mapped[int] = mapped_column(SmallInteger)
     order: Mapped[str] = mapped_column(Text, server_default="model")
     deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
+    origin: Mapped[str] = mapped_column(Text, server_default="service")
 
     __table_args__ = (
+        CheckConstraint("origin IN ('service', 'device')", name="origin"),
         CheckConstraint("cardinality(tags) = cardinality(scores)", name="one_score_a_tag"),
         CheckConstraint("confident BETWEEN 0 AND cardinality(tags)", name="confident"),
         CheckConstraint("\"order\" IN ('model', 'random')", name="order"),

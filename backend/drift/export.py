@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.counters.totals import Total
 from backend.drafts.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
-from backend.feedback.tables import Event, Refused
+from backend.feedback.tables import Event, Numbered, Refused, WaitingEvent
 
 FORMAT = 1
 
@@ -123,7 +123,7 @@ async def _count_day(session: AsyncSession, day: date, *, demo: bool) -> dict[st
     start = datetime.combine(day, time.min, UTC)
     end = start + timedelta(days=1)
 
-    def count_received(table: type[Event] | type[Refused]) -> Any:
+    def count_received(table: type[Numbered]) -> Any:
         is_demo = table.install_id.in_(select(Draft.install_id).where(Draft.kind == "demo"))
         statement = select(func.count()).select_from(table)
         return statement.where(table.received_at >= start, table.received_at < end, is_demo == demo)
@@ -138,6 +138,6 @@ async def _count_day(session: AsyncSession, day: date, *, demo: bool) -> dict[st
     totals = {row.name: row.n for row in rows}
     return {
         "recorded": await session.scalar(recorded) or 0,
-        "events": await session.scalar(count_received(Event)) or 0,
+        "events": sum([await session.scalar(count_received(table)) or 0 for table in (Event, WaitingEvent)]),
         "refused": await session.scalar(count_received(Refused)) or 0,
     } | {name: totals.get(total, 0) for name, total in TOTALS.items()}

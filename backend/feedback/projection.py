@@ -37,7 +37,7 @@ WITH acted AS (
     FROM (
         SELECT draft_id, coalesce(names[1], tag) AS tag, suggestion_id, position, kind, sequence, id, at
         FROM event
-        WHERE kind <> 'posted' {restriction}
+        WHERE kind NOT IN ('posted', 'suggested') {restriction}
     ) AS item_event
     WINDOW strand AS (
         PARTITION BY draft_id, tag, kind IN ('accepted', 'removed'), kind IN ('dismissed', 'restored')

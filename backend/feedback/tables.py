@@ -1,9 +1,10 @@
 """Tables of events as they came, of the items that they project to, and of anonymised questions."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, Text, text
-from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy.dialects.postgresql import JSONB, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.postgres.base import Moment, Table
@@ -46,7 +47,9 @@ class Event(Table):
     at: Mapped[Moment]
 
     __table_args__ = (
-        CheckConstraint("kind IN ('viewed', 'accepted', 'removed', 'dismissed', 'restored', 'posted')", name="kind"),
+        CheckConstraint(
+            "kind IN ('viewed', 'accepted', 'removed', 'dismissed', 'restored', 'posted', 'suggested')", name="kind"
+        ),
         Index("ix_event_draft_id_tag", "draft_id", "tag"),
         Index("ix_event_install_id_sequence", "install_id", "sequence", "received_at"),
         Index("ix_event_dismissed_received_at", "received_at", postgresql_where=text("kind = 'dismissed'")),
@@ -69,6 +72,33 @@ class Refused(Table):
         Index("ix_refused_install_id_sequence", "install_id", "sequence", "received_at"),
         Index("ix_refused_received_at", "received_at"),
     )
+
+
+class WaitingEvent(Table):
+    """An event about a device's answer that came before the answer; it enters no rate until that comes.
+
+    ``content`` is the event as it was sent. `backend.feedback.waiting` says what becomes of it.
+    """
+
+    __tablename__ = "waiting_event"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    install_id: Mapped[UUID]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    draft_id: Mapped[UUID] = mapped_column(index=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    sent_at: Mapped[Moment]
+    received_at: Mapped[Moment]
+
+    __table_args__ = (
+        Index("ix_waiting_event_install_id_sequence", "install_id", "sequence", "received_at"),
+        Index("ix_waiting_event_received_at", "received_at"),
+    )
+
+
+Numbered = Event | Refused | WaitingEvent
+NUMBERED: tuple[type[Numbered], ...] = (Event, Refused, WaitingEvent)
+"""The tables of events with the numbers that their installs gave them; each event is in one of them."""
 
 
 class Numbering(Table):

@@ -12,7 +12,7 @@ from backend.acceptance.queries.grouping import (
     ITEM_OPEN,
     Rows,
     count_where,
-    draft_and_model_match,
+    draft_and_answer_match,
     draft_columns,
     falls_within,
 )
@@ -24,9 +24,9 @@ from backend.postgres.base import day_of
 def select_viewed_drafts(selection: Selection, now: datetime) -> Rows:
     """Count drafts by their first view: all, with an accepted item, open."""
     seen = (
-        select(Item.draft_id, Draft.kind, Draft.model_version, Draft.site)
+        select(Item.draft_id, Draft.kind, Draft.model_version, Draft.site, Draft.origin)
         .join(Draft, Draft.id == Item.draft_id)
-        .where(falls_within(Item.viewed_at, selection), draft_and_model_match(selection))
+        .where(falls_within(Item.viewed_at, selection), draft_and_answer_match(selection))
         .distinct()
         .cte("seen")
     )
@@ -41,7 +41,7 @@ def select_viewed_drafts(selection: Selection, now: datetime) -> Rows:
         .lateral("life")
     )
     drafts = (
-        select(seen.c.kind, seen.c.model_version, seen.c.site, life.c.first_view, life.c.helped)
+        select(seen.c.kind, seen.c.model_version, seen.c.site, seen.c.origin, life.c.first_view, life.c.helped)
         .select_from(seen)
         .join(life, falls_within(life.c.first_view, selection))
         .cte("seen_drafts")
@@ -63,10 +63,11 @@ def select_answered_drafts(selection: Selection) -> Rows:
             Draft.kind,
             Draft.model_version,
             Draft.site,
+            Draft.origin,
             func.bool_or(Suggestion.confident > 0).label("covered"),
         )
         .join(Suggestion, Suggestion.draft_id == Draft.id)
-        .where(falls_within(Draft.started_at, selection), draft_and_model_match(selection))
+        .where(falls_within(Draft.started_at, selection), draft_and_answer_match(selection))
         .group_by(Draft.id)
         .cte("answered_drafts")
     )
@@ -85,6 +86,7 @@ def select_open_drafts(selection: Selection, now: datetime) -> Rows:
         day_of(Draft.started_at).label("day"),
         Draft.model_version.label("model_version"),
         Draft.site.label("site"),
+        Draft.origin.label("origin"),
     ]
     return (
         select(*keys, func.count().label("open_answered"))
@@ -92,7 +94,7 @@ def select_open_drafts(selection: Selection, now: datetime) -> Rows:
             Draft.posted_at.is_(None),
             Draft.started_at > now - DRAFT_OPEN,
             has_answer,
-            draft_and_model_match(selection),
+            draft_and_answer_match(selection),
         )
         .group_by(*keys)
     )

@@ -10,7 +10,7 @@ from backend.acceptance.filters import Kind, Selection
 from backend.acceptance.queries.grouping import Rows, falls_within
 from backend.counters.totals import Total
 from backend.drafts.tables import Draft
-from backend.feedback.tables import MAX_GAP, Event, Numbering, Refused
+from backend.feedback.tables import MAX_GAP, NUMBERED, Event, Numbered, Numbering, Refused
 from backend.postgres.base import day_of
 
 
@@ -24,7 +24,7 @@ def select_numbered_events(selection: Selection) -> Rows:
     """
     numbers = _select_numbers(_select_ranges(selection))
 
-    def highest_below(table: type[Event] | type[Refused]) -> ColumnElement[Any]:
+    def highest_below(table: type[Numbered]) -> ColumnElement[Any]:
         lower = select(func.max(table.sequence)).where(
             table.install_id == numbers.c.install_id, table.sequence < numbers.c.sequence
         )
@@ -33,7 +33,7 @@ def select_numbered_events(selection: Selection) -> Rows:
     # Only the first number of an install's range has no number before it here.
     before = case(
         (numbers.c.before.is_not(None), numbers.c.before),
-        else_=func.greatest(highest_below(Event), highest_below(Refused)),
+        else_=func.greatest(*map(highest_below, NUMBERED)),
     )
     deleted = select(Numbering.sequence).where(Numbering.install_id == numbers.c.install_id).scalar_subquery()
     demo = _is_demo_install(numbers.c.install_id)
@@ -56,7 +56,7 @@ def _select_ranges(selection: Selection) -> CTE:
     received = union_all(
         *(
             select(table.install_id, table.sequence).where(falls_within(table.received_at, selection))
-            for table in (Event, Refused)
+            for table in NUMBERED
         )
     ).subquery("came")
     return (
@@ -77,7 +77,7 @@ def _select_numbers(ranges: CTE) -> Subquery:
             select(table.install_id, table.sequence, table.received_at)
             .join(ranges, ranges.c.install_id == table.install_id)
             .where(table.sequence.between(ranges.c.lowest, ranges.c.highest))
-            for table in (Event, Refused)
+            for table in NUMBERED
         )
     ).subquery("known")
     # Of a number used twice the first receipt counts.

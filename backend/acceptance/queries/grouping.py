@@ -9,16 +9,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Arm, Selection
 from backend.deployments.tables import Assignment
-from backend.drafts.tables import Draft
+from backend.drafts.tables import Draft, Suggestion
 from backend.postgres.base import day_of
 
-Key = Literal["day", "kind", "model_version", "site", "position", "order", "tag", "length", "score"]
-"""What items can be grouped by; drafts are always grouped by day, kind, model version and site."""
+Key = Literal["day", "kind", "model_version", "site", "origin", "position", "order", "tag", "length", "score"]
+"""What items can be grouped by; drafts are always grouped by day, kind, model version, site and origin."""
 
 Grouping = tuple[Key, ...]
 """The keys that rows are grouped by."""
 
-DRAFT_KEYS: Grouping = ("day", "kind", "model_version", "site")
+DRAFT_KEYS: Grouping = ("day", "kind", "model_version", "site", "origin")
 
 ITEM_OPEN = timedelta(minutes=30)
 """How long after its first view an item, or whether a draft was helped, may still change."""
@@ -54,12 +54,19 @@ def draft_is_in_arm(arm: Arm) -> ColumnElement[bool]:
     )
 
 
-def draft_and_model_match(selection: Selection) -> ColumnElement[bool]:
-    """Return whether a draft is of the selected kind, site, arm and model version."""
-    condition = draft_matches(selection)
-    if selection.model_version is None:
-        return condition
-    return and_(condition, Draft.model_version == selection.model_version)
+def draft_and_answer_match(selection: Selection) -> ColumnElement[bool]:
+    """Return whether a draft is of the selected kind, site and arm, and its first answer of the version and origin."""
+    return and_(draft_matches(selection), *answer_conditions(Draft, selection))
+
+
+def answer_conditions(answer: type[Draft] | type[Suggestion], selection: Selection) -> list[ColumnElement[bool]]:
+    """Return what selects answers by their model version and origin: drafts by their first, or suggestions."""
+    conditions = []
+    if selection.model_version is not None:
+        conditions.append(answer.model_version == selection.model_version)
+    if selection.origin is not None:
+        conditions.append(answer.origin == selection.origin)
+    return conditions
 
 
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -68,7 +75,7 @@ def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def draft_columns(table: Any, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """Return the labelled key columns of drafts: the day of ``moment``, then kind, model version and site."""
+    """Return the labelled key columns of drafts: the day of ``moment``, then the other keys of drafts."""
     keys = [table.c[name].label(name) for name in DRAFT_KEYS if name != "day"]
     return [day_of(moment).label("day"), *keys]
 

@@ -14,6 +14,7 @@ from backend.acceptance.queries.grouping import (
     Grouping,
     Key,
     Rows,
+    answer_conditions,
     count_where,
     draft_matches,
     falls_within,
@@ -72,6 +73,7 @@ def _select_items(
         "kind": Draft.kind,
         "model_version": Suggestion.model_version,
         "site": Draft.site,
+        "origin": Suggestion.origin,
         "position": Item.position,
         "order": Suggestion.order,
         "tag": Item.tag,
@@ -95,10 +97,9 @@ def _select_items(
         .where(falls_within(moment, selection), draft_matches(selection))
     )
     # The largest join of all: only where a key or a filter is a property of the item's suggestion.
-    if {"model_version", "length", "order"} & {*keys} or selection.model_version is not None:
-        statement = statement.join(Suggestion, Suggestion.id == Item.suggestion_id)
-    if selection.model_version is not None:
-        statement = statement.where(Suggestion.model_version == selection.model_version)
+    conditions = answer_conditions(Suggestion, selection)
+    if conditions or not {"model_version", "origin", "length", "order"}.isdisjoint(keys):
+        statement = statement.join(Suggestion, Suggestion.id == Item.suggestion_id).where(*conditions)
     return statement.subquery("items")
 
 

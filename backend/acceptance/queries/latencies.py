@@ -7,7 +7,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Selection
 from backend.acceptance.percentiles import SHORTEST, STEP
-from backend.acceptance.queries.grouping import Rows, draft_matches, falls_within
+from backend.acceptance.queries.grouping import Rows, answer_conditions, draft_matches, falls_within
 from backend.drafts.tables import Draft, Suggestion
 from backend.postgres.base import day_of
 
@@ -19,17 +19,19 @@ def select_latencies(selection: Selection) -> Rows:
         Draft.kind.label("kind"),
         Suggestion.model_version.label("model_version"),
         Draft.site.label("site"),
+        Suggestion.origin.label("origin"),
         _latency_band(Suggestion.latency_ms).label("milliseconds"),
     ]
-    statement = (
+    return (
         select(*keys, func.count().label("n"))
         .join(Draft, Draft.id == Suggestion.draft_id)
-        .where(falls_within(Draft.started_at, selection), draft_matches(selection))
+        .where(
+            falls_within(Draft.started_at, selection),
+            draft_matches(selection),
+            *answer_conditions(Suggestion, selection),
+        )
         .group_by(*keys)
     )
-    if selection.model_version is None:
-        return statement
-    return statement.where(Suggestion.model_version == selection.model_version)
 
 
 def _latency_band(latency: InstrumentedAttribute[float]) -> ColumnElement[int]:

@@ -27,7 +27,7 @@ from backend.acceptance.queries.grouping import (
     Key,
     Rows,
     count_where,
-    draft_and_model_match,
+    draft_and_answer_match,
     draft_columns,
     falls_within,
     select_groups,
@@ -116,9 +116,10 @@ def _select_posted(selection: Selection) -> CTE:
             Draft.kind,
             Draft.model_version,
             Draft.site,
+            Draft.origin,
             POSTED_NAMES.label("posted_names"),
         )
-        .where(falls_within(Draft.posted_at, selection), draft_and_model_match(selection), has_answer)
+        .where(falls_within(Draft.posted_at, selection), draft_and_answer_match(selection), has_answer)
         .cte("posted")
     )
 
@@ -166,13 +167,14 @@ def _count_tags_by_draft(selection: Selection) -> CTE:
             posted.c.kind,
             posted.c.model_version,
             posted.c.site,
+            posted.c.origin,
             func.coalesce(func.sum(tags.c.offered), 0).label("offered"),
             func.coalesce(func.sum(tags.c.posted), 0).label("posted"),
             count_where(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched"),
         )
         .select_from(posted)
         .outerjoin(tags, tags.c.draft_id == posted.c.id)
-        .group_by(posted.c.id, posted.c.posted_at, posted.c.kind, posted.c.model_version, posted.c.site)
+        .group_by(posted.c.id, posted.c.posted_at, *(posted.c[name] for name in DRAFT_KEYS if name != "day"))
         .cte("posted_drafts")
     )
 

@@ -1,4 +1,4 @@
-"""Latency of the model, by model version."""
+"""Latency of the model, by who answered and by model version."""
 
 from backend.acceptance.counts import Latency
 from backend.admin.panels.panel import Panel
@@ -7,16 +7,17 @@ from backend.admin.twins import PanelTable
 
 
 async def read_section(request: PanelRequest) -> list[Latency]:
-    """Return the latencies of all versions together, then by version."""
+    """Return the latencies of all versions together, then by version: of the service, then of devices."""
     return await request.latencies()
 
 
 async def read_table(request: PanelRequest) -> PanelTable:
-    """Return one row a model version, the first for all of them; milliseconds."""
+    """Return one row a model version, the first of each origin for all of them; milliseconds."""
     return PanelTable(
-        ("model_version", "n", "p50_ms", "p95_ms", "p99_ms"),
+        ("origin", "model_version", "n", "p50_ms", "p95_ms", "p99_ms"),
         [
             {
+                "origin": latency.origin,
                 "model_version": latency.model_version,
                 "n": latency.n,
                 "p50_ms": round(latency.p50, 3),
