@@ -22,14 +22,16 @@ from backend.alerts.service import EVALUATE_EVERY, NOTIFY_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import FLUSH_EVERY, Totals
+from backend.deployments.device_versions import FIND_EVERY, DeviceVersions
 from backend.deployments.loader import SYNC_EVERY, ModelLoader
 from backend.deployments.registry import load_warm
 from backend.deployments.router import Router
-from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressLimits
+from backend.drafts.addresses import LOAD_SALTS_EVERY, AddressHasher, AddressLimits
 from backend.experiments.service import EVALUATE_EVERY as EVALUATE_EXPERIMENT_EVERY
 from backend.experiments.service import Experiments
 from backend.feedback import routes as feedback_routes
 from backend.feedback.anonymise import ANONYMISE_EVERY, anonymise_questions
+from backend.feedback.waiting import REFUSE_EVERY, refuse_unanswered_events
 from backend.installs import routes as install_routes
 from backend.playground import routes as playground_routes
 from backend.postgres.database import (
@@ -44,7 +46,7 @@ from backend.postgres.embedded.errors import EmbeddedFailure
 from backend.postgres.embedded.service import EmbeddedPostgres
 from backend.postgres.migrate import MayNotMigrate, NewerSchema, migrate
 from backend.retention.service import DELETE_EXPIRED_EVERY, delete_expired
-from backend.settings import Settings
+from backend.settings import RELEASED, Settings
 from backend.state import AppState
 from backend.suggestions import routes as suggestion_routes
 from backend.suggestions.service import Suggester
@@ -168,21 +170,24 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
     totals, refused_sign_ins = Totals(database), RefusedSignIns(database)
     router = Router(shipped, database)
     loader = ModelLoader(router, settings.model_folder, database, settings.registry, replica_name(settings.port))
+    hasher = AddressHasher(database, AddressLimits(settings.installs_per_address, settings.drafts_per_address))
     suggester = Suggester(
         router,
         database,
         totals,
         random_order_share=settings.random_order_share,
-        limits=AddressLimits(settings.installs_per_address, settings.drafts_per_address),
+        hasher=hasher,
     )
     state.database, state.totals, state.refused_sign_ins = database, totals, refused_sign_ins
-    state.router, state.loader, state.suggester = router, loader, suggester
+    state.router, state.loader, state.suggester, state.hasher = router, loader, suggester, hasher
+    shipped_folders = {settings.model_folder, RELEASED / "light"}
+    state.device_versions = DeviceVersions(database, shipped_folders, settings.registry)
     stack.callback(state.release_models)
     await migrate_or_note(state, url)
     # Before the first request, so that its writer gets what is deployed; later it is tried again.
     with suppress(DatabaseUnavailable):
         await loader.sync()
-        await suggester.load_next_salts()
+        await hasher.load_next_salts()
     for finish in (totals.flush, suggester.failures.flush, loader.deregister, refused_sign_ins.flush):
         stack.push_async_callback(finish)
     jobs: list[PeriodicJob] = [(partial(watch, state, url, embedded), WATCH_EVERY), *background_jobs(state, settings)]
@@ -201,11 +206,13 @@ def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob
     )
     yield state.totals.flush, FLUSH_EVERY
     yield state.loader.sync, SYNC_EVERY
+    yield state.device_versions.record_new_versions, FIND_EVERY
     yield suggester.failures.flush, FLUSH_EVERY
     yield suggester.shadows.work, FLUSH_EVERY
-    yield suggester.load_next_salts, LOAD_SALTS_EVERY
+    yield state.hasher.load_next_salts, LOAD_SALTS_EVERY
     yield state.refused_sign_ins.flush, REFUSALS_EVERY
     yield partial(anonymise_questions, database), ANONYMISE_EVERY
+    yield partial(refuse_unanswered_events, database), REFUSE_EVERY
     yield partial(roll_up_days, database), REFRESH_EVERY
     yield partial(delete_expired, database), DELETE_EXPIRED_EVERY
     yield RequestStatsWriter(database).flush, REQUEST_STATS_EVERY

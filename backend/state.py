@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from backend.alerts.rules import Rule
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import Totals
+from backend.deployments.device_versions import DeviceVersions
 from backend.deployments.loader import ModelLoader
 from backend.deployments.router import Router
+from backend.drafts.addresses import AddressHasher
 from backend.postgres.database import Database
 from backend.suggestions.service import Suggester
 
@@ -29,6 +31,8 @@ class AppState:
         router: chooses the model version that answers a draft.
         loader: loads the versions that are deployed.
         suggester: what answers drafts.
+        device_versions: knows what the versions of devices can suggest.
+        hasher: bounds how much of one address is recorded.
     """
 
     alert_rules: dict[str, Rule]
@@ -42,6 +46,8 @@ class AppState:
     router: Router = field(init=False)
     loader: ModelLoader = field(init=False)
     suggester: Suggester = field(init=False)
+    hasher: AddressHasher = field(init=False)
+    device_versions: DeviceVersions = field(init=False)
 
     def install(self, app: FastAPI) -> None:
         """Put this state in the place of Starlette's, which takes any attribute."""

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.demo.writers import SimulatedDraft, WriterAction, choose_actions, random_uuid
 from backend.drafts.service import delete_drafts, select_draft_ids
 from backend.feedback.schemas import MAX_EVENTS, EventBatch
-from backend.feedback.service import delete_events, ingest_events
+from backend.feedback.service import ingest_events
+from backend.feedback.stored_events import delete_events
 from backend.postgres.database import Database
 from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState

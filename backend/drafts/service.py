@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.drafts.tables import OFFERED_NAMES, Draft, Suggestion
 from backend.postgres.base import as_dict, day_of
+
+RETENTION_PERIOD = timedelta(days=400)
+"""How long drafts and all that belongs to them are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class KnownDraft:
     """What feedback needs to know of a draft; ``offered`` maps each tag confident in any answer to its name in use."""
 
     install_id: UUID
+    kind: str
     site: str
     started_at: datetime
     offered: dict[str, str]
@@ -59,7 +63,7 @@ async def lock_drafts(
     drafts: dict[UUID, KnownDraft] = {}
     suggestions: dict[UUID, KnownSuggestion] = {}
     for row in rows:
-        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.site, row.started_at, {}))
+        draft = drafts.setdefault(row.draft_id, KnownDraft(row.install_id, row.kind, row.site, row.started_at, {}))
         if row.suggestion_id is not None:
             names = dict(zip(row.tags, row.names, strict=True))
             suggestions[row.suggestion_id] = KnownSuggestion(row.draft_id, row.created_at, names)
@@ -72,6 +76,7 @@ KNOWN_DRAFTS = (
     select(
         Draft.id.label("draft_id"),
         Draft.install_id,
+        Draft.kind,
         Draft.site,
         Draft.started_at,
         Suggestion.id.label("suggestion_id"),
@@ -83,7 +88,8 @@ KNOWN_DRAFTS = (
     .outerjoin(Suggestion, Suggestion.draft_id == Draft.id)
     .where(Draft.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     .order_by(Draft.id)
-    .with_for_update(of=Draft)
+    # Not so strong that it would hold up whoever records an answer to the draft.
+    .with_for_update(of=Draft, key_share=True)
 )
 
 

@@ -47,6 +47,12 @@ WITH due AS (
 UPDATE draft SET question_id = NULL FROM due WHERE draft.id = due.id
 """).bindparams(bindparam("drafts", type_=ARRAY(Uuid(as_uuid=True))))
 
+# An event that waits has its number for no longer than a draft.
+CLEAR_WAITING = text("""
+UPDATE waiting_event SET content = content || '{"question_id": null}'
+WHERE received_at < now() - interval '24 hours' AND content ->> 'question_id' IS NOT NULL
+""")
+
 DUE = text("""
 SELECT id FROM draft
 WHERE question_id IS NOT NULL AND posted_at < now() - interval '24 hours' AND id > :after
@@ -56,6 +62,8 @@ ORDER BY id LIMIT :most
 
 async def anonymise_questions(database: Database) -> int:
     """Anonymise the questions that are due; return how many. Of several replicas, one does the work."""
+    async with database.session(within=60) as session:
+        await session.execute(CLEAR_WAITING)
     anonymised, after = 0, UUID(int=0)
     while True:
         async with database.session(within=60) as session:

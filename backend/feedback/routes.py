@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from backend.feedback.schemas import EventBatch, Receipt
+from backend.deployments.device_versions import DeviceVersions
+from backend.drafts.addresses import AddressHasher
+from backend.feedback.schemas import DeviceAnswer, EventBatch, Receipt
 from backend.feedback.service import ingest_events
+from backend.web.clients import client_of
 from backend.web.dependencies import DatabaseDependency
 from backend.web.metrics import EVENTS
 
@@ -14,9 +17,18 @@ router = APIRouter(prefix="/api/v1/events", tags=["feedback"])
 
 
 @router.post("")
-async def receive_events(batch: EventBatch, database: DatabaseDependency) -> Receipt:
+async def receive_events(batch: EventBatch, request: Request, database: DatabaseDependency) -> Receipt:
     """Store up to 100 events of one install. Safe to send again: what is known changes nothing."""
-    receipt = await database.run(partial(ingest_events, batch=batch, received_at=datetime.now(UTC)))
+    received_at = datetime.now(UTC)
+    ingest = partial(ingest_events, batch=batch, received_at=received_at)
+    if any(event.origin == "device" for event in batch.events):
+        versions = {event.model_version for event in batch.events if isinstance(event, DeviceAnswer)}
+        device_versions: DeviceVersions = request.app.state.device_versions
+        hasher: AddressHasher = request.app.state.hasher
+        vocabularies = await device_versions.find(versions)
+        sender = await hasher.identify(client_of(request.scope), received_at)
+        ingest = partial(ingest, vocabularies=vocabularies, sender=sender)
+    receipt = await database.run(ingest)
     count_events(receipt)
     return receipt
 

@@ -4,11 +4,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, FiniteFloat, WithJsonSchema
 
-from backend.web.schemas import Id, Message, Site, Tag, Whole
+from backend.web.schemas import Id, Message, Name, Site, Tag, Version, Whole
 
 MAX_EVENTS = 100
+MAX_TAGS = 20
+
+# A device that slept meanwhile may have taken hours.
+MAX_LATENCY_MS = 86_400_000
 
 
 # A moment of these years in RFC 3339, leap days included. [0-9], since \d means more than that in some languages.
@@ -44,6 +48,13 @@ Timestamp = Annotated[
 QuestionId = Annotated[int, Field(ge=1, lt=2**53), Whole]
 
 
+Origin = Annotated[
+    Literal["service", "device"],
+    Field(description="device: it is about an answer of the model on the device, whose `suggested` may come later"),
+]
+Chars = Annotated[int, Field(ge=0, le=1_000_000), Whole]
+
+
 class EventBase(Message):
     """What every event has: an id that the client makes, and its place in the install's sequence, from 1."""
 
@@ -51,6 +62,7 @@ class EventBase(Message):
     sequence: Annotated[int, Field(ge=1, lt=2**53), Whole]
     occurred_at: Timestamp
     draft_id: Id
+    origin: Origin = "service"
 
 
 class Viewed(EventBase):
@@ -74,9 +86,33 @@ class Posted(EventBase):
     """The question was posted with these tags. A post that is no question yet (staging) has no number."""
 
     kind: Literal["posted"]
-    tags: Annotated[list[Tag], Field(max_length=20)]
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)]
     question_id: QuestionId | None
     site: Site
+
+
+class DeviceAnswer(EventBase):
+    """The model on the device answered a state of a draft at ``occurred_at``: what an answer of the service records.
+
+    The first ``confident`` of ``tags``, best first, were offered. It begins the draft if nothing did before.
+    """
+
+    kind: Literal["suggested"]
+    suggestion_id: Id
+    draft_kind: Literal["ask", "edit", "try", "demo"] = "ask"
+    site: Site
+    page: Name | None = None
+    extension_version: Version | None = None
+    model_version: Version
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)]
+    scores: Annotated[list[Annotated[FiniteFloat, Field(ge=0, le=1)]], Field(max_length=MAX_TAGS)]
+    confident: Annotated[int, Field(ge=0, le=MAX_TAGS), Whole]
+    title_chars: Chars
+    body_chars: Chars
+    latency_ms: Annotated[FiniteFloat, Field(ge=0, le=MAX_LATENCY_MS)]
+    order: Literal["model", "random"] = "model"
+    chosen_tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] = Field(default_factory=list)
+    origin: Literal["device"] = "device"
 
 
 def without_discriminator(schema: dict[str, Any]) -> None:
@@ -84,7 +120,9 @@ def without_discriminator(schema: dict[str, Any]) -> None:
     schema.pop("discriminator", None)
 
 
-AnyEvent = Annotated[Viewed | Acted | Posted, Field(discriminator="kind", json_schema_extra=without_discriminator)]
+AnyEvent = Annotated[
+    Viewed | Acted | Posted | DeviceAnswer, Field(discriminator="kind", json_schema_extra=without_discriminator)
+]
 
 
 class EventBatch(Message):

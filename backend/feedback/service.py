@@ -2,59 +2,158 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.deployments.device_versions import Vocabulary
+from backend.drafts.addresses import Sender
 from backend.drafts.service import KnownDraft, KnownSuggestion, lock_drafts
+from backend.feedback.arrivals import (
+    ABSURD_SEQUENCE,
+    DRAFT_FULL,
+    NOT_OFFERED,
+    OVER_BOUNDS,
+    UNKNOWN_DRAFT,
+    UNKNOWN_SUGGESTION,
+    UNKNOWN_TAG,
+    WRONG_SITE,
+    Arrival,
+)
+from backend.feedback.device_answers import (
+    begin_drafts,
+    check_answers,
+    record_answers,
+    select_new_answers,
+    start_of_memory,
+)
 from backend.feedback.projection import project_items, project_posts
-from backend.feedback.schemas import AnyEvent, EventBatch, Posted, Receipt, RefusedEvent, Viewed
-from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE, Event, Item, Numbering, Refused
-from backend.postgres.base import as_dict, day_of
+from backend.feedback.schemas import AnyEvent, DeviceAnswer, EventBatch, Posted, Receipt, RefusedEvent, Viewed
+from backend.feedback.tables import (
+    MAX_EVENTS_OF_DRAFT,
+    MAX_GAP,
+    MAX_SEQUENCE,
+    NUMBERED,
+    Event,
+    Numbering,
+    Refused,
+    WaitingEvent,
+)
+from backend.feedback.waiting import insert_waiting, list_given_up, take_waiting_events
+from backend.postgres.locks import lock_install
 from model.serving import name_in_use
 
-UNKNOWN_DRAFT = "unknown_draft"
-UNKNOWN_SUGGESTION = "unknown_suggestion"
-UNKNOWN_TAG = "unknown_tag"
-NOT_OFFERED = "not_offered"
-WRONG_SITE = "wrong_site"
-ABSURD_SEQUENCE = "absurd_sequence"
-DRAFT_FULL = "draft_full"
+NOTHING: Mapping[str, Vocabulary] = {}
 
 
-async def ingest_events(session: AsyncSession, batch: EventBatch, received_at: datetime) -> Receipt:
-    """Store a batch of events, and update the items and posts that they are about."""
-    drafts, suggestions = await lock_drafts(session, {event.draft_id for event in batch.events})
-    excess = await find_excess_events(session, batch)
+async def ingest_events(
+    session: AsyncSession,
+    batch: EventBatch,
+    received_at: datetime,
+    *,
+    vocabularies: Mapping[str, Vocabulary] = NOTHING,
+    sender: Sender | None = None,
+) -> Receipt:
+    """Store a batch of events, record the device's answers among them, and update the items and posts of their drafts.
 
-    rows: dict[UUID, dict[str, Any]] = {}
-    refused: dict[UUID, dict[str, Any]] = {}
+    Args:
+        session: in a transaction.
+        batch: events of one install, in any order.
+        received_at: the present.
+        vocabularies: what the known versions among those of the device's answers can suggest.
+        sender: whose bounds the drafts count for that a device begins; None: nobody's.
+    """
+    arrival = Arrival(batch.install_id, batch.sent_at, received_at)
+    events: dict[UUID, AnyEvent] = {}
     for event in batch.events:
-        if event.id in rows or event.id in refused:
-            continue  # the same id twice in one batch
-        reason = find_refusal_reason(event, batch.install_id, drafts, suggestions) or excess.get(event.id)
-        if reason:
-            refused[event.id] = make_refused_row(event, batch.install_id, reason, received_at)
-        else:
-            rows[event.id] = make_event_row(event, batch, received_at, drafts, suggestions)
+        events.setdefault(event.id, event)  # the same id may be twice in one batch
+    if any(event.origin == "device" for event in batch.events):
+        await lock_install(session, batch.install_id)
+    excess = await find_excess_events(session, batch)
+    answers = [answer for answer in await select_new_answers(session, events.values()) if answer.id not in excess]
+    reasons = excess | await check_answers(session, answers, arrival, vocabularies)
+    answers = [answer for answer in answers if answer.id not in reasons]
+    over_bounds = await begin_drafts(session, events.values(), answers, arrival, sender or Sender(received_at.date()))
+    drafts, suggestions = await lock_drafts(session, {event.draft_id for event in batch.events})
+    reasons |= await record_answers(session, answers, arrival, drafts, suggestions)
+    answered = {answer.draft_id for answer in answers if answer.id not in reasons}
+    taken = await take_waiting_events(session, batch.install_id, answered)
+
+    came = {event.id: (event, arrival) for event in events.values()} | {event.id: (event, at) for event, at in taken}
+    sorted_events = sort_events(came.values(), reasons, over_bounds, drafts, suggestions)
+    for id in await list_given_up(session, [event for event, _ in sorted_events.waiting]):
+        sorted_events.refuse(*came[id], UNKNOWN_SUGGESTION)
+    rows, refused = sorted_events.rows, sorted_events.refused
     new = await insert_events(session, list(rows.values()))
+    waiting = await insert_waiting(session, sorted_events.waiting)
     await insert_refused(session, list(refused.values()))
 
-    if acted := {rows[id]["draft_id"] for id in new if rows[id]["kind"] != "posted"}:
+    if acted := {rows[id]["draft_id"] for id in new if rows[id]["kind"] not in ("posted", "suggested")}:
         await project_items(session, acted)
     if posted := {rows[id]["draft_id"] for id in new if rows[id]["kind"] == "posted"}:
         await project_posts(session, posted)
 
-    known = sum(event.id not in refused for event in batch.events) - len(new)
-    return Receipt(
-        new=len(new),
-        known=known,
-        refused=[RefusedEvent(id=id, reason=row["reason"]) for id, row in refused.items()],
-    )
+    n_new = len({*new, *waiting} - {event.id for event, _ in taken})
+    refusals = [RefusedEvent(id=id, reason=row["reason"]) for id, row in refused.items() if id in events]
+    known = sum(event.id not in refused for event in batch.events) - n_new
+    return Receipt(new=n_new, known=known, refused=refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class SortedEvents:
+    """Events by what becomes of them: rows of events that are stored and of those that are refused, and what waits."""
+
+    rows: dict[UUID, dict[str, Any]]
+    refused: dict[UUID, dict[str, Any]]
+    waiting: list[tuple[AnyEvent, Arrival]]
+
+    def refuse(self, event: AnyEvent, arrival: Arrival, reason: str) -> None:
+        """Refuse an event, even if it would wait."""
+        self.refused[event.id] = make_refused_row(event, arrival, reason)
+        self.waiting[:] = [waiting for waiting in self.waiting if waiting[0].id != event.id]
+
+
+def sort_events(
+    came: Iterable[tuple[AnyEvent, Arrival]],
+    reasons: Mapping[UUID, str],
+    over_bounds: Collection[UUID],
+    drafts: Mapping[UUID, KnownDraft],
+    suggestions: Mapping[UUID, KnownSuggestion],
+) -> SortedEvents:
+    """Sort events by what becomes of them.
+
+    Args:
+        came: the events, and how each came.
+        reasons: why some are refused, whatever they are about.
+        over_bounds: drafts that are beyond the bounds of their address.
+        drafts, suggestions: what the events may be about.
+    """
+    outcomes = SortedEvents({}, {}, [])
+    for event, arrival in came:
+        fault = find_refusal_reason(event, arrival.install_id, drafts, suggestions)
+        if fault and waits_for_answer(event, arrival.install_id, fault, drafts):
+            fault = OVER_BOUNDS if event.draft_id in over_bounds else None
+            if not fault and event.id not in reasons:
+                outcomes.waiting.append((event, arrival))
+                continue
+        if reason := fault or reasons.get(event.id):
+            outcomes.refuse(event, arrival, reason)
+        else:
+            outcomes.rows[event.id] = make_event_row(event, arrival, drafts, suggestions)
+    return outcomes
+
+
+def waits_for_answer(event: AnyEvent, install_id: UUID, fault: str, drafts: Mapping[UUID, KnownDraft]) -> bool:
+    """Return whether an event can't be true now, and can once the device's answer has come that it is about."""
+    if event.origin != "device" or fault not in (UNKNOWN_DRAFT, UNKNOWN_SUGGESTION):
+        return False
+    draft = drafts.get(event.draft_id)
+    return draft is None or draft.install_id == install_id
 
 
 async def find_excess_events(session: AsyncSession, batch: EventBatch) -> dict[UUID, str]:
@@ -64,13 +163,16 @@ async def find_excess_events(session: AsyncSession, batch: EventBatch) -> dict[U
     """
     excess = dict.fromkeys(await _find_absurd_sequences(session, batch), ABSURD_SEQUENCE)
     drafts = {event.draft_id for event in batch.events}
-    stored_by_draft = (
-        select(Event.draft_id, func.count().label("n")).where(Event.draft_id.in_(drafts)).group_by(Event.draft_id)
-    )
-    stored: Counter[UUID] = Counter({row.draft_id: row.n for row in await session.execute(stored_by_draft)})
+    stored: Counter[UUID] = Counter()
+    for table in (Event, WaitingEvent):
+        statement = select(table.draft_id, func.count().label("n")).where(table.draft_id.in_(drafts))
+        stored.update({row.draft_id: row.n for row in await session.execute(statement.group_by(table.draft_id))})
     if max(stored.values(), default=0) + len(batch.events) <= MAX_EVENTS_OF_DRAFT:
         return excess
-    known = set(await session.scalars(select(Event.id).where(Event.id.in_([event.id for event in batch.events]))))
+    ids = [event.id for event in batch.events]
+    known = {
+        id for table in (Event, WaitingEvent) for id in await session.scalars(select(table.id).where(table.id.in_(ids)))
+    }
     for event in batch.events:
         if event.id in known:
             continue
@@ -101,7 +203,7 @@ async def _find_highest_sequence(session: AsyncSession, install_id: UUID) -> int
     """Return the highest known number of an install, that of deleted events included."""
     highest = (
         select(func.max(table.sequence)).where(table.install_id == install_id).scalar_subquery()
-        for table in (Event, Refused, Numbering)
+        for table in (*NUMBERED, Numbering)
     )
     sequence: int | None = await session.scalar(select(func.greatest(*highest)))
     return sequence
@@ -113,7 +215,12 @@ def find_refusal_reason(
     drafts: Mapping[UUID, KnownDraft],
     suggestions: Mapping[UUID, KnownSuggestion],
 ) -> str | None:
-    """Return why an event can't be true: this install never got the draft, suggestion or tag that it names."""
+    """Return why an event can't be true: this install never got the draft, suggestion or tag that it names.
+
+    A device's answer is checked on its own (`backend.feedback.device_answers`).
+    """
+    if isinstance(event, DeviceAnswer):
+        return None
     draft = drafts.get(event.draft_id)
     if draft is None or draft.install_id != install_id:
         return UNKNOWN_DRAFT
@@ -128,21 +235,9 @@ def find_refusal_reason(
     return None if event.tag in draft.offered else NOT_OFFERED
 
 
-def correct_clock(occurred_at: datetime, sent_at: datetime, received_at: datetime, earliest: datetime) -> datetime:
-    """Return when an event happened by the server's clock.
-
-    The client's clock may be wrong, but it was as wrong when it sent: the event is as old as the client says. It is
-    neither older than what it is about (``earliest``) nor younger than its receipt.
-    """
-    age = max(sent_at - occurred_at, timedelta(0))
-    # Compared before the subtraction: a clock that jumped by centuries would leave the range of datetime.
-    return earliest if age >= received_at - earliest else received_at - age
-
-
 def make_event_row(
     event: AnyEvent,
-    batch: EventBatch,
-    received_at: datetime,
+    arrival: Arrival,
     drafts: Mapping[UUID, KnownDraft],
     suggestions: Mapping[UUID, KnownSuggestion],
 ) -> dict[str, Any]:
@@ -154,6 +249,9 @@ def make_event_row(
         names = resolve_posted_names(event.tags, draft.offered.values())
         row |= {"tags": event.tags, "question_id": event.question_id, "site": event.site}
         row["names"] = None if names == event.tags else names
+    elif isinstance(event, DeviceAnswer):
+        earliest = start_of_memory(arrival.received_at)
+        row |= {"suggestion_id": event.suggestion_id, "site": event.site}
     else:
         suggestion = suggestions[event.suggestion_id]
         earliest = suggestion.created_at
@@ -164,14 +262,14 @@ def make_event_row(
         row["position"] = event.position
     return row | {
         "id": event.id,
-        "install_id": batch.install_id,
+        "install_id": arrival.install_id,
         "sequence": event.sequence,
         "kind": event.kind,
         "draft_id": event.draft_id,
         "occurred_at": event.occurred_at,
-        "sent_at": batch.sent_at,
-        "received_at": received_at,
-        "at": correct_clock(event.occurred_at, batch.sent_at, received_at, earliest),
+        "sent_at": arrival.sent_at,
+        "received_at": arrival.received_at,
+        "at": arrival.correct(event.occurred_at, earliest),
     }
 
 
@@ -185,14 +283,14 @@ def resolve_posted_names(tags: Iterable[str], offered: Collection[str]) -> list[
     return list(dict.fromkeys(names))
 
 
-def make_refused_row(event: AnyEvent, install_id: UUID, reason: str, received_at: datetime) -> dict[str, Any]:
+def make_refused_row(event: AnyEvent, arrival: Arrival, reason: str) -> dict[str, Any]:
     """Return a refused event as a row, without its content. An absurd number is not stored: it is no loss."""
     return {
         "id": event.id,
-        "install_id": install_id,
+        "install_id": arrival.install_id,
         "sequence": 0 if reason == ABSURD_SEQUENCE else event.sequence,
         "reason": reason,
-        "received_at": received_at,
+        "received_at": arrival.received_at,
     }
 
 
@@ -214,105 +312,3 @@ async def insert_refused(session: AsyncSession, rows: Sequence[dict[str, Any]]) 
     if rows:
         ordered = sorted(rows, key=lambda row: row["id"])
         await session.execute(insert(Refused).values(ordered).on_conflict_do_nothing(index_elements=["id"]))
-
-
-async def export_events(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
-    """Return all events of an install, in their order."""
-    events = await session.scalars(
-        select(Event).where(Event.install_id == install_id).order_by(Event.sequence, Event.id)
-    )
-    return [as_dict(event) for event in events]
-
-
-async def export_items(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
-    """Return what the install's events project to: its offered tags, and what became of each."""
-    drafts = select(Event.draft_id).where(Event.install_id == install_id)
-    items = await session.scalars(select(Item).where(Item.draft_id.in_(drafts)).order_by(Item.draft_id, Item.tag))
-    return [as_dict(item) for item in items]
-
-
-async def export_refused(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
-    """Return the refused events of an install, in their order."""
-    refused = await session.scalars(
-        select(Refused).where(Refused.install_id == install_id).order_by(Refused.sequence, Refused.id)
-    )
-    return [as_dict(event) for event in refused]
-
-
-async def export_numbering(session: AsyncSession, install_id: UUID) -> list[dict[str, Any]]:
-    """Return up to which number an install's events were deleted for their age, if any were."""
-    return [as_dict(row) for row in await session.scalars(select(Numbering).where(Numbering.install_id == install_id))]
-
-
-async def reassign_events(session: AsyncSession, install_id: UUID, anonymous_id: UUID) -> int:
-    """Replace an install's id in its events, and drop question numbers from them; return how many events there were."""
-    events = await session.execute(
-        update(Event).where(Event.install_id == install_id).values(install_id=anonymous_id, question_id=None)
-    )
-    refused = await session.execute(
-        update(Refused).where(Refused.install_id == install_id).values(install_id=anonymous_id)
-    )
-    await session.execute(update(Numbering).where(Numbering.install_id == install_id).values(install_id=anonymous_id))
-    return int(events.rowcount + refused.rowcount)  # type: ignore[attr-defined]
-
-
-async def delete_events(session: AsyncSession, drafts: Sequence[UUID] | Select[UUID]) -> None:
-    """Delete the events and items of drafts."""
-    for table in (Item, Event):
-        await session.execute(delete(table).where(table.draft_id.in_(drafts)))
-
-
-async def delete_old_events(
-    session: AsyncSession, drafts: Sequence[UUID], before: datetime, spared: Collection[date] = ()
-) -> list[UUID]:
-    """Delete the events and items of those drafts of which no event has come since ``before``; return these drafts.
-
-    The highest number of each install stays known, so that no event looks lost. Events of ``spared`` days stay, and
-    with them all events of installs from which an event came on such a day.
-    """
-    needed = [Event.received_at >= before]
-    if spared:
-        needed += [day_of(Event.at).in_(spared), Event.install_id.in_(_select_active_installs(spared))]
-    staying = set(
-        await session.scalars(select(Event.draft_id).distinct().where(Event.draft_id.in_(drafts), or_(*needed)))
-    )
-    gone = [draft for draft in drafts if draft not in staying]
-    await _keep_highest_sequences(session, Event, Event.draft_id.in_(gone))
-    await delete_events(session, gone)
-    return gone
-
-
-def _select_active_installs(days: Collection[date]) -> Select[UUID]:
-    """Return a query for the installs from which an event came on one of some days, refused ones included."""
-    installs = (select(table.install_id).where(day_of(table.received_at).in_(days)) for table in (Event, Refused))
-    return select(union(*installs).subquery().c.install_id)
-
-
-async def delete_old_refusals(
-    session: AsyncSession, before: datetime, limit: int, spared: Collection[date] = ()
-) -> int:
-    """Delete refused events that came before a moment, oldest first; return how many.
-
-    Those of installs from which an event came on ``spared`` days stay.
-    """
-    statement = select(Refused.id).where(Refused.received_at < before).order_by(Refused.received_at).limit(limit)
-    if spared:
-        statement = statement.where(Refused.install_id.not_in(_select_active_installs(spared)))
-    gone = list(await session.scalars(statement))
-    await _keep_highest_sequences(session, Refused, Refused.id.in_(gone))
-    await session.execute(delete(Refused).where(Refused.id.in_(gone)))
-    return len(gone)
-
-
-async def _keep_highest_sequences(
-    session: AsyncSession, table: type[Event] | type[Refused], gone: ColumnElement[bool]
-) -> None:
-    """Store the highest number of each install among rows that are about to be deleted."""
-    highest = select(table.install_id, func.max(table.sequence)).where(gone).group_by(table.install_id)
-    statement = insert(Numbering).from_select(["install_id", "sequence"], highest)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["install_id"],
-            set_={"sequence": func.greatest(Numbering.sequence, statement.excluded.sequence)},
-        )
-    )

@@ -22,6 +22,7 @@ class InstallExport(BaseModel):
     items: list[dict[str, Any]]
     events: list[dict[str, Any]]
     refused: list[dict[str, Any]]
+    waiting: list[dict[str, Any]]
     numbering: list[dict[str, Any]]
     arms: list[dict[str, Any]]
     shadow_answers: list[dict[str, Any]]

@@ -7,7 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.assignments import export_assignments, export_shadow_answers, reassign_assignments
 from backend.drafts.service import export_drafts, reassign_drafts
-from backend.feedback.service import export_events, export_items, export_numbering, export_refused, reassign_events
+from backend.feedback.stored_events import (
+    export_events,
+    export_items,
+    export_numbering,
+    export_refused,
+    reassign_events,
+)
+from backend.feedback.waiting import export_waiting, reassign_waiting
 
 
 async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, list[dict[str, Any]]]:
@@ -17,6 +24,7 @@ async def export_install(session: AsyncSession, install_id: UUID) -> dict[str, l
         "items": await export_items(session, install_id),
         "events": await export_events(session, install_id),
         "refused": await export_refused(session, install_id),
+        "waiting": await export_waiting(session, install_id),
         "numbering": await export_numbering(session, install_id),
         "arms": await export_assignments(session, install_id),
         "shadow_answers": await export_shadow_answers(session, install_id),
@@ -32,5 +40,6 @@ async def erase_install(session: AsyncSession, install_id: UUID) -> int:
     return (
         await reassign_drafts(session, install_id, anonymous_id)
         + await reassign_events(session, install_id, anonymous_id)
+        + await reassign_waiting(session, install_id, anonymous_id)
         + await reassign_assignments(session, install_id, anonymous_id)
     )

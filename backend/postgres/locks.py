@@ -4,6 +4,7 @@ PostgreSQL gives such a lock for a number that means nothing to it, and takes it
 """
 
 from enum import IntEnum
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -19,6 +20,7 @@ class AdvisoryLock(IntEnum):
     EVALUATE_EXPERIMENT = 8600_0005
     ROLL_UP = 8600_0013
     FORGET = 8600_0014
+    INSTALL = 8600_0015
 
 
 async def try_lock(session: AsyncSession | AsyncConnection, lock: AdvisoryLock) -> bool:
@@ -30,3 +32,9 @@ async def try_lock(session: AsyncSession | AsyncConnection, lock: AdvisoryLock) 
 async def wait_for_lock(session: AsyncSession | AsyncConnection, lock: AdvisoryLock) -> None:
     """Take a lock until the end of the transaction, once every other transaction has given it back."""
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
+
+
+async def lock_install(session: AsyncSession, install_id: UUID) -> None:
+    """Take the lock of one install until the end of the transaction: its batches then come one after the other."""
+    values = {"lock": int(AdvisoryLock.INSTALL), "install": str(install_id)}
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock, hashtext(:install))"), values)

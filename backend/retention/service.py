@@ -1,7 +1,7 @@
 """Deleting drafts, with all that belongs to them, after 400 days; the rates of older days stay as daily rollups."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,12 +11,10 @@ from backend.acceptance.rollup_refresh import finish_days
 from backend.counters.skipped import work_through
 from backend.deployments.assignments import delete_assignments
 from backend.drafts.addresses import delete_addresses
-from backend.drafts.service import delete_drafts, list_drafts_before, lock_drafts_before
-from backend.feedback.service import delete_old_events, delete_old_refusals
+from backend.drafts.service import RETENTION_PERIOD, delete_drafts, list_drafts_before, lock_drafts_before
+from backend.feedback.stored_events import delete_old_events, delete_old_refusals
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
-
-RETENTION_PERIOD = timedelta(days=400)
 
 DELETE_EXPIRED_EVERY = 3600.0
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.deployments.router import Exposure
 from backend.deployments.tables import Assignment
-from backend.drafts.addresses import NO_LIMITS, AddressHasher, AddressLimits
+from backend.drafts.addresses import ADMIT, NO_LIMITS, AddressHasher, AddressLimits
 from backend.drafts.tables import Draft, Newcomer, Suggestion
 from backend.postgres.database import Database, DatabaseAway, DatabaseUnavailable
 from backend.suggestions.display_order import Order
@@ -27,27 +27,19 @@ RECORD_WITHIN = 1.0
 # Records an answer; with a draft's first answer the draft, and with an install's first one its arm. One statement for
 # all rows, since each statement is one more round trip. It returns no row if the draft is another install's or full, or
 # if it would be new and its address has started as many installs or drafts today as it may; only new ones are counted.
-# The row of the address is locked before any draft's.
-RECORD = """
-WITH admitted AS (
-    INSERT INTO newcomer (day, address, crowd, installs, drafts)
-    SELECT :day, :address, gen_random_uuid(),
-        CASE WHEN EXISTS (SELECT FROM draft WHERE install_id = :install_id) THEN 0 ELSE 1 END, 1
-    WHERE :address IS NOT NULL AND NOT EXISTS (SELECT FROM draft WHERE id = :draft_id)
-    ON CONFLICT (day, address) DO UPDATE
-    SET installs = newcomer.installs + excluded.installs, drafts = newcomer.drafts + 1
-    WHERE newcomer.installs + excluded.installs <= :most_installs AND newcomer.drafts < :most_drafts
-    RETURNING crowd
-), begun AS (
+# The row of the address is locked before any draft's. A draft that was taken out of its experiment, since the device
+# has answered it too, stays out of it.
+RECORD = f"""
+WITH admitted AS ({ADMIT}), begun AS (
     INSERT INTO draft (id, install_id, kind, site, page, extension_version, model_version, started_at, deployment_id)
     SELECT :draft_id, :install_id, :kind, :site, :page, :extension_version, :model_version, :now, :deployment_id
     WHERE :address IS NULL OR EXISTS (SELECT FROM admitted)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id
+    RETURNING id, deployment_id
 ), own AS (
-    SELECT id FROM begun
+    SELECT id, deployment_id FROM begun
     UNION ALL
-    SELECT id FROM draft
+    SELECT id, deployment_id FROM draft
     WHERE id = :draft_id AND install_id = :install_id
         AND NOT EXISTS (SELECT FROM suggestion WHERE draft_id = :draft_id OFFSET :most_suggestions - 1)
 ), assigned AS (
@@ -56,12 +48,13 @@ WITH admitted AS (
         (SELECT crowd FROM admitted),
         (SELECT crowd FROM newcomer WHERE day = :day AND address = :address)
     )
-    WHERE :arm IS NOT NULL AND EXISTS (SELECT FROM own)
+    WHERE :arm IS NOT NULL AND EXISTS (SELECT FROM own WHERE deployment_id = :deployment_id)
     ON CONFLICT (deployment_id, install_id) DO NOTHING
 )
 INSERT INTO suggestion (id, draft_id, model_version, deployment_id, created_at, latency_ms, title_chars, body_chars,
     chosen_tags, tags, names, scores, confident, "order")
-SELECT :suggestion_id, :draft_id, :model_version, :deployment_id, :now, :latency_ms, :title_chars, :body_chars,
+SELECT :suggestion_id, :draft_id, :model_version,
+    (SELECT deployment_id FROM own WHERE deployment_id = :deployment_id), :now, :latency_ms, :title_chars, :body_chars,
     :chosen_tags, :tags, :names, :scores, :confident, :order
 WHERE EXISTS (SELECT FROM own)
 RETURNING id
@@ -181,10 +174,9 @@ class Recorder:
     that a crash has lost would be refused.
     """
 
-    def __init__(self, database: Database, limits: AddressLimits = NO_LIMITS) -> None:
+    def __init__(self, database: Database, hasher: AddressHasher | None = None) -> None:
         self._database = database
-        self._limits = limits
-        self.hasher = AddressHasher(database)
+        self._hasher = hasher or AddressHasher(database)
         self._waiting: list[_Recording] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -204,8 +196,8 @@ class Recorder:
             Problem: 409, the draft belongs to another install.
         """
         now = datetime.now(UTC)
-        values = make_values(draft, suggested, version, latency_ms, now, exposure, order, self._limits)
-        recording = _Recording(values, client if self._limits.installs or self._limits.drafts else "")
+        values = make_values(draft, suggested, version, latency_ms, now, exposure, order, self._hasher.limits)
+        recording = _Recording(values, client)
         self._waiting.append(recording)
         if self._writing is None:
             # In a context of its own: what it logs is about many answers, not about the request that started it.
@@ -236,10 +228,9 @@ class Recorder:
             self._writing = None
 
     async def _hash_addresses(self, recordings: Sequence["_Recording"]) -> None:
-        limited = [recording for recording in recordings if recording.client]
-        await self.hasher.load_salts([recording.values["day"] for recording in limited])
-        for recording in limited:
-            recording.values["address"] = self.hasher.hash(recording.client, recording.values["day"])
+        for recording in recordings:
+            sender = await self._hasher.identify(recording.client, recording.values["now"])
+            recording.values["address"] = sender.address
 
     async def _write_batch(self, recordings: Sequence["_Recording"]) -> None:
         """Write some answers in one transaction; if one of them makes it fail, each in its own."""

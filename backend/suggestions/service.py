@@ -11,7 +11,7 @@ from backend.deployments.failures import FailureCounter
 from backend.deployments.inference_pool import InferencePool
 from backend.deployments.router import Exposure, Fallback, Route, Router
 from backend.deployments.shadow import ShadowRunner
-from backend.drafts.addresses import NO_LIMITS, AddressLimits
+from backend.drafts.addresses import AddressHasher
 from backend.postgres.database import Database
 from backend.suggestions.display_order import Order, draw_order, shuffle_chips
 from backend.suggestions.queue import InferenceQueue
@@ -35,7 +35,7 @@ class Suggester:
         database: where answers are recorded.
         totals: counts the answers that leave no row.
         random_order_share: part of the recorded drafts whose chips are shown in random order, 0 to 1.
-        limits: how much of one address is recorded.
+        hasher: bounds how much of one address is recorded; without it, nothing is bounded.
     """
 
     def __init__(
@@ -45,15 +45,14 @@ class Suggester:
         totals: Totals,
         *,
         random_order_share: float = 0.0,
-        limits: AddressLimits = NO_LIMITS,
+        hasher: AddressHasher | None = None,
     ) -> None:
         self._router = router
         self._totals = totals
         self._random_order_share = random_order_share
         self._pool = InferencePool()
         self._queue = InferenceQueue(self._pool)
-        self._recorder = Recorder(database, limits)
-        self.load_next_salts = self._recorder.hasher.load_next_salts
+        self._recorder = Recorder(database, hasher)
         self.failures = FailureCounter(database)
         self.shadows = ShadowRunner(router, database, self._pool)
 

@@ -7,7 +7,7 @@ graph a version holds::
     classifier.suggest("How do I merge two DataFrames?", chosen_tags=["python"])
 """
 
-from model.serving.classifier import DEFAULT_TIER, MANIFEST_FILE, Classifier, ReleaseError, Suggested
+from model.serving.classifier import DEFAULT_TIER, MANIFEST_FILE, Classifier, ReleaseError, Suggested, read_manifest
 from model.serving.device_file import NoDeviceFormError, device_file
 from model.serving.registry import VERSION_FILE, RegistryError, read_version_file, version_numbers
 from model.serving.synonyms import name_in_use
@@ -23,6 +23,7 @@ __all__ = [
     "Suggested",
     "device_file",
     "name_in_use",
+    "read_manifest",
     "read_version_file",
     "version_numbers",
 ]

@@ -1,5 +1,6 @@
 """A real service for tests: the application with the shipped model on a database of the test's own."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from backend.app import create_app
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
 from backend.schema import METADATA
-from backend.settings import Settings
+from backend.settings import RELEASED, Settings
 from backend.suggestions.recording import record_answer
 from backend.suggestions.schemas import DraftState
 from model.serving.classifier import Suggested
@@ -30,6 +31,9 @@ BACKGROUND_LOCKS = (
     AdvisoryLock.EVALUATE_EXPERIMENT,
 )
 """What work in the background holds while it reads many tables, in the order in which to wait for it."""
+
+DEVICE_VERSION: str = json.loads((RELEASED / "light" / "manifest.json").read_bytes())["version"]
+"""The shipped version that the extension has with it."""
 
 DEMO_WEEK = ("demo", "--days", "8")
 """Demo traffic with seven whole days before today: about as much of it on every weekday and at every hour."""
@@ -132,6 +136,32 @@ def an_event(kind: str, sequence: int, draft: dict[str, Any], **more: Any) -> di
         "kind": kind,
         "draft_id": draft["draft_id"],
     } | more
+
+
+def a_device_answer(draft: dict[str, Any], sequence: int, tags: Sequence[str], **changes: Any) -> dict[str, Any]:
+    """A message with an answer that the model on the device gave just now, all its tags confident."""
+    return (
+        an_event(
+            "suggested",
+            sequence,
+            draft,
+            suggestion_id=str(uuid4()),
+            draft_kind=draft.get("kind", "ask"),
+            site=draft["site"],
+            page=draft["page"],
+            extension_version=draft["extension_version"],
+            model_version=DEVICE_VERSION,
+            tags=list(tags),
+            scores=[0.9 - rank / 100 for rank in range(len(tags))],
+            confident=len(tags),
+            title_chars=len(draft["title"]),
+            body_chars=len(draft["body"]),
+            latency_ms=2.5,
+            order="model",
+            chosen_tags=[],
+        )
+        | changes
+    )
 
 
 def a_batch(install_id: str | UUID, events: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from tests.extension.test_firefox import store
 from tests.extension.typists import (
     BODY,
     DRAFTS,
-    FIND_CHIP,
     OFFERS,
     READ_LOOKS,
     RECORD_POINTER,
@@ -146,52 +145,6 @@ def test_b1_random_typists_lose_no_key_in_firefox(service: RecordingServer, tmp_
             type_concurrently([typist], time.sleep)
             assert_state(typist)
         assert_events_match(service, typists)
-
-
-def test_b1_text_that_our_tag_replaces_for_a_moment_was_not_made_a_tag(
-    service: RecordingServer, tmp_path: Path
-) -> None:
-    """The writer leaves the field, and ours is in it before Firefox runs what was due at that."""
-    service.offers = OFFERS
-    with firefox.launch(tmp_path) as browser:
-        welcome = browser.wait_for_tab("welcome/welcome.html")
-        store(browser, welcome, consented_settings(service.url, debounce_ms=100))
-        window = browser.open(f"{SVELTE.address}&{SITE_QUERY}&slowly=2000&search=400")
-        device = FirefoxDevice(browser, window)
-
-        def click(element: str) -> None:
-            x, y = browser.evaluate(
-                window,
-                f"""(({{x, y, width, height}}) => [x + width / 2, y + height / 2])
-                ({element}.getBoundingClientRect())""",
-            )
-            device.click(x, y)
-
-        def type_keys(keys: str) -> None:
-            for key in keys:
-                device.press("Space" if key == " " else key)
-
-        title, tags = (f"document.querySelector('{selector}')" for selector in (SVELTE.title, SVELTE.tag_input))
-        click(title)
-        type_keys(TITLE.replace(" ", "-"))
-        assert browser.wait_for(window, f"{READ_LOOKS}.length === {len(OFFERS)}")
-        click(tags)
-        type_keys("qz")
-        click(FIND_CHIP % "osx")
-        assert browser.wait_for(window, f"{tags}.value === 'osx'")
-        type_keys("x")
-        # Our next step is due by the time the focus has moved.
-        browser.evaluate(
-            window,
-            """addEventListener("pointerdown", () => {
-                const end = performance.now() + 300;
-                while (performance.now() < end);
-            }, { capture: true, once: true })""",
-        )
-        click(title)
-        click(tags)
-        type_keys("q ")
-        assert browser.wait_for(window, f"{READ_LOOKS}[0][1] === 'chosen'")
 
 
 def open_page_with_chips(context: BrowserContext, service: RecordingServer, generation: Generation, query: str) -> Page:

@@ -13,8 +13,8 @@ from backend.acceptance.rollup_refresh import finish_days, roll_up_days
 from backend.counters.skipped import RETRY_AFTER
 from backend.feedback import anonymise
 from backend.feedback.anonymise import anonymise_questions
+from backend.feedback.arrivals import ABSURD_SEQUENCE, DRAFT_FULL
 from backend.feedback.projection import recount_items
-from backend.feedback.service import ABSURD_SEQUENCE, DRAFT_FULL
 from backend.feedback.tables import MAX_EVENTS_OF_DRAFT, MAX_GAP, MAX_SEQUENCE
 from backend.postgres.database import Database
 from backend.retention import service as retention

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from backend.feedback.anonymise import anonymise_questions
-from backend.feedback.service import correct_clock
+from backend.feedback.arrivals import correct_clock
 from tests.backend.service import Service, a_batch, a_draft, an_event, now
 
 pytestmark = pytest.mark.anyio

@@ -20,6 +20,8 @@ WORDS = {
     "draft.kind": "ask",
     "event.kind": "posted",
     "suggestion.order": "model",
+    "suggestion.origin": "device",
+    "draft.origin": "device",
     "deployment.role": "shadow",
     "assignment.arm": "champion",
 }

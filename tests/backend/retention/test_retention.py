@@ -16,9 +16,10 @@ from backend.acceptance.filters import Filters
 from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.acceptance.running import count_running
 from backend.acceptance.statements import begin_snapshot
+from backend.feedback.arrivals import UNKNOWN_DRAFT
 from backend.feedback.projection import recount_items
 from backend.feedback.schemas import EventBatch
-from backend.feedback.service import UNKNOWN_DRAFT, ingest_events
+from backend.feedback.service import ingest_events
 from backend.installs.service import erase_install, export_install
 from backend.postgres.database import Database
 from backend.retention import service as retention

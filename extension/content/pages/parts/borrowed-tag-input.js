@@ -100,7 +100,6 @@ export class BorrowedTagInput {
     if (!input) return;
     if (!this.#typed) this.#text = saveText(input);
     this.#typed = true;
-    typing.replacedText = this.#text?.value ?? null;
     this.#added.consumed = false;
     this.withFocus(() => {
       input.focus({ preventScroll: true });
@@ -272,7 +271,6 @@ export class BorrowedTagInput {
   #restoreField() {
     if (!this.#typed) return;
     this.#typed = false;
-    typing.replacedText = null;
     const input = this.#field.getInput();
     if (!input) return;
     if (input.value === this.#tag && this.#text?.value !== this.#tag) setValue(input, "");

@@ -15,8 +15,6 @@ export const typing = {
   composing: false,
   /** Whether what happens in the tag field is simulated by us. */
   simulated: false,
-  /** @type {string | null} the writer's text, while ours is in the tag field in its place */
-  replacedText: null,
   /** @type {Map<string, number>} when which tags were typed, by the page's clock; it may take some of them late */
   tags: new Map(),
 };
@@ -79,7 +77,7 @@ export function watchTagEdits(list, getInput, { removing }, signal) {
       if (!input || target !== input || typing.simulated) return;
       const { value } = input;
       // An input that is only drawn anew keeps what is typed.
-      setTimeout(() => (typing.replacedText ?? getInput()?.value) !== value && recordTypedTags(value));
+      setTimeout(() => getInput()?.value !== value && recordTypedTags(value));
     },
     options,
   );
