@@ -15,6 +15,8 @@ const MIN_SQUARE = 1e-5;
 /** What is counted apart: the features of the title (0), those of the body (1), and tag names. */
 const NAMES = 2;
 const PARTS = 3;
+/** More than a draft can have: a text of 3,300 characters has fewer words, parts and names. */
+const MOST_FEATURES = 2 ** 16;
 
 /**
  * The words of a draft, each once whatever its case. Features and tag names are numbered as in `Scorer.findEvidence`.
@@ -27,7 +29,7 @@ export class DraftWords {
   #numbers = new Map();
   /** The part of each feature. @type {number[]} */
   #parts = [];
-  /** @type {{word: number, feature: number}[]} */
+  /** Which word has which feature: `word * MOST_FEATURES + feature`, rising. @type {number[]} */
   #pairs = [];
   /** What a field's other values grow by without a word, by `part * words + word`. */
   #growth;
@@ -40,11 +42,14 @@ export class DraftWords {
     this.#reader = reader;
     /** @type {number[]} */
     const values = [];
+    /** @type {Set<number>} */
+    const pairs = new Set();
     for (const [part, { text, field }] of fields.entries()) {
-      this.#link(text, [...field.features.nodes, ...field.names.nodes], values.length);
+      this.#link(text, [...field.features.nodes, ...field.names.nodes], values.length, pairs);
       values.push(...field.values, ...field.names.nodes.map(() => 0));
       this.#parts.push(...field.features.nodes.map(() => part), ...field.names.nodes.map(() => NAMES));
     }
+    this.#pairs = [...pairs].sort((a, b) => a - b);
     this.#growth = this.#findGrowth(values);
   }
 
@@ -74,33 +79,31 @@ export class DraftWords {
    * @param {string} text
    * @param {number[]} nodes  the runs of the field's features and names
    * @param {number} first  the number of the first feature
+   * @param {Set<number>} pairs  to be filled
    */
-  #link(text, nodes, first) {
-    /** @type {Map<number, Set<number>>} */
+  #link(text, nodes, first, pairs) {
+    /** @type {Map<number, number[]>} */
     const featuresWith = new Map();
     for (const [i, node] of nodes.entries()) {
       for (const word of this.#reader.runs.words(node)) {
         const features = featuresWith.get(word);
-        if (features) features.add(first + i);
-        else featuresWith.set(word, new Set([first + i]));
+        if (features) features.push(first + i);
+        else featuresWith.set(word, [first + i]);
       }
     }
     const spelled = new Set(substrings(text, findWords(text)));
     const withParts = [...spelled].filter((word) => !isSinglePart(word));
-    /** @type {Map<number, Set<number>>} */
-    const linked = new Map();
     /** @type {(word: string, part: string) => void} */
     const link = (word, part) => {
       const features = featuresWith.get(this.#reader.words.find(part));
       if (features === undefined) return;
       const number = this.#numberOf(word);
-      linked.set(number, new Set([...(linked.get(number) ?? []), ...features]));
+      for (const feature of features) pairs.add(number * MOST_FEATURES + feature);
     };
     for (const word of spelled) link(word, word);
     for (const find of [findParts, findNameParts]) {
       for (const word of withParts) for (const part of substrings(word, find(word))) link(word, part);
     }
-    for (const [word, features] of linked) for (const feature of features) this.#pairs.push({ word, feature });
   }
 
   /** @param {string} word */
@@ -117,7 +120,8 @@ export class DraftWords {
     const words = this.#spelled.length;
     /** @type {Numbers} */
     const left = new Float64Array(NAMES * words).fill(1);
-    for (const { word, feature } of this.#pairs) {
+    for (const pair of this.#pairs) {
+      const [word, feature] = split(pair);
       const part = this.#parts[feature] ?? NAMES;
       if (part !== NAMES) left[part * words + word] -= Math.fround(values[feature] ** 2);
     }
@@ -135,7 +139,8 @@ export class DraftWords {
     for (const [feature, added] of evidence.entries()) whole[this.#parts[feature] ?? NAMES] += added;
     /** @type {Numbers} */
     const gone = new Float64Array(PARTS * words);
-    for (const { word, feature } of this.#pairs) {
+    for (const pair of this.#pairs) {
+      const [word, feature] = split(pair);
       gone[(this.#parts[feature] ?? NAMES) * words + word] += evidence[feature];
     }
     const losses = new Float64Array(words);
@@ -148,6 +153,14 @@ export class DraftWords {
     }
     return losses;
   }
+}
+
+/**
+ * @param {number} pair
+ * @returns {[word: number, feature: number]}
+ */
+function split(pair) {
+  return [Math.floor(pair / MOST_FEATURES), pair % MOST_FEATURES];
 }
 
 /**

@@ -28,6 +28,7 @@ export class Scorer {
   #names;
   #chosen;
   #calibration;
+  /** What a tag that is known by name alone loses where it is not named. */
   #lacks;
   #ordering;
 
@@ -58,11 +59,13 @@ export class Scorer {
     this.#weights.fillLogits([title, body], ordering);
     this.#calibration.scale(kind, ordering);
     const pulls = { title: this.#names.title.find(title, ordering), body: this.#names.body.find(body, ordering) };
-    for (const [tag, { added }] of [...pulls.title, ...pulls.body]) increase(ordering, tag, added);
-    for (let tag = 0; tag < this.tags; tag++) {
-      const isNamed = pulls.title.has(tag) || pulls.body.has(tag);
-      if (!isNamed) increase(ordering, tag, this.#lacks[tag]);
+    /** @type {Map<number, number>} */
+    const raised = new Map();
+    for (const [tag, { added }] of [...pulls.title, ...pulls.body]) {
+      raised.set(tag, fround((raised.get(tag) ?? ordering[tag] ?? 0) + added));
     }
+    for (let tag = 0; tag < this.tags; tag++) increase(ordering, tag, this.#lacks[tag]);
+    for (const [tag, value] of raised) ordering[tag] = value;
     this.#chosen.add(chosen, ordering);
     return {
       draft: { title, body, kind, pulls },

@@ -84,10 +84,16 @@ export class Weights {
   /** @param {Numbers} logits */
   #multiplyByOutput(logits) {
     const [sum, rank, output, scale, bias] = [this.#sum, this.#rank, this.#output, this.#outputScale, this.#bias];
+    // Most of an answer's time is spent here. Four sums that do not wait for each other are twice as fast as one.
     for (let tag = 0, k = 0; tag < bias.length; tag++) {
-      let product = 0;
-      for (let j = 0; j < rank; j++, k++) product += sum[j] * output[k];
-      logits[tag] = product * scale[tag] + bias[tag];
+      let [a, b, c, d] = [0, 0, 0, 0];
+      for (let j = 0; j < rank; j += 4, k += 4) {
+        a += sum[j] * output[k];
+        b += sum[j + 1] * output[k + 1];
+        c += sum[j + 2] * output[k + 2];
+        d += sum[j + 3] * output[k + 3];
+      }
+      logits[tag] = (a + b + c + d) * scale[tag] + bias[tag];
     }
   }
 

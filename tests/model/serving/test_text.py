@@ -21,8 +21,19 @@ from model.serving.text import (
     split_words,
 )
 
-# For whoever makes texts ready in another language: [text as written, in plain characters].
-PLAIN = [tuple(case) for case in json.loads((Path(__file__).parent / "plain-characters.json").read_text("utf-8"))]
+HERE = Path(__file__).parent
+# For the extension too, which makes texts ready by the same rules: [text as written, in plain characters].
+PLAIN = [tuple(case) for case in json.loads((HERE / "plain-characters.json").read_text("utf-8"))]
+# Whole drafts: as written, made ready, and how words whose characters changed were spelled.
+CASES = {case["about"]: case for case in json.loads((HERE / "text-cases.json").read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("about", CASES)
+def test_drafts_are_made_ready_by_the_shared_rules(about: str) -> None:
+    case = CASES[about]
+    draft = case["title"], case["body"], case["body_format"]
+    assert list(prepare_text(*draft)) == case["prepared"]
+    assert original_spellings(*draft) == case["spellings"]
 
 
 def test_html_loses_its_tags_and_keeps_its_code_and_entities_are_decoded() -> None:
