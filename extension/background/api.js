@@ -10,7 +10,7 @@ import { accountsForEvents, isEmptyBatch, parseHealth, parseSuggestions } from "
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
 /** @typedef {import("../shared/protocol.js").SuggestedTag} SuggestedTag */
 
-const SUGGEST_TIMEOUT_MS = 5_000;
+const CHECK_TIMEOUT_MS = 5_000;
 const TIMEOUT_MS = 15_000;
 const MAX_RESPONSE_BYTES = 256 * 1024;
 /** An export has all that the service stores about an install. */
@@ -38,12 +38,13 @@ export class ServiceError extends UserError {
  * @param {string} draftId
  * @param {Draft} draft
  * @param {AbortSignal} signal  aborts when tags for a newer state of the draft are requested
+ * @param {number} timeoutMs
  * @returns {Promise<{suggestion_id: string | null, items: SuggestedTag[], siteKnown: boolean}>} siteKnown: the model
  *   knows the site
  */
-export async function fetchSuggestions(settings, draftId, draft, signal) {
+export async function fetchSuggestions(settings, draftId, draft, signal, timeoutMs) {
   const response = await request(settings, "POST", "/api/v1/suggestions", {
-    timeoutMs: SUGGEST_TIMEOUT_MS,
+    timeoutMs,
     signal,
     body: buildSuggestionRequest(settings, draftId, draft),
   });
@@ -85,7 +86,7 @@ function withValidDate(event, sent_at) {
  * @throws {ServiceError} if it cannot suggest tags
  */
 export async function fetchHealth(settings) {
-  const response = await request(settings, "GET", "/health/ready", { timeoutMs: SUGGEST_TIMEOUT_MS });
+  const response = await request(settings, "GET", "/health/ready", { timeoutMs: CHECK_TIMEOUT_MS });
   return parseHealth(response) ?? throwNonsense();
 }
 
@@ -96,7 +97,7 @@ export async function fetchHealth(settings) {
  * @throws {ServiceError} if it does not
  */
 export async function checkApiKey(settings) {
-  const options = { timeoutMs: SUGGEST_TIMEOUT_MS, body: { drafts: [] } };
+  const options = { timeoutMs: CHECK_TIMEOUT_MS, body: { drafts: [] } };
   if (!isEmptyBatch(await request(settings, "POST", "/api/v1/suggestions/batch", options))) throwNonsense();
 }
 

@@ -2,12 +2,14 @@
 
 import { browser } from "../shared/browser.js";
 import { DATA_KINDS } from "../shared/data-kinds.js";
+import { NEW_INSTALL_SETTINGS } from "../shared/settings-defaults.js";
 import { broadcast, updateContentScripts } from "./content-scripts.js";
 import { deleteDrafts } from "./drafts.js";
 import { withStorageLock } from "./lock.js";
 import { newOutbox, readOutbox, storeWithEviction, withoutEvents } from "./outbox.js";
 import { deleteUncollected } from "./page-events.js";
-import { applyChanges, mayCount, readSettings } from "./settings.js";
+import { applyChanges, mayCount, mayNote, readSettings } from "./settings.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
 
@@ -23,11 +25,13 @@ export async function changeSettings(computeChanges) {
   const [before, after] = await withStorageLock(async () => {
     const current = await readSettings();
     const next = applyChanges(current, computeChanges(current));
-    if (next.install_id !== current.install_id) await startNewInstall(next);
-    else if (mayCount(next)) await storeWithEviction({ settings: next });
+    if (current.install_id !== null && next.install_id !== current.install_id) await startNewInstall(next);
     else {
-      await storeWithEviction({ settings: next, outbox: withoutEvents(await readOutbox()) });
-      await deleteUncollected();
+      // A draft of which a part was not counted would be counted wrong.
+      if (mayCount(next) && !mayCount(current)) await deleteDrafts();
+      const outbox = mayCount(next) ? {} : { outbox: withoutEvents(await readOutbox()) };
+      await storeWithEviction({ settings: next, ...outbox });
+      if (!mayNote(next)) await deleteUncollected();
     }
     return [current, next];
   });
@@ -61,7 +65,18 @@ async function updatePages(before, after) {
  */
 export async function startNewInstall(settings) {
   await deleteDrafts();
+  await storage.remove(["tally"]);
   await storeWithEviction({ settings, outbox: newOutbox() });
+}
+
+/** Let a new install suggest tags at once, on this device. One that has settings keeps them. */
+export async function beginNewInstall() {
+  await withStorageLock(async () => {
+    const { settings } = await storage.get("settings");
+    if (settings === undefined) await storage.set({ settings: NEW_INSTALL_SETTINGS });
+  });
+  await updateContentScripts();
+  await broadcast("settingsChanged", {});
 }
 
 /**

@@ -14,7 +14,9 @@ import * as storage from "./storage.js";
  * @property {string} place  site, and the path of the post where one is edited
  * @property {string} title_hash  of its title as last seen: finds a draft that the page restores later
  * @property {number} touched  ms since the epoch
- * @property {boolean} recorded  the service holds at least one suggestion of it
+ * @property {boolean} recorded  at least one answer to it is recorded, at the service or in this browser
+ * @property {{state: string, suggestion_id: string}} [device_answer]  the last answer of the model on this device:
+ *   a hash of what it was an answer to, and its id
  * @property {Record<string, ItemState>} items  by tag
  */
 

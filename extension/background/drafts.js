@@ -4,12 +4,14 @@ import { browser } from "../shared/browser.js";
 import { SUBMISSION_PREFIX } from "../shared/storage-keys.js";
 import { clearTabDrafts, readDrafts, readOpenTabDrafts, readTabDrafts, writeTabDrafts } from "./draft-store.js";
 import { withStorageLock } from "./lock.js";
-import { storeWithEviction } from "./outbox.js";
+import { appendEvents, readOutbox, storeWithEviction } from "./outbox.js";
 import { collectWithLock, deleteUncollected } from "./page-events.js";
+import { mayCount, mayNote, readSettings } from "./settings.js";
 import * as storage from "./storage.js";
 
 /** @typedef {import("../shared/protocol.js").Draft} Draft */
 /** @typedef {import("../shared/protocol.js").ItemState} ItemState */
+/** @typedef {import("../shared/protocol.js").SuggestedEvent} SuggestedEvent */
 /** @typedef {import("./draft-store.js").DraftRecord} DraftRecord */
 
 /**
@@ -50,6 +52,33 @@ export async function openDraft(tab, place, { title, kind, reloaded }) {
 export async function updateTitle(draftId, title) {
   const title_hash = await hashTitle(title);
   await changeDraft(draftId, (draft) => ({ ...draft, title_hash, touched: Date.now() }));
+}
+
+/**
+ * Record an answer of the model on this device, in the outbox where it counts. The same state of the draft gets the
+ * same answer: a message may arrive twice, and a page may be loaded again.
+ *
+ * @param {string} draftId
+ * @param {string} title
+ * @param {string} state  a hash of what the answer depends on
+ * @param {Omit<SuggestedEvent, "suggestion_id">} event
+ * @returns {Promise<string | null>} the suggestion's id; null: nothing was recorded, as the draft is deleted
+ */
+export async function recordDeviceAnswer(draftId, title, state, event) {
+  const title_hash = await hashTitle(title);
+  return withStorageLock(async () => {
+    const [drafts, settings] = [await readDrafts(), await readSettings()];
+    const draft = drafts[draftId];
+    if (!draft || !mayNote(settings)) return null;
+    const isNew = draft.device_answer?.state !== state;
+    const suggestion_id = (!isNew && draft.device_answer?.suggestion_id) || crypto.randomUUID();
+    const device_answer = { state, suggestion_id };
+    drafts[draftId] = { ...draft, title_hash, touched: Date.now(), recorded: true, device_answer };
+    const counts = isNew && mayCount(settings);
+    const outbox = counts ? { outbox: appendEvents(await readOutbox(), [{ ...event, suggestion_id }]) } : {};
+    await storeWithEviction({ drafts, ...outbox });
+    return suggestion_id;
+  });
 }
 
 /** Note that the service has recorded a suggestion for the draft, so its posting counts. @param {string} draftId */
@@ -93,16 +122,18 @@ export function replaceTab(newTab, oldTab) {
   });
 }
 
-/** Delete every draft, what pages stored for it, and the stats. Call inside `withStorageLock`. */
+/** Delete every draft, and what pages stored for it. Call inside `withStorageLock`. */
 export async function deleteDrafts() {
   await deleteUncollected();
-  await storage.remove(["drafts", "tally"]);
+  await storage.remove(["drafts"]);
   await clearTabDrafts();
 }
 
-/** @param {string} title @returns {Promise<string>} SHA-256 of the title without case and outer space, hex */
-async function hashTitle(title) {
-  const bytes = new TextEncoder().encode(title.trim().toLowerCase());
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+/** Return the hash of a title without case and outer space. @param {string} title */
+const hashTitle = (title) => hashText(title.trim().toLowerCase());
+
+/** @param {string} text @returns {Promise<string>} SHA-256, hex */
+export async function hashText(text) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,13 +3,23 @@
 import { browser } from "../shared/browser.js";
 import { runInBackground, userMessage } from "../shared/errors.js";
 import { getSite } from "../shared/site.js";
-import { changeSettings, endPause, isPauseAlarm, resumePause, setTagBlocked, syncBrowserConsents } from "./consent.js";
+import { usesDevice } from "../shared/sources.js";
+import {
+  beginNewInstall,
+  changeSettings,
+  endPause,
+  isPauseAlarm,
+  resumePause,
+  setTagBlocked,
+  syncBrowserConsents,
+} from "./consent.js";
 import { updateContentScripts } from "./content-scripts.js";
+import { loadDeviceModel } from "./device-model.js";
 import { discardDraft, isDraftOfTab, openDraft, replaceTab } from "./drafts.js";
 import { flushOutbox, isOutboxAlarm, readOutbox, sendDueEvents, sendNewEvents } from "./outbox.js";
 import { collectEvents, collectLeftEvents } from "./page-events.js";
 import { mayComeFromPage } from "./page-messages.js";
-import { checkService, testService } from "./service-health.js";
+import { checkDevice, checkService, findLocalService, testService } from "./service-health.js";
 import { maySuggest, readSettings } from "./settings.js";
 import { handleQuestionOpened, withdrawSubmission } from "./submissions.js";
 import { suggest } from "./suggest.js";
@@ -36,11 +46,14 @@ const listeners = {
     return { on: maySuggest(settings, site), debounce_ms: settings.debounce_ms, blocked_tags: settings.never };
   },
   openDraft: (page, { tab, site, path }) => openDraft(tab, page.kind === "edit" ? site + path : site, page),
-  // The browser has started the worker to deliver it: that is all.
-  wake: async () => null,
+  // The browser has started the worker to deliver it.
+  async wake() {
+    if (usesDevice(await readSettings())) await loadDeviceModel().catch(() => {});
+    return null;
+  },
   async suggest({ draft_id, draft }, { tab, site }) {
     if (!(await isDraftOfTab(tab, draft_id))) throw new Error("not the draft of this tab");
-    return suggest(draft_id, { ...draft, site }, tab, site);
+    return suggest(draft_id, { ...draft, site }, tab);
   },
   async eventsStored({ unsaved }, { tab }) {
     await collectEvents(unsaved, tab);
@@ -60,7 +73,9 @@ const listeners = {
     return null;
   },
   getStatus,
+  checkDevice,
   checkService,
+  findLocalService,
   testService: ({ server, api_key }) => testService(server, api_key),
   changeSettings: ({ changes }) => changeSettings(() => changes),
   async flushOutbox() {
@@ -101,10 +116,14 @@ function parseSender(url, tab = -1) {
 }
 
 browser.runtime.onInstalled.addListener(({ reason }) => {
-  if (reason === "install") {
-    runInBackground(browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") }));
-  }
+  if (reason === "install") runInBackground(welcomeWriter());
 });
+
+/** Suggest tags at once, and open the page that says so and what else there is. */
+async function welcomeWriter() {
+  await beginNewInstall();
+  await browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") });
+}
 
 browser.alarms.onAlarm.addListener((alarm) => {
   if (isOutboxAlarm(alarm)) runInBackground(sendDueEvents());

@@ -8,17 +8,20 @@ import * as storage from "./storage.js";
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
 /** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
+/** @typedef {import("../shared/protocol.js").SuggestedEvent} SuggestedEvent */
+/** @typedef {ItemEvent | PostedEvent | SuggestedEvent} AnyEvent */
 /**
  * `suspect` marks an event that the service refused as malformed although it was sent alone.
  *
- * @typedef {(ItemEvent | PostedEvent) & {sequence: number, suspect?: true}} QueuedEvent
+ * @typedef {AnyEvent & {sequence: number, suspect?: true}} QueuedEvent
  */
 
 /**
  * @typedef {object} Outbox
  * @property {number} sequence  the last number given to an event
  * @property {QueuedEvent[]} events  oldest first
- * @property {string[]} recent  ids of events that were answered for: a message repeated late adds nothing
+ * @property {string[]} recent  ids of events that were answered for, or that are not to be sent: a message repeated
+ *   late adds nothing
  * @property {number} batch  how many to send at once: halved when a batch is refused, doubled when one is accepted
  * @property {number} failures  in a row
  * @property {number} not_before  ms since the epoch; nothing is sent earlier
@@ -84,7 +87,7 @@ export async function storeWithEviction(values) {
 /**
  * Return the events that are neither in the outbox nor sent already.
  *
- * @template {ItemEvent | PostedEvent} Event
+ * @template {AnyEvent} Event
  * @param {Outbox} outbox
  * @param {Event[]} events
  * @returns {Event[]}
@@ -98,7 +101,7 @@ export function filterNewEvents(outbox, events) {
  * Return the outbox with new events numbered and appended.
  *
  * @param {Outbox} outbox
- * @param {(ItemEvent | PostedEvent)[]} events
+ * @param {AnyEvent[]} events
  * @returns {Outbox}
  */
 export function appendEvents(outbox, events) {
@@ -113,6 +116,18 @@ export function appendEvents(outbox, events) {
   };
 }
 
+/**
+ * Return the outbox with the ids of events that are not to be sent.
+ *
+ * @param {Outbox} outbox
+ * @param {AnyEvent[]} events
+ * @returns {Outbox}
+ */
+export const withKnownEvents = (outbox, events) => addRecent(outbox, events.map(({ id }) => id));
+
+/** @param {Outbox} outbox @param {Iterable<string>} ids @returns {Outbox} */
+const addRecent = (outbox, ids) => ({ ...outbox, recent: [...outbox.recent, ...ids].slice(-MAX_RECENT) });
+
 /** @param {QueuedEvent} event */
 const isSuspect = (event) => event.suspect === true;
 
@@ -121,9 +136,12 @@ export const withoutEvents = (outbox) => ({ ...outbox, events: [] });
 
 /** Send events that were just added. The alarm is set first: it wakes a worker that died with them unsent. */
 export async function sendNewEvents() {
-  await setAlarm(Date.now() + FIRST_WAIT_MS);
+  await sendEventsLater();
   await sendDueEvents();
 }
+
+/** Send events that were just added once the writer pauses, with those that follow. */
+export const sendEventsLater = () => setAlarm(Date.now() + FIRST_WAIT_MS);
 
 /** Send at once, whatever our own back-off, as a person asked for it; a time that the service named still holds. */
 export async function flushOutbox() {
@@ -203,9 +221,8 @@ function selectBatch({ events, batch }) {
  */
 function afterSuccess(outbox, sentIds) {
   return {
-    ...outbox,
+    ...addRecent(outbox, sentIds),
     events: outbox.events.filter((event) => !sentIds.has(event.id)).map(({ suspect, ...event }) => event),
-    recent: [...outbox.recent, ...sentIds].slice(-MAX_RECENT),
     batch: Math.min(outbox.batch * 2, MAX_BATCH),
     failures: 0,
     not_before: 0,

@@ -4,9 +4,9 @@ import { browser } from "../shared/browser.js";
 import { EVENT_PREFIX, HELD_EVENTS_PREFIX, SUBMISSION_PREFIX } from "../shared/storage-keys.js";
 import { readDrafts, readStats, readTabDrafts } from "./draft-store.js";
 import { withStorageLock } from "./lock.js";
-import { appendEvents, filterNewEvents, readOutbox, storeWithEviction } from "./outbox.js";
+import { appendEvents, filterNewEvents, readOutbox, storeWithEviction, withKnownEvents } from "./outbox.js";
 import { parseEvent, parseSubmission } from "./page-messages.js";
-import { mayCount, readSettings } from "./settings.js";
+import { mayCount, mayNote, readSettings } from "./settings.js";
 import { addItemChange } from "./stats.js";
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
@@ -49,7 +49,8 @@ export async function collectWithLock(unsaved = {}, pagesGone = false) {
   const collected = { ...stored, ...unsaved, ...released };
   const keys = Object.keys(collected).filter((key) => key.startsWith(EVENT_PREFIX)).sort();
   const events = keys.map((key) => parseEvent(collected[key])).filter((event) => event !== null);
-  if (events.length > 0 && mayCount(await readSettings())) await storeEvents(events);
+  const settings = await readSettings();
+  if (events.length > 0 && mayNote(settings)) await storeEvents(events, mayCount(settings));
   const done = [...storedKeys.filter((key) => key.startsWith(EVENT_PREFIX)), ...left];
   const expired = storedKeys.filter((key) => key.startsWith(SUBMISSION_PREFIX) && !parsePendingSubmission(stored[key]));
   // Last: if the worker dies before, they are found again, and known by their ids.
@@ -75,12 +76,13 @@ function releaseHeldEvents(key, held) {
 }
 
 /**
- * Put events into the outbox and into the records of their drafts, both or neither, each event once. Events of
- * unknown drafts are dropped. Call inside `withStorageLock`.
+ * Put events into the records of their drafts, and those that count into the outbox: both or neither, each event once.
+ * Events of unknown drafts are dropped. Call inside `withStorageLock`.
  *
  * @param {ItemEvent[]} events
+ * @param {boolean} count
  */
-async function storeEvents(events) {
+async function storeEvents(events, count) {
   const [outbox, drafts] = [await readOutbox(), await readDrafts()];
   const draftIds = new Set([...Object.keys(drafts), ...Object.values(await readTabDrafts())]);
   const newEvents = filterNewEvents(outbox, events.filter(({ draft_id }) => draftIds.has(draft_id)));
@@ -93,7 +95,8 @@ async function storeEvents(events) {
     draft.items[event.tag] = after;
     if (draft.kind === "ask") stats = addItemChange(stats, before, after);
   }
-  await storeWithEviction({ drafts, tally: stats, outbox: appendEvents(outbox, newEvents) });
+  const next = count ? appendEvents(outbox, newEvents) : withKnownEvents(outbox, newEvents);
+  await storeWithEviction({ drafts, tally: stats, outbox: next });
 }
 
 /**
@@ -101,8 +104,8 @@ async function storeEvents(events) {
  * @param {ItemEvent} event
  * @returns {ItemState}
  */
-function applyEvent(item, { kind, suggestion_id }) {
-  const next = { suggestion_id, accepted: false, ever: false, dismissed: false, ...item };
+function applyEvent(item, { kind, suggestion_id, origin = "service" }) {
+  const next = { suggestion_id, origin, accepted: false, ever: false, dismissed: false, ...item };
   if (kind === "accepted" || kind === "removed") next.accepted = kind === "accepted";
   if (kind === "dismissed" || kind === "restored") next.dismissed = kind === "dismissed";
   next.ever ||= next.accepted;

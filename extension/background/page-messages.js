@@ -49,9 +49,10 @@ export const mayComeFromPage = (message) =>
  * @returns {ItemEvent | null} null: not an event
  */
 export function parseEvent(value) {
-  const { id, occurred_at, kind, draft_id, suggestion_id, tag, position } = value ?? {};
+  const { id, occurred_at, kind, draft_id, suggestion_id, origin, tag, position } = value ?? {};
   if (![id, draft_id, suggestion_id].every(isUuid) || !isDate(occurred_at) || !isTag(tag)) return null;
-  const event = { id, occurred_at, kind, draft_id, suggestion_id, tag };
+  /** @type {ItemEvent} */
+  const event = { id, occurred_at, kind, draft_id, suggestion_id, ...(origin === "device" && { origin }), tag };
   if (kind === "viewed") return isPositiveInteger(position) && position <= MAX_POSITION ? { ...event, position } : null;
   return ACTIONS.includes(kind) ? event : null;
 }

@@ -1,20 +1,48 @@
-/** Checks the health of the service in use, and of another one before it is used. */
+/** Checks what suggests tags: the model on this device, the service in use, and another one before it is used. */
 
 import { userMessage } from "../shared/errors.js";
-import { parseServerAddress } from "../shared/server-address.js";
+import { isLocalServer, parseServerAddress } from "../shared/server-address.js";
 import { DEFAULT_SETTINGS } from "../shared/settings-defaults.js";
+import { usesService } from "../shared/sources.js";
 import { checkApiKey, fetchHealth } from "./api.js";
-import { maySuggest, readSettings } from "./settings.js";
+import { loadDeviceModel } from "./device-model.js";
+import { markServiceReady } from "./service-suggestions.js";
+import { isPaused, mayCount, readSettings } from "./settings.js";
 
 /** @typedef {import("../shared/protocol.js").Health} Health */
 
 /** @type {Readonly<Health>} */
 const UNKNOWN_HEALTH = Object.freeze({ service: "away", message: "", model: "", database: "" });
+/** @type {Readonly<Health>} */
+const OFF = Object.freeze({ ...UNKNOWN_HEALTH, service: "off" });
 
-/** Return the health of the service in use. @returns {Promise<Health>} */
+/** Return the health of the service in use; "off": nothing is sent to it now. @returns {Promise<Health>} */
 export async function checkService() {
   const settings = await readSettings();
-  return maySuggest(settings) ? toHealth(fetchHealth(settings)) : { ...UNKNOWN_HEALTH, service: "off" };
+  const isUsed = (usesService(settings) || mayCount(settings)) && !isPaused(settings);
+  const health = isUsed ? await toHealth(fetchHealth(settings)) : OFF;
+  if (health.service === "ready") markServiceReady();
+  return health;
+}
+
+/**
+ * Return the health of the service on this computer, before anything is sent to it; "off" where the address in the
+ * settings is another one. Only asked while a page that offers it is open.
+ *
+ * @returns {Promise<Health>}
+ */
+export async function findLocalService() {
+  const settings = await readSettings();
+  return isLocalServer(settings.server) ? toHealth(fetchHealth(settings)) : OFF;
+}
+
+/** Return the state of the model on this device. @returns {Promise<{model: string, message: string}>} */
+export async function checkDevice() {
+  try {
+    return { model: (await loadDeviceModel()).version, message: "" };
+  } catch (error) {
+    return { model: "", message: userMessage(error) };
+  }
 }
 
 /**

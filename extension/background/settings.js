@@ -2,6 +2,7 @@
 
 import { parseServerAddress } from "../shared/server-address.js";
 import { DEBOUNCE_LIMITS_MS, DEFAULT_SETTINGS } from "../shared/settings-defaults.js";
+import { allowsSuggestions, SOURCES, usesDevice } from "../shared/sources.js";
 import * as storage from "./storage.js";
 
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
@@ -20,14 +21,16 @@ export async function readSettings() {
  * @returns {Settings}
  */
 export function normalizeSettings(stored) {
+  const source = SOURCES.includes(stored?.source) ? stored.source : DEFAULT_SETTINGS.source;
   const server = parseStoredAddress(stored?.server ?? DEFAULT_SETTINGS.server);
-  if (server === null) return { ...DEFAULT_SETTINGS };
+  if (server === null) return { ...DEFAULT_SETTINGS, source };
   const drafts = stored?.drafts === true;
   return {
+    source,
     server,
     api_key: isText(stored?.api_key) ? stored.api_key : DEFAULT_SETTINGS.api_key,
     drafts,
-    counts: drafts && stored?.counts === true,
+    counts: (drafts || usesDevice({ source })) && stored?.counts === true,
     install_id: isText(stored?.install_id) ? stored.install_id : null,
     sites_off: uniqueTexts(stored?.sites_off),
     paused_until: stored?.paused_until === null ? null : numberOr(stored?.paused_until, 0),
@@ -37,26 +40,28 @@ export function normalizeSettings(stored) {
 }
 
 /**
- * Whether the service may be asked for tags now.
+ * Whether tags may be suggested now.
  *
  * @param {Settings} settings
- * @param {string} [site]  where the draft is written; left out: whether it may be asked on any site
+ * @param {string} [site]  where the draft is written; left out: whether they may be on any site
  */
 export const maySuggest = (settings, site) =>
-  settings.drafts &&
-  settings.install_id !== null &&
+  allowsSuggestions(settings) &&
   !isPaused(settings) &&
   !(site !== undefined && settings.sites_off.includes(site));
 
 /** @param {Settings} settings */
-const isPaused = ({ paused_until }) => paused_until === null || Date.now() < paused_until;
+export const isPaused = ({ paused_until }) => paused_until === null || Date.now() < paused_until;
 
-/** Whether events may be stored and sent. @param {Settings} settings */
-export const mayCount = (settings) => settings.drafts && settings.counts && settings.install_id !== null;
+/** Whether events may be sent. @param {Settings} settings */
+export const mayCount = ({ counts, install_id }) => counts && install_id !== null;
+
+/** Whether what becomes of chips may be noted: on the device alone, it stays there. @param {Settings} settings */
+export const mayNote = (settings) => mayCount(settings) || settings.source === "device";
 
 /**
- * Return the settings after `changes`. Counts need drafts. The first consent makes an install's id; another server
- * gets a fresh one, as it knows nothing of the sequence so far, and no key but its own.
+ * Return the settings after `changes`. Where nothing may be suggested, nothing is counted. The first consent makes an
+ * install's id; another server gets a fresh one, as it knows nothing of the sequence so far, and no key but its own.
  *
  * @param {Settings} settings
  * @param {Partial<Settings>} changes
@@ -70,8 +75,8 @@ export function applyChanges(settings, changes) {
     next.api_key = changes.api_key ?? "";
   }
   next.api_key = next.api_key.trim();
-  next.counts &&= next.drafts;
-  if (next.drafts) next.install_id ??= crypto.randomUUID();
+  next.counts &&= next.drafts || usesDevice(next);
+  if (next.drafts || next.counts) next.install_id ??= crypto.randomUUID();
   return normalizeSettings(next);
 }
 

@@ -6,7 +6,7 @@ import { readDrafts, readStats, readTabDrafts, writeTabDrafts } from "./draft-st
 import { withStorageLock } from "./lock.js";
 import { appendEvents, readOutbox, storeWithEviction } from "./outbox.js";
 import { collectWithLock, parsePendingSubmission } from "./page-events.js";
-import { mayCount, readSettings } from "./settings.js";
+import { mayCount, mayNote, readSettings } from "./settings.js";
 import { addPostedDraft } from "./stats.js";
 
 /** @typedef {import("../shared/protocol.js").PostedEvent} PostedEvent */
@@ -51,8 +51,8 @@ export function handleQuestionOpened(tab, site, { question_id, from }) {
 }
 
 /**
- * Put a posted event into the outbox, if the service knows the draft, and delete the draft's record. Call inside
- * `withStorageLock`.
+ * Note that a draft was posted, if an answer to it is recorded, and delete the draft's record: in the outbox, where
+ * that counts, and in the stats. Call inside `withStorageLock`.
  *
  * @param {string} draftId
  * @param {Submission} submission
@@ -62,7 +62,8 @@ async function storePosted(draftId, { submitted, tags, site }, question_id) {
   const drafts = await readDrafts();
   const draft = drafts[draftId];
   // Without a record, this was done before: the worker died since, and the message came again.
-  if (!draft?.recorded || !mayCount(await readSettings())) return;
+  const settings = await readSettings();
+  if (!draft?.recorded || !mayNote(settings)) return;
   delete drafts[draftId];
   /** @type {PostedEvent} */
   const event = {
@@ -73,8 +74,11 @@ async function storePosted(draftId, { submitted, tags, site }, question_id) {
     tags,
     site,
     question_id,
+    // Known by answers of this device, it may come to the service before them.
+    ...(draft.device_answer && { origin: "device" }),
   };
   const before = await readStats();
   const stats = draft.kind === "ask" ? addPostedDraft(before, draft.items, tags) : before;
-  await storeWithEviction({ drafts, tally: stats, outbox: appendEvents(await readOutbox(), [event]) });
+  const outbox = mayCount(settings) ? { outbox: appendEvents(await readOutbox(), [event]) } : {};
+  await storeWithEviction({ drafts, tally: stats, ...outbox });
 }

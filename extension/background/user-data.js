@@ -3,15 +3,15 @@
 import { browser } from "../shared/browser.js";
 import { userMessage } from "../shared/errors.js";
 import { eraseInstall, exportInstall } from "./api.js";
-import { startNewInstall } from "./consent.js";
-import { broadcast, updateContentScripts } from "./content-scripts.js";
+import { beginNewInstall, startNewInstall } from "./consent.js";
+import { broadcast } from "./content-scripts.js";
 import { clearTabDrafts, readStats } from "./draft-store.js";
 import { withSendingLock, withStorageLock } from "./lock.js";
 import { readOutbox } from "./outbox.js";
 import { collectEvents } from "./page-events.js";
 import { readSettings } from "./settings.js";
 import * as storage from "./storage.js";
-import { abortAllRequests } from "./suggest.js";
+import { abortAllRequests } from "./tab-requests.js";
 
 /** @typedef {import("../shared/protocol.js").DataLocation} DataLocation */
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
@@ -60,8 +60,7 @@ async function eraseBrowserData() {
       await storage.clear();
     }),
   );
-  await updateContentScripts();
-  await broadcast("settingsChanged", {});
+  await beginNewInstall();
   return readSettings();
 }
 
@@ -74,7 +73,7 @@ async function eraseServiceData() {
     if (current.install_id !== null) await eraseInstall(current);
     return withStorageLock(async () => {
       const latest = await readSettings();
-      const next = { ...latest, install_id: latest.drafts ? crypto.randomUUID() : null };
+      const next = { ...latest, install_id: latest.drafts || latest.counts ? crypto.randomUUID() : null };
       await startNewInstall(next);
       return next;
     });

@@ -1,5 +1,5 @@
-// Runs where a question can be written, and on every page of the site once drafts may be sent: a page of scripts may
-// become an ask page without being loaded. It loads nothing before drafts may be sent and a question can be written.
+// Runs where a question can be written, and on every page of the site once tags may be suggested: a page of scripts may
+// become an ask page without being loaded. It loads nothing before that, and nothing where no question can be written.
 (() => {
   const scope = /** @type {any} */ (globalThis);
   /** @type {typeof chrome} */
@@ -19,7 +19,7 @@
     (await loading)?.onAddress(isAskAddress, pathname, change);
   }
 
-  // A page that was open when drafts were allowed gets this script then, and may have it already.
+  // A page that was open when tags were allowed gets this script then, and may have it already.
   if (scope.tagalong) return;
   scope.tagalong = true;
   scope.navigation?.addEventListener("currententrychange", onAddress);

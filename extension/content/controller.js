@@ -32,7 +32,9 @@ export class Controller {
   #draft;
   /** @type {"short" | "looking" | "ready" | "away"} as of the last answer; looking: before the first one */
   #state = "short";
-  /** Why the service is away, in the writer's language; empty where there is nothing to say. */
+  /** @type {import("../shared/protocol.js").Origin | ""} of the last answer */
+  #origin = "";
+  /** Why there is no answer, in the writer's language; empty where there is nothing to say. */
   #reason = "";
   #busy = false;
   /** @type {Set<string>} tags that were announced */
@@ -164,8 +166,8 @@ export class Controller {
     const confident = answer.items.filter((item) => item.confident);
     const unrecorded = this.#suggestions.shown.filter((tag) => items.get(tag)?.suggestion_id === null);
     this.#suggestions.update(confident);
-    items.offer(answer.suggestion_id, confident.map(({ tag }) => tag));
-    this.#state = "ready";
+    items.offer(answer, confident.map(({ tag }) => tag));
+    [this.#state, this.#origin] = ["ready", answer.origin];
     // Loaded before the first press, and while nothing is typed.
     if (!this.#loading) requestIdleCallback(() => this.#loadActions());
     this.#suggestions.arrange();
@@ -203,6 +205,7 @@ export class Controller {
     if (session.note?.isCurrent?.() === false) session.note = null;
     this.#panel.draw({
       chips: this.#suggestions.createChips(names),
+      origin: this.#origin,
       busy: this.#busy,
       note: session.note ?? this.#createStateNote(),
       replaceable: session.isFull() ? names : [],

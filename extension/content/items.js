@@ -2,6 +2,7 @@
 
 /** @typedef {import("../shared/protocol.js").ItemEvent} ItemEvent */
 /** @typedef {import("../shared/protocol.js").ItemState} ItemState */
+/** @typedef {import("../shared/protocol.js").Origin} Origin */
 
 /**
  * One offered tag of the draft.
@@ -10,6 +11,7 @@
  * @property {string} tag
  * @property {string | null} suggestion_id  the newest until the first view, then that of the view; null: the service
  *   could not record it, and nothing of it is counted
+ * @property {Origin} origin  of that suggestion
  * @property {boolean} viewed
  * @property {boolean} accepted  by the latest of accepted and removed
  * @property {boolean} dismissed  by the latest of dismissed and restored
@@ -58,19 +60,20 @@ export class Items {
   /**
    * Add the items of an answer.
    *
-   * @param {string | null} suggestionId
+   * @param {{suggestion_id: string | null, origin: Origin}} answer
    * @param {string[]} tags
    */
-  offer(suggestionId, tags) {
+  offer({ suggestion_id, origin }, tags) {
     for (const tag of tags) {
       const item = this.#items.get(tag) ?? {
         tag,
-        suggestion_id: null,
+        suggestion_id,
+        origin,
         viewed: false,
         accepted: false,
         dismissed: false,
       };
-      if (!item.viewed) item.suggestion_id = suggestionId ?? item.suggestion_id;
+      if (!item.viewed && suggestion_id) Object.assign(item, { suggestion_id, origin });
       this.#items.set(tag, item);
     }
   }
@@ -138,8 +141,8 @@ export class Items {
    * @param {Item} item
    * @param {number} [position]
    */
-  #recordEvent(kind, { tag, suggestion_id }, position) {
-    const event = { kind, draft_id: this.#draftId, suggestion_id: /** @type {string} */ (suggestion_id), tag };
+  #recordEvent(kind, { tag, suggestion_id, origin }, position) {
+    const event = { kind, draft_id: this.#draftId, suggestion_id: /** @type {string} */ (suggestion_id), origin, tag };
     this.#record(position === undefined ? event : { ...event, position });
   }
 }

@@ -2,7 +2,8 @@
 
 import { saveConsents } from "../shared/consent-form.js";
 import { getElement, showStatus } from "../shared/extension-page.js";
-import { getPluralText, getText } from "../shared/i18n.js";
+import { getPluralText } from "../shared/format.js";
+import { getText } from "../shared/i18n.js";
 import { sendMessage } from "../shared/messaging.js";
 
 /** @typedef {import("../shared/protocol.js").DataLocation} DataLocation */
@@ -53,7 +54,7 @@ async function eraseData(location) {
   const result = await sendMessage("eraseData", { location });
   if ("failed" in result) return showStatus("data-status", getText("optionsNotErased", result.failed), "bad");
   // Firefox stores the consents as well; they are erased with all the rest.
-  if (location === "here") await saveConsents(false, false);
+  if (location === "here") await saveConsents({ drafts: false, counts: false });
   showStatus("data-status", getText(location === "here" ? "optionsErasedHere" : "optionsErasedThere"), "good");
 }
 

@@ -7,11 +7,12 @@ import * as blockedTags from "./blocked-tags.js";
 import * as consents from "./consents.js";
 import * as data from "./data.js";
 import * as service from "./service.js";
+import * as source from "./source.js";
 import * as writing from "./writing.js";
 
 async function show() {
   const status = await sendMessage("getStatus", {});
-  for (const section of [consents, service, writing, blockedTags, data]) section.show(status);
+  for (const section of [source, consents, service, writing, blockedTags, data]) section.show(status);
 }
 
 localizePage();

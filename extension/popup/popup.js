@@ -1,11 +1,12 @@
-/** The popup: the switch for this site, a pause, the state of the service, what waits, and the writer's own figures. */
+/** The popup: the switch for this site, a pause, where tags come from, what waits, and the writer's own figures. */
 
 import { browser } from "../shared/browser.js";
 import { getElement, localizePage, onStorageChange, showPageWhen } from "../shared/extension-page.js";
-import { formatNumber, formatPercent, formatTime } from "../shared/format.js";
-import { getPluralText, getText } from "../shared/i18n.js";
+import { formatNumber, formatPercent, formatTime, getPluralText } from "../shared/format.js";
+import { getText } from "../shared/i18n.js";
 import { sendMessage } from "../shared/messaging.js";
 import { hostPermission } from "../shared/server-address.js";
+import { allowsSuggestions, usesDevice, usesService } from "../shared/sources.js";
 
 /** @typedef {import("../shared/protocol.js").Health} Health */
 /** @typedef {import("../shared/protocol.js").Settings} Settings */
@@ -30,18 +31,22 @@ async function getTabState() {
 
 async function show() {
   const { settings, waiting, stats } = await sendMessage("getStatus", {});
-  getElement("no-consent", HTMLElement).hidden = settings.drafts;
-  getElement("consented", HTMLElement).hidden = !settings.drafts;
-  getElement("site-block", HTMLElement).hidden = !settings.drafts || !tab;
+  const isAllowed = allowsSuggestions(settings);
+  getElement("no-consent", HTMLElement).hidden = isAllowed;
+  getElement("consented", HTMLElement).hidden = !isAllowed;
+  getElement("site-block", HTMLElement).hidden = !isAllowed || !tab;
   getElement("unknown-page", HTMLElement).hidden = tab?.page !== null;
   if (tab) {
     getElement("site", HTMLElement).textContent = tab.site;
     siteSwitch.checked = !settings.sites_off.includes(tab.site);
   }
   showPause(settings.paused_until);
+  getElement("source", HTMLElement).textContent = getText(`popupSource_${settings.source}`);
+  const isServiceUsed = usesService(settings) || settings.counts;
+  for (const row of document.querySelectorAll(".service")) /** @type {HTMLElement} */ (row).hidden = !isServiceUsed;
   getElement("waiting", HTMLElement).textContent = formatNumber(waiting);
   flushButton.hidden = waiting === 0;
-  showStats(stats, settings.counts);
+  showStats(stats, settings.counts || settings.source === "device");
 }
 
 /** @param {Settings["paused_until"]} until */
@@ -70,6 +75,15 @@ function showStats({ viewed, accepted, dismissed, posted, kept }, counts) {
   getElement("stats-details", HTMLElement).textContent = sentences.filter((sentence) => sentence !== "").join(" ");
 }
 
+/** Show the version of the model on this device, or why there is none. */
+async function showDevice() {
+  const { settings } = await sendMessage("getStatus", {});
+  const { model, message } = usesDevice(settings) ? await sendMessage("checkDevice", {}) : { model: "", message: "" };
+  const details = getElement("device-details", HTMLElement);
+  details.textContent = model ? getText("popupModel", model) : message;
+  details.hidden = details.textContent === "";
+}
+
 async function showHealth() {
   const health = await sendMessage("checkService", {});
   const state = getElement("service", HTMLElement);
@@ -92,7 +106,7 @@ async function healthDetails({ service, message, model, database }) {
 /** @param {Partial<Settings>} changes */
 async function changeSettings(changes) {
   await sendMessage("changeSettings", { changes });
-  await Promise.all([show(), showHealth()]);
+  await Promise.all([show(), showDevice(), showHealth()]);
 }
 
 /** @param {Settings["paused_until"]} until @param {string} focusId  the button that replaces the pressed one */
@@ -116,6 +130,7 @@ flushButton.addEventListener("click", async () => {
   await Promise.all([show(), showHealth()]);
   flushButton.disabled = false;
 });
+getElement("use-device", HTMLElement).addEventListener("click", () => changeSettings({ source: "device" }));
 getElement("welcome", HTMLElement).addEventListener("click", () => {
   void browser.tabs.create({ url: browser.runtime.getURL("welcome/welcome.html") });
   window.close();
@@ -126,4 +141,4 @@ getElement("options", HTMLElement).addEventListener("click", () => {
 });
 onStorageChange(() => void show());
 await showPageWhen(show());
-await showHealth();
+await Promise.all([showDevice(), showHealth()]);

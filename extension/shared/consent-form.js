@@ -1,10 +1,11 @@
-/** The two consents on the welcome page and in the options. */
+/** The source of tags and the two consents, as saved on the welcome page and in the options. */
 
 import { browser } from "./browser.js";
 import { DATA_KINDS } from "./data-kinds.js";
 import { showStatus } from "./extension-page.js";
 import { getText } from "./i18n.js";
 import { sendMessage } from "./messaging.js";
+import { allowsSuggestions, usesDevice, usesService } from "./sources.js";
 
 /** @typedef {import("./protocol.js").Settings} Settings */
 
@@ -14,14 +15,14 @@ const browserAsksConsent = "data_collection" in (await browser.permissions.getAl
 const dataPermissions = (kinds) => /** @type {chrome.permissions.Permissions} */ ({ data_collection: kinds });
 
 /**
- * Store the two consents. Must be called in the writer's own click: Firefox shows its own prompt only then.
+ * Store the two consents, and what else is given. Must be called in the writer's own click: Firefox shows its own
+ * prompt only then.
  *
- * @param {boolean} drafts
- * @param {boolean} counts
+ * @param {Partial<Settings> & Pick<Settings, "drafts" | "counts">} changes
  * @returns {Promise<Settings | null>} null if the writer declined at Firefox's prompt
  */
-export async function saveConsents(drafts, counts) {
-  const wanted = drafts ? [...DATA_KINDS.drafts, ...(counts ? DATA_KINDS.counts : [])] : [];
+export async function saveConsents(changes) {
+  const wanted = [...(changes.drafts ? DATA_KINDS.drafts : []), ...(changes.counts ? DATA_KINDS.counts : [])];
   const unwanted = [...DATA_KINDS.drafts, ...DATA_KINDS.counts].filter((kind) => !wanted.includes(kind));
   if (browserAsksConsent) {
     // Requested first and awaited last: the prompt must open while the click lasts.
@@ -29,22 +30,38 @@ export async function saveConsents(drafts, counts) {
     if (unwanted.length > 0) await browser.permissions.remove(dataPermissions(unwanted));
     if (!(await granted)) return null;
   }
-  return sendMessage("changeSettings", { changes: { drafts, counts } });
+  return sendMessage("changeSettings", { changes });
 }
 
 /**
- * Show that the consents are saved, or that no service answers: then drafts may be sent, but no tags come back.
+ * Show that the choice is saved, and what comes of it; or that no service answers, where one is needed.
  *
  * @param {string} statusId  of the status line
  * @param {Settings} settings  as saved
- * @param {{on: string, off: string}} keys  of the texts to show where the service answers
- * @returns {Promise<boolean>} whether no service answers
+ * @param {{on: string, off: string}} keys  of the texts for a service that answers, and for no suggestions at all
+ * @returns {Promise<boolean>} whether a service is needed that does not answer
  */
-export async function showConsentsSaved(statusId, { drafts }, { on, off }) {
-  if (drafts) showStatus(statusId, getText("optionsSaved"));
-  const { service, message } = await sendMessage("checkService", {});
+export async function showSaved(statusId, settings, { on, off }) {
+  if (!allowsSuggestions(settings)) {
+    showStatus(statusId, getText(off), "good");
+    return false;
+  }
+  showStatus(statusId, getText("optionsSaved"));
+  const [{ service, message }, device] = await Promise.all([
+    sendMessage("checkService", {}),
+    usesDevice(settings) ? sendMessage("checkDevice", {}) : null,
+  ]);
   const missing = service === "away";
-  if (missing) showStatus(statusId, getText("welcomeAway", message), "bad");
-  else showStatus(statusId, getText(drafts ? on : off), "good");
+  const isWorking = device ? device.message === "" : !missing;
+  if (missing) showStatus(statusId, getText(missingServiceKey(settings, isWorking), message), "bad");
+  else if (usesService(settings)) showStatus(statusId, getText(on), "good");
+  else if (device?.message) showStatus(statusId, device.message, "bad");
+  else showStatus(statusId, getText(settings.counts ? "savedDevice" : "savedDeviceAlone"), "good");
   return missing;
+}
+
+/** @param {Settings} settings @param {boolean} isWorking  whether there are suggestions all the same */
+function missingServiceKey(settings, isWorking) {
+  if (!isWorking) return "welcomeAway";
+  return usesService(settings) ? "savedInstead" : "savedWaiting";
 }

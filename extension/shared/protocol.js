@@ -2,10 +2,11 @@
 
 /**
  * @typedef {object} Settings
+ * @property {"device" | "service" | "service_then_device"} source  where tags come from
  * @property {string} server  origin (and path) of the service, without a trailing slash
  * @property {string} api_key  what a closed service asks for; empty where it is open
  * @property {boolean} drafts  consent: drafts are sent to the service for tags
- * @property {boolean} counts  consent: what happens to the chips is sent; only together with `drafts`
+ * @property {boolean} counts  consent: what happens to the chips is sent; only where there are tags without it
  * @property {string | null} install_id  random; made at the first consent
  * @property {string[]} sites_off  sites that are switched off in the popup
  * @property {number | null} paused_until  ms since the epoch; 0: not paused; null: until the writer ends the pause
@@ -24,6 +25,8 @@
  * @property {string[]} chosen_tags
  */
 
+/** @typedef {"device" | "service"} Origin  who gave an answer: the model on this device, or that of the service */
+
 /**
  * @typedef {object} SuggestedTag  one tag of an answer
  * @property {string} tag
@@ -34,11 +37,11 @@
  */
 
 /**
- * What came of asking for tags. `superseded`: a newer state of the draft was asked for meanwhile. `off`: the service
- * may not be asked, or its model does not know the site. `away`: it did not answer; `wait_ms` is how long it asked to
+ * What came of asking for tags. `superseded`: a newer state of the draft was asked for meanwhile. `off`: nobody may be
+ * asked, or the model does not know the site. `away`: there was no answer; `wait_ms` is how long the service asked to
  * be left alone, else 0, and `retryable` whether the same request may be answered later.
  *
- * @typedef {{state: "answered", suggestion_id: string | null, items: SuggestedTag[]}
+ * @typedef {{state: "answered", origin: Origin, suggestion_id: string | null, items: SuggestedTag[]}
  *   | {state: "superseded"}
  *   | {state: "off"}
  *   | {state: "away", message: string, wait_ms: number, retryable: boolean}} SuggestResult
@@ -50,6 +53,7 @@
  *
  * @typedef {object} ItemState
  * @property {string} suggestion_id  the suggestion of the first view
+ * @property {Origin} origin  of that suggestion
  * @property {boolean} accepted  by the latest of accepted and removed
  * @property {boolean} ever  whether it was accepted at any time
  * @property {boolean} dismissed  by the latest of dismissed and restored
@@ -62,8 +66,31 @@
  * @property {"viewed" | "accepted" | "removed" | "dismissed" | "restored"} kind
  * @property {string} draft_id
  * @property {string} suggestion_id
+ * @property {Origin} [origin]  of that suggestion; left out: the service
  * @property {string} tag
  * @property {number} [position]  from 1 on screen; of `viewed` only
+ */
+
+/**
+ * @typedef {object} SuggestedEvent  an answer that the model on this device gave
+ * @property {string} id
+ * @property {string} occurred_at
+ * @property {"suggested"} kind
+ * @property {string} draft_id
+ * @property {string} suggestion_id
+ * @property {Draft["kind"]} draft_kind
+ * @property {string} site
+ * @property {string} page
+ * @property {string} extension_version
+ * @property {string} model_version
+ * @property {string[]} tags  best first
+ * @property {number[]} scores  of the tags, in their order
+ * @property {number} confident  how many of the tags, from the first, the model is sure of
+ * @property {number} title_chars  as Unicode code points
+ * @property {number} body_chars
+ * @property {number} latency_ms
+ * @property {"model"} order  in which the chips are shown
+ * @property {string[]} chosen_tags
  */
 
 /**
@@ -75,6 +102,7 @@
  * @property {string[]} tags
  * @property {number | null} question_id  null: in the staging ground
  * @property {string} site
+ * @property {"device"} [origin]  of answers to the draft; left out: the service alone
  */
 
 /**
@@ -148,7 +176,10 @@
  *
  * From the extension's own pages:
  * @property {{fields: {}, answer: Status}} getStatus  without asking the service
+ * @property {{fields: {}, answer: {model: string, message: string}}} checkDevice  the version of the model on this
+ *   device; empty where it cannot be loaded, and `message` says why
  * @property {{fields: {}, answer: Health}} checkService  asks the service, if it may be asked
+ * @property {{fields: {}, answer: Health}} findLocalService  asks whether a service answers on this computer
  * @property {{fields: {server: string, api_key: string}, answer: Health}} testService  asks another one, with this key
  * @property {{fields: {changes: Partial<Settings>}, answer: Settings}} changeSettings
  * @property {{fields: {}, answer: {waiting: number}}} flushOutbox  send what waits, now

@@ -18,10 +18,10 @@ export const HELD_EVENTS_PREFIX = "held.";
 export const SUBMISSION_PREFIX = "posting.";
 
 /**
- * Whether drafts may be sent, for content scripts that must not start the background for it. Only a hint: the
+ * Whether tags may be suggested, for content scripts that must not start the background for it. Only a hint: the
  * background goes by the settings, which no page can reach.
  */
-export const DRAFTS_ALLOWED = "agreed";
+export const SUGGESTIONS_ALLOWED = "agreed";
 
 /** The BroadcastChannel on which the extension's own pages hear that the background has stored something. */
 export const STORAGE_CHANNEL = "tagalong.changes";

@@ -168,14 +168,24 @@ def apply_settings(context: BrowserContext) -> None:
 
 def use_server(context: BrowserContext, url: str) -> None:
     """Set the extension's service to the one at ``url``, without any consent."""
-    store(context, settings={"server": url})
+    store(context, settings=service_settings(url))
+
+
+def service_settings(url: str) -> dict[str, Any]:
+    """Return the settings of a writer who wants tags from the service at ``url``, and has not consented yet."""
+    return {"source": "service", "server": url}
 
 
 def consented_settings(url: str, **changes: Any) -> dict[str, Any]:
     """Return the settings after ``use_server`` and ``consent``, complete, as the extension stores them."""
     defaults = {"api_key": "", "sites_off": [], "paused_until": 0, "debounce_ms": 250, "never": []}
     consents = {"server": url, "drafts": True, "counts": True, "install_id": str(uuid.uuid4())}
-    return {**defaults, **consents, **changes}
+    return {"source": "service", **defaults, **consents, **changes}
+
+
+def device_settings(**changes: Any) -> dict[str, Any]:
+    """Return the settings of a new install: tags come from this device, and nothing is sent."""
+    return {"source": "device", **changes}
 
 
 def consent(context: BrowserContext, *, counts: bool = True) -> None:

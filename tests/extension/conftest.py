@@ -25,8 +25,15 @@ def service() -> Iterator[RecordingServer]:
 
 @pytest.fixture
 def new_install(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
-    """The extension as just installed, with its server set and no consent given."""
-    browser.reset_extension(chromium, {"server": service.url})
+    """The extension with a service chosen and no consent given."""
+    browser.reset_extension(chromium, browser.service_settings(service.url))
+    return chromium
+
+
+@pytest.fixture
+def on_device(chromium: BrowserContext, service: RecordingServer) -> BrowserContext:
+    """The extension as just installed, with a short delay; ``service`` is where it could send something."""
+    browser.reset_extension(chromium, browser.device_settings(server=service.url, debounce_ms=100))
     return chromium
 
 

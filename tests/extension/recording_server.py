@@ -15,6 +15,10 @@ from typing import Any
 
 MODEL = "light-00000000"
 ITEM_EVENTS = {"viewed", "accepted", "removed", "dismissed", "restored"}
+SUGGESTED_FIELDS = {
+    "suggestion_id", "draft_kind", "site", "page", "extension_version", "model_version", "tags", "scores", "confident",
+    "title_chars", "body_chars", "latency_ms", "order", "chosen_tags",
+}  # fmt: skip
 SUGGESTION_FIELDS = {
     "draft_id", "install_id", "extension_version", "kind", "page", "site", "title", "body", "body_format",
     "chosen_tags", "limit", "record",
@@ -232,9 +236,11 @@ class RecordingServer:
             fields = common | {"tags", "question_id", "site"}
         elif event.get("kind") in ITEM_EVENTS:
             fields = common | {"suggestion_id", "tag"} | ({"position"} if event["kind"] == "viewed" else set())
+        elif event.get("kind") == "suggested":
+            fields = common | SUGGESTED_FIELDS
         else:
             return "kind"
-        if set(event) != fields:
+        if set(event) - {"origin"} != fields or event.get("origin", "device") != "device":
             return f"fields {sorted(set(event) ^ fields)}"
         if not all(_is_uuid(event[name]) for name in {"id", "draft_id", "suggestion_id"} & fields):
             return "an id"

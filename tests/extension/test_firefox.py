@@ -9,7 +9,7 @@ import pytest
 from store.packages import write_all_packages
 from tests.end_to_end.process import get, serving
 from tests.extension import firefox
-from tests.extension.browser import ASK, TITLE, consented_settings, eventually
+from tests.extension.browser import ASK, TITLE, consented_settings, eventually, service_settings
 from tests.extension.recording_server import RecordingServer
 
 SHADOW = "document.querySelector('[data-tagalong]')?.shadowRoot"
@@ -33,7 +33,7 @@ def store(browser: firefox.Firefox, own: str, settings: dict[str, Any]) -> None:
 
 
 def use_server(browser: firefox.Firefox, own: str, url: str) -> None:
-    store(browser, own, {"server": url})
+    store(browser, own, service_settings(url))
 
 
 def settings(browser: firefox.Firefox, own: str) -> dict[str, Any]:
@@ -69,18 +69,17 @@ def test_install_consent_chips_accept_and_post(short_folder: Path, package: Path
     profile = short_folder / "profile"
     profile.mkdir()
     with serving(short_folder / "data") as (_, address, _), firefox.launch(profile, package) as browser:
-        # The welcome page opens by itself, with everything off; without consent nothing is shown or sent.
+        # The welcome page opens by itself, with both consents off; where a service was chosen, nothing is shown or sent
+        # before them.
         welcome = browser.wait_for_tab("welcome/welcome.html")
         assert browser.wait_for(welcome, "document.querySelector('#server').textContent !== ''")
-        assert browser.evaluate(welcome, "[...document.querySelectorAll('input')].map((input) => input.checked)") == [
-            False,
-            False,
-        ]
+        consents = "[...document.querySelectorAll('[role=switch]')].map((input) => input.checked)"
+        assert browser.evaluate(welcome, consents) == [False, False]
         use_server(browser, welcome, address)
         page = browser.open(ASK)
         browser.type(page, "#title", "A title long enough, before any consent")
         assert not browser.evaluate(page, f"{SHADOW} !== undefined")
-        give_consent(browser, welcome, "#drafts", "#counts")
+        give_consent(browser, welcome, "#source-service", "#drafts", "#counts")
         install = settings(browser, welcome)["install_id"]
 
         page = browser.open(ASK + "?fresh")
@@ -127,6 +126,42 @@ def test_install_consent_chips_accept_and_post(short_folder: Path, package: Path
         assert sequence == list(range(1, len(shown) + 3))
 
 
+def test_tags_come_from_this_device_without_a_service(service: RecordingServer, tmp_path: Path, package: Path) -> None:
+    """Install, chips, reasons, accept, dismiss, undo, post; nothing is sent. Counting has a consent of its own."""
+    with firefox.launch(tmp_path, package) as browser:
+        welcome = browser.wait_for_tab("welcome/welcome.html")
+        assert browser.wait_for(welcome, "document.querySelector('#now').textContent").startswith("It works already")
+        store(browser, welcome, {"source": "device", "server": service.url, "debounce_ms": 100})
+        page = browser.open(ASK)
+        browser.type(page, "#title", "How do I merge two pandas DataFrames on an index in Python?")
+        assert browser.wait_for(page, f"{TAGS}.includes('pandas') && {TAGS}.includes('python')")
+        assert browser.evaluate(page, f"{SHADOW}.querySelector('.origin').textContent") == "on this device"
+        root = SHADOW.replace("?", "")
+        browser.click(page, "[data-tag=pandas] .tag", times=0, root=root)
+        assert browser.wait_for(page, f"{SHADOW}.querySelector('.because')?.textContent.includes('pandas')")
+        browser.click(page, "[data-tag=pandas] .tag", root=root)
+        assert browser.wait_for(page, "document.querySelector('#tagnames').value") == "pandas"
+        browser.click(page, "[data-tag=python] .side", root=root)
+        assert browser.wait_for(page, f"{SHADOW}.querySelector('[data-tag=python]').dataset.look === 'dismissed'")
+        browser.click(page, ".note button", root=root)
+        assert browser.wait_for(page, f"{SHADOW}.querySelector('[data-tag=python]').dataset.look === 'offered'")
+        browser.evaluate(page, "document.querySelector('#wmd-input').value = 'A body long enough for the page.'")
+        browser.evaluate(page, "document.querySelector('#submit-button').click()")
+        tally = "import('/background/storage.js').then((storage) => storage.get('tally')).then(({ tally }) => tally)"
+        assert browser.wait_for(welcome, f"{tally}.then((stats) => stats?.kept === 1)")
+        assert service.requests == []
+
+        give_consent(browser, welcome, "#counts")
+        assert wait_for_kinds(browser, welcome, "technicalAndInteraction", "websiteActivity")
+        page = browser.open(ASK + "?fresh")
+        browser.type(page, "#title", "How do I center a div in CSS?")
+        assert browser.wait_for(page, f"{TAGS}.includes('css')")
+        browser.evaluate(page, "scrollTo(0, 9999)")
+        assert eventually(lambda: ("viewed", "css") in service.received_events(), 30)
+        assert service.received_events()[0] == ("suggested", None)
+        assert service.drafts == []
+
+
 def test_firefox_stores_each_consent_by_its_kind_of_data(
     service: RecordingServer, tmp_path: Path, package: Path
 ) -> None:
@@ -135,7 +170,7 @@ def test_firefox_stores_each_consent_by_its_kind_of_data(
         assert browser.wait_for(welcome, "document.querySelector('#server').textContent !== ''")
         use_server(browser, welcome, service.url)
         assert browser.evaluate(welcome, KINDS) == []
-        give_consent(browser, welcome, "#drafts")
+        give_consent(browser, welcome, "#source-service", "#drafts")
         assert wait_for_kinds(browser, welcome, "websiteContent")
         page = browser.open(ASK)
         browser.type(page, "#title", TITLE)

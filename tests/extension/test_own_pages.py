@@ -20,6 +20,7 @@ from tests.extension.browser import (
     launch,
     open_extension_page,
     reset_extension,
+    service_settings,
     side,
     store,
     stored,
@@ -322,7 +323,7 @@ def test_a_connection_can_be_tested_without_consent(new_install: BrowserContext,
     expect(line).to_have_text("No answer from http://127.0.0.1:9.")
     assert {request.path for request in service.requests} == {"/health/ready", "/api/v1/suggestions/batch"}
     assert all(request.body in (None, {"drafts": []}) for request in service.requests)
-    assert stored(new_install, "settings") == {"server": service.url}
+    assert stored(new_install, "settings") == service_settings(service.url)
 
 
 def test_a_key_is_sent_to_its_own_server_only(consented: BrowserContext, service: RecordingServer) -> None:
@@ -355,7 +356,7 @@ def test_another_server_starts_afresh(consented: BrowserContext, service: Record
 
 def test_the_delay_can_be_set_by_keyboard(consented: BrowserContext) -> None:
     page = open_extension_page(consented, OPTIONS)
-    slider = page.get_by_role("slider", name="Delay before the service is asked")
+    slider = page.get_by_role("slider", name="Delay before tags are suggested")
     slider.press("Home")
     expect(page.locator("#debounce-value")).to_have_text("100 ms")
     slider.press("ArrowRight")
@@ -470,22 +471,22 @@ def test_erasing_in_the_browser_resets_the_extension(consented: BrowserContext, 
     write(question)
     # Views are sent a moment after the chips appear; from then on, the page has nothing more to send.
     assert eventually(lambda: len(service.events) == 3)
-    requests = len(service.requests)
+    drafts, requests = stored(consented, "drafts"), len(service.requests)
     page = open_extension_page(consented, OPTIONS)
     page.get_by_role("button", name="Erase from this browser…").click()
     page.get_by_role("button", name="Erase", exact=True).click()
     expect(page.locator("#data-status")).to_have_text("Erased. Nothing is sent from now on.")
-    expect(page.get_by_role("switch", name="Send my drafts")).not_to_be_checked()
+    expect(page.locator("#source-device")).to_be_checked()
+    expect(page.locator("#counts")).not_to_be_checked()
     expect(page.locator("#install-id")).to_have_text("none until you say yes")
-    expect(question.locator("[data-tagalong]")).to_have_count(0)
-    # A message that was on its way may leave an empty outbox behind, and settings without consent.
+    # As newly installed: tags come from this device, in a draft that begins anew.
+    expect(question.locator("[data-tagalong] .origin")).to_have_text("on this device")
     remaining = page.evaluate("import('/background/storage.js').then((storage) => storage.get())")
-    assert remaining.keys() <= {"outbox", "settings"}
     assert remaining.get("outbox", {}).get("events", []) == []
-    assert not any(
-        remaining.get("settings", {}).get(name) for name in ("install_id", "api_key", "drafts", "counts", "never")
-    )
-    assert page.evaluate("chrome.storage.local.get(null)") == {"agreed": False}
+    assert remaining["settings"]["source"] == "device"
+    assert not any(remaining["settings"].get(name) for name in ("install_id", "api_key", "drafts", "counts", "never"))
+    assert remaining["drafts"].keys().isdisjoint(drafts)
+    assert page.evaluate("chrome.storage.local.get(null)")["agreed"] is True
     assert len(service.requests) == requests
     assert service.erased == []
 
@@ -521,7 +522,8 @@ def test_if_the_service_cannot_erase_nothing_is_erased(consented: BrowserContext
 def test_consent_works_by_keyboard(new_install: BrowserContext) -> None:
     page = open_extension_page(new_install, WELCOME)
     expect(page.locator("#server")).not_to_be_empty()
-    for key in ("Tab", "Space", "Tab", "Tab", "Space"):
+    # The choice of the source comes first: one stop, with arrow keys between the three.
+    for key in ("Tab", "Tab", "Space", "Tab", "Tab", "Space"):
         page.keyboard.press(key)
     expect(page.locator("#drafts")).to_be_checked()
     expect(page.locator("#counts")).to_be_checked()

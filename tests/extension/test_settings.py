@@ -34,6 +34,7 @@ def normalize(context: BrowserContext, value: Any) -> dict[str, Any]:
 
 
 SETTINGS = {
+    "source": "service_then_device",
     "server": "https://tags.example.org/here",
     "api_key": "open sesame",
     "drafts": True,
@@ -60,6 +61,7 @@ def test_without_valid_settings_nothing_is_allowed(chromium: BrowserContext, val
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
+        ("source", "cloud", "service"),
         ("drafts", "yes", False),
         ("counts", 1, False),
         ("install_id", 5, None),

@@ -8,6 +8,7 @@ import { createNoteLine } from "./note-line.js";
 import { createPresses } from "./presses.js";
 import { followTheme } from "./theme.js";
 
+/** @typedef {import("../../shared/protocol.js").Origin} Origin */
 /** @typedef {import("../../shared/protocol.js").SuggestedTag} SuggestedTag */
 /** @typedef {"offered" | "adding" | "chosen" | "dismissed"} Look */
 /** @typedef {SuggestedTag & {look: Look, blocked: boolean, stays: boolean}} Chip  `stays`: do not move it now */
@@ -24,6 +25,7 @@ import { followTheme } from "./theme.js";
 /**
  * @typedef {object} PanelState  all that the panel shows
  * @property {Chip[]} chips  in their order
+ * @property {Origin | ""} origin  of the newest answer; empty before there is one
  * @property {boolean} busy
  * @property {Note | null} note
  * @property {string[]} replaceable  chosen tags that could be replaced; empty where there is room for another tag
@@ -50,7 +52,8 @@ const LOGO = "M1.5 1.5h4L11 7l-4 4-5.5-5.5zM4 4h.01";
 export function createPanel(actions, onView, signal) {
   const host = createHost();
   const root = host.attachShadow({ mode: "open" });
-  const title = createTitle();
+  const origin = createElement("span", "origin");
+  const title = createTitle(origin);
   const presses = createPresses(root, signal);
   const noteLine = createNoteLine(presses);
   const live = createLiveRegion(signal);
@@ -60,7 +63,7 @@ export function createPanel(actions, onView, signal) {
   root.append(createStyle(host), panel, live.element);
 
   /** @type {PanelState} */
-  let state = { chips: [], busy: false, note: null, replaceable: [] };
+  let state = { chips: [], origin: "", busy: false, note: null, replaceable: [] };
   /** @type {import("./row.js").ChipRow | undefined} */
   let row;
   /** @type {Promise<void> | undefined} */
@@ -119,6 +122,7 @@ export function createPanel(actions, onView, signal) {
     panel.toggleAttribute("data-empty", chips.length === 0);
     panel.toggleAttribute("data-noted", state.note !== null);
     panel.toggleAttribute("data-busy", state.busy);
+    setText(origin, state.origin && getText(`chipsFrom_${state.origin}`));
     row?.draw(chips, state.replaceable);
     noteLine.draw(state.note);
     // The focused button may be gone: the focus must not fall back to the page's beginning.
@@ -153,11 +157,12 @@ function createHost() {
   return host;
 }
 
-function createTitle() {
+/** @param {HTMLElement} origin */
+function createTitle(origin) {
   const title = createElement("span", "name");
   const text = createElement("span", "title");
   setText(text, getText("chipsTitle"));
-  title.append(createIcon(LOGO, 12), text, createElement("span", "busy"));
+  title.append(createIcon(LOGO, 12), text, origin, createElement("span", "busy"));
   return title;
 }
 
