@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, Final
 
 import click
@@ -18,6 +19,7 @@ SUMMARIES: Final = {
     "suggest": "Suggest tags for a draft, or for a file of drafts.",
     "export-device": "Write a released model as the file that the extension reads.",
     "drift": "Compare what came in with the model's reference.",
+    "import": "Import a scikit-learn pipeline as a version, checked.",
     "register": "Give a model the registry's next number, if it passes the gates.",
     "versions": "List the registry's versions.",
     "due": "Say whether it is time to train again, and why.",
@@ -38,7 +40,7 @@ class LazyCommands(Mapping[str, click.Command]):
         # It loads ONNX Runtime, which the list of commands does without.
         from model.commands.terminal import require_extra
 
-        function = name.replace("-", "_")
+        function = name.replace("-", "_") + "_" * iskeyword(name)
         with require_extra():
             command: click.Command = getattr(import_module(f"model.commands.{function}"), function)
         return command

@@ -6,19 +6,18 @@ import click
 
 from model.commands.registry import (
     champion_option,
+    finish_registration,
     gates_option,
     load_opponents,
     mlflow_option,
     registry_errors,
-    show_checks,
-    track,
 )
 from model.commands.registry_option import registry_option
 from model.commands.terminal import questions_option, show_progress
 from model.questions.parquet import read_questions
 from model.registry.gates import SHIPPED_GATES, read_gates
 from model.registry.register import CheckQuestions, check_and_record, register_model
-from model.registry.versions import REFUSED, read_version
+from model.registry.versions import read_version
 from model.runs.steps import sha256_of
 from model.serving.classifier import read_manifest
 
@@ -48,8 +47,4 @@ def register(
             version, _ = check_and_record(known, check_questions, opponents, limits, progress)
         else:
             version, _ = register_model(registry, folder, check_questions, opponents, limits, progress)
-    show_checks(version)
-    if mlflow:
-        track(version, mlflow)
-    if version.state == REFUSED:
-        raise click.ClickException("It cannot be deployed: it failed " + ", ".join(version.failed_names()) + ".")
+    finish_registration(version, mlflow)

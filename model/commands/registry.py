@@ -10,17 +10,17 @@ from model.commands.terminal import RELEASED, load_model, report_errors
 from model.registry.checks import Opponents
 from model.registry.gates import GatesError
 from model.registry.tracking import track_version
-from model.registry.versions import CHECKED, Version, read_folder, read_version
+from model.registry.versions import CHECKED, REFUSED, Version, read_folder, read_version
 from model.retraining.lock import LockHeldError
 from model.runs.tracking import MISSING
-from model.serving.classifier import TIERS, Classifier, ReleaseError
+from model.serving.classifier import DEFAULT_TIER, TIERS, Classifier, ReleaseError
 from model.serving.registry import VERSION_FILE, RegistryError
 from model.training.trained_titles import read_trained_titles
 
 champion_option = click.option(
     "--champion",
     help="What to compare with: number of a version, folder of a released model, or tier of a shipped one.  "
-    "[default: the shipped one of its tier]",
+    "[default: the shipped one of its tier, full for an imported one]",
 )
 gates_option = click.option(
     "--gates",
@@ -66,11 +66,12 @@ def champion_folder(registry: Path, champion: str | None, tier: str) -> Path:
 
 
 def load_opponents(registry: Path, champion: str | None, tier: str) -> Opponents:
-    """Load what a version of a tier is compared with."""
-    folder = champion_folder(registry, champion, tier)
+    """Load what a version of a tier is compared with; an imported one has no shipped model of its tier."""
+    shipped = tier if tier in TIERS else DEFAULT_TIER
+    folder = champion_folder(registry, champion, shipped)
     model = load_model(folder)
-    same_tier = model.manifest["tier"] == tier
-    return Opponents(model, read_trained_titles([folder]), model if same_tier else Classifier.load(RELEASED / tier))
+    same_tier = model.manifest["tier"] in (tier, shipped)
+    return Opponents(model, read_trained_titles([folder]), model if same_tier else Classifier.load(RELEASED / shipped))
 
 
 def track(version: Version, store: str) -> None:
@@ -93,3 +94,12 @@ def show_checks(version: Version) -> None:
             f"Chance may decide {', '.join(version.undecided)}: check it again on more questions "
             f"(`tagalong-model register {version.number} --questions …`), or let an experiment judge it."
         )
+
+
+def finish_registration(version: Version, store: str | None) -> None:
+    """Print what became of a version and write it to an MLflow store, if one is named; fail if it was refused."""
+    show_checks(version)
+    if store:
+        track(version, store)
+    if version.state == REFUSED:
+        raise click.ClickException("It cannot be deployed: it failed " + ", ".join(version.failed_names()) + ".")

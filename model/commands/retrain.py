@@ -107,6 +107,8 @@ def retrain(
     work = registry / WORK
     with registry_errors(registry), hold_lock(work / "lock"):
         tier = tier or read_manifest(champion_folder(registry, champion, DEFAULT_TIER))["tier"]
+        if tier not in TIERS:
+            raise click.UsageError("The champion was imported. Say which tier of ours to train: --tier light or full.")
         encoder = champion_folder(registry, champion, "full")
         if read_manifest(encoder)["tier"] != "full":
             encoder = RELEASED / "full"

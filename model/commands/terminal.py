@@ -18,7 +18,7 @@ _EXTRAS: Final = {
     "evidently": "drift",
     "omikuji": "compare",
     "pandas": "drift",
-    "skl2onnx": "compare",
+    "skl2onnx": "import",
     "torch": "encoder",
 }
 """The extra that a library comes with, where it is not 'train'."""

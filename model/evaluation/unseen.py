@@ -86,4 +86,5 @@ def exclude_seen(
     is_unseen = ~np.any([np.zeros(len(questions), np.bool_), *seen.values()], axis=0)
     unseen = [question for question, keep in zip(questions, is_unseen.tolist(), strict=True) if keep]
     counts = {name: int(known.sum()) for name, known in seen.items()}
-    return UnseenQuestions(unseen, is_unseen, counts, [name for name, titles in trained.items() if titles is None])
+    silent = [name for name, titles in trained.items() if titles is None or not titles.knows_learned]
+    return UnseenQuestions(unseen, is_unseen, counts, silent)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from model.evaluation.metrics import PART_METRICS
+from model.serving.classifier import IMPORTED
 
 _CARD: Final = """# Model card: {version}
 
@@ -67,6 +68,49 @@ The best five of each question in bins with equally many suggestions; on the lin
 ({seconds:.0f} s here), then `tagalong-model release`. Libraries: {libraries}.
 """
 
+_IMPORTED_CARD: Final = """# Model card: {version}
+
+Suggests tags for a question that is being written on {sites}: {tags:,} tags with calibrated scores, from the raw title
+and body. {files}, {size:.1f} MB together, run by ONNX Runtime on a CPU.
+
+## How it works
+
+A pipeline of scikit-learn, imported from `{file}` (sha256 `{file_sha}`):
+
+{steps}
+
+Around it, scores are calibrated on {calibrated_on:,} questions, by frequency of the tag and by whether the draft has a
+body. A tag is *confident*, worth showing, as many as promise the best Jaccard against {own:.1f} tags, {most} at most,
+and none if the best one has less than {first:.2f}. {reasons}
+
+## Use
+
+For the writer's own choice, one click a tag. Not for tagging without a person: {wrong:.0%} of the tags that it
+shows were not among those that the asker posted. A score is the share of suggestions with it that were right on the
+data below, no more.
+
+## Data
+
+Calibrated and measured on {data_name} (sha256 `{data_sha}`): {rows:,} questions{years}. {learned}
+
+## Metrics
+
+{metrics}
+### Calibration on {last}
+
+![Share of right suggestions against their score](calibration.svg)
+
+The best five of each question in bins with equally many suggestions; on the line, a score is what it says.
+
+### Time of one suggestion
+
+{latency}
+
+## How to make it again
+
+`tagalong-model import` with the same files. Libraries: {libraries}.
+"""
+
 _ENCODER: Final = """
 Beside them a sentence encoder reads the first {tokens} word pieces of title and body: {start}, fine-tuned on the train
 rows with a head over all tags, its products in 8 bits. The mean of its last states has a linear part of its own in the
@@ -87,15 +131,11 @@ _UNKNOWN_MIX: Final = "How its mix differs from the site's is not known. Find ou
 
 def format_card(manifest: dict[str, Any]) -> str:
     """Write the card of a released model as Markdown."""
-    split, data = manifest["split"]["rows"], manifest["data"]
-    last = list(manifest["metrics"])[-1]
+    if manifest["tier"] == IMPORTED:
+        return _format_imported(manifest)
+    split = manifest["split"]["rows"]
     return _CARD.format(
-        version=manifest["version"],
         tier=manifest["tier"],
-        sites=", ".join(manifest["sites"]),
-        files=_join_words([f"`{name}`" for name in manifest["files"]]),
-        size=manifest["bytes"] / 1e6,
-        tags=manifest["tags"],
         features=sum(manifest["features"].values()),
         rank=manifest["parameters"]["rank"],
         wide=manifest["parameters"]["wide_kept"],
@@ -105,25 +145,53 @@ def format_card(manifest: dict[str, Any]) -> str:
         with_one=manifest["chosen"]["R@5 with"],
         without_one=manifest["chosen"]["R@5 without"],
         given=manifest["chosen"]["n"],
-        own=manifest["decision"]["own"],
-        first=manifest["decision"]["first"],
-        most=manifest["decision"]["most"],
-        wrong=1 - manifest["metrics"][last]["metrics"]["precision"]["value"],
-        data_name=data["name"],
-        data_sha=data["sha256"],
-        rows=data["rows"],
-        licence=data["licence"],
-        years=", {} to {}".format(*data["years"]) if data["years"] else "",
-        mix=_MIX_OF.get(data["sha256"], _UNKNOWN_MIX),
+        licence=manifest["data"]["licence"],
+        mix=_MIX_OF.get(manifest["data"]["sha256"], _UNKNOWN_MIX),
         train_rows=split["train"],
         tune_rows=split["tune"],
         dev_rows=split["dev"],
-        metrics="\n".join(_format_metrics(name, entry) for name, entry in manifest["metrics"].items()),
-        last=last,
-        latency=_format_latency(manifest["latency_ms"]),
         seconds=manifest["training"]["seconds"],
-        libraries=", ".join(f"{name} {version}" for name, version in manifest["libraries"].items()),
+        **_describe_measured(manifest),
     )
+
+
+def _format_imported(manifest: dict[str, Any]) -> str:
+    """Write the card of a version that was made of a pipeline of scikit-learn."""
+    origin, interface = manifest["imported"], manifest["interface"]
+    known = "Which questions it learned from is known: none of them judged it."
+    unknown = "Which questions it learned from is not known: it may have seen some of those that judged it."
+    reasons = "For each tag it names the words that weigh most." if interface["reasons"] else "It gives no reasons."
+    return _IMPORTED_CARD.format(
+        file=origin["file"],
+        file_sha=origin["sha256"],
+        steps="\n".join(f"- `{name}`: `{step}`" for name, step in manifest["parameters"]["pipeline"].items()),
+        calibrated_on=manifest["split"]["calibrated_on"],
+        reasons=f"{reasons} Tags that the writer has chosen are not offered again, and change nothing else.",
+        learned=known if origin["knows_what_it_learned_from"] else unknown,
+        **_describe_measured(manifest),
+    )
+
+
+def _describe_measured(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what both cards say: files, decision, data, metrics and times."""
+    data, last = manifest["data"], list(manifest["metrics"])[-1]
+    return {
+        "version": manifest["version"],
+        "sites": ", ".join(manifest["sites"]),
+        "files": _join_words([f"`{name}`" for name in manifest["files"]]),
+        "size": manifest["bytes"] / 1e6,
+        "tags": manifest["tags"],
+        **manifest["decision"],
+        "wrong": 1 - manifest["metrics"][last]["metrics"]["precision"]["value"],
+        "data_name": data["name"],
+        "data_sha": data["sha256"],
+        "rows": data["rows"],
+        "years": ", {} to {}".format(*data["years"]) if data["years"] else "",
+        "metrics": "\n".join(_format_metrics(name, entry) for name, entry in manifest["metrics"].items()),
+        "last": last,
+        "latency": _format_latency(manifest["latency_ms"]),
+        "libraries": ", ".join(f"{name} {version}" for name, version in manifest["libraries"].items()),
+    }
 
 
 def _join_words(names: Sequence[str]) -> str:

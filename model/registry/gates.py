@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.evaluation.metrics import COMPARED
-from model.serving.classifier import TIERS
+from model.serving.classifier import IMPORTED, TIERS
 
 SHIPPED_GATES: Final = Path(__file__).with_name("gates.toml")
+_IMPORTED_MEGABYTES: Final = 500.0
+"""Most megabytes of an imported version where the file of the gates is older than these."""
 
 
 class GatesError(Exception):
@@ -72,7 +74,8 @@ def read_gates(path: Path = SHIPPED_GATES) -> Gates:
             most_error=float(content["calibration"]["most"]),
             most_difference=float(content["parity"]["most"]),
             latency=LatencyGate(**content["latency"]),
-            megabytes={tier: float(content["megabytes"][tier]) for tier in TIERS},
+            megabytes={tier: float(content["megabytes"][tier]) for tier in TIERS}
+            | {IMPORTED: float(content["megabytes"].get(IMPORTED, _IMPORTED_MEGABYTES))},
             drafts=tuple(map(_parse_draft, (path.parent / content["drafts"]["file"]).read_text("utf-8").splitlines())),
             best=int(content["drafts"]["best"]),
             undecided_passes=_undecided_passes(content.get("undecided", {})),

@@ -11,7 +11,7 @@ from model.registry.versions import Version
 from model.runs import steps
 from model.runs.parameters import from_record
 from model.runs.progress import Progress
-from model.serving.classifier import Classifier
+from model.serving.classifier import IMPORTED, Classifier
 from model.training.build import HARD_TEXTS, DataSource, EncoderInput, describe_build, train_model
 from model.training.encoder.encode import read_encoder
 from model.training.tfidf import FeatureLimits
@@ -46,6 +46,11 @@ def find_inputs(version: Version, places: Sequence[Path]) -> Inputs:
     Raises:
         RebuildError: one is missing or differs, or the version does not say what it is made of.
     """
+    if version.about["tier"] == IMPORTED:
+        raise RebuildError(
+            f"Version {version.number} was imported: import the pipeline that it was made of again, "
+            "with the same questions, and compare the files."
+        )
     data = version.about["data"]
     if "tag_sets" not in data or not version.about["made"]:
         raise RebuildError(

@@ -17,23 +17,30 @@ from numpy.typing import NDArray
 from model.serving.decision import Decision
 from model.serving.encoder import EncoderSession
 from model.serving.explanation import DraftWords, embedding_losses, pick_words, sparse_losses
+from model.serving.interface import GraphInterface
 from model.serving.synonyms import RETIRED, name_in_use, same_tags
 from model.serving.text import BODY_FORMATS, original_spellings, prepare_text
 from model.serving.tokens import Tokens
 
 FORMAT: Final = 2
 """Format of the released files: what ``manifest.json`` says, and the graph's inputs and outputs."""
+INTERFACE_FORMAT: Final = 3
+"""The format of a version whose manifest says what its graph takes and can do (``interface``)."""
 MODEL_FILE: Final = "model.onnx"
 MANIFEST_FILE: Final = "manifest.json"
 ENCODER_FILE: Final = "encoder.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
 TIERS: Final = ("full", "light")
 """With an encoder beside the sparse part, or without."""
+IMPORTED: Final = "imported"
+"""The tier of versions that were made of a pipeline of scikit-learn."""
 DEFAULT_TIER: Final = "full"
 """The shipped model that is used by default: the better one."""
 
-_INPUTS: Final = ["title", "body", "limit", "chosen"]
-_OUTPUTS: Final = ["tags", "scores", "uses", "features", "values", "title_features", "evidence"]
+_INPUTS: Final = ["title", "body", "limit"]
+_CHOSEN: Final = "chosen"
+_OUTPUTS: Final = ["tags", "scores", "uses", "features"]
+_REASONS: Final = ["values", "title_features", "evidence"]
 _EMBEDDINGS, _EMBEDDING_EVIDENCE = "states", "state_evidence"
 
 _WINDOW: Final = 50
@@ -70,6 +77,7 @@ class Classifier:
         names: the names that can be suggested: of each tag the one in use, without retired ones.
         known: every name that the model knows, suggested or not.
         manifest: the content of ``manifest.json``.
+        interface: what its graph takes and can do.
     """
 
     version: str
@@ -78,6 +86,7 @@ class Classifier:
     names: frozenset[str]
     known: frozenset[str]
     manifest: dict[str, Any]
+    interface: GraphInterface
 
     def __init__(
         self, session: onnxruntime.InferenceSession, encoder: EncoderSession | None, manifest: dict[str, Any]
@@ -85,7 +94,8 @@ class Classifier:
         """Use a loaded graph with its manifest, and with its encoder if it needs one; see ``load``."""
         decision = manifest["decision"]
         self._session = session
-        self._outputs = _OUTPUTS if encoder is None else [*_OUTPUTS, _EMBEDDING_EVIDENCE]
+        self.interface = GraphInterface.from_manifest(manifest)
+        self._outputs = _list_outputs(self.interface, full=encoder is not None)
         self._encoder = encoder
         self._decision = Decision(float(decision["own"]), float(decision["first"]), int(decision["most"]))
         self.version = str(manifest["version"])
@@ -125,10 +135,13 @@ class Classifier:
         try:
             graph = files[MODEL_FILE]
             session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            encoder, nodes = None, [*_INPUTS, *_OUTPUTS]
+            interface, encoder = GraphInterface.from_manifest(manifest), None
+            nodes = [*_INPUTS, *_list_outputs(interface, full=full)]
+            if interface.chosen_tags:
+                nodes.append(_CHOSEN)
             if full:
                 encoder = EncoderSession(files[ENCODER_FILE], files[TOKENIZER_FILE], int(manifest["encoder"]["tokens"]))
-                nodes += [_EMBEDDINGS, _EMBEDDING_EVIDENCE]
+                nodes.append(_EMBEDDINGS)
             if not {node.name for node in [*session.get_inputs(), *session.get_outputs()]}.issuperset(nodes):
                 raise ValueError(f"its inputs and outputs are not {', '.join(nodes)}")
             return cls(session, encoder, manifest)
@@ -169,8 +182,11 @@ class Classifier:
             best = self._merge_names(outputs, chosen)
         best = best[:limit]
         confident = self._decision.count_confident([score for _, score, _ in best])
-        explanations = _explain(*draft, tokens, outputs, [place for _, _, place in best])
-        explanations = _restore_spelling(explanations, title, body, body_format)
+        explanations: list[tuple[str, ...]] = [()] * len(best)
+        if self.interface.reasons:
+            texts = ("\n".join(draft), "") if self.interface.joined else draft
+            explanations = _explain(*texts, tokens, outputs, [place for _, _, place in best])
+            explanations = _restore_spelling(explanations, title, body, body_format)
         return [
             Suggested(name, score, rank < confident, self._uses[name], explanations[rank])
             for rank, (name, score, _) in enumerate(best)
@@ -180,12 +196,16 @@ class Classifier:
         self, title: str, body: str, chosen: frozenset[str], limit: int
     ) -> tuple[dict[str, NDArray[Any]], Tokens | None]:
         """Return the graph's outputs for a prepared draft, by their names, and the encoder's tokens."""
+        if self.interface.lower_case:
+            title, body = title.lower(), body.lower()
         draft: dict[str, NDArray[Any]] = {
             "title": np.array([title], object),
             "body": np.array([body], object),
             "limit": np.array([min(limit, len(self.tags))], np.int64),
-            "chosen": np.array(sorted(self._number[name] for name in chosen & self._number.keys()), np.int64),
         }
+        if self.interface.chosen_tags:
+            numbers = sorted(self._number[name] for name in chosen & self._number.keys())
+            draft[_CHOSEN] = np.array(numbers, np.int64)
         tokens = None
         if self._encoder is not None:
             tokens, draft[_EMBEDDINGS] = self._encoder.encode(title, body)
@@ -214,6 +234,15 @@ class Classifier:
             if tag in self._name:
                 uses[self._name[tag]] += n
         return uses
+
+
+def _list_outputs(interface: GraphInterface, *, full: bool) -> list[str]:
+    """Return the outputs that a graph has: those of every one, and those of what it can do."""
+    return [
+        *_OUTPUTS,
+        *(_REASONS if interface.reasons else []),
+        *([_EMBEDDING_EVIDENCE] if full else []),
+    ]
 
 
 def _explain(
@@ -251,9 +280,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(_read(path))
     except ValueError as error:
         raise ReleaseError(f"{path} is not JSON: {error}. Copy the released folder again, whole.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") not in (FORMAT, INTERFACE_FORMAT):
         raise ReleaseError(
-            f"{path} is not of format {FORMAT}, the one that this version reads. "
+            f"{path} is not of format {FORMAT} or {INTERFACE_FORMAT}, those that this version reads. "
             "Use a model that was released for this version, or install the version that the model is for."
         )
     missing = {"version", "tier", "files", "sites", "decision"} - manifest.keys()

@@ -27,9 +27,10 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from model.serving.text import NAME_PART
-from model.training.calibration import Calibration, knots_and_ends
+from model.training.calibration import Calibration
 from model.training.cooccurrence import Cooccurrence
 from model.training.onnx_graph import Value
+from model.training.onnx_scores import add_kind, scale_logits, score_best
 from model.training.onnx_text import NEVER, FieldFeatures, ModelGraph, add_field, add_tokens, count_runs, lower_case
 from model.training.quantisation import QuantisedWeights, quantise_rows
 from model.training.tag_names import ABSENT_PENALTY, FieldNames, NameMatcher
@@ -96,10 +97,11 @@ def export_graph(
     if matcher.rare:
         start = g.constant("rare_start", np.full(matcher.rare, matcher.start, np.float32))
         logit = g.concat(logit, start, name="padded_logit")
-    ordering, kind, slope = _scale(g, calibration, part.body, logit)
+    kind = add_kind(g, part.body.value)
+    ordering, slope = scale_logits(g, calibration, kind, logit)
     ordering, names = _add_names(g, matcher, {"title": part.title.words, "body": part.body.words}, ordering)
     ordering = _add_chosen(g, cooccurrence, ordering)
-    best = _score_best(g, calibration, kind, ordering)
+    best = score_best(g, calibration, kind, ordering)
     g.gather(g.strings("tag_names", tags), best, name="tags")
     g.gather(g.constant("tag_uses", np.array(uses, np.int64)), best, name="uses")
     best_learned, is_learned = _add_evidence(g, vocabulary, matcher, part, names, best, slope)
@@ -188,19 +190,6 @@ def _add_dense(g: ModelGraph, weights: QuantisedWeights, logit: Value) -> tuple[
     return g.flatten(with_dense, "logit"), dense
 
 
-def _scale(g: ModelGraph, calibration: Calibration, body: FieldFeatures, logit: Value) -> tuple[Value, Value, Value]:
-    """Add Platt scaling by kind of draft, without (0) or with (1) a known word in the body.
-
-    Returns:
-        What orders the tags [tags], the kind [1], and the slope [tags].
-    """
-    with_body = g.constant("second_kind", np.array([1], np.int64))
-    kind = g.node("Min", g.node("Shape", body.value, name="body_features"), with_body, name="kind")
-    slope = g.flatten(g.gather(g.constant("slope_by_kind", calibration.slope), kind, name="slope_row"), "slope")
-    offset = g.flatten(g.gather(g.constant("offset_by_kind", calibration.offset), kind, name="offset_row"), "offset")
-    return g.node("Add", g.node("Mul", logit, slope, name="sloped"), offset, name="ordering"), kind, slope
-
-
 def _add_names(
     g: ModelGraph, matcher: NameMatcher, words: Mapping[str, Value], ordering: Value
 ) -> tuple[Value, list[FoundNames]]:
@@ -259,24 +248,6 @@ def _add_chosen(g: ModelGraph, cooccurrence: Cooccurrence, ordering: Value) -> V
     count = g.cast(g.node("Shape", g.chosen, name="chosen_count"), "chosen_count_float")
     lowered = g.node("Sub", ordering, g.node("Mul", count, less, name="lowered"), name="lowered_ordering")
     return g.scatter(lowered, partner, said, name="chosen_ordering", reduction="add")
-
-
-def _score_best(g: ModelGraph, calibration: Calibration, kind: Value, ordering: Value) -> Value:
-    """Add the ``scores`` of the best tags by the calibration curve; return their numbers [limit]."""
-    values, best = g.nodes("TopK", ordering, g.limit, names=["best_ordering", "best"], axis=0, largest=1)
-    rise = g.gather(g.constant("rise_by_kind", calibration.rise), kind, name="rise_row")
-    start_row = g.gather(g.constant("start_by_kind", calibration.start[:, None]), kind, name="start_row")
-    begin, least, most = (
-        g.constant(f"piece_{name}", value)
-        for name, value in zip(("begin", "least", "most"), knots_and_ends(), strict=True)
-    )
-    raw = g.node("Sub", g.column(values, "best_column"), begin, name="piece_raw")
-    pieces = g.node("Min", g.node("Max", raw, least, name="piece_raised"), most, name="pieces")
-    rises = g.node("Mul", pieces, rise, name="rises")
-    risen = g.node("ReduceSum", rises, g.axis_1, name="risen", keepdims=0)
-    curve = g.node("Add", risen, g.flatten(start_row, "start"), name="curve")
-    g.node("Sigmoid", curve, name="scores")
-    return best
 
 
 def _add_evidence(

@@ -6,11 +6,11 @@ from typing import Any, Final, NewType
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
 from model.runs.arrays import Floats
 
-_OPSET: Final = 18
+OPSET: Final = 18
 _IR_VERSION: Final = 9
 
 Value = NewType("Value", str)
@@ -67,14 +67,28 @@ class OnnxGraph:
         """Add ``values`` with updates added at an index, or their maximum."""
         return self.node("ScatterElements", values, index, updates, name=name, axis=0, reduction=reduction)
 
+    def include(self, converted: onnx.ModelProto, prefix: str, value: Value) -> Value:
+        """Add a whole graph with one input, which becomes ``value``, its names prefixed; return its last output."""
+        graph = compose.add_prefix(converted, prefix).graph
+        (taken,) = graph.input
+        self.node("Identity", value, name=taken.name)
+        self._nodes += graph.node
+        self._constants += graph.initializer
+        return Value(graph.output[-1].name)
+
     def to_bytes(
         self,
         name: str,
         inputs: Mapping[str, tuple[int, list[int | str]]],
         outputs: Mapping[str, tuple[int, list[int | str]]],
         metadata: Mapping[str, str],
+        domains: Mapping[str, int] = {},
     ) -> bytes:
-        """Return the graph as the bytes of an ONNX file; inputs and outputs are types and shapes by name."""
+        """Return the graph as the bytes of an ONNX file; inputs and outputs are types and shapes by name.
+
+        Args:
+            domains: versions of the operators of other domains than ONNX's own and Microsoft's.
+        """
         graph = helper.make_graph(
             self._nodes,
             name,
@@ -82,7 +96,8 @@ class OnnxGraph:
             [helper.make_tensor_value_info(key, *value) for key, value in outputs.items()],
             self._constants,
         )
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
+        versions = {"": OPSET, "com.microsoft": 1, **domains}
+        opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
         proto = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tagalong")
         if metadata:
             helper.set_model_props(proto, dict(metadata))

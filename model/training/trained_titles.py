@@ -133,6 +133,11 @@ class TrainedTitles:
         learned = [part for part in other.parts if part.name == LEARNED] if other else []
         return TrainedTitles(tuple(dict.fromkeys([*self.parts, *learned])))
 
+    @property
+    def knows_learned(self) -> bool:
+        """Whether it says what the model learned from; of a model from elsewhere it may know its choices alone."""
+        return any(part.name == LEARNED for part in self.parts)
+
     def seen(self, questions: Sequence[Question], parts: Collection[str] = (LEARNED, TUNED)) -> NDArray[np.bool_]:
         """Return which of the questions are in the named parts."""
         keys = title_keys(question.title for question in questions)
@@ -160,6 +165,21 @@ def read_trained_titles(folders: Collection[Path]) -> Mapping[str, TrainedTitles
         str(manifest["version"]): read_titles(folder, manifest)
         for folder, manifest in zip(folders, manifests, strict=True)
     }
+
+
+def read_titles_beside(path: Path) -> TrainedTitles | None:
+    """Return the set of titles in a file's folder, or None if there is none.
+
+    Raises:
+        ReleaseError: it cannot be read.
+    """
+    own = path.with_name(TITLES_FILE)
+    try:
+        return TrainedTitles.from_bytes(own.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{own} cannot be read: {error}.") from error
 
 
 def read_titles(folder: Path, manifest: Mapping[str, Any]) -> TrainedTitles | None:

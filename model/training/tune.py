@@ -1,6 +1,6 @@
 """What is fitted on the tune part once the weights are learned: head weight, names, calibration, cooccurrence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -114,16 +114,26 @@ def fit_scores(
     questions = NameFitInput(ordering, kind, tune_logits.own, tune_logits.texts)
     matcher = fit_matcher(counts, questions, rare)
     scale = scale.pad(rare)
+    scale, decision = fit_curve_and_decision(tune_logits, scale, tune_logits.order(scale, matcher))
+    return scale, matcher, decision
 
-    parts = []
-    for values in tune_logits.order(scale, matcher):
+
+def fit_curve_and_decision(
+    tune_logits: TuneLogits, scale: Calibration, orderings: Iterable[Floats]
+) -> tuple[Calibration, Decision]:
+    """Fit the curve after Platt scaling, and the decision rule.
+
+    Args:
+        orderings: what orders all tags of the tune questions, some questions at a time.
+    """
+    kind, parts = tune_logits.kind, []
+    for values in orderings:
         best = calibration.best_first(values, calibration.CANDIDATES)
         parts.append((np.take_along_axis(values, best, axis=1), best))
     candidates, best = (np.concatenate(part) for part in zip(*parts, strict=True))
     right = tune_logits.is_right(best)
     scale = calibration.fit_curve(scale, candidates, right, kind)
-    decision = calibration.fit_decision(scale.scores(candidates, kind), right, tune_logits.posted)
-    return scale, matcher, decision
+    return scale, calibration.fit_decision(scale.scores(candidates, kind), right, tune_logits.posted)
 
 
 def fit_cooccurrence(
