@@ -22,6 +22,8 @@ from backend.alerts.service import EVALUATE_EVERY, NOTIFY_EVERY, Alerts
 from backend.audit.refusals import FLUSH_EVERY as REFUSALS_EVERY
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import FLUSH_EVERY, Totals
+from backend.deployments import routes as model_routes
+from backend.deployments.device_files import DeviceFiles
 from backend.deployments.device_versions import FIND_EVERY, DeviceVersions
 from backend.deployments.loader import SYNC_EVERY, ModelLoader
 from backend.deployments.registry import load_warm
@@ -112,6 +114,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
     app.include_router(suggestion_routes.router)
     app.include_router(feedback_routes.router)
     app.include_router(install_routes.router)
+    app.include_router(model_routes.router)
     app.include_router(health.router)
     app.include_router(playground_routes.router)
     app.add_route("/openapi.json", openapi_route(app), include_in_schema=False)
@@ -138,6 +141,7 @@ def middleware(settings: Settings) -> list[Middleware]:
             rate_limit=settings.rate_limit,
             api_key=settings.api_key,
             body_limits={"/api/v1/suggestions/batch": BATCH_BODY_LIMIT},
+            downloads=[model_routes.DEVICE_MODEL],
         ),
     ]
 
@@ -180,8 +184,9 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
     )
     state.database, state.totals, state.refused_sign_ins = database, totals, refused_sign_ins
     state.router, state.loader, state.suggester, state.hasher = router, loader, suggester, hasher
-    shipped_folders = {settings.model_folder, RELEASED / "light"}
+    shipped_folders = [settings.model_folder, RELEASED / "light"]
     state.device_versions = DeviceVersions(database, shipped_folders, settings.registry)
+    state.device_files = DeviceFiles(settings.device_files, shipped_folders, settings.registry)
     stack.callback(state.release_models)
     await migrate_or_note(state, url)
     # Before the first request, so that its writer gets what is deployed; later it is tried again.

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         """The folder of numbered versions that can be deployed."""
         return (self.models_dir or self.data_dir / "models").expanduser()
 
+    @property
+    def device_files(self) -> Path:
+        """The folder of the files that devices get, which can be made again at any time."""
+        return self.data_dir.expanduser().resolve() / "device"
+
     def prepare_data_dir(self) -> Path:
         """Make the data folder, readable to its owner only, and return its absolute path."""
         folder = self.data_dir.expanduser().resolve()

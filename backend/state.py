@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from backend.alerts.rules import Rule
 from backend.audit.refusals import RefusedSignIns
 from backend.counters.totals import Totals
+from backend.deployments.device_files import DeviceFiles
 from backend.deployments.device_versions import DeviceVersions
 from backend.deployments.loader import ModelLoader
 from backend.deployments.router import Router
@@ -31,6 +32,7 @@ class AppState:
         router: chooses the model version that answers a draft.
         loader: loads the versions that are deployed.
         suggester: what answers drafts.
+        device_files: makes the files of the model that devices get.
         device_versions: knows what the versions of devices can suggest.
         hasher: bounds how much of one address is recorded.
     """
@@ -48,6 +50,7 @@ class AppState:
     suggester: Suggester = field(init=False)
     hasher: AddressHasher = field(init=False)
     device_versions: DeviceVersions = field(init=False)
+    device_files: DeviceFiles = field(init=False)
 
     def install(self, app: FastAPI) -> None:
         """Put this state in the place of Starlette's, which takes any attribute."""

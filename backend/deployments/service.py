@@ -62,6 +62,19 @@ async def read_running(session: AsyncSession) -> RunningDeployments:
     return RunningDeployments(rows.get("champion"), rows.get("challenger"), rows.get("shadow"))
 
 
+async def list_champions(session: AsyncSession) -> list[Deployment]:
+    """Return the champion's deployment, the one that it replaced, and so on; none where the shipped model serves.
+
+    A champion that was rolled back is not among them.
+    """
+    champions = []
+    deployment = (await read_running(session)).champion
+    while deployment is not None:
+        champions.append(deployment)
+        deployment = await session.get(Deployment, deployment.replaces) if deployment.replaces else None
+    return champions
+
+
 async def deploy(
     session: AsyncSession,
     registered: RegisteredVersion,

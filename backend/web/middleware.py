@@ -7,7 +7,7 @@ others bound what a client may take of the service.
 
 import hmac
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -47,7 +47,12 @@ BODY_LIMIT = 1 << 20
 
 
 def request_checks(
-    *, allowed_hosts: frozenset[str], rate_limit: int, api_key: str, body_limits: Mapping[str, int]
+    *,
+    allowed_hosts: frozenset[str],
+    rate_limit: int,
+    api_key: str,
+    body_limits: Mapping[str, int],
+    downloads: Collection[str] = (),
 ) -> list[Middleware]:
     """Return the checks in the order in which a request meets them.
 
@@ -56,6 +61,7 @@ def request_checks(
         rate_limit: requests to /api a minute and client; 0 is no limit.
         api_key: what requests to /api must bring as a bearer token; empty is open to all.
         body_limits: largest body in bytes, by path, where it is not ``BODY_LIMIT``.
+        downloads: paths whose answers are large files.
     """
     concurrency = ConcurrencyLimit()
     return [
@@ -68,7 +74,7 @@ def request_checks(
         Middleware(ApiKeyMiddleware, api_key=api_key),
         Middleware(RateLimitMiddleware, per_minute=rate_limit),
         Middleware(BodyMiddleware, limits=body_limits),
-        Middleware(ConcurrencyLimitMiddleware, concurrency=concurrency),
+        Middleware(ConcurrencyLimitMiddleware, concurrency=concurrency, downloads=downloads),
     ]
 
 
@@ -316,16 +322,16 @@ class BodyMiddleware:
 class ConcurrencyLimitMiddleware:
     """ASGI middleware that counts the requests to /api that are being answered, and refuses those beyond the limit.
 
-    The innermost check: whoever sends slowly is not being answered yet.
+    The innermost check: whoever sends slowly is not being answered yet. A download may take long, and costs little.
     """
 
-    def __init__(self, app: ASGIApp, concurrency: ConcurrencyLimit) -> None:
+    def __init__(self, app: ASGIApp, concurrency: ConcurrencyLimit, downloads: Collection[str]) -> None:
         self.app = app
-        self._concurrency = concurrency
+        self._concurrency, self._downloads = concurrency, downloads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count it until it is answered, or answer it with the problem."""
-        if scope["type"] != "http" or not is_api(scope):
+        if scope["type"] != "http" or not is_api(scope) or scope["path"] in self._downloads:
             await self.app(scope, receive, send)
             return
         try:
