@@ -33,7 +33,7 @@ CONTRACT_FILE = ROOT / "tests" / "contract.json"
 TEXTS = frozenset(["description", "title", "summary", "operationId", "example", "examples", "tags"])
 
 # Whatever the extension stores stays readable after an update: IndexedDB, storage.session and storage.local.
-STORAGE_KEYS = ("agreed", "begun", "drafts", "held.", "outbox", "posting", "settings", "tabs", "tally")
+STORAGE_KEYS = ("agreed", "begun", "drafts", "held.", "model_check", "outbox", "posting", "settings", "tabs", "tally")
 
 
 def contract() -> dict[str, Any]:

@@ -16,6 +16,10 @@ const MAX_RESPONSE_BYTES = 256 * 1024;
 /** An export has all that the service stores about an install. */
 const MAX_EXPORT_BYTES = 64 * 1024 * 1024;
 
+/** A model for devices has some 20 MB, and may come slowly. */
+const MAX_MODEL_BYTES = 64 * 1024 * 1024;
+const MODEL_TIMEOUT_MS = 5 * 60_000;
+
 /** The service did not do what it was asked; `message` is for people. */
 export class ServiceError extends UserError {
   /**
@@ -101,6 +105,23 @@ export async function checkApiKey(settings) {
   if (!isEmptyBatch(await request(settings, "POST", "/api/v1/suggestions/batch", options))) throwNonsense();
 }
 
+/**
+ * Return the model that the service has for devices, or that it has one of those that are here.
+ *
+ * @param {Settings} settings
+ * @param {string[]} etags  of the models that are here
+ * @returns {Promise<{etag: string, file: ArrayBuffer | null}>} file: null if it is the one of this ETag
+ */
+export async function fetchDeviceModel(settings, etags) {
+  const options = { timeoutMs: MODEL_TIMEOUT_MS, headers: { "If-None-Match": etags.join(", ") } };
+  return exchange(settings, "GET", "/api/v1/models/device", options, async (response) => {
+    const etag = response.headers.get("ETag") ?? "";
+    if (response.status === 304) return { etag, file: null };
+    if (!response.ok) throw statusError(response);
+    return { etag, file: (await readBytes(response, MAX_MODEL_BYTES)).buffer };
+  });
+}
+
 /** Return everything that the service stores about this install. @param {Settings} settings */
 export const exportInstall = (settings) =>
   request(settings, "GET", installPath(settings), { maxBytes: MAX_EXPORT_BYTES });
@@ -120,6 +141,7 @@ const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
 /**
  * @typedef {object} RequestOptions
  * @property {object} [body]
+ * @property {Record<string, string>} [headers]
  * @property {number} [timeoutMs]
  * @property {number} [maxBytes]  of the response
  * @property {AbortSignal} [signal]
@@ -132,8 +154,25 @@ const installPath = (settings) => `/api/v1/installs/${settings.install_id}`;
  * @param {RequestOptions} [options]
  * @returns {Promise<any>} the response's JSON; null where it has none
  */
-async function request(settings, method, path, options = {}) {
-  const { body, timeoutMs = TIMEOUT_MS, maxBytes = MAX_RESPONSE_BYTES, signal } = options;
+const request = (settings, method, path, options = {}) =>
+  exchange(settings, method, path, options, async (response) => {
+    const text = new TextDecoder().decode(await readBytes(response, options.maxBytes ?? MAX_RESPONSE_BYTES));
+    if (!response.ok) throw statusError(response);
+    return text === "" ? null : JSON.parse(text);
+  });
+
+/**
+ * Send a request, and return what `read` makes of the response.
+ *
+ * @template T
+ * @param {Settings} settings
+ * @param {string} method
+ * @param {string} path
+ * @param {RequestOptions} options
+ * @param {(response: Response) => Promise<T>} read
+ * @returns {Promise<T>}
+ */
+async function exchange(settings, method, path, { body, headers, timeoutMs = TIMEOUT_MS, signal }, read) {
   // No service has such a key, and fetch would refuse to send it.
   if (!/^[ -~]*$/.test(settings.api_key)) throw new ServiceError(getText("serviceKey"), 401);
   const timeout = AbortSignal.timeout(timeoutMs);
@@ -141,6 +180,7 @@ async function request(settings, method, path, options = {}) {
     const response = await fetch(settings.server + path, {
       method,
       headers: {
+        ...headers,
         ...(body && { "Content-Type": "application/json" }),
         ...(settings.api_key && { Authorization: `Bearer ${settings.api_key}` }),
       },
@@ -151,9 +191,7 @@ async function request(settings, method, path, options = {}) {
       redirect: "error",
       referrerPolicy: "no-referrer",
     });
-    const text = await readText(response, maxBytes);
-    if (!response.ok) throw statusError(response);
-    return text === "" ? null : JSON.parse(text);
+    return await read(response);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof ServiceError) throw error;
@@ -163,20 +201,27 @@ async function request(settings, method, path, options = {}) {
 }
 
 /**
- * Return a response's text; stop reading and throw where it is too long.
+ * Return a response's bytes; stop reading and throw where there are too many.
  *
  * @param {Response} response
  * @param {number} maxBytes
  */
-async function readText(response, maxBytes) {
-  const decoder = new TextDecoder();
-  let [text, size] = ["", 0];
+async function readBytes(response, maxBytes) {
+  /** @type {Uint8Array[]} */
+  const chunks = [];
+  let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
     if (size > maxBytes) throwNonsense();
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** @returns {never} */

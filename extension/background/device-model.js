@@ -4,6 +4,8 @@ import { DeviceModelError, loadModel } from "../device/model.js";
 import { browser } from "../shared/browser.js";
 import { UserError } from "../shared/errors.js";
 import { getText } from "../shared/i18n.js";
+import { deleteStoredModel, readStoredModel } from "./model-store.js";
+import { readSettings } from "./settings.js";
 
 /** @typedef {import("../device/model.js").DeviceModel} DeviceModel */
 
@@ -13,19 +15,34 @@ const PACKAGED_FILE = "device/model.bin";
 let loading;
 
 /**
- * Return the model; throw a `UserError` where there is none.
+ * Return the model: the one that came from the service in use, or the packaged one. Throw a `UserError` where there is
+ * none.
  *
  * @returns {Promise<DeviceModel>}
  */
 export const loadDeviceModel = () =>
-  (loading ??= loadPackagedModel().catch((error) => {
+  (loading ??= load().catch((error) => {
     loading = undefined;
     throw error;
   }));
 
+async function load() {
+  const stored = await loadStoredModel().catch(async (error) => {
+    console.error(error);
+    await deleteStoredModel();
+  });
+  return stored ?? loadPackagedModel();
+}
+
+async function loadStoredModel() {
+  const stored = await readStoredModel();
+  if (stored === undefined || stored.server !== (await readSettings()).server) return undefined;
+  return loadModel(await stored.file.arrayBuffer());
+}
+
 async function loadPackagedModel() {
   try {
-    return loadModel(await readPackagedFile());
+    return loadModel(await readPackagedModel());
   } catch (error) {
     if (error instanceof DeviceModelError) throw new UserError(getText("deviceBroken"), { cause: error });
     throw error;
@@ -33,10 +50,9 @@ async function loadPackagedModel() {
 }
 
 /** @returns {Promise<ArrayBuffer>} */
-async function readPackagedFile() {
-  const url = browser.runtime.getURL(PACKAGED_FILE);
-  // It is missing in a folder of which no package was made yet.
-  const response = await fetch(url).catch(() => null);
+export async function readPackagedModel() {
+  // It is missing in a folder that was just cloned.
+  const response = await fetch(browser.runtime.getURL(PACKAGED_FILE)).catch(() => null);
   if (!response?.ok) throw new UserError(getText("deviceMissing"));
   return response.arrayBuffer();
 }

@@ -3,7 +3,8 @@
 import { browser } from "../shared/browser.js";
 import { runInBackground, userMessage } from "../shared/errors.js";
 import { loadDeviceModel } from "./device-model.js";
-import { hashText, recordDeviceAnswer } from "./drafts.js";
+import { recordDeviceAnswer } from "./drafts.js";
+import { hashText } from "./hashes.js";
 import { sendEventsLater } from "./outbox.js";
 import { mayCount, mayNote, readSettings } from "./settings.js";
 

@@ -3,6 +3,7 @@
 import { browser } from "../shared/browser.js";
 import { SUBMISSION_PREFIX } from "../shared/storage-keys.js";
 import { clearTabDrafts, readDrafts, readOpenTabDrafts, readTabDrafts, writeTabDrafts } from "./draft-store.js";
+import { hashText } from "./hashes.js";
 import { withStorageLock } from "./lock.js";
 import { appendEvents, readOutbox, storeWithEviction } from "./outbox.js";
 import { collectWithLock, deleteUncollected } from "./page-events.js";
@@ -131,9 +132,3 @@ export async function deleteDrafts() {
 
 /** Return the hash of a title without case and outer space. @param {string} title */
 const hashTitle = (title) => hashText(title.trim().toLowerCase());
-
-/** @param {string} text @returns {Promise<string>} SHA-256, hex */
-export async function hashText(text) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -28,6 +28,15 @@ export const withSendingLock = (work) => withLock("tagalong.sending", work);
 export const withScriptsLock = (work) => withLock("tagalong.pages", work);
 
 /**
+ * Run `work` while no other look at the service's model for devices runs.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export const withModelLock = (work) => withLock("tagalong.model", work);
+
+/**
  * @template T
  * @param {string} name
  * @param {() => Promise<T>} work

@@ -16,6 +16,7 @@ import {
 import { updateContentScripts } from "./content-scripts.js";
 import { loadDeviceModel } from "./device-model.js";
 import { discardDraft, isDraftOfTab, openDraft, replaceTab } from "./drafts.js";
+import { updateModel } from "./model-updates.js";
 import { flushOutbox, isOutboxAlarm, readOutbox, sendDueEvents, sendNewEvents } from "./outbox.js";
 import { collectEvents, collectLeftEvents } from "./page-events.js";
 import { mayComeFromPage } from "./page-messages.js";
@@ -154,5 +155,6 @@ async function startWorker() {
   await resumePause();
   await (begun ? collectEvents() : collectLeftEvents());
   await (begun ? sendDueEvents() : flushOutbox());
+  await updateModel();
 }
 runInBackground(startWorker());

@@ -7,6 +7,7 @@ import { beginNewInstall, startNewInstall } from "./consent.js";
 import { broadcast } from "./content-scripts.js";
 import { clearTabDrafts, readStats } from "./draft-store.js";
 import { withSendingLock, withStorageLock } from "./lock.js";
+import { deleteStoredModel } from "./model-store.js";
 import { readOutbox } from "./outbox.js";
 import { collectEvents } from "./page-events.js";
 import { readSettings } from "./settings.js";
@@ -58,6 +59,7 @@ async function eraseBrowserData() {
       await clearTabDrafts();
       await browser.storage.local.clear();
       await storage.clear();
+      await deleteStoredModel();
     }),
   );
   await beginNewInstall();

@@ -5,7 +5,14 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.extension.browser import ask_page, consented_settings, open_extension_page, reset_extension, store
+from tests.extension.browser import (
+    ask_page,
+    consented_settings,
+    open_extension_page,
+    reset_extension,
+    service_settings,
+    store,
+)
 
 WELCOME, POPUP, OPTIONS = "welcome/welcome.html", "popup/popup.html", "options/options.html"
 UNREACHABLE = "http://127.0.0.1:9"  # no service listens there
@@ -14,16 +21,27 @@ HOUR_MS = 3_600_000
 
 # By name: the page, its settings beyond the service's address (None: no consent), the clicks that lead there, and
 # what is visible then.
+ON_DEVICE = {"source": "device", "drafts": False, "counts": False, "install_id": None}
 STATES: dict[str, tuple[str, dict[str, Any] | None, tuple[str, ...], str]] = {
+    "welcome-device": (WELCOME, ON_DEVICE, (), "#service-offer"),
+    "welcome-device-counted": (WELCOME, ON_DEVICE, ("#counts", "summary >> nth=1", "button.primary"), "#ask-link"),
     "welcome": (WELCOME, None, ("summary >> nth=1",), "#counts-example"),
     "welcome-saved": (WELCOME, None, ("#drafts", "#counts", "button.primary"), "#ask-link"),
     "popup-before-yes": (POPUP, None, (), "#welcome"),
+    "popup-device": (POPUP, ON_DEVICE, (), "#device-details"),
     "popup": (POPUP, {}, (), "#service-details"),
     "popup-here": (POPUP, {}, (), "#site-block"),
     "popup-unknown": (POPUP, {}, (), "#unknown-page"),
     "popup-paused": (POPUP, {"paused_until": HOUR_MS}, (), "#resume"),
     "popup-away": (POPUP, {"server": UNREACHABLE}, (), "#service.bad"),
     "options-before-yes": (OPTIONS, None, (), "#drafts"),
+    "options-device": (OPTIONS, ON_DEVICE, (), "#service-offer"),
+    "options-both": (
+        OPTIONS,
+        {"source": "service_then_device", "server": UNREACHABLE},
+        ("#counts",),
+        "#consents-status.bad",
+    ),
     "options": (OPTIONS, {"never": ["java", "pandas"]}, ("#test",), "#service-status.good"),
     "options-sure": (OPTIONS, {}, ("#erase-here",), "#confirm"),
 }
@@ -42,7 +60,7 @@ def open_popup_over(page: Page) -> Page:
 def open_in_state(context: BrowserContext, url: str, name: str) -> Page:
     """Open the page of a state, with the service at ``url``."""
     path, changes, clicks, visible = STATES[name]
-    settings: dict[str, Any] = {"server": url}
+    settings = service_settings(url)
     if changes is not None:
         settings = {**consented_settings(url), **changes}
     if "paused_until" in settings:

@@ -1,5 +1,6 @@
 """A service for tests of the extension: follows the contract, records every request, and fails on demand."""
 
+import hashlib
 import json
 import re
 import socket
@@ -60,7 +61,8 @@ class RecordingServer:
 
     ``recording`` off: the database is away. ``honors_record`` off: the service records without consent. ``api_key``,
     if set, is required by /api. ``failures`` are, by path, what the next requests get instead of an answer;
-    ``malformed_tags`` are tags whose events make their whole batch malformed. ``sites`` are those that the model knows.
+    ``malformed_tags`` are tags whose events make their whole batch malformed. ``sites`` are those that the model knows;
+    ``device_model`` is the file that devices get.
     """
 
     offers: Offers = field(default_factory=list)
@@ -74,6 +76,7 @@ class RecordingServer:
     sites: set[str] = field(default_factory=lambda: {"stackoverflow.com"})
     malformed_tags: set[str] = field(default_factory=set)
     max_events: int = 100
+    device_model: bytes | None = None
     requests: list[Request] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: dict[str, deque[Failure]] = field(default_factory=dict)
@@ -155,8 +158,22 @@ class RecordingServer:
         if failure and failure.lost:
             http.connection.shutdown(socket.SHUT_RDWR)
             return
+        if http.path == "/api/v1/models/device" and self.device_model is not None:
+            self._send_model(http, self.device_model)
+            return
         content_type = "application/json" if status < 400 else "application/problem+json"
         self._send(http, status, json.dumps(answer), content_type, {})
+
+    @staticmethod
+    def _send_model(http: BaseHTTPRequestHandler, model: bytes) -> None:
+        etag = f'"{hashlib.sha256(model).hexdigest()}"'
+        known = etag in (http.headers.get("If-None-Match") or "").split(", ")
+        http.send_response(304 if known else 200)
+        http.send_header("ETag", etag)
+        http.send_header("Content-Length", "0" if known else str(len(model)))
+        http.end_headers()
+        if not known:
+            http.wfile.write(model)
 
     @staticmethod
     def _send(http: BaseHTTPRequestHandler, status: int, text: str, content_type: str, headers: dict[str, str]) -> None:

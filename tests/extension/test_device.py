@@ -1,8 +1,10 @@
 """Tags from the model on this device: from the first minute, without a service, and nothing leaves the browser."""
 
+import hashlib
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,6 +61,27 @@ def requested_urls(log: Path) -> set[str]:
         if url.startswith(("http", "ws"))
         and not re.search(r"(^|\.)(stackoverflow|google|googleapis)\.com$", urlsplit(url).hostname or "")
     }
+
+
+def rename_version(model: bytes, version: bytes) -> bytes:
+    """Return a model file that calls itself another version, and is whole: its digest covers all behind itself."""
+    renamed = re.sub(rb"light-[0-9a-f]{8}", version, model, count=1)
+    return renamed[:16] + hashlib.sha256(renamed[48:]).digest() + renamed[48:]
+
+
+def look_for_models(context: BrowserContext, page: Page) -> None:
+    """Let a new worker look at the service's model at once, and wait until it has."""
+    store(context, model_check={})
+    kill_worker(context)
+    page.evaluate("chrome.runtime.sendMessage({type: 'getStatus'})")
+    assert eventually(lambda: (stored(context, "model_check") or {}).get("next", 0) > (time.time() + 7200) * 1000)
+
+
+def used_version(context: BrowserContext, page: Page) -> str:
+    """Return the version of the model with which a new worker answers."""
+    kill_worker(context)
+    answer = page.evaluate("chrome.runtime.sendMessage({type: 'checkDevice'})")
+    return str(answer["answer"]["model"])
 
 
 def post(page: Page) -> None:
@@ -264,6 +287,32 @@ def test_without_its_file_the_extension_says_how_to_make_it(playwright: Playwrig
         expect(welcome.locator("#device-problem")).to_contain_text("Run “make extension”")
         popup = open_extension_page(context, "popup/popup.html")
         expect(popup.locator("#device-details")).to_contain_text("or choose a service")
+
+
+def test_the_service_brings_newer_models_and_takes_them_back(
+    on_device: BrowserContext, service: RecordingServer
+) -> None:
+    packaged = (EXTENSION / "device" / "model.bin").read_bytes()
+    page = open_extension_page(on_device, "popup/popup.html")
+    own = used_version(on_device, page)
+    service.device_model = rename_version(packaged, b"light-0123abcd")
+    # Without consent to anything that goes to the service, it is not asked.
+    kill_worker(on_device)
+    page.evaluate("chrome.runtime.sendMessage({type: 'getStatus'})")
+    assert used_version(on_device, page) == own
+    assert service.requests == []
+    store(on_device, settings=consented_settings(service.url, source="device", drafts=False))
+    look_for_models(on_device, page)
+    assert used_version(on_device, page) == "light-0123abcd"
+    # A file that is damaged is refused, once; the one before goes on.
+    service.device_model = service.device_model[:-1] + b"?"
+    look_for_models(on_device, page)
+    assert stored(on_device, "model_check")["refused"]
+    assert used_version(on_device, page) == "light-0123abcd"
+    # The service goes back to the version that is packaged: nothing is fetched for it.
+    service.device_model = packaged
+    look_for_models(on_device, page)
+    assert used_version(on_device, page) == own
 
 
 @pytest.mark.parametrize("consented_before", [True, False])

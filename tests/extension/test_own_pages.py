@@ -31,6 +31,11 @@ from tests.extension.own_pages import OPTIONS, POPUP, STATES, WELCOME, open_in_s
 from tests.extension.recording_server import Failure, RecordingServer
 
 FRENCH_TEXTS = {
+    "welcome-device": "rien de ce que vous écrivez ne quitte votre navigateur",
+    "welcome-device-counted": "Enregistré. Les tags viennent de cet appareil.",
+    "popup-device": "de cet appareil",
+    "options-device": "Un service Tagalong fonctionne sur cet ordinateur",
+    "options-both": "Les tags viennent de cet appareil",
     "welcome": "juste sous le champ des tags",
     "welcome-saved": "Enregistré. Les suggestions sont activées.",
     "popup-before-yes": "Choisir ce qui est envoyé",
