@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -106,6 +106,29 @@ async def count_tags(
     items = await _count_items(session, days, now, TAG)
     tags = await _count_posted_tags(session, days, (), TAG)
     return _counts_by_tag([*items[TAG], *tags[TAG]], vocabulary)
+
+
+async def count_tag_by_day(session: AsyncSession, filters: Filters, tag: str, now: datetime) -> dict[date, Counts]:
+    """Count one tag on every day of the span, in order: its items, and the posted drafts it was offered or missed in.
+
+    See `count_grid` for the arguments.
+    """
+    days = await split_days(session, filters, now)
+    statements: list[Rows] = []
+    if days.live:
+        by_day: Grouping = ("day", "tag")
+        live = (
+            select_viewed_items([by_day], days.live, now),
+            select_posted_items([by_day], days.live),
+            select_posted_tags([by_day], days.live),
+        )
+        statements += [statement.where(statement.selected_columns["tag"] == tag) for statement in live]
+    if days.rolled_up:
+        rollup = ROLLUPS["tag"]
+        statements.append(read_rollup(rollup, ("day",), days.rolled_up).where(rollup.table.c.tag == tag))
+    blocks = [await fetch_block(session, statement) for statement in statements]
+    counts_by_day = sum_blocks(blocks, "day")
+    return {day: counts_by_day.get(day, Counts()) for day in filters.days}
 
 
 async def measure_latencies(session: AsyncSession, filters: Filters, now: datetime) -> list[Latency]:

@@ -39,7 +39,7 @@ class Point:
 
 def to_point(day: date, figure: Rate | Mean, describe: Callable[[], str]) -> Point:
     """Return a figure as a day's point."""
-    low, high = figure.interval or (0.0, 0.0)
+    low, high = figure.interval or (figure.value or 0.0, figure.value or 0.0)
     return Point(day, figure.value, low, high, figure.n < MIN_SAMPLE, describe)
 
 

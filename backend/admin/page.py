@@ -52,5 +52,5 @@ def render_page(data: PageData) -> str:
         layout=LAYOUT,
         periods={period: PERIOD_TITLES[period] for period in PERIODS},
         comparisons=COMPARISONS,
-        report_query=data.view.query(period="", since="", until="", tag="", sort="", compare_since=""),
+        report_query=data.view.query(period="", since="", until="", tag="", sort="", compare_since="", only_tag=""),
     )

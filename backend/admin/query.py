@@ -33,6 +33,7 @@ NAMES = (
     "origin",
     "compare",
     "compare_since",
+    "only_tag",
 )
 
 # What the period can be compared with, as the page puts it, beside the days from a day of choice.
@@ -61,6 +62,7 @@ class View:
         sort: one of ``SORTS``, the order of the tags.
         comparison: one of ``COMPARISONS``, the period to compare with.
         compared_since: the first of as many days to compare with, instead.
+        only_tag: the tag that the answer and its chart are about; empty: all chips.
     """
 
     filters: Filters
@@ -69,6 +71,7 @@ class View:
     sort: str = DEFAULT_SORT
     comparison: str = DEFAULT_COMPARISON
     compared_since: date | None = None
+    only_tag: str = ""
 
     @property
     def before(self) -> Filters:
@@ -105,6 +108,7 @@ class View:
             "sort": "" if self.sort == DEFAULT_SORT else self.sort,
             "compare": "" if self.comparison == DEFAULT_COMPARISON else self.comparison,
             "compare_since": "" if self.compared_since is None else self.compared_since.isoformat(),
+            "only_tag": self.only_tag,
         }
         if "period" in changes:
             values |= {"since": "", "until": "", "compare_since": ""}
@@ -138,9 +142,6 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
     sort = values.get("sort", DEFAULT_SORT)
     if sort not in SORTS:
         raise _bad_filter("sort", f"There is no order '{sort[:40]}'", SORTS)
-    search = values.get("tag", "").strip().lower()
-    if len(search) > MAX_TAG_LENGTH:
-        raise _bad_filter("tag", f"No tag is longer than {MAX_TAG_LENGTH} characters", ())
     comparison, compared_since = _parse_comparison(values, since, until)
     return View(
         Filters(
@@ -153,10 +154,11 @@ def parse_query(pairs: Iterable[tuple[str, str]], choices: Choices, today: date)
             origin=origin,
         ),
         period,
-        search,
+        _parse_tag("tag", values),
         sort,
         comparison,
         compared_since,
+        _parse_tag("only_tag", values),
     )
 
 
@@ -199,6 +201,13 @@ def _parse_period(period: str, choices: Choices, today: date) -> tuple[str, date
         return period, today - timedelta(days=days - 1), today
     first = min(choices.first_day or today, today)
     return period, max(first, today - timedelta(days=MAX_DAYS - 1)), today
+
+
+def _parse_tag(name: str, values: dict[str, str]) -> str:
+    tag = values.get(name, "").strip().lower()
+    if len(tag) > MAX_TAG_LENGTH:
+        raise _bad_filter(name, f"No tag is longer than {MAX_TAG_LENGTH} characters", ())
+    return tag
 
 
 def _parse_comparison(values: dict[str, str], since: date, until: date) -> tuple[str, date | None]:

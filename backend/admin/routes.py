@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.choices import list_choices
-from backend.acceptance.filters import Filters
 from backend.acceptance.running import RunningCounts, count_running
 from backend.acceptance.statements import begin_snapshot
 from backend.admin.auth import AdminAuth
@@ -24,7 +23,7 @@ from backend.admin.negotiation import wants_page
 from backend.admin.page import read_page, render_page
 from backend.admin.panels import TWINS
 from backend.admin.panels.request import PanelRequest
-from backend.admin.query import parse_query
+from backend.admin.query import View, parse_query
 from backend.admin.report import name_month, read_report, render_report
 from backend.admin.templating import STYLE, render_problem
 from backend.admin.twins import PanelTable, to_csv, to_json
@@ -172,9 +171,16 @@ class AdminPages:
         moment = self.now()
         async with self.snapshot() as session:
             view = parse_query(request.query_params.multi_items(), await list_choices(session), moment.date())
+            if view.only_tag and panel != "days":
+                raise Problem(
+                    422,
+                    "Bad filter",
+                    "Only the panel 'days' can be of one tag; 'tags' has the figures of each.",
+                    filter="only_tag",
+                )
             table = await TWINS[panel](PanelRequest(session, view, self.vocabulary(), moment, self.rules))
         if form == "json":
-            return JSONResponse(await asyncio.to_thread(panel_document, panel, view.filters, moment, table))
+            return JSONResponse(await asyncio.to_thread(panel_document, panel, view, moment, table))
         name = f"tagalong-{panel}-{view.filters.since}-{view.filters.until}.csv"
         return Response(
             await asyncio.to_thread(to_csv, table),
@@ -249,8 +255,10 @@ def admin_router(
     return router
 
 
-def panel_document(panel: str, filters: Filters, moment: datetime, table: PanelTable) -> dict[str, Any]:
+def panel_document(panel: str, view: View, moment: datetime, table: PanelTable) -> dict[str, Any]:
     """Return a panel's JSON: the filters, when it was counted, and the rows."""
+    filters, before = view.filters, view.before
+    compared = {} if before == filters.before else {"compare": {"since": str(before.since), "until": str(before.until)}}
     return {
         "panel": panel,
         "counted_at": moment.isoformat(),
@@ -261,6 +269,8 @@ def panel_document(panel: str, filters: Filters, moment: datetime, table: PanelT
             "site": filters.site,
             "model": filters.model_version,
             **({} if filters.arm is None else {"arm": filters.arm}),
+            **({"only_tag": view.only_tag} if view.only_tag else {}),
+            **compared,
         },
         "rows": to_json(table),
     }

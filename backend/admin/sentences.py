@@ -41,7 +41,7 @@ class Answer:
     change: Change | None
 
 
-def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str) -> Answer:
+def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str, tag: str = "") -> Answer:
     """Return both answers in words.
 
     Args:
@@ -49,20 +49,22 @@ def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str
         before: of the period that it is compared with.
         span: the period shown, as in "in the last 28 days".
         earlier_span: the other one, as in "in the 28 days before".
+        tag: whose chips both are of; empty: of all tags.
     """
+    chips = f"{tag} chips" if tag else "chips"
     result, earlier = ACCEPTANCE.compute(counts), ACCEPTANCE.compute(before)
     change = compute_change(result, earlier)
     if result.value is None:
-        comparison = "" if earlier.value is None else f"{earlier_span}, {share_in_words(earlier)} accepted"
-        return Answer(f"No chip was seen {span}", comparison, "", "unknown", result, earlier, change)
+        comparison = "" if earlier.value is None else f"{earlier_span}, {share_in_words(earlier, chips)} accepted"
+        return Answer(f"No {chips[:-1]} was seen {span}", comparison, "", "unknown", result, earlier, change)
     trend, comparison = compare_in_words(earlier, change, earlier_span)
-    level = f"{share_in_words(result)} accepted"
+    level = f"{share_in_words(result, chips)} accepted"
     return Answer(level[0].upper() + level[1:], comparison, helped_in_words(counts), trend, result, earlier, change)
 
 
-def share_in_words(result: Rate | Mean) -> str:
-    """Return a share of chips in whole numbers, with its verb: ``38 of 100 chips seen were``, ``2 of 7 chips …``."""
-    return f"{out_of(result)} {'chip' if result.denominator == 1 else 'chips'} seen {_was_or_were(result)}"
+def share_in_words(result: Rate | Mean, chips: str) -> str:
+    """Return a share of chips in whole numbers, with its verb: ``38 of 100 chips seen were``, ``the one chip …``."""
+    return f"{out_of(result)} {chips[:-1] if result.denominator == 1 else chips} seen {_was_or_were(result)}"
 
 
 def out_of(result: Rate | Mean) -> str:
@@ -81,7 +83,7 @@ def out_of(result: Rate | Mean) -> str:
 def compare_in_words(before: Rate | Mean, change: Change | None, earlier_span: str) -> tuple[Trend, str]:
     """Return whether a share has changed, as far as the interval of the change tells."""
     if before.value is None:
-        return "unknown", f"with nothing to compare: no chip was seen {earlier_span}"
+        return "unknown", f"with nothing to compare: none was seen {earlier_span}"
     earlier = f"{earlier_span} ({out_of(before)})"
     if change is None:
         return "unknown", f"too few to compare with those {earlier}"

@@ -10,6 +10,7 @@ from backend.admin.panels import (
     deployments,
     drift,
     experiment,
+    funnel,
     guardrails,
     latency,
     lengths,
@@ -38,6 +39,7 @@ MODULES = (
     alerts,
     trend,
     overview,
+    funnel,
     days,
     posted,
     tags,
@@ -74,6 +76,7 @@ FIRST_SCREEN = ("answer", "alerts", "trend")
 
 LAYOUT: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("overview",),),
+    (("funnel",),),
     (("days",),),
     (("posted",),),
     (("tags",),),

@@ -1,5 +1,6 @@
 """The two answers of the page in words: is it good, is it getting worse; a section only."""
 
+from backend.acceptance.figures import add_counts
 from backend.admin.formatting import earlier_span_in_words, span_in_words
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
@@ -9,12 +10,12 @@ from backend.admin.sentences import Answer, answer_in_words
 async def read_section(request: PanelRequest) -> Answer:
     """Return the answers for the period shown, against the one it is compared with."""
     view = request.view
-    return answer_in_words(
-        (await request.grid()).overview(),
-        (await request.previous_grid()).overview(),
-        span_in_words(view.filters, view.period),
-        earlier_span_in_words(view.filters, view.before),
-    )
+    spans = span_in_words(view.filters, view.period), earlier_span_in_words(view.filters, view.before)
+    if view.only_tag:
+        # A draft has several tags: what it was helped by is no figure of one of them.
+        days, earlier_days = await request.days(), await request.previous_days()
+        return answer_in_words(add_counts(days.values()), add_counts(earlier_days.values()), *spans, view.only_tag)
+    return answer_in_words(await request.overview(), await request.previous_overview(), *spans)
 
 
 PANEL = Panel("answer", "Is it good? Is it getting worse?", read_section, twins="overview")

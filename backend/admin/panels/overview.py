@@ -18,8 +18,8 @@ async def read_section(request: PanelRequest) -> dict[str, Any]:
     """Read the figures of both periods, the tags that stand out, and the faults of bookkeeping."""
     tags = await request.tags()
     return {
-        "counts": (await request.grid()).overview(),
-        "before": (await request.previous_grid()).overview(),
+        "counts": await request.overview(),
+        "before": await request.previous_overview(),
         "standing_out": find_tags_standing_out(tags),
         "most_missed": sort_by_missed(tags)[:TAGS_MISSED],
         "bookkeeping": await request.bookkeeping(),
@@ -28,8 +28,8 @@ async def read_section(request: PanelRequest) -> dict[str, Any]:
 
 async def read_table(request: PanelRequest) -> PanelTable:
     """Return one row a figure, with its change from the period before."""
-    before = (await request.previous_grid()).overview()
-    counts = (await request.grid()).overview()
+    before = await request.previous_overview()
+    counts = await request.overview()
     rows: list[Row] = []
     for figure in FIGURES:
         result, previous = figure.compute(counts), figure.compute(before)

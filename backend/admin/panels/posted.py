@@ -8,7 +8,7 @@ from backend.admin.panels.request import PanelRequest
 
 async def read_section(request: PanelRequest) -> dict[str, Any]:
     """Read the figures of both periods."""
-    return {"counts": (await request.grid()).overview(), "before": (await request.previous_grid()).overview()}
+    return {"counts": await request.overview(), "before": await request.previous_overview()}
 
 
 PANEL = Panel("posted", "Offered against posted", read_section, twins="overview")

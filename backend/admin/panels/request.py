@@ -1,7 +1,7 @@
 """What a panel gets to read from: one snapshot of the database, and the view that was asked for."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +13,7 @@ from backend.acceptance.counts import (
     count_all,
     count_grid,
     count_offers,
+    count_tag_by_day,
     count_tags,
     measure_latencies,
 )
@@ -74,6 +75,34 @@ class PanelRequest:
         before = self.view.before
         return await self._once("previous grid", lambda: count_grid(self.session, before, self.vocabulary, self.now))
 
+    async def overview(self) -> Counts:
+        """Return the counts of everything."""
+        return await self._once("overview", lambda: _sum_grid(self.grid))
+
+    async def previous_overview(self) -> Counts:
+        """Return the counts of everything in the period that the view compares with."""
+        return await self._once("previous overview", lambda: _sum_grid(self.previous_grid))
+
+    async def all_days(self) -> dict[date, Counts]:
+        """Return the counts by day."""
+        return await self._once("all days", lambda: _split_grid(self.grid, self.filters))
+
+    async def days(self) -> dict[date, Counts]:
+        """Return the counts by day, of the view's only tag if it has one."""
+        if self.view.only_tag:
+            return await self._once("tag", lambda: self._count_tag(self.filters))
+        return await self.all_days()
+
+    async def previous_days(self) -> dict[date, Counts]:
+        """Return the counts by day of the period that the view compares with."""
+        before = self.view.before
+        if self.view.only_tag:
+            return await self._once("previous tag", lambda: self._count_tag(before))
+        return await self._once("previous days", lambda: _split_grid(self.previous_grid, before))
+
+    async def _count_tag(self, filters: Filters) -> dict[date, Counts]:
+        return await count_tag_by_day(self.session, filters, self.view.only_tag, self.now)
+
     async def offers(self) -> Offers:
         """Return the counts by length of the draft and by score."""
         return await self._once("offers", lambda: count_offers(self.session, self.filters, self.now))
@@ -112,3 +141,11 @@ class PanelRequest:
             self._results[name] = await read()
         result: T = self._results[name]
         return result
+
+
+async def _sum_grid(read_grid: Callable[[], Awaitable[Grid]]) -> Counts:
+    return (await read_grid()).overview()
+
+
+async def _split_grid(read_grid: Callable[[], Awaitable[Grid]], filters: Filters) -> dict[date, Counts]:
+    return (await read_grid()).by_day(filters)

@@ -10,8 +10,8 @@ from backend.admin.panels.request import PanelRequest
 async def read_section(request: PanelRequest) -> dict[str, Any]:
     """Read the counts by day of both periods, and the releases."""
     return {
-        "counts_by_day": (await request.grid()).by_day(request.filters),
-        "counts_by_earlier_day": (await request.previous_grid()).by_day(request.view.before),
+        "counts_by_day": await request.days(),
+        "counts_by_earlier_day": await request.previous_days(),
         "releases": await read_releases_by_day(request),
     }
 

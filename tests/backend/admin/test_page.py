@@ -10,7 +10,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import FIGURES
+from backend.acceptance.rollup_refresh import roll_up_days
 from backend.alerts.tables import AlertRow
+from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import SITES, UNKNOWN, VERSIONS, Writer, first_day, mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
 
@@ -153,6 +155,25 @@ async def test_every_picture_has_its_numbers_beside_it(admin: Admin, engine: Asy
     assert len(days) == 7
 
 
+async def check_forms(admin: Admin, outline: Outline) -> None:
+    """Send every form of the page as it stands; a field that is there twice, or contradicts another, is refused."""
+    forms: list[list[tuple[str, str]]] = []
+    for tag, attributes in outline.elements:
+        name, value = attributes.get("name") or "", attributes.get("value") or ""
+        if tag == "form":
+            forms.append([])
+        elif tag == "input":
+            forms[-1].append((name, value))
+        elif tag == "select":
+            forms[-1].append((name, ""))
+        elif tag == "option" and "selected" in attributes:
+            forms[-1][-1] = (forms[-1][-1][0], value)
+    assert len(forms) == 3
+    for form in forms:
+        response = await admin.get("/metrics", params=form, headers=HTML)
+        assert response.status_code == 200, (form, response.text)
+
+
 async def test_links_and_form_keep_the_view(admin: Admin, engine: AsyncEngine) -> None:
     rows = mixed_traffic(35, 60, NOW)
     await store(engine, rows)
@@ -173,6 +194,7 @@ async def test_links_and_form_keep_the_view(admin: Admin, engine: AsyncEngine) -
     assert (inputs["since"]["value"], inputs["until"]["value"]) == ("2026-11-14", "2026-11-20")
     # Choosing another site keeps the last seven days, and does not freeze them into dates.
     assert inputs["period"] == {"type": "hidden", "name": "period", "value": "7d"}
+    await check_forms(admin, outline)
 
 
 async def test_e11_the_report_is_of_the_newest_month_with_drafts(admin: Admin, engine: AsyncEngine) -> None:
@@ -248,6 +270,35 @@ async def test_the_first_look_names_only_tags_that_stand_out_and_says_what_to_tr
     best, worst = re.findall(r'id="(?:best|worst)".*?</section>', report, re.S)
     assert ("java" in best, "css" in best) == (True, False)
     assert ("java" in worst, "css" in worst) == (False, True)
+
+
+async def test_a_click_on_a_tag_shows_what_became_of_its_chips(
+    admin: Admin, engine: AsyncEngine, database: Database
+) -> None:
+    rows = mixed_traffic(36, 150, NOW)
+    await store(engine, rows)
+    since = first_day(rows).isoformat()
+
+    async def check() -> None:
+        tags = {row["tag"]: row for row in await admin.rows("tags", since=since)}
+        days = await admin.rows("days", since=since, only_tag="c++")
+        for figure in ("acceptance", "dismissal", "kept", "missed"):
+            for part in ("numerator", "denominator"):
+                assert sum(day[figure][part] for day in days) == tags["c++"][figure][part], (figure, part)
+        accepted, viewed = (tags["c++"]["acceptance"][part] for part in ("numerator", "denominator"))
+        assert viewed
+        page = await admin.page(since=since, only_tag="C++")
+        assert f"of {viewed} c++ chips seen were accepted" in Outline(page).texts["strong"][0]
+        assert accepted / viewed == pytest.approx(tags["c++"]["acceptance"]["value"], abs=1e-6)
+        assert "drafts were helped" not in page
+
+    await check()
+    assert await roll_up_days(database, lambda: NOW) > 10
+    await check()
+    links = [attributes["href"] for tag, attributes in Outline(await admin.page(since=since)).elements if tag == "a"]
+    assert any("only_tag=c%2B%2B" in (link or "") for link in links)
+    refused = await admin.get("/metrics/overview.json", params={"only_tag": "c++"})
+    assert (refused.status_code, refused.json()["filter"]) == (422, "only_tag")
 
 
 async def test_alerts_stand_at_the_top_with_their_figures_and_what_to_do(admin: Admin, engine: AsyncEngine) -> None:

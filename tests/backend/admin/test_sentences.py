@@ -38,7 +38,7 @@ def test_a_share_is_said_in_whole_numbers(numerator: int, denominator: int, word
         (counts(330, 1000), counts(450, 1000), "worse", f"fewer than {EARLIER} (45 of 100)"),
         # Eight points fewer, and chance alone may bring that.
         (counts(38, 100), counts(46, 100), "unknown", f"too few to tell whether that is more or fewer than {EARLIER}"),
-        (counts(380, 1000), counts(0, 0), "unknown", f"with nothing to compare: no chip was seen {EARLIER}"),
+        (counts(380, 1000), counts(0, 0), "unknown", f"with nothing to compare: none was seen {EARLIER}"),
     ],
 )
 def test_better_or_worse_is_said_only_where_the_interval_says_so(
@@ -63,3 +63,9 @@ def test_drafts_are_counted_to_the_last_one() -> None:
         == "695 of 1,070 drafts were helped"
     )
     assert answer_in_words(counts(1, 1, 1, 1), counts(0, 0), SPAN, EARLIER).helped == "1 of 1 draft was helped"
+
+
+def test_chips_of_one_tag_are_named() -> None:
+    answer = answer_in_words(counts(37, 80), counts(0, 0), SPAN, EARLIER, "python")
+    assert answer.level == "37 of 80 python chips seen were accepted"
+    assert answer_in_words(counts(0, 0), counts(0, 0), SPAN, EARLIER, "python").level.startswith("No python chip was")
