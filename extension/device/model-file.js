@@ -19,13 +19,18 @@
  * @property {number} title_pull  how far a tag name in the title pulls its tag towards the name's target: 0 to 1
  * @property {number} body_pull
  * @property {number} less  what each chosen tag takes from all others, in logits
+ * @property {number} bytes  of all sections
  * @property {Record<string, {dtype: string, shape: number[], offset: number}>} sections
  */
 
 const MAGIC = "tagalong";
 const FORMAT = 1;
-const HEADER_AT = 48;
+const FORMAT_AT = 8;
+const HEADER_LENGTH_AT = 12;
 const DIGEST_AT = 16;
+const HEADER_AT = 48;
+
+const NOT_WHOLE = "The model file is not whole.";
 
 const ARRAYS = {
   float32: Float32Array,
@@ -55,10 +60,16 @@ export class ModelFile {
    * @throws {DeviceModelError} it is no model file of the format that this version reads, or not whole
    */
   constructor(buffer) {
-    const [headerLength, header] = readHeader(buffer);
+    checkFormat(buffer);
+    const headerLength = new DataView(buffer).getUint32(HEADER_LENGTH_AT, true);
     this.#buffer = buffer;
     this.#dataAt = HEADER_AT + headerLength;
-    this.header = header;
+    try {
+      this.header = JSON.parse(decode(buffer, HEADER_AT, headerLength));
+    } catch (error) {
+      throw new DeviceModelError(NOT_WHOLE, { cause: error });
+    }
+    if (buffer.byteLength !== this.#dataAt + this.header.bytes) throw new DeviceModelError(NOT_WHOLE);
   }
 
   /**
@@ -70,11 +81,7 @@ export class ModelFile {
     const Numbers = ARRAYS[/** @type {keyof typeof ARRAYS} */ (place?.dtype)];
     if (!place || !Numbers) throw new DeviceModelError(`The model file lacks a section that is needed: ${name}.`);
     const length = place.shape.reduce((product, size) => product * size, 1);
-    try {
-      return new Numbers(this.#buffer, this.#dataAt + place.offset, length);
-    } catch (error) {
-      throw new DeviceModelError("The model file is not whole.", { cause: error });
-    }
+    return new Numbers(this.#buffer, this.#dataAt + place.offset, length);
   }
 
   /**
@@ -93,7 +100,7 @@ export class ModelFile {
  * @throws {DeviceModelError} it is no model file, or is damaged
  */
 export async function verifyModel(buffer) {
-  readHeader(buffer);
+  checkFormat(buffer);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(buffer, HEADER_AT)));
   const expected = new Uint8Array(buffer, DIGEST_AT, digest.length);
   if (digest.some((byte, i) => byte !== expected[i])) {
@@ -101,26 +108,16 @@ export async function verifyModel(buffer) {
   }
 }
 
-/**
- * @param {ArrayBuffer} buffer
- * @returns {[number, Header]} the header's length in bytes, and the header
- */
-function readHeader(buffer) {
+/** @param {ArrayBuffer} buffer */
+function checkFormat(buffer) {
   if (buffer.byteLength < HEADER_AT || decode(buffer, 0, MAGIC.length) !== MAGIC) {
     throw new DeviceModelError("This is no model file of Tagalong.");
   }
-  const numbers = new DataView(buffer);
-  const format = numbers.getUint32(MAGIC.length, true);
+  const format = new DataView(buffer).getUint32(FORMAT_AT, true);
   if (format !== FORMAT) {
     throw new DeviceModelError(
       `The model file is of format ${format}, and this version of the extension reads format ${FORMAT}.`,
     );
-  }
-  const length = numbers.getUint32(MAGIC.length + 4, true);
-  try {
-    return [length, JSON.parse(decode(buffer, HEADER_AT, length))];
-  } catch (error) {
-    throw new DeviceModelError("The model file is not whole.", { cause: error });
   }
 }
 

@@ -84,16 +84,8 @@ export class Weights {
   /** @param {Numbers} logits */
   #multiplyByOutput(logits) {
     const [sum, rank, output, scale, bias] = [this.#sum, this.#rank, this.#output, this.#outputScale, this.#bias];
-    // Most of an answer's time is spent here. Four sums that do not wait for each other are twice as fast as one.
-    for (let tag = 0, k = 0; tag < bias.length; tag++) {
-      let [a, b, c, d] = [0, 0, 0, 0];
-      for (let j = 0; j < rank; j += 4, k += 4) {
-        a += sum[j] * output[k];
-        b += sum[j + 1] * output[k + 1];
-        c += sum[j + 2] * output[k + 2];
-        d += sum[j + 3] * output[k + 3];
-      }
-      logits[tag] = (a + b + c + d) * scale[tag] + bias[tag];
+    for (let tag = 0; tag < bias.length; tag++) {
+      logits[tag] = multiply(sum, output, tag * rank, rank) * scale[tag] + bias[tag];
     }
   }
 
@@ -136,4 +128,25 @@ export class Weights {
     }
     return added;
   }
+}
+
+/**
+ * Most of an answer's time is spent here: a function of its own, so that the browser compiles it within the first answer.
+ * Four sums that do not wait for each other are twice as fast as one.
+ *
+ * @param {Numbers} vector
+ * @param {Numbers} rows
+ * @param {number} at
+ * @param {number} rank
+ * @returns {number} the product of a vector with a row of its length, a multiple of four
+ */
+function multiply(vector, rows, at, rank) {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let j = 0, k = at; j < rank; j += 4, k += 4) {
+    a += vector[j] * rows[k];
+    b += vector[j + 1] * rows[k + 1];
+    c += vector[j + 2] * rows[k + 2];
+    d += vector[j + 3] * rows[k + 3];
+  }
+  return a + b + c + d;
 }

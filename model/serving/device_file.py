@@ -201,7 +201,7 @@ def _pack(header: Mapping[str, Any], sections: Mapping[str, NDArray[Any]]) -> by
         described[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset}
         pieces += [content, bytes(padding)]
         offset += len(content) + padding
-    text = json.dumps({**header, "sections": described}).encode()
+    text = json.dumps({**header, "bytes": offset, "sections": described}).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     digest = hashlib.sha256(text)
     for piece in pieces:
