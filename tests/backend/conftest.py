@@ -7,7 +7,7 @@ import pytest
 from backend.suggestions import recording
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def unhurried_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """Record every answer that may be recorded, however busy the machine is."""
     monkeypatch.setattr(recording, "RECORD_WITHIN", 60.0)

@@ -24,7 +24,7 @@ from tests.backend.deployments.registry import register
 from tests.backend.postgres.cuttable_proxy import CuttableProxy
 from tests.backend.service import a_draft
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
+pytestmark = pytest.mark.anyio
 
 SHIPPED = json.loads((Path(__file__).parents[3] / "model/released/light/manifest.json").read_text())["version"]
 

@@ -16,7 +16,7 @@ from tests.backend.deployments.deployable_service import DeployableService, fail
 from tests.backend.deployments.registry import register
 from tests.backend.service import a_draft, an_event
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
+pytestmark = pytest.mark.anyio
 
 
 async def stored(deployable: DeployableService, count: int) -> list[dict[str, Any]]:

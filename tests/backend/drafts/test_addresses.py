@@ -13,7 +13,7 @@ from backend.drafts import addresses
 from backend.retention.service import delete_expired
 from tests.backend.service import ADDRESS, Service, a_draft
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
+pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager

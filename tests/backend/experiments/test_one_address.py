@@ -13,7 +13,7 @@ from tests.backend.deployments.registry import register
 from tests.backend.experiments.experiment import NOW, Experiment
 from tests.backend.service import a_draft, an_event
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

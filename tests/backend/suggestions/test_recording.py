@@ -16,7 +16,7 @@ from backend.web.problems import Problem
 from model.serving.classifier import Suggested
 from tests.backend.service import MakeService, Service, a_draft
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unhurried_recording")]
+pytestmark = pytest.mark.anyio
 
 SUGGESTED = [Suggested("python", 0.9, True, 10, ()), Suggested("pandas", 0.5, False, 5, ())]
 
