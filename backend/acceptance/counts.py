@@ -14,11 +14,9 @@ from backend.acceptance.filters import Filters
 from backend.acceptance.percentiles import percentile
 from backend.acceptance.queries.drafts import (
     select_answered_drafts,
-    select_drafts_begun,
     select_open_drafts,
     select_viewed_drafts,
 )
-from backend.acceptance.queries.events import select_dismissed_tags
 from backend.acceptance.queries.grouping import DRAFT_OPEN, Grouping, Rows, grouping_number
 from backend.acceptance.queries.items import select_posted_items, select_viewed_items
 from backend.acceptance.queries.posted import select_posted_drafts, select_posted_tags
@@ -37,15 +35,6 @@ ITEM_GRID: Grouping = ("day", "model_version", "site", "origin", "position", "or
 DRAFT_GRID: Grouping = ("day", "model_version", "site", "origin")
 OFFER: Grouping = ("length", "score")
 TAG: Grouping = ("tag",)
-
-
-@dataclass(frozen=True, slots=True)
-class DismissedTag:
-    """A tag that was dismissed ``n`` times, by how many installs."""
-
-    tag: str
-    n: int
-    installs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +136,6 @@ async def measure_latencies(session: AsyncSession, filters: Filters, now: dateti
             bands_by_key.items(), key=lambda row: (row[0][0] == "device", row[0][1] or "")
         )
     ]
-
-
-async def count_dismissed_tags(
-    session: AsyncSession, since: datetime, until: datetime, min_dismissals: int
-) -> list[DismissedTag]:
-    """Return the tags dismissed at least ``min_dismissals`` times in a span of time, the most dismissed first."""
-    rows = (await session.execute(select_dismissed_tags(since, until, min_dismissals))).mappings()
-    return [DismissedTag(**row) for row in rows]
-
-
-async def count_drafts_begun(session: AsyncSession, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """Return how many questions were begun in each span of time."""
-    return list((await session.execute(select_drafts_begun(spans))).one())
 
 
 async def _count_items(

@@ -1,16 +1,40 @@
-"""Evaluation of the rules: the figures that each kind of rule looks at, and when it is broken."""
+"""Evaluation of the rules: the counts that each kind of rule is judged by, read from the database at one moment."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from statistics import NormalDist
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.bookkeeping import count_bookkeeping
-from backend.acceptance.counts import count_dismissed_tags, count_drafts_begun, count_grid
-from backend.acceptance.figures import Counts, Figure, Mean, Rate, add_counts
-from backend.acceptance.filters import Filters
-from backend.acceptance.intervals import difference_interval
+from backend.acceptance.filters import Filters, Span
+from backend.acceptance.queries.runs import (
+    TRIALS,
+    Outcome,
+    select_dismissals,
+    select_drafts_with_dismissals,
+    select_first_and_last_draft,
+    select_last,
+    select_run,
+    select_usual_shares,
+    select_writers_between,
+)
+from backend.acceptance.queries.writers import SUMS, select_capped_sums
+from backend.alerts.judgements import (
+    MAX_WEIGHT,
+    CappedSums,
+    Dismissal,
+    Run,
+    Silence,
+    judge_bound,
+    judge_burst,
+    judge_drop,
+    judge_lost_events,
+    judge_requests,
+    judge_silence,
+    judge_zero,
+    spans_of,
+)
 from backend.alerts.rules import (
     BoundRule,
     BurstRule,
@@ -20,6 +44,7 @@ from backend.alerts.rules import (
     RequestRule,
     Rule,
     SilenceRule,
+    ZeroRule,
     find_figure,
 )
 from backend.alerts.states import Evaluation
@@ -30,145 +55,202 @@ from backend.web.request_stats import read_request_stats
 Evaluations = dict[str, Evaluation]
 """By subject; a rule that watches one thing has the subject ''."""
 
-# From 95 % to the confidence that leaves out one ten-thousandth on either side: rules are evaluated every hour, and
-# items of one draft, and drafts of one writer, are more alike than the intervals know.
-STRETCH = NormalDist().inv_cdf(0.9999) / NormalDist().inv_cdf(0.975)
+USUAL_DAYS = 7
+"""So many whole days say what is usual in drafts."""
 
-DAYS_COMPARED = 7
-"""How many days before a silence is compared with."""
+WEEKS_COMPARED = 4
+"""So many weeks before are compared with, at the same weekday and hour."""
+
+LOOK_BACK = timedelta(days=3)
+"""No run of drafts is followed further back."""
+
+SETTLED = timedelta(minutes=15)
+"""After so long it is known what became of a draft: its chips were seen, or accepted, and the events have arrived."""
+
+LONGEST_DRAFT = timedelta(days=1)
+"""Between the first view of a chip and its dismissal, and in a draft."""
+
+LATE = timedelta(minutes=30)
+"""Dismissals are looked at for so long, since events may arrive late."""
 
 
 @dataclass
+class UsualShares:
+    """How often outcomes are missing in drafts; see `select_usual_shares`. Whoever keeps it spares counting it again.
+
+    Attributes:
+        day: up to which whole day it was counted; None: never.
+        by_page: the days of writers, and the missing shares summed over them, by page (None: all) and outcome.
+    """
+
+    day: date | None = None
+    by_page: dict[str | None, dict[Outcome, tuple[int, float]]] = field(default_factory=dict)
+
+    async def update(self, session: AsyncSession, yesterday: date) -> None:
+        """Count anew if a day has passed."""
+        if self.day == yesterday:
+            return
+        span = Span(yesterday - timedelta(days=USUAL_DAYS - 1), yesterday)
+        shares: dict[str | None, dict[Outcome, tuple[int, float]]] = {}
+        for by_page in (False, True):
+            for page, *numbers in await session.execute(select_usual_shares(span, by_page=by_page)):
+                if by_page == (page is not None):
+                    shares[page] = {
+                        outcome: (int(numbers[2 * index]), float(numbers[2 * index + 1]))
+                        for index, outcome in enumerate(TRIALS)
+                    }
+        self.by_page, self.day = shares, yesterday
+
+    @property
+    def pages(self) -> list[str]:
+        """The generations of the page on which drafts were begun."""
+        return sorted(page for page in self.by_page if page is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationContext:
-    """The database at one moment; days are counted once, however many rules look at them."""
+    """The database at one moment."""
 
     session: AsyncSession
     now: datetime
-    vocabulary: frozenset[str]
-    counts_by_day: dict[date, Counts] = field(default_factory=dict)
+    usual: UsualShares
 
     @property
     def yesterday(self) -> date:
         """The last whole day, in UTC."""
         return self.now.date() - timedelta(days=1)
 
-    async def count_days(self, days: int) -> None:
-        """Count this many whole days at once."""
-        filters = Filters(self.yesterday - timedelta(days=days - 1), self.yesterday)
-        grid = await count_grid(self.session, filters, self.vocabulary, self.now)
-        self.counts_by_day = grid.by_day(filters)
-
-    def counts(self, days: int, before: int = 0) -> Counts:
-        """Return the counts of whole days, the last of them ``before`` days before yesterday."""
-        last = self.yesterday - timedelta(days=before)
-        return add_counts(self.counts_by_day.get(last - timedelta(days=back), Counts()) for back in range(days))
-
-
-def days_needed(rule: Rule) -> int:
-    """Return how many whole days a rule's figure looks at."""
-    match rule:
-        case DropRule():
-            return rule.days + rule.reference
-        case BoundRule():
-            return rule.days
-    return 0
-
 
 async def evaluate_rule(rule: Rule, context: EvaluationContext) -> Evaluations:
     """Evaluate a rule now."""
     match rule:
         case DropRule():
-            return {"": evaluate_drop(rule, context)}
+            return {"": await evaluate_drop(rule, context)}
         case BoundRule():
-            return {"": evaluate_bound(rule, context)}
+            return {"": await evaluate_bound(rule, context)}
         case BurstRule():
             return await evaluate_burst(rule, context)
+        case ZeroRule():
+            return await evaluate_zero(rule, context)
         case RequestRule():
             return {"": await evaluate_requests(rule, context)}
         case LostEventsRule():
             return {"": await evaluate_lost_events(rule, context)}
         case SilenceRule():
-            return {"": await evaluate_silence(rule, context)}
+            return await evaluate_silence(rule, context)
         case DriftRule():
             return await evaluate_drift(rule, context)
 
 
-def evaluate_drop(rule: DropRule, context: EvaluationContext) -> Evaluation:
+async def evaluate_drop(rule: DropRule, context: EvaluationContext) -> Evaluation:
     """Compare a figure with the days before."""
-    figure = find_figure(rule.figure)
-    now = figure.compute(context.counts(rule.days))
-    before = figure.compute(context.counts(rule.reference, before=rule.days))
-    words = (
-        f"{describe_figure(figure, now)} in the last {rule.days} whole days, {(before.value or 0) * 100:.1f} % of "
-        f"{before.n:,} in the {rule.reference} days before."
-    )
-    if min(now.n, before.n) < rule.least or now.value is None or before.value is None:
-        return Evaluation(None, words)
-    _, high = difference_interval(now.value, wide_interval(now), before.value, wide_interval(before))
-    return Evaluation(now.value - before.value <= -rule.by and high < 0, words)
+    figure, end = find_figure(rule.figure), context.yesterday - timedelta(days=rule.days)
+    reference = Span(end - timedelta(days=rule.reference - 1), end)
+    *spans, before = await read_capped_sums(context, rule.figure, [*last_spans(rule.days, context), reference])
+    return judge_drop(rule, figure, dict(zip(spans_of(rule.days), spans, strict=True)), before)
 
 
-def evaluate_bound(rule: BoundRule, context: EvaluationContext) -> Evaluation:
+async def evaluate_bound(rule: BoundRule, context: EvaluationContext) -> Evaluation:
     """Compare a figure with its floor or ceiling."""
-    figure = find_figure(rule.figure)
-    result = figure.compute(context.counts(rule.days))
-    words = (
-        f"{describe_figure(figure, result)} in the last {rule.days} whole days; the bound is {rule.bound * 100:g} %."
-    )
-    if result.n < rule.least:
-        return Evaluation(None, words)
-    low, high = wide_interval(result)
-    return Evaluation(high < rule.bound if rule.kind == "below" else low > rule.bound, words)
+    spans = await read_capped_sums(context, rule.figure, last_spans(rule.days, context))
+    return judge_bound(rule, find_figure(rule.figure), dict(zip(spans_of(rule.days), spans, strict=True)))
+
+
+def last_spans(days: int, context: EvaluationContext) -> list[Span]:
+    """Return the spans of whole days that a rule about so many days looks at."""
+    return [Span(context.yesterday - timedelta(days=span - 1), context.yesterday) for span in spans_of(days)]
+
+
+async def read_capped_sums(context: EvaluationContext, figure: str, spans: list[Span]) -> list[CappedSums]:
+    """Return a figure's sums over writers in each span."""
+    row = (await context.session.execute(select_capped_sums(figure, spans, MAX_WEIGHT))).one()
+    size = len(SUMS)
+    return [CappedSums(**dict(zip(SUMS, row[start : start + size], strict=True))) for start in range(0, len(row), size)]
 
 
 async def evaluate_burst(rule: BurstRule, context: EvaluationContext) -> Evaluations:
-    """Look for tags dismissed many times within minutes, each an alert of its own."""
-    since = context.now - timedelta(minutes=rule.minutes)
-    tags = await count_dismissed_tags(context.session, since, context.now, rule.least)
-    return {
-        row.tag: Evaluation(
-            True, f"{row.tag} was dismissed {row.n} times in {rule.minutes} minutes, by {row.installs} installs."
-        )
-        for row in tags
-    }
+    """Look for many dismissals at once: of one tag, each an alert of its own, or of all tags together."""
+    since = context.now - LATE - timedelta(minutes=rule.minutes)
+    rows = await context.session.execute(select_dismissals(since, context.now, LONGEST_DRAFT))
+    dismissals: dict[str, list[Dismissal]] = defaultdict(list)
+    for tag, at, draft_id, install_id in rows:
+        dismissals["" if rule.together else tag].append(Dismissal(at.timestamp(), draft_id, install_id))
+    evaluations = {"": Evaluation(False, "No chips were dismissed.")} if rule.together else {}
+    since_day = context.now.date() - timedelta(days=USUAL_DAYS)
+    for subject, some in dismissals.items():
+        # What is usual is counted only where it matters.
+        before = 0
+        if len(some) >= rule.least:
+            statement = select_drafts_with_dismissals(since_day, context.yesterday, subject or None)
+            before = await context.session.scalar(statement) or 0
+        evaluation = judge_burst(rule, subject, some, before, USUAL_DAYS)
+        if evaluation.breached or rule.together:
+            evaluations[subject] = evaluation
+    return evaluations
+
+
+async def evaluate_zero(rule: ZeroRule, context: EvaluationContext) -> Evaluations:
+    """Look for outcomes that do not happen any more, in all drafts or on one generation of the page."""
+    await context.usual.update(context.session, context.yesterday)
+    evaluations: Evaluations = {}
+    for page in context.usual.pages if rule.by_page else (None,):
+        runs = {outcome: await read_run(outcome, context, page) for outcome in rule.outcomes}
+        verdicts = [judge_zero(rule, outcome, run) for outcome, run in runs.items()]
+        # What is broken counts first, then what could be judged.
+        evaluations[page or ""] = min(verdicts, key=lambda verdict: (True, False, None).index(verdict.breached))
+    return evaluations
+
+
+async def read_run(outcome: Outcome, context: EvaluationContext, page: str | None) -> Run:
+    """Return the drafts since an outcome last happened."""
+    draft_days, missing = context.usual.by_page.get(page, {}).get(outcome, (0, 0.0))
+    since, until = context.now - LOOK_BACK, context.now - SETTLED
+    last: datetime = await context.session.scalar(select_last(outcome, since, context.now, page)) or since
+    installs = 0
+    if last < until:
+        installs = await context.session.scalar(select_run(outcome, last, until, page)) or 0
+    return Run(installs, (context.now - last) / timedelta(hours=1), draft_days, missing)
 
 
 async def evaluate_requests(rule: RequestRule, context: EvaluationContext) -> Evaluation:
     """Compare the share of requests that failed, or of suggestions that were slow, with the bound."""
     stats = await read_request_stats(context.session, context.now - timedelta(minutes=rule.minutes))
-    part, whole, what = (
-        (stats.failed, stats.requests, "requests failed")
-        if rule.kind == "failing"
-        else (stats.slow, stats.suggestions, "suggestions were slow")
-    )
-    words = f"{part:,} of {whole:,} {what} in the last {rule.minutes} minutes; the bound is {rule.bound * 100:g} %."
-    # Once all traffic has stopped, the few requests left to count say neither that the service works nor that it fails.
-    return Evaluation(None if whole < rule.least else part / whole > rule.bound, words)
+    if rule.kind == "failing":
+        return judge_requests(rule, stats.failed, stats.requests)
+    return judge_requests(rule, stats.slow, stats.suggestions)
 
 
 async def evaluate_lost_events(rule: LostEventsRule, context: EvaluationContext) -> Evaluation:
     """Compare the share of events lost on their way with the bound."""
     filters = Filters(context.yesterday - timedelta(days=rule.days - 1), context.yesterday)
     bookkeeping = await count_bookkeeping(context.session, filters, context.now)
-    sent = bookkeeping.received + bookkeeping.lost
-    words = (
-        f"{bookkeeping.lost:,} of {sent:,} events lost in the last {rule.days} whole days; "
-        f"the bound is {rule.bound * 100:g} %."
-    )
-    return Evaluation(None if sent < rule.least else bookkeeping.lost / sent > rule.bound, words)
+    return judge_lost_events(rule, bookkeeping.lost, bookkeeping.received)
 
 
-async def evaluate_silence(rule: SilenceRule, context: EvaluationContext) -> Evaluation:
-    """Look for hours without drafts, where there usually are some."""
-    span = timedelta(hours=rule.hours)
-    ends = [context.now - timedelta(days=back) for back in range(1 + DAYS_COMPARED)]
-    now, *before = await count_drafts_begun(context.session, [(end - span, end) for end in ends])
-    usual = sum(before) / DAYS_COMPARED
-    words = (
-        f"{now} drafts begun in the last {rule.hours} hours, {usual:.0f} in the same hours "
-        f"of the {DAYS_COMPARED} days before."
-    )
-    return Evaluation(None if usual < rule.least else now == 0, words)
+async def evaluate_silence(rule: SilenceRule, context: EvaluationContext) -> Evaluations:
+    """Compare the last hours with the same weekday and hours of the weeks before."""
+    if not rule.by_page:
+        return {"": await evaluate_silence_on(rule, context, None)}
+    await context.usual.update(context.session, context.yesterday)
+    return {page: await evaluate_silence_on(rule, context, page) for page in context.usual.pages}
+
+
+async def evaluate_silence_on(rule: SilenceRule, context: EvaluationContext, page: str | None) -> Evaluation:
+    """Judge how long there was no draft."""
+    now = context.now
+    first, last = (await context.session.execute(select_first_and_last_draft(now, page))).one()
+    if last is None:
+        return judge_silence(rule, None, [])
+    silent = (now - last) / timedelta(hours=1)
+    hours = [span for span in rule.spans if span <= silent]
+    weeks = [week for week in range(1, WEEKS_COMPARED + 1) if now - timedelta(weeks=week) > first]
+    spans = [(now - timedelta(weeks=week, hours=span), now - timedelta(weeks=week)) for span in hours for week in weeks]
+    counts: list[int] = []
+    if spans:
+        counts = list((await context.session.execute(select_writers_between(spans, page))).one())
+    by_span = [counts[index * len(weeks) : (index + 1) * len(weeks)] for index in range(len(hours))]
+    silences = [Silence(span, installs) for span, installs in zip(hours, by_span, strict=True)]
+    return judge_silence(rule, silent, silences)
 
 
 async def evaluate_drift(rule: DriftRule, context: EvaluationContext) -> Evaluations:
@@ -226,16 +308,3 @@ def evaluate_model_drift(findings: Findings) -> Evaluation:
         f"drafts of {findings.since} to {findings.until}."
     )
     return Evaluation(performance.drifted, words)
-
-
-def wide_interval(result: Rate | Mean) -> tuple[float, float]:
-    """Return the bounds of a figure that chance passes once in ten thousand times on either side."""
-    low, high = result.interval or (0.0, 1.0)
-    value = result.value or 0.0
-    # The 95 % interval, stretched: exact for means of many drafts, close for shares that are not near 0 or 1.
-    return max(0.0, value - (value - low) * STRETCH), min(1.0, value + (high - value) * STRETCH)
-
-
-def describe_figure(figure: Figure, result: Rate | Mean) -> str:
-    """Return a figure in words."""
-    return f"{figure.title} {(result.value or 0) * 100:.1f} % of {result.n:,} {figure.unit}"

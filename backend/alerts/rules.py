@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from backend.acceptance.figures import FIGURES, Figure
+from backend.acceptance.queries.runs import Outcome
+from backend.acceptance.queries.writers import VALUES
 
 SHIPPED = Path(__file__).parent / "rules.toml"
 
@@ -32,7 +34,18 @@ def find_figure(name: str) -> Figure:
     raise ValueError(f"there is no figure {name!r}; there are {', '.join(figure.name for figure in FIGURES)}")
 
 
-FigureName = Annotated[str, AfterValidator(lambda name: find_figure(name).name)]
+def check_figure(name: str) -> str:
+    """Return the name of a figure that a rule can judge.
+
+    Raises:
+        ValueError: there is none, or it is not counted by writer.
+    """
+    if find_figure(name).name not in VALUES:
+        raise ValueError(f"{name!r} can't be judged by a rule; there are {', '.join(VALUES)}")
+    return name
+
+
+FigureName = Annotated[str, AfterValidator(check_figure)]
 
 
 class RuleBase(BaseModel):
@@ -67,10 +80,19 @@ class BoundRule(RuleBase):
 
 
 class BurstRule(RuleBase):
-    """A tag was dismissed again and again."""
+    """A tag was dismissed again and again; ``together``: or all tags taken together."""
 
     kind: Literal["burst"]
     minutes: Minutes
+    together: bool = False
+
+
+class ZeroRule(RuleBase):
+    """What used to happen in drafts happens no more, in all of them or on one generation of the page."""
+
+    kind: Literal["zero"]
+    outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    by_page: bool = False
 
 
 class RequestRule(RuleBase):
@@ -90,10 +112,16 @@ class LostEventsRule(RuleBase):
 
 
 class SilenceRule(RuleBase):
-    """No drafts are begun any more."""
+    """No drafts are begun any more, anywhere or on one generation of the page."""
 
     kind: Literal["silent"]
     hours: Annotated[int, Field(ge=1, le=24)]
+    by_page: bool = False
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """The hours that are looked at: where writers are few, only a longer silence says something."""
+        return tuple(self.hours * times for times in (1, 2, 4, 8, 16))
 
 
 class DriftRule(RuleBase):
@@ -104,7 +132,7 @@ class DriftRule(RuleBase):
     bound: Annotated[float, Field(gt=0)]
 
 
-Rule = DropRule | BoundRule | BurstRule | RequestRule | LostEventsRule | SilenceRule | DriftRule
+Rule = DropRule | BoundRule | BurstRule | ZeroRule | RequestRule | LostEventsRule | SilenceRule | DriftRule
 
 DAILY_RULES = (DropRule, BoundRule, LostEventsRule, DriftRule)
 """Rules about days, which change little within the hour."""

@@ -2,22 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import uuid4
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.statements import tune_for_counting
 from backend.alerts.channels import Notification, Occasion, Send
 from backend.alerts.deployment_notices import list_deployment_notices
-from backend.alerts.evaluation import EvaluationContext, Evaluations, days_needed, evaluate_rule
+from backend.alerts.evaluation import EvaluationContext, Evaluations, UsualShares, evaluate_rule
+from backend.alerts.rule_status import record_evaluation
 from backend.alerts.rules import DAILY_RULES, Rule
+from backend.alerts.silences import Silences, read_silences
 from backend.alerts.states import Alert, Evaluation, advance_alert
-from backend.alerts.tables import AlertRow, NotificationRow
+from backend.alerts.tables import AlertRow, NotificationRow, RuleRow
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
@@ -44,7 +47,6 @@ class Alerts:
         database: where alerts are kept.
         rules: by name.
         channels: by name; without any, alerts are still shown to the admin.
-        vocabulary: returns the tags of the model loaded now.
         now: the clock, in UTC.
     """
 
@@ -53,15 +55,14 @@ class Alerts:
         database: Database,
         rules: Mapping[str, Rule],
         channels: Mapping[str, Send],
-        vocabulary: Callable[[], Collection[str]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._rules = rules
         self._channels = channels
-        self._vocabulary = vocabulary
         self._now = now
         self._daily_evaluated_at: datetime | None = None
+        self._usual = UsualShares()
 
     async def evaluate_due_rules(self) -> None:
         """Evaluate the rules about minutes and, at the first call and then hourly, those about days.
@@ -95,15 +96,22 @@ class Alerts:
             if not await try_lock(session, AdvisoryLock.EVALUATE_ALERTS):
                 return False
             await tune_for_counting(session)
-            context = EvaluationContext(session, self._now(), frozenset(self._vocabulary()))
-            if days := max(map(days_needed, rules.values()), default=0):
-                await context.count_days(days)
+            context = EvaluationContext(session, self._now(), self._usual)
+            silences = await read_silences(session, context.now)
             for name, rule in rules.items():
-                await self._update_alerts(session, name, rule, await evaluate_rule(rule, context), context.now)
+                evaluations = await evaluate_rule(rule, context)
+                await record_evaluation(session, name, evaluations.values(), context.now)
+                await self._update_alerts(session, name, rule, evaluations, context.now, silences)
         return True
 
     async def _update_alerts(
-        self, session: AsyncSession, name: str, rule: Rule, evaluations: Evaluations, now: datetime
+        self,
+        session: AsyncSession,
+        name: str,
+        rule: Rule,
+        evaluations: Evaluations,
+        now: datetime,
+        silences: Silences,
     ) -> None:
         """Advance the alerts of a rule to what follows from its evaluations."""
         rows = await session.scalars(select(AlertRow).where(AlertRow.rule == name, AlertRow.state != "resolved"))
@@ -127,16 +135,33 @@ class Alerts:
             await session.flush()
             if after.state != "pending" and (before is None or before.state != after.state):
                 log.warning("alert %s: %s%s: %s", after.state, name, subject and f" ({subject})", after.words)
-                await self._queue(session, [self._to_notification(row, after.state)], now)
+                await self._notify_of(session, row, after.state, now, silences.end(name, subject))
 
-    async def _queue(self, session: AsyncSession, notifications: Iterable[Notification], now: datetime) -> None:
+    async def _notify_of(
+        self,
+        session: AsyncSession,
+        row: AlertRow,
+        state: Literal["firing", "resolved"],
+        now: datetime,
+        until: datetime | None,
+    ) -> None:
+        """Queue the notification of an alert; if it is silenced, for then, unless it is resolved before."""
+        if until is None:
+            await self._queue(session, [self._to_notification(row, state)], now)
+        elif state == "firing":
+            await self._queue(session, [self._to_notification(row, state)], until)
+        else:
+            unsent = NotificationRow.sent_at.is_(None), NotificationRow.key == f"{row.id}-firing"
+            await session.execute(delete(NotificationRow).where(*unsent))
+
+    async def _queue(self, session: AsyncSession, notifications: Iterable[Notification], due_at: datetime) -> None:
         """Queue notifications on every channel; one that was queued before is not sent again."""
         values = [
             {
                 "key": notification.key,
                 "channel": channel,
                 "notification": asdict(notification),
-                "due_at": now,
+                "due_at": due_at,
                 "attempts": 0,
             }
             for notification in notifications
@@ -215,6 +240,7 @@ class Alerts:
                 .where(AlertRow.state != "resolved", AlertRow.rule.not_in(list(self._rules)))
                 .values(state="resolved", resolved_at=self._now(), words="The rule was taken out of the file of rules.")
             )
+            await session.execute(delete(RuleRow).where(RuleRow.rule.not_in(list(self._rules))))
 
 
 def to_alert(row: AlertRow) -> Alert:

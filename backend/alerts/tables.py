@@ -52,3 +52,29 @@ class NotificationRow(Table):
     error: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index("ix_notice_due_at", "due_at", postgresql_where=text("sent_at IS NULL")),)
+
+
+class RuleRow(Table):
+    """The last evaluation of a rule, over all its subjects.
+
+    Attributes:
+        broken: None: it could not be judged.
+        words: the figures, or why it could not be judged.
+    """
+
+    __tablename__ = "alert_rule"
+
+    rule: Mapped[str] = mapped_column(Text, primary_key=True)
+    evaluated_at: Mapped[Moment]
+    broken: Mapped[bool | None]
+    words: Mapped[str] = mapped_column(Text)
+
+
+class SilenceRow(Table):
+    """An alert of which nobody is notified until a moment; ``subject`` empty: all of the rule."""
+
+    __tablename__ = "alert_silence"
+
+    rule: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[Moment]

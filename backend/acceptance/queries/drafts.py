@@ -1,9 +1,8 @@
 """Statements that count drafts; see `backend.acceptance.queries.posted` for those that were posted."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Selection
@@ -98,12 +97,6 @@ def select_open_drafts(selection: Selection, now: datetime) -> Rows:
         )
         .group_by(*keys)
     )
-
-
-def select_drafts_begun(spans: Sequence[tuple[datetime, datetime]]) -> Rows:
-    """Count the questions begun in each span of time: one row, a column for each span."""
-    conditions = [and_(Draft.started_at >= since, Draft.started_at < until) for since, until in spans]
-    return select(*map(count_where, conditions)).where(Draft.kind == "ask", or_(*conditions))
 
 
 def select_distinct_values(column: InstrumentedAttribute[str]) -> Rows:

@@ -1,6 +1,6 @@
 """Statements that count events: received, lost, refused and dismissed ones, and what is only counted in total."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import CTE, BigInteger, ColumnElement, Subquery, case, cast, func, literal, select, true, union_all
@@ -107,22 +107,6 @@ def _is_demo_install(install_id: ColumnElement[Any] | InstrumentedAttribute[Any]
 def _traffic_matches(demo: ColumnElement[bool], kind: Kind | None) -> ColumnElement[bool]:
     """Return whether an event belongs to the traffic of a kind of draft: demo, or all others together."""
     return true() if kind is None else demo == literal(kind == "demo")
-
-
-def select_dismissed_tags(since: datetime, until: datetime, min_dismissals: int) -> Rows:
-    """Count dismissals of tags in questions of a span of time, and the installs that dismissed them."""
-    return (
-        select(
-            Event.tag,
-            func.count().label("n"),
-            func.count(Event.install_id.distinct()).label("installs"),
-        )
-        .join(Draft, Draft.id == Event.draft_id)
-        .where(Event.received_at >= since, Event.received_at <= until, Event.kind == "dismissed", Draft.kind == "ask")
-        .group_by(Event.tag)
-        .having(func.count() >= min_dismissals)
-        .order_by(func.count().desc(), Event.tag)
-    )
 
 
 def select_totals(since: date, until: date) -> Rows:

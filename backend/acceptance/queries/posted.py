@@ -38,7 +38,7 @@ from backend.postgres.base import day_of
 
 def select_posted_drafts(selection: Selection) -> Rows:
     """Count posted drafts with an answer, and what was offered against what was posted, draft by draft."""
-    drafts = _count_tags_by_draft(selection)
+    drafts = count_tags_by_draft(selection)
     offered, posted, matched = drafts.c.offered, drafts.c.posted, drafts.c.matched
     either = offered + posted - matched
     precision, recall = _ratio(matched, offered), _ratio(matched, posted)
@@ -112,6 +112,7 @@ def _select_posted(selection: Selection) -> CTE:
     return (
         select(
             Draft.id,
+            Draft.install_id,
             Draft.posted_at,
             Draft.kind,
             Draft.model_version,
@@ -157,12 +158,13 @@ def _select_tags(posted: CTE) -> CTE:
     )
 
 
-def _count_tags_by_draft(selection: Selection) -> CTE:
+def count_tags_by_draft(selection: Selection) -> CTE:
     """Count the offered, posted and matched tags of each posted draft: one row a draft."""
     posted = _select_posted(selection)
     tags = _select_tags(posted)
     return (
         select(
+            posted.c.install_id,
             posted.c.posted_at,
             posted.c.kind,
             posted.c.model_version,
@@ -174,7 +176,12 @@ def _count_tags_by_draft(selection: Selection) -> CTE:
         )
         .select_from(posted)
         .outerjoin(tags, tags.c.draft_id == posted.c.id)
-        .group_by(posted.c.id, posted.c.posted_at, *(posted.c[name] for name in DRAFT_KEYS if name != "day"))
+        .group_by(
+            posted.c.id,
+            posted.c.install_id,
+            posted.c.posted_at,
+            *(posted.c[name] for name in DRAFT_KEYS if name != "day"),
+        )
         .cte("posted_drafts")
     )
 

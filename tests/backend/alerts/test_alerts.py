@@ -31,7 +31,7 @@ from backend.web.request_stats import RequestStatsRow
 from model.drift.findings import find_drift
 from model.drift.reference import reference_of_drafts
 from model.drift.traffic import Traffic
-from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
+from tests.backend.acceptance.traffic import Rows, Writer, store
 from tests.backend.experiments.experiment import CHALLENGER, Experiment
 from tests.model.drift.generated import VERSION, traffic
 
@@ -71,7 +71,7 @@ def sent() -> list[Notification]:
 def make_alerts(database: Database, clock: Clock, sent: list[Notification]) -> Callable[..., Alerts]:
     def make(*names: str, rules: dict[str, Rule] | None = None, **more: Any) -> Alerts:
         chosen = {name: rule for name, rule in (rules or read_rules()).items() if not names or name in names}
-        return Alerts(database, chosen, more.get("channels", {"list": sent.append}), lambda: KNOWN, clock)
+        return Alerts(database, chosen, more.get("channels", {"list": sent.append}), clock)
 
     return make
 
@@ -87,6 +87,11 @@ def days_of_traffic(writer: Writer, first: int, last: int, accepted: float, draf
                 chosen = begun if writer.random.random() < accepted else None
                 writer.item(suggestion, tag, begun, accepted_at=chosen)
     return writer.rows
+
+
+def dismiss(writer: Writer, draft: dict[str, Any], tag: str, ago: timedelta) -> None:
+    """Write a chip that was seen and dismissed so long ago."""
+    writer.item(writer.suggestion(draft, [tag]), tag, NOW - ago, dismissed_at=NOW - ago)
 
 
 async def states(engine: AsyncEngine) -> list[tuple[str, str, str]]:
@@ -156,18 +161,12 @@ async def test_a_burst_of_dismissals_names_the_tag(
 ) -> None:
     writer = Writer()
     for number, (tag, kind) in enumerate([*[("java", "ask")] * 5, *[("sql", "ask")] * 4, *[("git", "edit")] * 5]):
-        draft = writer.draft(NOW - timedelta(minutes=20), kind=kind)
-        suggestion = writer.suggestion(draft, [tag])
-        writer.event(
-            draft,
-            NOW - timedelta(minutes=4, seconds=-number),
-            kind="dismissed",
-            suggestion_id=suggestion["id"],
-            tag=tag,
+        dismiss(
+            writer, writer.draft(NOW - timedelta(minutes=20), kind=kind), tag, timedelta(minutes=4, seconds=-number)
         )
     await store(engine, writer.rows)
     alerts = make_alerts("tag_dismissed")
-    for _ in range(40):
+    for _ in range(70):
         await alerts.evaluate_frequent_rules()
         await alerts.notify()
         clock.now += timedelta(minutes=1)
@@ -394,12 +393,9 @@ async def test_what_is_told_late_says_what_was_then(
     alerts = make_alerts("tag_dismissed", channels={"list": send})
     writer = Writer()
     for number in range(5):
-        draft = writer.draft(NOW - timedelta(minutes=20))
-        offered = writer.suggestion(draft, ["java"])["id"]
-        at = NOW - timedelta(minutes=4, seconds=number)
-        writer.event(draft, at, kind="dismissed", suggestion_id=offered, tag="java")
+        dismiss(writer, writer.draft(NOW - timedelta(minutes=20)), "java", timedelta(minutes=4, seconds=number))
     await store(engine, writer.rows)
-    for _ in range(40):
+    for _ in range(70):
         await alerts.evaluate_frequent_rules()
         await alerts.notify()
         clock.now += timedelta(minutes=1)
@@ -407,7 +403,8 @@ async def test_what_is_told_late_says_what_was_then(
     clock.now += timedelta(hours=1)
     await alerts.notify()
     assert {notification.occasion: notification.words for notification in sent} == {
-        "firing": "java was dismissed 5 times in 5 minutes, by 5 installs.",
+        "firing": "java was dismissed 5 times in 5 minutes, by 5 installs in 5 drafts; usually there is one such draft "
+        "in 7 days.",
         "resolved": "Not any more.",
     }
 

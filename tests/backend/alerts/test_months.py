@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,16 +11,14 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.acceptance.figures import Counts
 from backend.acceptance.rollup_refresh import roll_up_days
 from backend.alerts.channels import Notification
-from backend.alerts.evaluation import EvaluationContext, evaluate_bound, evaluate_drop
-from backend.alerts.rules import BoundRule, DropRule, read_rules
+from backend.alerts.rules import read_rules
 from backend.alerts.service import Alerts
 from backend.demo.writers import HOURS, WEEKDAYS
 from backend.postgres.database import Database
 from backend.web.request_stats import RequestStatsRow
-from tests.backend.acceptance.traffic import KNOWN, Rows, Writer, store
+from tests.backend.acceptance.traffic import Writer, store
 
 pytestmark = pytest.mark.anyio
 
@@ -83,51 +81,6 @@ async def write_minute(engine: AsyncEngine, minute: datetime, pick: random.Rando
         await connection.execute(insert(RequestStatsRow).values(**values))
 
 
-def counts_of(rows: Rows) -> Counts:
-    """Count from a day's rows what the drop and bound rules look at."""
-    counts = Counts()
-    offered = {each["draft_id"]: set(each["tags"][: each["confident"]]) for each in rows.suggestion}
-    for item in rows.item:
-        counts.viewed += 1
-        counts.accepted += item["accepted_at"] is not None
-    for draft in rows.draft:
-        ours = offered[draft["id"]]
-        counts.answered += 1
-        counts.covered += bool(ours)
-        if draft["posted_at"] is not None:
-            theirs = set(draft["posted_tags"])
-            share = len(ours & theirs) / len(ours | theirs)
-            counts.union_n += 1
-            counts.jaccard_sum += share
-            counts.jaccard_squares += share**2
-            counts.posted_tags += len(theirs)
-            counts.missed_tags += len(theirs - ours)
-    return counts
-
-
-def fired_alerts(seed: int, days: int, *, drafts: float, after: int) -> list[str]:
-    """Return the drop and bound rules that fire over so many usual days, evaluated once a day, without a database."""
-    writer = Writer(seed)
-    installs = make_installs(writer)
-    midnight = NOON.replace(hour=0) - timedelta(days=days - 1)
-    by_day: dict[date, Counts] = {}
-    for number in range(days):
-        writer.rows = Rows()
-        write_day(writer, midnight + timedelta(days=number), installs, drafts, USUAL)
-        by_day[(midnight + timedelta(days=number)).date()] = counts_of(writer.rows)
-    rules = {name: rule for name, rule in read_rules().items() if isinstance(rule, DropRule | BoundRule)}
-    fired: list[str] = []
-    firing: dict[str, bool | None] = {}
-    for number in range(after, days):
-        context = EvaluationContext(None, midnight + timedelta(days=number), frozenset(), by_day)  # type: ignore[arg-type]
-        for name, rule in rules.items():
-            evaluation = evaluate_drop(rule, context) if isinstance(rule, DropRule) else evaluate_bound(rule, context)
-            if evaluation.breached and not firing.get(name):
-                fired.append(f"{name} on day {number}: {evaluation.words}")
-            firing[name] = firing.get(name) if evaluation.breached is None else evaluation.breached
-    return fired
-
-
 def make_installs(writer: Writer) -> list[tuple[UUID, float]]:
     """Return installs, each with a taste of its own."""
     return [(writer.id(), writer.random.choice((0.2, 0.8, 1.0, 1.1, 1.3))) for _ in range(150)]
@@ -154,7 +107,7 @@ async def live_through(
     sent: list[Notification] = []
     now = midnight + timedelta(days=after)
     database = Database(engine.url.render_as_string(hide_password=False))
-    alerts = Alerts(database, read_rules(), {"list": sent.append}, lambda: KNOWN, lambda: now)
+    alerts = Alerts(database, read_rules(), {"list": sent.append}, lambda: now)
     await roll_up_days(database, lambda: NOON)
     looks = 0
     try:
@@ -224,12 +177,3 @@ async def test_ninety_days_without_any_change_raise_at_most_one_alert(
     record_property("alerts", len(fired))
     print(f"{len(fired)} alerts in 90 days: {fired}")
     assert len(fired) <= 1
-
-
-@pytest.mark.slow
-def test_of_forty_quarters_without_any_change_few_raise_an_alert() -> None:
-    alerts = {seed: fired_alerts(seed, 36 + 90, drafts=130, after=36) for seed in range(61, 101)}
-    fired = {seed: words for seed, words in alerts.items() if words}
-    print(f"alerts by seed: {fired}")
-    assert max(map(len, alerts.values())) <= 1
-    assert len(fired) <= 4

@@ -29,6 +29,7 @@ def test_the_shipped_rules_watch_what_must_be_watched() -> None:
         ("above", "missed"),
         ("below", "coverage"),
         ("burst", None),
+        ("zero", None),
         ("failing", None),
         ("slow", None),
         ("lost", None),
