@@ -10,6 +10,7 @@ from backend.commands.drift import drift_import, export
 from backend.commands.feedback import export_feedback
 from backend.commands.password import hash_password
 from backend.commands.serve import serve
+from backend.commands.silence import silence_alert
 from backend.commands.tables import erase, migrate, recount
 from backend.commands.worst import write_worst
 
@@ -34,6 +35,7 @@ for command in (
     drift_import,
     export_feedback,
     write_worst,
+    silence_alert,
     check,
     backup,
     restore,

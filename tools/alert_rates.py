@@ -27,7 +27,7 @@ from backend.alerts.judgements import (
     judge_requests,
     judge_silence,
     judge_zero,
-    spans_of,
+    nested_spans,
     sum_capped,
 )
 from backend.alerts.rules import (
@@ -88,7 +88,7 @@ def daily_firings(rule: DropRule | BoundRule, traffic: Traffic) -> Iterator[floa
     for day in range(WARM_UP, WARM_UP + MONTH + 1):
         spans = {
             days: sum_capped(n[:, day] - n[:, day - days], hits[:, day] - hits[:, day - days])
-            for days in spans_of(rule.days)
+            for days in nested_spans(rule.days)
         }
         if isinstance(rule, DropRule):
             end, begin = day - rule.days, day - rule.days - rule.reference

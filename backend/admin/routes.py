@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +25,7 @@ from backend.admin.panels import TWINS
 from backend.admin.panels.request import PanelRequest
 from backend.admin.query import View, parse_query
 from backend.admin.report import name_month, read_report, render_report
+from backend.admin.silencing import silence_as_asked
 from backend.admin.templating import STYLE, render_problem
 from backend.admin.twins import PanelTable, to_csv, to_json
 from backend.alerts.rules import Rule
@@ -46,7 +47,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    # With "no-referrer" browsers would leave the Origin out of a form's request, and it would be refused as foreign.
+    "Referrer-Policy": "same-origin",
     "Vary": "Accept",
     "X-Content-Type-Options": "nosniff",
 }
@@ -65,7 +67,8 @@ class AdminRoute(APIRoute):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.methods = (self.methods or set()) | {"HEAD"}
+        if self.methods and "GET" in self.methods:
+            self.methods.add("HEAD")
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler, with problems turned into responses."""
@@ -188,6 +191,18 @@ class AdminPages:
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
+    async def silence_alert(self, request: Request) -> None:
+        """Silence an alert until a day.
+
+        Raises:
+            Problem: the query makes no sense, or the database fails.
+        """
+        try:
+            async with self.sessions() as session:
+                await silence_as_asked(session, request, self.rules, self.now())
+        except (DatabaseUnavailable, OSError) as error:
+            raise Problem(503, "Not silenced", "The database can't be reached. Try again in a moment.") from error
+
     async def read_running_counts(self) -> list[RunningCounts] | None:
         """Return the counts that scrapers get from the database; None if it fails or takes too long."""
         try:
@@ -233,6 +248,11 @@ def admin_router(
             return HTMLResponse(await pages.read_page(request))
         content, media_type = render_exposition(await pages.read_running_counts(), accept)
         return Response(content, media_type=media_type)
+
+    @router.post("/alerts/silence")
+    async def silence(request: Request) -> Response:
+        await pages.silence_alert(request)
+        return RedirectResponse("/metrics", status_code=303)
 
     @router.get("/report")
     async def report(request: Request) -> Response:

@@ -19,7 +19,7 @@ from backend.acceptance.queries.runs import (
     select_usual_shares,
     select_writers_between,
 )
-from backend.acceptance.queries.writers import SUMS, select_capped_sums
+from backend.acceptance.queries.writers import SUM_NAMES, select_capped_sums
 from backend.alerts.judgements import (
     MAX_WEIGHT,
     CappedSums,
@@ -33,7 +33,7 @@ from backend.alerts.judgements import (
     judge_requests,
     judge_silence,
     judge_zero,
-    spans_of,
+    nested_spans,
 )
 from backend.alerts.rules import (
     BoundRule,
@@ -147,25 +147,27 @@ async def evaluate_drop(rule: DropRule, context: EvaluationContext) -> Evaluatio
     figure, end = find_figure(rule.figure), context.yesterday - timedelta(days=rule.days)
     reference = Span(end - timedelta(days=rule.reference - 1), end)
     *spans, before = await read_capped_sums(context, rule.figure, [*last_spans(rule.days, context), reference])
-    return judge_drop(rule, figure, dict(zip(spans_of(rule.days), spans, strict=True)), before)
+    return judge_drop(rule, figure, dict(zip(nested_spans(rule.days), spans, strict=True)), before)
 
 
 async def evaluate_bound(rule: BoundRule, context: EvaluationContext) -> Evaluation:
     """Compare a figure with its floor or ceiling."""
     spans = await read_capped_sums(context, rule.figure, last_spans(rule.days, context))
-    return judge_bound(rule, find_figure(rule.figure), dict(zip(spans_of(rule.days), spans, strict=True)))
+    return judge_bound(rule, find_figure(rule.figure), dict(zip(nested_spans(rule.days), spans, strict=True)))
 
 
 def last_spans(days: int, context: EvaluationContext) -> list[Span]:
     """Return the spans of whole days that a rule about so many days looks at."""
-    return [Span(context.yesterday - timedelta(days=span - 1), context.yesterday) for span in spans_of(days)]
+    return [Span(context.yesterday - timedelta(days=span - 1), context.yesterday) for span in nested_spans(days)]
 
 
 async def read_capped_sums(context: EvaluationContext, figure: str, spans: list[Span]) -> list[CappedSums]:
     """Return a figure's sums over writers in each span."""
     row = (await context.session.execute(select_capped_sums(figure, spans, MAX_WEIGHT))).one()
-    size = len(SUMS)
-    return [CappedSums(**dict(zip(SUMS, row[start : start + size], strict=True))) for start in range(0, len(row), size)]
+    size = len(SUM_NAMES)
+    return [
+        CappedSums(**dict(zip(SUM_NAMES, row[start : start + size], strict=True))) for start in range(0, len(row), size)
+    ]
 
 
 async def evaluate_burst(rule: BurstRule, context: EvaluationContext) -> Evaluations:

@@ -113,7 +113,7 @@ def sum_capped(n: NDArray[Any], hits: NDArray[Any]) -> CappedSums:
     )
 
 
-def spans_of(days: int) -> tuple[int, ...]:
+def nested_spans(days: int) -> tuple[int, ...]:
     """Return the spans that a rule about so many days looks at, longest first: a large fall is seen in a short one."""
     spans = [days]
     while spans[-1] > 1:
@@ -122,7 +122,7 @@ def spans_of(days: int) -> tuple[int, ...]:
 
 
 def judge_drop(rule: DropRule, figure: Figure, spans: Mapping[int, CappedSums], before: CappedSums) -> Evaluation:
-    """Compare a figure with the days before, over each span of `spans_of`: the clearest fall counts."""
+    """Compare a figure with the days before, over each span of `nested_spans`: the clearest fall counts."""
     enough = {days: sums for days, sums in spans.items() if sums.is_enough(rule.least)}
     if not enough or not before.is_enough(rule.least):
         days, sums = next(iter((enough or spans).items()))
@@ -139,7 +139,7 @@ def judge_drop(rule: DropRule, figure: Figure, spans: Mapping[int, CappedSums], 
 
 
 def judge_bound(rule: BoundRule, figure: Figure, spans: Mapping[int, CappedSums]) -> Evaluation:
-    """Compare a figure with its floor or ceiling, over each span of `spans_of`."""
+    """Compare a figure with its floor or ceiling, over each span of `nested_spans`."""
     enough = {days: sums for days, sums in spans.items() if sums.is_enough(rule.least)}
     sign = 1 if rule.kind == "above" else -1
 

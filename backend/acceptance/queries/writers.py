@@ -6,18 +6,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, Integer, Select, and_, case, cast, func, literal, or_, select
 
 from backend.acceptance.filters import Selection, Span
-from backend.acceptance.queries.grouping import Rows, count_where, draft_and_model_match, falls_within
+from backend.acceptance.queries.grouping import Rows, count_where, draft_and_answer_match, falls_within
 from backend.acceptance.queries.posted import count_tags_by_draft
 from backend.drafts.tables import POSTED_NAMES, Draft, Suggestion
 from backend.feedback.tables import Item
 from backend.postgres.base import day_of
 
-SUMS = ("installs", "n", "hits", "weight", "hit_weight", "squares", "products", "hit_squares")
+SUM_NAMES = ("installs", "n", "hits", "weight", "hit_weight", "squares", "products", "hit_squares")
 """What `select_capped_sums` sums over writers for each span, in this order."""
 
 
 def select_capped_sums(figure: str, spans: Sequence[Span], max_weight: int, kind: str = "ask") -> Rows:
-    """Select the sums of a figure over writers: one row, with the columns of ``SUMS`` for one span after the other.
+    """Select the sums of a figure over writers: one row, with the columns of ``SUM_NAMES`` for each span.
 
     Args:
         figure: the name of one of ``VALUES``.
@@ -60,7 +60,7 @@ def _viewed_items(hit: ColumnElement[bool]) -> Callable[[Selection], Select[Any]
                 cast(hit, Integer).label("hits"),
             )
             .join(Draft, Draft.id == Item.draft_id)
-            .where(falls_within(Item.viewed_at, selection), draft_and_model_match(selection))
+            .where(falls_within(Item.viewed_at, selection), draft_and_answer_match(selection))
         )
 
     return values
@@ -75,7 +75,7 @@ def _posted_items(*hits: ColumnElement[bool]) -> Callable[[Selection], Select[An
             select(Draft.install_id, day_of(Draft.posted_at).label("day"), literal(1).label("n"), hit.label("hits"))
             .select_from(Item)
             .join(Draft, Draft.id == Item.draft_id)
-            .where(falls_within(Draft.posted_at, selection), draft_and_model_match(selection))
+            .where(falls_within(Draft.posted_at, selection), draft_and_answer_match(selection))
             .where(Item.viewed_at.is_not(None))
         )
 
@@ -94,7 +94,7 @@ def _viewed_drafts(selection: Selection) -> Select[Any]:
             cast(func.bool_or(Item.accepted_at.is_not(None)), Integer).label("hits"),
         )
         .join(Draft, Draft.id == Item.draft_id)
-        .where(Draft.id.in_(lately), Item.viewed_at.is_not(None), draft_and_model_match(selection))
+        .where(Draft.id.in_(lately), Item.viewed_at.is_not(None), draft_and_answer_match(selection))
         .group_by(Draft.id)
         .having(or_(*(and_(first_view >= span.start, first_view < span.end) for span in selection.spans)))
     )
@@ -110,7 +110,7 @@ def _answered_drafts(selection: Selection) -> Select[Any]:
             cast(func.bool_or(Suggestion.confident > 0), Integer).label("hits"),
         )
         .join(Suggestion, Suggestion.draft_id == Draft.id)
-        .where(falls_within(Draft.started_at, selection), draft_and_model_match(selection))
+        .where(falls_within(Draft.started_at, selection), draft_and_answer_match(selection))
         .group_by(Draft.id)
     )
 

@@ -7,7 +7,9 @@ from typing import Any
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable, iso_format
+from backend.alerts.rule_status import read_rules_summary
 from backend.alerts.service import list_alerts
+from backend.alerts.silences import read_silences
 from backend.deployments.tables import Deployment
 from backend.experiments.service import BY_SERVICE
 
@@ -19,7 +21,15 @@ ROLLED_BACK_SHOWN = timedelta(days=7)
 async def read_section(request: PanelRequest) -> dict[str, Any]:
     """Read the alerts, and the challengers that the service itself has lately rolled back."""
     rolled_back = rolled_back_lately(await request.deployments(), request.now)
-    return {"alerts": await list_alerts(request.session, request.now), "rolled_back": rolled_back}
+    summary = await read_rules_summary(request.session, request.rules)
+    return {
+        "alerts": await list_alerts(request.session, request.now),
+        "summary": summary,
+        "not_judged": summary.not_judged,
+        "silences": await read_silences(request.session, request.now),
+        "now": request.now,
+        "rolled_back": rolled_back,
+    }
 
 
 async def read_table(request: PanelRequest) -> PanelTable:
