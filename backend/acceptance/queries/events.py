@@ -10,7 +10,7 @@ from backend.acceptance.filters import Kind, Selection
 from backend.acceptance.queries.grouping import Rows, falls_within
 from backend.counters.totals import Total
 from backend.drafts.tables import Draft
-from backend.feedback.tables import MAX_GAP, NUMBERED, Event, Numbered, Numbering, Refused
+from backend.feedback.tables import MAX_GAP, NUMBERED, Numbered, Numbering, Refused
 from backend.postgres.base import day_of
 
 
