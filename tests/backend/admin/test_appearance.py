@@ -75,6 +75,27 @@ def test_the_policy_lets_the_page_be_what_it_is(browser: Browser, address: str) 
     page.context.close()
 
 
+def test_on_a_phone_no_table_scrolls_unseen(browser: Browser, address: str) -> None:
+    page = open_page(browser, address, "narrow", "/metrics?kind=demo")
+    for details in page.locator("details").all():
+        details.evaluate("details => details.open = true")
+    tables = page.locator(".scroll").evaluate_all(
+        """tables => tables.map(table => ({
+            label: table.getAttribute("aria-label"),
+            scrolls: table.scrollWidth > table.clientWidth + 1,
+            says: getComputedStyle(table, "::before").content.includes("More columns"),
+        }))"""
+    )
+    assert [table["label"] for table in tables if table["scrolls"] and not table["says"]] == []
+    assert any(table["scrolls"] for table in tables)
+    wide = page.locator(".scroll.wide").first
+    wide.evaluate("table => table.scrollTo(table.scrollWidth, 0)")
+    name = wide.locator("tbody th").first.bounding_box()
+    assert name
+    assert name["x"] >= 0, "the first column stays in sight"
+    page.context.close()
+
+
 def focused(page: Page) -> str:
     name: str = page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
     return name
