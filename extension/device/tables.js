@@ -14,9 +14,9 @@ const A = "A".charCodeAt(0);
 const Z = "Z".charCodeAt(0);
 const TO_LOWER_CASE = 32;
 
-/** The numbers of strings, ASCII and in lower case. */
+/** The numbers of strings in lower case. */
 export class StringTable {
-  #bytes;
+  #text;
   #starts;
   #slots;
   #mask;
@@ -26,7 +26,7 @@ export class StringTable {
    * @param {string} name  what its sections' names begin with
    */
   constructor(file, name) {
-    this.#bytes = file.section(`${name}_bytes`);
+    this.#text = file.section(`${name}_text`);
     this.#starts = file.section(`${name}_starts`);
     this.#slots = file.section(`${name}_slots`);
     this.#mask = this.#slots.length - 1;
@@ -58,7 +58,7 @@ export class StringTable {
    */
   get(number) {
     let string = "";
-    for (let i = this.#starts[number]; i < this.#starts[number + 1]; i++) string += String.fromCharCode(this.#bytes[i]);
+    for (let i = this.#starts[number]; i < this.#starts[number + 1]; i++) string += String.fromCharCode(this.#text[i]);
     return string;
   }
 
@@ -72,7 +72,7 @@ export class StringTable {
     const first = this.#starts[number];
     if (this.#starts[number + 1] - first !== end - start) return false;
     for (let i = start; i < end; i++) {
-      if (this.#bytes[first + i - start] !== lowerCode(text, i)) return false;
+      if (this.#text[first + i - start] !== lowerCode(text, i)) return false;
     }
     return true;
   }

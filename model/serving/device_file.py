@@ -16,7 +16,7 @@ hash tables that are laid out here (``hash_tables``). The same model gives the s
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html.entities import html5
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from model.serving.classifier import MODEL_FILE, ReleaseError, read_checked, read_manifest
 from model.serving.graph_constants import read_constants
-from model.serving.hash_tables import pair_slots, string_table
+from model.serving.hash_tables import narrow, pair_slots, string_table
 from model.serving.synonyms import RETIRED, name_in_use, other_names, renamed_tags
 
 FORMAT: Final = 1
@@ -114,11 +114,13 @@ def device_file(folder: Path) -> bytes:
 
 def _make_sections(constants: Mapping[str, NDArray[Any]]) -> _Arrays:
     sections = {name: constants[constant] for name, constant in _COPIED.items()}
+    for name in ("embedding", "output"):
+        sections[name] = _pad_rank(sections[name])
     sections["idf"] = np.concatenate([constants["title_idf"], constants["body_idf"]])
     # A model whose every tag is learned has no such constant.
     sections["rare_start"] = constants.get("rare_start", np.zeros(0, np.float32))
     for field in ("title", "body"):
-        sections[f"{field}_name_tag"] = _narrow(constants[f"{field}_tag_of_name"])
+        sections[f"{field}_name_tag"] = narrow(constants[f"{field}_tag_of_name"])
     sections |= _index_runs(
         {
             "title_feature": constants["feature_names"][: len(constants["title_idf"])],
@@ -157,7 +159,7 @@ def _index_runs(pools: Mapping[str, NDArray[Any]]) -> _Arrays:
     for pool, numbers in nodes.items():
         in_pool = np.zeros(len(words) + len(node_of), np.int64)
         in_pool[numbers] = np.arange(1, len(numbers) + 1)
-        arrays[pool] = _narrow(in_pool)
+        arrays[pool] = narrow(in_pool)
     return arrays
 
 
@@ -184,13 +186,12 @@ def _index_tags(tags: Sequence[str], uses: Sequence[int]) -> _Arrays:
             name_uses[name] += uses[number]
     arrays = string_table(names, "name")
     lists = {"name_in_use": in_use, "name_count": count, "name_tag": tag_of, "name_uses": name_uses}
-    return arrays | {key: _narrow(values) for key, values in {**lists, "tag_name": tag_name}.items()}
+    return arrays | {key: narrow(values) for key, values in {**lists, "tag_name": tag_name}.items()}
 
 
-def _narrow(values: NDArray[Any] | Iterable[int]) -> NDArray[Any]:
-    """Return numbers from 0 in the narrowest unsigned type that holds them."""
-    array = np.asarray(values, np.int64)
-    return array.astype(np.min_scalar_type(int(array.max(initial=0))))
+def _pad_rank(rows: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return rows [n, rank] with zeros up to a multiple of four, since the scorer adds four products at once."""
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
 
 
 def _pack(header: Mapping[str, Any], sections: Mapping[str, NDArray[Any]]) -> bytes:

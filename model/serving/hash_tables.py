@@ -19,15 +19,15 @@ _MIX_FACTOR: Final = np.uint32(0x85EBCA6B)
 
 
 def string_table(strings: Sequence[str], name: str) -> dict[str, NDArray[Any]]:
-    """Return the table of distinct ASCII strings, as the arrays ``<name>_bytes``, ``_starts`` and ``_slots``.
+    """Return the table of distinct strings, as the arrays ``<name>_text``, ``_starts`` and ``_slots``.
 
-    Raises:
-        ValueError: a string is not ASCII.
+    The text is in UTF-16, which JavaScript's strings are made of; in 8 bits where those are enough.
     """
-    encoded = [string.encode("ascii") for string in strings]
-    text = np.frombuffer(b"".join(encoded), np.uint8)
-    starts = np.cumsum([0, *map(len, encoded)]).astype(np.uint32)
-    return {f"{name}_bytes": text, f"{name}_starts": starts, f"{name}_slots": _fill_slots(_hash_strings(text, starts))}
+    encoded = [string.encode("utf-16-le") for string in strings]
+    text = np.frombuffer(b"".join(encoded), "<u2")
+    starts = np.cumsum([0, *(len(string) // 2 for string in encoded)]).astype(np.uint32)
+    slots = _fill_slots(_hash_strings(text, starts))
+    return {f"{name}_text": narrow(text), f"{name}_starts": starts, f"{name}_slots": slots}
 
 
 def pair_slots(parents: NDArray[np.uint32], words: NDArray[np.uint32]) -> _Hashes:
@@ -36,7 +36,13 @@ def pair_slots(parents: NDArray[np.uint32], words: NDArray[np.uint32]) -> _Hashe
     return _fill_slots(mixed ^ mixed >> np.uint32(15))
 
 
-def _hash_strings(text: NDArray[np.uint8], starts: NDArray[np.uint32]) -> _Hashes:
+def narrow(values: NDArray[Any] | Sequence[int]) -> NDArray[Any]:
+    """Return numbers from 0 in the narrowest unsigned type that holds them."""
+    array = np.asarray(values)
+    return array.astype(np.min_scalar_type(int(array.max(initial=0))))
+
+
+def _hash_strings(text: NDArray[np.uint16], starts: NDArray[np.uint32]) -> _Hashes:
     """Return the FNV-1a hash of each string (Fowler, Noll and Vo), its upper half folded onto the lower."""
     lengths = np.diff(starts)
     hashes = np.full(len(lengths), _FNV_START)

@@ -197,6 +197,25 @@ def test_packages_are_reproducible(tmp_path: Path) -> None:
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
 
 
+def test_packages_hold_the_model_and_stay_within_the_stores_limits(tmp_path: Path) -> None:
+    for path in write_all_packages(tmp_path):
+        with zipfile.ZipFile(path) as package:
+            assert "device/model.bin" in package.namelist()
+            code = [
+                entry.file_size for entry in package.infolist() if entry.filename.endswith((".js", ".json", ".html"))
+            ]
+        # addons.mozilla.org refuses larger files of code.
+        assert max(code) < 4_000_000
+        assert path.stat().st_size < 25_000_000
+
+
+def test_without_the_model_on_the_device_no_package_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.packages.EXTENSION", tmp_path)
+    with pytest.raises(FileNotFoundError, match="tagalong-model export-device"):
+        write_all_packages(tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
 def test_an_unexpected_file_stops_packing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("to do")
     with pytest.raises(ValueError, match=r"notes\.txt does not belong"):

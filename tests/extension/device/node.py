@@ -21,10 +21,10 @@ QUESTIONS = Path(os.environ.get("QUESTIONS", ROOT / "shared" / "data" / "questio
 needs_questions = pytest.mark.skipif(not QUESTIONS.exists(), reason=f"needs {QUESTIONS}, or another file in $QUESTIONS")
 
 
-def run_node(script: str, drafts: Iterable[dict[str, Any]]) -> list[Any]:
+def run_node(script: str, drafts: Iterable[dict[str, Any]], model: Path = PACKAGED) -> list[Any]:
     """Return what a script beside this file says of each draft."""
     lines = "".join(json.dumps(draft) + "\n" for draft in drafts)
-    command = [NODE, HERE / script, PACKAGED]
+    command = [NODE, HERE / script, model]
     result = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8", check=False)
     assert result.stderr == ""
     return [json.loads(line) for line in result.stdout.split("\n")[:-1]]

@@ -1,9 +1,6 @@
 """The model on the device gives the answers of the service's classifier: the same tags, scores and reasons."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import polars as pl
 import pytest
@@ -11,35 +8,16 @@ import pytest
 from model.commands.terminal import RELEASED
 from model.serving import Classifier
 from model.serving.graph_constants import read_constants
-from tests.extension.device.node import QUESTIONS, needs_questions, run_node
+from tests.extension.device.comparison import assert_same_answers
+from tests.extension.device.node import QUESTIONS, needs_questions
 from tests.extension.device.written_drafts import generate_drafts
 
 LIGHT = RELEASED / "light"
-SAME_BEST = 0.999
-LARGEST_DIFFERENCE = 0.001
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
     return Classifier.load(LIGHT)
-
-
-def answer_by_classifier(classifier: Classifier, draft: dict[str, Any]) -> list[dict[str, Any]]:
-    items = [asdict(item) for item in classifier.suggest(**draft)]
-    return [{**item, "because": list(item["because"])} for item in items]
-
-
-def assert_same_answers(classifier: Classifier, drafts: Sequence[dict[str, Any]]) -> None:
-    """Check that nearly all drafts get the same best tags, and those the same scores and reasons."""
-    different = []
-    for draft, answer in zip(drafts, run_node("answers.mjs", drafts), strict=True):
-        expected = answer_by_classifier(classifier, draft)
-        if [item["tag"] for item in answer] != [item["tag"] for item in expected]:
-            different.append((draft, expected, answer))
-            continue
-        for item, other in zip(answer, expected, strict=True):
-            assert item == {**other, "score": pytest.approx(other["score"], abs=LARGEST_DIFFERENCE)}, draft
-    assert len(different) <= (1 - SAME_BEST) * len(drafts), different[:3]
 
 
 def test_written_and_generated_drafts_get_the_same_answers(classifier: Classifier) -> None:
