@@ -132,7 +132,13 @@ async def _count_day(session: AsyncSession, day: date, *, demo: bool) -> dict[st
         select(func.count())
         .select_from(Suggestion)
         .join(Draft, Draft.id == Suggestion.draft_id)
-        .where((Draft.kind == "demo") == demo, Draft.started_at >= start, Draft.started_at < end)
+        .where(
+            (Draft.kind == "demo") == demo,
+            Draft.started_at >= start,
+            Draft.started_at < end,
+            # Beside those that the service could not record.
+            Suggestion.origin == "service",
+        )
     )
     rows = await session.execute(select(Total.name, Total.n).where(Total.day == day, Total.name.in_(TOTALS.values())))
     totals = {row.name: row.n for row in rows}

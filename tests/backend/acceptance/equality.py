@@ -46,7 +46,8 @@ def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], w
 
 async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question) -> None:
     recount = Recount(rows, question)
-    filters = Filters(question.since, question.until, question.kind, question.site, question.model)  # type: ignore[arg-type]
+    selection: dict[str, Any] = {"kind": question.kind, "site": question.site, "model_version": question.model}
+    filters = Filters(question.since, question.until, origin=question.origin, **selection)  # type: ignore[arg-type]
     async with AsyncSession(engine) as session:
         await begin_snapshot(session)
         counted = await count_all(session, filters, question.vocabulary, question.now)
@@ -54,18 +55,19 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
         books = await count_bookkeeping(session, filters, question.now)
         latencies = await measure_latencies(session, filters, question.now)
 
-    by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
     assert_equal(figures(grid.overview()), recount.figures(), "overview")
+    by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
     assert_equal(figures(add_counts(by_day.values())), recount.figures(), "days added up")
-    expected_days = recount.by_day()
-    assert list(by_day) == list(expected_days)
-    for day, counts in by_day.items():
-        assert_equal(figures(counts), expected_days[day], day)
-
-    expected_models = recount.by_model()
-    assert list(by_model) == list(expected_models)
-    for version, counts in by_model.items():
-        assert_equal(figures(counts), expected_models[version], version)
+    assert list(by_model) == sorted(by_model)
+    of_all: tuple[tuple[str, Mapping[Any, Counts], Mapping[Any, dict[str, Answer]]], ...] = (
+        ("day", by_day, recount.by_day()),
+        ("model", by_model, recount.by_model()),
+        ("origin", grid.by_origin(), recount.by_origin()),
+    )
+    for name, every_figure, expected_figures in of_all:
+        assert set(every_figure) == set(expected_figures), name
+        for key, counts in every_figure.items():
+            assert_equal(figures(counts), expected_figures[key], (name, key))
 
     def item_figures(counts: Counts) -> dict[str, Rate | Mean]:
         return {
@@ -93,11 +95,11 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
             assert_equal(item_results, expected[key], (name, key))
 
     expected_latencies = recount.latencies()
-    assert {row.model_version: row.n for row in latencies} == {
-        version: len(times) for version, times in expected_latencies.items()
+    assert {(row.origin, row.model_version): row.n for row in latencies} == {
+        key: len(times) for key, times in expected_latencies.items()
     }
     for row in latencies:
-        times = sorted(expected_latencies[row.model_version])
+        times = sorted(expected_latencies[row.origin, row.model_version])
         for value, share in ((row.p50, 0.5), (row.p95, 0.95), (row.p99, 0.99)):
             assert value == pytest.approx(times[ceil(share * len(times)) - 1], rel=0.01), row
 

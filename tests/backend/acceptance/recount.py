@@ -27,6 +27,7 @@ class Question:
     kind: str = "ask"
     site: str | None = None
     model: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,25 @@ class Recount:
         self.drafts = [
             draft for draft in rows.draft if draft["kind"] == question.kind and question.site in (None, draft["site"])
         ]
-        self.of_model = [draft for draft in self.drafts if question.model in (None, draft["model_version"])]
+        self.of_answer = [draft for draft in self.drafts if self.is_asked_for(draft)]
 
     def in_span(self, moment: datetime | None) -> bool:
         return moment is not None and self.question.since <= day(moment) <= self.question.until
 
-    def version(self, item: dict[str, Any]) -> str:
-        version: str = self.by_suggestion[item["suggestion_id"]]["model_version"]
-        return version
+    def is_asked_for(self, answer: dict[str, Any]) -> bool:
+        """Return whether an answer, or a draft by its first one, is of the version and the origin of the question."""
+        question = self.question
+        return question.model in (None, answer["model_version"]) and question.origin in (None, answer["origin"])
+
+    def answer(self, item: dict[str, Any]) -> dict[str, Any]:
+        return self.by_suggestion[item["suggestion_id"]]
 
     def viewed_items(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         return [
             (draft, item)
             for draft in self.drafts
             for item in self.items[draft["id"]]
-            if item["viewed_at"] is not None and self.question.model in (None, self.version(item))
+            if item["viewed_at"] is not None and self.is_asked_for(self.answer(item))
         ]
 
     def offered(self, draft: dict[str, Any]) -> set[str]:
@@ -124,19 +129,19 @@ class Recount:
         ]
         first_views = [
             (draft, view)
-            for draft in self.of_model
+            for draft in self.of_answer
             if (view := self.first_view(draft)) and self.in_span(view) and keep_draft(draft, view)
         ]
         answered = [
             draft
-            for draft in self.of_model
+            for draft in self.of_answer
             if self.suggestions[draft["id"]]
             and self.in_span(draft["started_at"])
             and keep_draft(draft, draft["started_at"])
         ]
         posted = [
             draft
-            for draft in self.of_model
+            for draft in self.of_answer
             if self.suggestions[draft["id"]]
             and self.in_span(draft["posted_at"])
             and keep_draft(draft, draft["posted_at"])
@@ -145,9 +150,8 @@ class Recount:
         def is_open(draft: dict[str, Any]) -> bool:
             return draft["posted_at"] is None and now - draft["started_at"] < A_DAY
 
-        waiting: int | None = sum(
-            is_open(draft) and bool(self.suggestions[draft["id"]]) and keep_draft(draft, now) for draft in self.of_model
-        )
+        still_open = [draft for draft in self.of_answer if is_open(draft) and self.suggestions[draft["id"]]]
+        waiting: int | None = sum(keep_draft(draft, now) for draft in still_open)
         if not question.since <= day(now) <= question.until:
             waiting = 0
         if not open_counts:
@@ -193,13 +197,19 @@ class Recount:
         }
 
     def by_model(self) -> dict[str, dict[str, Answer]]:
-        """Only versions that something is counted for."""
-        versions = {row["model_version"] for row in self.rows.suggestion + self.rows.draft}
+        return self._by_answer("model_version")
+
+    def by_origin(self) -> dict[str, dict[str, Answer]]:
+        return self._by_answer("origin")
+
+    def _by_answer(self, column: str) -> dict[str, dict[str, Answer]]:
+        """Only values that something is counted for."""
+        values = {row[column] for row in self.rows.suggestion + self.rows.draft}
         found = {
             one: self.figures(
-                lambda item, _, v=one: self.version(item) == v, lambda draft, _, v=one: draft["model_version"] == v
+                lambda item, _, v=one: self.answer(item)[column] == v, lambda draft, _, v=one: draft[column] == v
             )
-            for one in sorted(versions)
+            for one in sorted(values)
         }
         return {one: row for one, row in found.items() if any(a.n or a.open for a in row.values())}
 
@@ -240,7 +250,7 @@ class Recount:
 
     def by_tag(self) -> dict[str, dict[str, Answer]]:
         tags = {item["tag"] for _, item in self.viewed_items()} | {
-            tag for draft in self.of_model for tag in self.offered(draft) | set(names_posted(draft) or [])
+            tag for draft in self.of_answer for tag in self.offered(draft) | set(names_posted(draft) or [])
         }
         found = self._of_items({one: (lambda item, _, t=one: item["tag"] == t) for one in tags})
         missed = self.missed()
@@ -257,7 +267,7 @@ class Recount:
         """By tag: drafts that posted it without being offered it, and drafts that posted it."""
         missed: Counter[str] = Counter()
         posted: Counter[str] = Counter()
-        for draft in self.of_model:
+        for draft in self.of_answer:
             if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"]):
                 for tag in set(names_posted(draft)):
                     posted[tag] += 1
@@ -268,14 +278,14 @@ class Recount:
         """Return the tags offered in a posted draft of the span."""
         return {
             tag
-            for draft in self.of_model
+            for draft in self.of_answer
             if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"])
             for tag in self.offered(draft)
         }
 
     def impossible(self) -> int:
         return sum(
-            item["impossible"] and self.question.model in (None, self.version(item))
+            item["impossible"] and self.is_asked_for(self.answer(item))
             for draft in self.drafts
             if self.in_span(draft["started_at"])
             for item in self.items[draft["id"]]
@@ -286,15 +296,15 @@ class Recount:
         demo = {row["install_id"] for row in self.rows.draft if row["kind"] == "demo"}
         return (install_id in demo) == (self.question.kind == "demo")
 
-    def latencies(self) -> dict[str | None, list[float]]:
-        """Return the milliseconds of answers to drafts begun in the span, by version; None: all versions."""
-        found: dict[str | None, list[float]] = defaultdict(list)
+    def latencies(self) -> dict[tuple[str, str | None], list[float]]:
+        """Return the milliseconds of answers to drafts begun in the span, by origin and version; None: all versions."""
+        found: dict[tuple[str, str | None], list[float]] = defaultdict(list)
         for draft in self.drafts:
             if self.in_span(draft["started_at"]):
                 for row in self.suggestions[draft["id"]]:
-                    if self.question.model in (None, row["model_version"]):
-                        found[None].append(row["latency_ms"])
-                        found[row["model_version"]].append(row["latency_ms"])
+                    if self.is_asked_for(row):
+                        for version in (None, row["model_version"]):
+                            found[row["origin"], version].append(row["latency_ms"])
         return dict(found)
 
     def refused(self) -> dict[str, int]:
@@ -309,7 +319,7 @@ class Recount:
     def received_and_lost(self) -> tuple[int, int]:
         """Distinct numbers received in the span, and the numbers missing just before one of them."""
         numbers: dict[Any, dict[int, datetime]] = defaultdict(dict)
-        for row in self.rows.event + self.rows.refused:
+        for row in self.rows.event + self.rows.refused + self.rows.waiting_event:
             if not self.of_traffic(row["install_id"]):
                 continue
             first = numbers[row["install_id"]].get(row["sequence"], row["received_at"])

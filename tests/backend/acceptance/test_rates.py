@@ -88,6 +88,8 @@ FILTERS: list[dict[str, Any]] = [
     {"model": VERSIONS[0]},
     {"model": VERSIONS[2]},
     {"site": SITES[0], "model": VERSIONS[1]},
+    {"origin": "device"},
+    {"origin": "service", "model": VERSIONS[0]},
     {"kind": "edit"},
     {"kind": "try"},
     {"kind": "demo"},
@@ -303,17 +305,18 @@ async def test_choices_are_what_the_database_holds(engine: AsyncEngine) -> None:
     assert sorted(found.model_versions) == sorted({row["model_version"] for row in rows.suggestion})
 
 
-async def test_running_counts_keep_kinds_and_versions_apart(engine: AsyncEngine) -> None:
+async def test_running_counts_keep_kinds_versions_and_origins_apart(engine: AsyncEngine) -> None:
     rows = mixed_traffic(5, 120, NOW)
     await store(engine, rows)
     async with AsyncSession(engine) as session:
-        found = {(row.kind, row.model_version): row for row in await count_running(session, NOW)}
-    expected: Counter[tuple[str, str, str]] = Counter()
+        found = {(row.kind, row.model_version, row.origin): row for row in await count_running(session, NOW)}
+    expected: Counter[tuple[str, str, str, str]] = Counter()
     for kind in ("ask", "edit", "try", "demo"):
         asked = Question(first_day(rows), TODAY, NOW, KNOWN, kind)
         recount = Recount(rows, asked)
         for draft, item in recount.viewed_items():
-            key = (kind, recount.version(item))
+            answer = recount.answer(item)
+            key = (kind, answer["model_version"], answer["origin"])
             among = draft["posted_at"] is not None and item["tag"] in draft["posted_tags"]
             expected[*key, "viewed"] += 1
             expected[*key, "accepted"] += item["accepted_at"] is not None

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.counters.totals import Total
 from backend.drafts.tables import Draft, Suggestion
-from backend.feedback.tables import Event, Item, Refused
+from backend.feedback.tables import Event, Item, Refused, WaitingEvent
 
 KNOWN = ("python", "pandas", "sql", "c++", "html", "css", "node.js", "java", "r", "bash", "git", "linux")
 UNKNOWN = ("htmx", "=cmd()", "<script>alert(1)</script>", "+plus", "@at", "-dash", "ünïcode")
 SITES = ("stackoverflow.com", "superuser.com", '"><b>site</b>')
+ORIGINS = ("service", "device")
 VERSIONS = ("light-11111111", "light-22222222", "<i>odd</i>")
 
 
@@ -29,6 +30,7 @@ class Rows:
     item: list[dict[str, Any]] = field(default_factory=list)
     event: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    waiting_event: list[dict[str, Any]] = field(default_factory=list)
     total: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -38,6 +40,7 @@ TABLES: Mapping[str, Any] = {
     "item": Item,
     "event": Event,
     "refused": Refused,
+    "waiting_event": WaitingEvent,
     "total": Total,
 }
 
@@ -75,6 +78,7 @@ class Writer:
             "posted_tags": None,
             "posted_names": None,
             "question_id": None,
+            "origin": "service",
         } | more
         self.rows.draft.append(row)
         return row
@@ -95,6 +99,7 @@ class Writer:
             "names": None,
             "scores": [0.9 - 0.1 * rank for rank in range(len(tags))],
             "confident": len(tags) if confident is None else confident,
+            "origin": draft["origin"],
         } | more
         self.rows.suggestion.append(row)
         return row
@@ -185,6 +190,7 @@ def mixed_traffic(seed: int, drafts: int, now: datetime, days: int = 12) -> Rows
             kind=kind,
             site=pick.choices(SITES, (6, 2, 1))[0],
             model_version=pick.choices(VERSIONS, (5, 4, 1))[0],
+            origin=pick.choices(ORIGINS, (3, 1))[0],
         )
         write_draft(writer, draft, now)
         write_events(writer, draft, now)
@@ -241,6 +247,7 @@ def write_draft(writer: Writer, draft: dict[str, Any], now: datetime) -> None:
                 tags,
                 pick.randint(0, len(tags)),
                 model_version=version,
+                origin=draft["origin"] if pick.random() < 0.8 else pick.choice(ORIGINS),
                 body_chars=pick.choice((0, 1, 249, 250, 999, 1000, 2999, 3000, 20_000)),
                 latency_ms=pick.randint(1, 1000) / 4,
                 created_at=later(draft["started_at"], 600),

@@ -188,6 +188,36 @@ async def test_a_closed_service_asks_for_its_key_and_no_page_of_another_origin_i
         assert (await service.client.head(URL, headers=headers)).status_code == 200
 
 
+@pytest.mark.parametrize("device_first", [True, False], ids=["device first", "service first"])
+async def test_a_draft_with_an_answer_of_the_device_is_in_no_experiment(
+    offering: DeployableService, device_first: bool
+) -> None:
+    service = offering.service
+    register(offering.models, 1)
+    await offering.deploy(1, share=0.5)
+    other, draft = a_draft(), a_draft()
+    answer = a_device_answer(draft, 1, ["python"])
+    await service.suggest(**other)
+    for on_device in (device_first, not device_first, False):
+        if on_device:
+            assert (await service.send(draft["install_id"], [answer]))["new"] == 1
+        else:
+            await service.suggest(**draft)
+    rows = await service.rows("SELECT id, deployment_id FROM draft")
+    assert {str(row["id"]): row["deployment_id"] is not None for row in rows} == {
+        other["draft_id"]: True,
+        draft["draft_id"]: False,
+    }
+    rows = await service.rows("SELECT draft_id, deployment_id FROM suggestion")
+    assert [str(row["draft_id"]) for row in rows if row["deployment_id"]] == [other["draft_id"]]
+    assert len(rows) == 4
+    arms = [await service.metrics("overview", arm=arm) for arm in ("champion", "challenger")]
+    coverage = [row["result"]["n"] for rows in arms for row in rows if row["figure"] == "coverage"]
+    assert sum(coverage) == 1
+    installs = await service.rows("SELECT install_id FROM assignment")
+    assert len(installs) == (1 if device_first else 2)
+
+
 def test_the_shipped_version_is_the_one_that_the_manifest_names(shipped: bytes) -> None:
     length = int.from_bytes(shipped[12:16], "little")
     assert json.loads(shipped[48 : 48 + length])["version"] == DEVICE_VERSION

@@ -1,16 +1,24 @@
 """Migrations: they make the schema of the models, also when several start at once."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.acceptance.rollup_refresh import compare_rollups, roll_up_days
 from backend.alerts.channels import Notification
+from backend.postgres.database import Database
 from backend.postgres.migrate import alembic_config, migrate
+from tests.backend.acceptance.equality import compare_everything
+from tests.backend.acceptance.recount import Question
+from tests.backend.acceptance.traffic import KNOWN, mixed_traffic, store
 
 pytestmark = pytest.mark.anyio
+
+TRAFFIC_UNTIL = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 
 
 async def test_migrations_make_the_schema_of_the_models(engine: AsyncEngine) -> None:
@@ -60,6 +68,28 @@ async def test_a_notice_that_waits_is_kept_by_the_step_to_its_own_words_and_back
         assert (
             await connection.scalar(text("SELECT occasion FROM notice JOIN alert ON alert.id = alert_id")) == "firing"
         )
+
+
+async def test_what_was_counted_before_devices_answered_stays_as_it_was(
+    engine: AsyncEngine, database: Database
+) -> None:
+    def step(connection: Connection, there: bool) -> None:
+        (command.upgrade if there else command.downgrade)(alembic_config(connection), "head" if there else "0012")
+
+    rows = mixed_traffic(3, 120, TRAFFIC_UNTIL)
+    for row in (*rows.draft, *rows.suggestion):
+        row["origin"] = "service"
+    await store(engine, rows)
+    assert await roll_up_days(database, lambda: TRAFFIC_UNTIL) > 5
+    async with engine.begin() as connection:
+        await connection.run_sync(step, False)
+        await connection.run_sync(step, True)
+    until = TRAFFIC_UNTIL.date()
+    for origin in (None, "service"):
+        question = Question(until - timedelta(days=12), until, TRAFFIC_UNTIL, KNOWN, origin=origin)
+        await compare_everything(engine, rows, question)
+    async with database.session() as session:
+        assert (await compare_rollups(session, TRAFFIC_UNTIL)).differing == []
 
 
 async def test_three_migrations_at_once_all_succeed(engine: AsyncEngine, database_url: str) -> None:
