@@ -12,6 +12,7 @@ from backend.demo.service import DemoTraffic, TrafficExists, delete_traffic, wri
 from backend.demo.writers import read_questions, simulate_drafts
 from backend.postgres.database import Database
 from backend.postgres.migrate import migrate
+from backend.settings import RELEASED
 from model.serving import Classifier, ReleaseError
 
 
@@ -39,6 +40,7 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
     settings = read_settings()
     try:
         classifier = Classifier.load(settings.model_folder)
+        device_classifier = Classifier.load(RELEASED / "light")
     except ReleaseError as error:
         raise click.ClickException(str(error)) from None
     traffic = list(simulate_drafts(read_questions(), seed=seed, days=days, drafts=drafts, until=now))
@@ -48,7 +50,14 @@ def demo(days: int, drafts: int, seed: int, remove: bool) -> None:
         database = Database(url)
         try:
             with click.progressbar(length=len(traffic), label="writing drafts", file=sys.stderr) as bar:
-                written = await write_traffic(database, classifier, traffic, now, after_draft=lambda: bar.update(1))
+                written = await write_traffic(
+                    database,
+                    classifier,
+                    traffic,
+                    now,
+                    device_classifier=device_classifier,
+                    after_draft=lambda: bar.update(1),
+                )
             async with database.session() as session:
                 await record_act(session, "write demo", details={"seed": seed, "days": days, "drafts": written.drafts})
             return written

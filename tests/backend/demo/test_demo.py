@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.demo.service import TrafficExists, delete_traffic, write_traffic
+from backend.demo.service import TrafficExists, delete_traffic, has_device, write_traffic
 from backend.demo.writers import SimulatedDraft, Taste, choose_actions, read_questions, simulate_drafts
 from backend.feedback.projection import recount_items
+from backend.settings import RELEASED
+from model.serving import Classifier
 from tests.backend.service import Service
 
 pytestmark = pytest.mark.anyio
@@ -62,12 +64,20 @@ def test_a_writer_does_what_the_taste_says() -> None:
 async def test_what_is_played_is_counted_as_demo_and_as_nothing_else(emptied: Service) -> None:
     service, classifier = emptied, emptied.app.state.router.models.champion
     now = datetime.now(UTC)
-    played = await write_traffic(service.database, classifier, traffic(until=now, days=7, drafts=6), now)
+    drafts = traffic(until=now, days=7, drafts=6)
+    device = Classifier.load(RELEASED / "light")
+    played = await write_traffic(service.database, classifier, drafts, now, device_classifier=device)
     assert played.drafts > 20
     demo = {row["figure"]: row["result"] for row in await service.metrics("overview", kind="demo", period="7d")}
     assert demo["coverage"]["n"] == played.drafts
     assert demo["acceptance"]["n"] > played.drafts
     assert 0.1 < demo["acceptance"]["value"] < 0.9
+    by_origin = {
+        row["origin"]: row["coverage"]["n"] for row in await service.metrics("origins", kind="demo", period="7d")
+    }
+    on_device = sum(has_device(draft.install_id) for draft in drafts)
+    assert by_origin == {"service": played.drafts - on_device, "device": on_device}
+    assert on_device > 0
     books = await service.metrics("bookkeeping", kind="demo", period="7d")
     assert {row["name"]: row["n"] for row in books} == {"received": played.events, "lost": 0, "impossible": 0}
     for kind in ("ask", "edit", "try"):
