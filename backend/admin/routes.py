@@ -25,7 +25,7 @@ from backend.admin.panels import TWINS
 from backend.admin.panels.request import PanelRequest
 from backend.admin.query import View, parse_query
 from backend.admin.report import name_month, read_report, render_report
-from backend.admin.silencing import silence_as_asked
+from backend.admin.silencing import render_silence_form, silence_as_asked
 from backend.admin.templating import STYLE, render_problem
 from backend.admin.twins import PanelTable, to_csv, to_json
 from backend.alerts.rules import Rule
@@ -248,6 +248,10 @@ def admin_router(
             return HTMLResponse(await pages.read_page(request))
         content, media_type = render_exposition(await pages.read_running_counts(), accept)
         return Response(content, media_type=media_type)
+
+    @router.get("/silence")
+    async def confirm_silence(request: Request) -> Response:
+        return HTMLResponse(render_silence_form(request, rules, now()))
 
     @router.post("/alerts/silence")
     async def silence(request: Request) -> Response:

@@ -28,6 +28,7 @@ async def read_section(request: PanelRequest) -> dict[str, Any]:
         "not_judged": summary.not_judged,
         "silences": await read_silences(request.session, request.now),
         "now": request.now,
+        "tomorrow": request.now.date() + timedelta(days=1),
         "rolled_back": rolled_back,
     }
 

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -152,6 +152,24 @@ def test_both_answers_are_on_the_first_screen_with_and_without_alerts(
     # Closed, each is a line or two; a press says what it found and what to do.
     words = page.get_by_text(ALERTS[2][2])
     assert words.is_hidden()
-    page.locator(".alert", has=words).locator("summary").press("Enter")
+    alert = page.locator(".alert", has=words)
+    alert.locator("summary").press("Enter")
     assert words.is_visible()
+    page.context.close()
+
+
+def test_an_alert_is_silenced_until_a_day_of_choice_without_a_script(
+    browser: Browser, address: str, folder: Path
+) -> None:
+    page = open_page(browser, address, "narrow", "/metrics?kind=demo", java_script_enabled=False)
+    if not page.locator(".alert").count():
+        fire_alerts(folder)
+        page.reload()
+    until = datetime.now(UTC).date() + timedelta(days=9)
+    page.locator(".alert summary").first.click()
+    page.locator(".alert").first.locator("input[name=until]").fill(until.isoformat())
+    page.locator(".alert").first.get_by_role("button", name="Silence …").click()
+    page.get_by_role("button", name="Silence").click()
+    page.wait_for_url("**/metrics")
+    assert page.get_by_text(f"nobody is notified before {until.day} {until:%b %Y}").count() == 1
     page.context.close()

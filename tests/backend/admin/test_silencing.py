@@ -1,6 +1,8 @@
 """Silencing an alert with the page's buttons, and by command."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.alerts.tables import AlertRow, SilenceRow
 from backend.audit.tables import Act
 from backend.cli import main
-from tests.backend.admin.conftest import AUTH, NOW, Admin
+from tests.backend.admin.conftest import AUTH, HTML, NOW, Admin
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +51,22 @@ async def test_a_button_silences_an_alert_for_a_week_and_another_ends_it(admin: 
     assert f'formaction="{address}0"' in page
     await admin.client.post(f"{address}0".replace("&amp;", "&"), auth=AUTH)
     assert "nobody is notified before" not in await admin.page()
+
+
+async def test_a_day_of_choice_is_confirmed_by_a_button_that_silences_until_then(admin: Admin) -> None:
+    chosen = {"rule": "tag_dismissed", "subject": "c++ & <b>", "until": "2026-12-24"}
+    asked = await admin.get("/metrics/silence", params=chosen, headers=HTML)
+    assert asked.status_code == 200
+    assert "until 24 Dec 2026?" in asked.text
+    assert "c++ &amp; &lt;b&gt;" in asked.text
+    address = unescape(re.search(r'method="post" action="([^"]+)"', asked.text)[1])  # type: ignore[index]
+    # Asking changes nothing.
+    assert await admin.rows("acts") == []
+    assert (await admin.client.post(address, auth=AUTH)).status_code == 303
+    (act,) = await admin.rows("acts")
+    assert (act["act"], act["subject"]) == ("silence", "c++ & <b>")
+    for wrong in ({"rule": "none"}, {"until": "soon"}):
+        assert (await admin.get("/metrics/silence", params=chosen | wrong)).status_code == 422
 
 
 @pytest.mark.parametrize(
