@@ -14,15 +14,19 @@ from model.commands.terminal import (
     report_errors,
     show_progress,
 )
+from model.pipelines.recipes import BINARIZER_FILE, PIPELINE_FILE, RECIPES, fit_recipe
 from model.questions.parquet import read_questions
 from model.questions.tag_sets import read_tag_sets
 from model.runs.parameters import to_record
+from model.runs.steps import Step, sha256_of
 from model.serving.classifier import TIERS
 from model.training.build import DataSource, EncoderInput, train_model
 from model.training.encoder.encode import EncoderFolderError, read_encoder
 from model.training.onnx_check import ExportError
 from model.training.tfidf import FeatureLimits
 from model.training.train import TrainingParameters
+
+_FIT = Step("recipe", "fit a plain pipeline", ("prepared.parquet",), ("my-pipeline/",), "model.pipelines.recipes")
 
 
 @click.command()
@@ -35,6 +39,12 @@ from model.training.train import TrainingParameters
 @click.option(
     "--tier", type=click.Choice(TIERS), default="light", show_default=True, help="full has an encoder, light has none."
 )
+@click.option(
+    "--recipe",
+    type=click.Choice(list(RECIPES)),
+    help="Fit a plain pipeline of scikit-learn instead, which `import` takes; of the other options only --tags counts.",
+)
+@click.option("--tags", type=click.IntRange(2), help="Commonest tags that a recipe learns.  [default: the recipe's]")
 @click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option(
     "--encoder",
@@ -57,6 +67,8 @@ def train(
     questions: Path,
     tag_sets: Path | None,
     tier: str,
+    recipe: str | None,
+    tags: int | None,
     out: Path,
     encoder: Path,
     keep: Path | None,
@@ -70,6 +82,11 @@ def train(
 
     The next steps are evaluate and release.
     """
+    if recipe is not None:
+        _fit_recipe(recipe, questions, tags, out, force=force)
+        return
+    if tags is not None:
+        raise click.UsageError("--tags is for --recipe; our own model learns all with --least-uses.")
     options = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
     parameters = replace(TrainingParameters(), **{name: value for name, value in options.items() if value is not None})
     train_file(questions, tag_sets, tier, encoder, keep, parameters, out, force=force)
@@ -108,3 +125,18 @@ def train_file(
             raise click.ClickException(str(error)) from error
         run.record([out])
     click.echo(f"{manifest['version']}: {manifest['tags']:,} tags, {manifest['bytes'] / 1e6:.1f} MB, in {out}")
+
+
+def _fit_recipe(recipe: str, questions: Path, tags: int | None, out: Path, *, force: bool) -> None:
+    """Fit a recipe to a file of questions and say how to import it, unless that has been done."""
+    with report_errors(out):
+        run = begin_run(_FIT, [questions], out, {"recipe": recipe, "tags": tags}, force=force)
+        if run is None:
+            return
+        with show_progress() as progress:
+            learned = fit_recipe(recipe, read_questions(questions), tags, sha256_of(questions), out, progress)
+        run.record([out])
+    click.echo(
+        f"{recipe}: {learned:,} tags, in {out}. To serve it:\n"
+        f"tagalong-model import {out / PIPELINE_FILE} --labels {out / BINARIZER_FILE} --questions {questions} --trust"
+    )

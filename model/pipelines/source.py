@@ -1,6 +1,5 @@
 """A fitted pipeline and the names of its labels, read from files that joblib or pickle wrote."""
 
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from sklearn.preprocessing import MaxAbsScaler, Normalizer, StandardScaler
 
 from model.pipelines.graph import PipelineParts
 from model.pipelines.heads import compute_logits, read_head
+from model.pipelines.labels import is_tag
 from model.pipelines.text_steps import read_first_step, read_weighting
 from model.pipelines.unsupported import UnsupportedStep
 
-_TAG: Final = re.compile(r"[a-z0-9.+#-]{1,35}")
 _NUMERIC: Final = (
     MaxAbsScaler,
     Normalizer,
@@ -130,7 +129,7 @@ def _read_tags(path: Path, binarizer: Any) -> tuple[str, ...]:
             f"{path} holds a {type(binarizer).__name__}, not the fitted MultiLabelBinarizer (or a list of strings)."
         )
     tags = tuple(map(str, names))
-    if wrong := [tag for tag in tags if not _TAG.fullmatch(tag)]:
+    if wrong := [tag for tag in tags if not is_tag(tag)]:
         raise PipelineFileError(
             f"{path} names labels that are no tags, {len(wrong)} of {len(tags)}, such as {wrong[0][:60]!r}. A tag has "
             "1 to 35 of the characters a-z 0-9 . + # -."

@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.serving.classifier import MODEL_FILE, ReleaseError, read_checked, read_manifest
+from model.serving.classifier import IMPORTED, MODEL_FILE, ReleaseError, read_checked, read_manifest
 from model.serving.graph_constants import read_constants
 from model.serving.hash_tables import narrow, pair_slots, string_table
 from model.serving.synonyms import RETIRED, name_in_use, other_names, renamed_tags
@@ -78,17 +78,15 @@ def device_file(folder: Path) -> bytes:
     """Return the device file of a released folder.
 
     Raises:
-        NoDeviceFormError: the version has no device form: it is of the full tier, or its graph is not of the kind
+        NoDeviceFormError: the version has no device form: it is not of the light tier, or its graph is not of the kind
             that the device's scorer knows.
         ReleaseError: the folder is no released model, or is damaged.
     """
     manifest = read_manifest(folder)
     version = str(manifest["version"])
     if manifest["tier"] != "light":
-        raise NoDeviceFormError(
-            f"{version} has no device form: a version of the tier '{manifest['tier']}' needs its encoder, which is too "
-            "slow in a browser. Export a version of the tier 'light'."
-        )
+        reason = "it was imported" if manifest["tier"] == IMPORTED else "its encoder is too slow in a browser"
+        raise NoDeviceFormError(f"{version} has no device form: {reason}. Export a version of the tier 'light'.")
     if MODEL_FILE not in manifest["files"]:
         raise ReleaseError(f"{folder} lacks {MODEL_FILE}. Copy the released folder again, whole.")
     content = read_checked(folder / MODEL_FILE, manifest["files"][MODEL_FILE])

@@ -1,17 +1,27 @@
 """``tagalong-model import``: what scikit-learn pickled elsewhere becomes a numbered version that answers the same."""
 
 import json
+from pathlib import Path
 
 import joblib
 import numpy as np
+import pytest
 
 from backend.deployments import registry as deployments
+from model.pipelines.build import Origin, import_pipeline
+from model.pipelines.source import FittedPipeline
 from model.questions.parquet import read_questions
 from model.registry.versions import read_version
+from model.runs.progress import Progress
 from model.serving.classifier import Classifier
+from model.serving.device_file import NoDeviceFormError, device_file
+from model.training.build import DataSource
+from model.training.trained_titles import read_titles_beside
 from tests.model.pipelines.conftest import Brought
 from tests.model.pipelines.generated import TAGS, words_of
 from tests.model.registry.conftest import run
+
+SILENT = Progress(lambda line: None, lambda label, length: lambda: None)
 
 
 def test_a_pickled_pipeline_becomes_a_checked_version_that_can_be_deployed(brought: Brought) -> None:
@@ -76,3 +86,32 @@ def test_without_trust_nothing_is_loaded(brought: Brought) -> None:
     refused = run("import", *brought.files, "--questions", brought.questions, code=2).output
     assert "runs whatever code is in it" in refused
     assert "--trust" in refused
+
+
+def test_it_has_no_form_for_the_device_and_says_so(brought: Brought) -> None:
+    with pytest.raises(NoDeviceFormError, match=r"imported-\w{8} has no device form: it was imported"):
+        device_file(brought.registry / "1")
+
+
+def test_it_cannot_be_rebuilt(brought: Brought) -> None:
+    refused = run("rebuild", "1", "--registry", brought.registry, code=1).output
+    assert "Version 1 was imported: import the pipeline that it was made of again" in refused
+
+
+@pytest.mark.parametrize("recipe", ["tfidf-logreg", "tfidf-svm", "tfidf-nb", "tfidf-student"])
+def test_a_recipe_makes_a_pipeline_that_can_be_imported_straight(brought: Brought, recipe: str, tmp_path: Path) -> None:
+    out = tmp_path / recipe
+    command = ["train", "--recipe", recipe, "--questions", brought.questions, "--out", out, "--tags", 12]
+    said = run(*command).output
+    files = [out / "pipeline.joblib", "--labels", out / "binarizer.joblib"]
+    assert f"tagalong-model import {files[0]} --labels {files[2]} --questions {brought.questions} --trust" in said
+    assert "nothing to do" in run(*command).output
+    fitted = FittedPipeline.load(out / "pipeline.joblib", out / "binarizer.joblib")
+    rows = read_questions(brought.questions)
+    data = DataSource.describe(brought.questions, rows)
+    learned = read_titles_beside(out / "pipeline.joblib")
+    manifest = import_pipeline(fitted, Origin("", "", learned), rows, data, tmp_path / "model", SILENT)
+    assert manifest["imported"]["knows_what_it_learned_from"] is True
+    assert manifest["training"]["largest_difference"] < 1e-5
+    assert manifest["split"]["calibrated_on"] == sum(question.split == "tune" for question in rows)
+    assert len(Classifier.load(tmp_path / "model").tags) == 12
