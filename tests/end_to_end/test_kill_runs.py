@@ -27,6 +27,9 @@ from tests.extension.browser import consented_settings, eventually, inspector_pa
 ACTS = 6
 SEEDS = [1, 2, 3]
 MANY_SEEDS = [4, 5, *range(101, 201)]
+# Where tags come from: this device alone, or in place of a service that comes and goes.
+DEVICE_RUNS = [(11, "device"), (12, "service_then_device")]
+MANY_DEVICE_RUNS = [(seed, source) for seed in range(301, 326) for source in ("device", "service_then_device")]
 KEYS = "async () => Object.keys(await chrome.storage.local.get(null))"
 
 
@@ -40,12 +43,12 @@ def service(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
 class Run:
     """One writer, her browser, and what befalls them."""
 
-    def __init__(self, playwright: Playwright, profile: Path, proxy: FlakyProxy, seed: int) -> None:
+    def __init__(self, playwright: Playwright, profile: Path, proxy: FlakyProxy, seed: int, source: str) -> None:
         self._playwright, self._profile, self._proxy = playwright, profile, proxy
         self._chance = random.Random(f"{seed} fate")
         self._open = ExitStack()
         self.writer = Writer(seed, self._startle)
-        self.settings = consented_settings(proxy.url, debounce_ms=DEBOUNCE_MS)
+        self.settings = consented_settings(proxy.url, debounce_ms=DEBOUNCE_MS, source=source)
         self.kills = 0
 
     def _start_browser(self) -> None:
@@ -123,7 +126,7 @@ def truth_of(events: list[dict[str, Any]]) -> tuple[Any, ...]:
     """What the events of one draft say, in the form of ``Draft.truth``."""
     posted = [(event["tags"], event["question_id"]) for event in events if event["kind"] == "posted"]
     viewed = [event["tag"] for event in events if event["kind"] == "viewed"]
-    acts = [(event["kind"], event["tag"]) for event in events if event["kind"] not in ("viewed", "posted")]
+    acts = [(event["kind"], event["tag"]) for event in events if event["kind"] not in ("viewed", "posted", "suggested")]
     assert len(posted) <= 1
     return sorted(viewed), acts, posted[0] if posted else None
 
@@ -132,9 +135,18 @@ def assert_nothing_lost(run: Run, database: str) -> None:
     install = run.settings["install_id"]
     events = rows(database, "SELECT * FROM event WHERE install_id = $1 ORDER BY sequence", install)
     assert rows(database, "SELECT * FROM refused WHERE install_id = $1", install) == []
+    assert rows(database, "SELECT * FROM waiting_event WHERE install_id = $1", install) == []
     by_draft: dict[Any, list[dict[str, Any]]] = {}
     for event in events:
-        by_draft.setdefault(event["draft_id"], []).append(event)
+        if event["kind"] != "suggested":
+            by_draft.setdefault(event["draft_id"], []).append(event)
+    answers = [event["suggestion_id"] for event in events if event["kind"] == "suggested"]
+    assert len(set(answers)) == len(answers)
+    given = "SELECT suggestion.id FROM suggestion JOIN draft ON draft.id = draft_id WHERE install_id = $1"
+    recorded = {row["id"] for row in rows(database, f"{given} AND suggestion.origin = 'device'", install)}
+    assert set(answers) == recorded
+    if run.settings["source"] == "device":
+        assert {event["suggestion_id"] for events in by_draft.values() for event in events} - {None} <= recorded
     counted = [draft.truth() for draft in run.writer.drafts if draft.counts]
     assert sorted(map(repr, map(truth_of, by_draft.values()))) == sorted(map(repr, counted))
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
@@ -142,10 +154,12 @@ def assert_nothing_lost(run: Run, database: str) -> None:
     assert rows(database, impossible, install) == []
 
 
-def run_by(seed: int, playwright: Playwright, profile: Path, service: str, database: str) -> None:
+def run_by(
+    seed: int, playwright: Playwright, profile: Path, service: str, database: str, source: str = "service"
+) -> None:
     print(f"seed {seed}")
     with FlakyProxy(service, random.Random(f"{seed} road")) as proxy:
-        run = Run(playwright, profile, proxy, seed)
+        run = Run(playwright, profile, proxy, seed, source)
         try:
             run.write()
             run.drain()
@@ -169,3 +183,18 @@ def test_what_was_done_is_what_is_counted_in_a_hundred_runs(
     playwright: Playwright, tmp_path: Path, service: str, module_database_url: str, seed: int
 ) -> None:
     run_by(seed, playwright, tmp_path, service, module_database_url)
+
+
+@pytest.mark.parametrize(("seed", "source"), DEVICE_RUNS)
+def test_what_the_device_suggested_is_what_is_counted(
+    playwright: Playwright, tmp_path: Path, service: str, module_database_url: str, seed: int, source: str
+) -> None:
+    run_by(seed, playwright, tmp_path, service, module_database_url, source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "source"), MANY_DEVICE_RUNS)
+def test_what_the_device_suggested_is_what_is_counted_in_many_runs(
+    playwright: Playwright, tmp_path: Path, service: str, module_database_url: str, seed: int, source: str
+) -> None:
+    run_by(seed, playwright, tmp_path, service, module_database_url, source)
