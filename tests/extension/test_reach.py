@@ -91,7 +91,7 @@ def test_b11_reading_a_page_starts_no_worker(new_install: BrowserContext, servic
     assert_starts_no_worker(new_install, QUESTION, STAGED)
 
 
-def test_b11_each_script_is_registered_while_its_consent_lasts(fresh: BrowserContext) -> None:
+def test_b11_each_script_is_registered_while_it_is_wanted(fresh: BrowserContext) -> None:
     assert registered_scripts(fresh) == set()
     consent(fresh, counts=False)
     assert registered_scripts(fresh) == {"write"}
@@ -102,11 +102,15 @@ def test_b11_each_script_is_registered_while_its_consent_lasts(fresh: BrowserCon
         ({"counts": True}, {"write", "arrived"}),
         ({"drafts": False}, set()),
         ({"drafts": True, "counts": True}, {"write", "arrived"}),
+        ({"source": "service_then_device", "drafts": False, "counts": False}, {"write"}),
+        # The writer's own figures are of posted questions as well.
+        ({"source": "device"}, {"write", "arrived"}),
+        ({"source": "service"}, set()),
     ):
         inspector.evaluate("(changes) => chrome.runtime.sendMessage({type: 'changeSettings', changes})", changes)
         assert registered_scripts(fresh) == expected
     inspector.evaluate("chrome.runtime.sendMessage({type: 'eraseData', location: 'here'})")
-    assert registered_scripts(fresh) == set()
+    assert registered_scripts(fresh) == {"write", "arrived"}
 
 
 def copy_extension(tmp_path: Path) -> Path:

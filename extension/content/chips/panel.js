@@ -162,7 +162,8 @@ function createTitle(origin) {
   const title = createElement("span", "name");
   const text = createElement("span", "title");
   setText(text, getText("chipsTitle"));
-  title.append(createIcon(LOGO, 12), text, origin, createElement("span", "busy"));
+  // The last, so that nothing moves when it changes.
+  title.append(createIcon(LOGO, 12), text, createElement("span", "busy"), origin);
   return title;
 }
 
