@@ -69,7 +69,7 @@ export class ModelFile {
     } catch (error) {
       throw new DeviceModelError(NOT_WHOLE, { cause: error });
     }
-    if (buffer.byteLength !== this.#dataAt + this.header.bytes) throw new DeviceModelError(NOT_WHOLE);
+    if (buffer.byteLength !== this.#dataAt + this.header?.bytes) throw new DeviceModelError(NOT_WHOLE);
   }
 
   /**
@@ -77,11 +77,15 @@ export class ModelFile {
    * @returns {Numbers} a section, as it lies in the file
    */
   section(name) {
-    const place = this.header.sections[name];
+    const place = this.header.sections?.[name];
     const Numbers = ARRAYS[/** @type {keyof typeof ARRAYS} */ (place?.dtype)];
     if (!place || !Numbers) throw new DeviceModelError(`The model file lacks a section that is needed: ${name}.`);
     const length = place.shape.reduce((product, size) => product * size, 1);
-    return new Numbers(this.#buffer, this.#dataAt + place.offset, length);
+    try {
+      return new Numbers(this.#buffer, this.#dataAt + place.offset, length);
+    } catch (error) {
+      throw new DeviceModelError(NOT_WHOLE, { cause: error });
+    }
   }
 
   /**

@@ -17,9 +17,7 @@ const FEATURE_CHARS = 3_000;
 
 // Tags that stand inside a line: all others end a word.
 const INLINE = new Set(
-  (
-    "a abbr b big code del em font i ins kbd mark s samp small span strike strong sub sup tt u var"
-  ).split(" "),
+  "a abbr b big code del em font i ins kbd mark s samp small span strike strong sub sup tt u var".split(" "),
 );
 const TAG_NAME = /\/?([a-zA-Z][a-zA-Z0-9]{0,15})/y;
 const ENTITY = /&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?/g;

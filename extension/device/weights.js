@@ -131,8 +131,8 @@ export class Weights {
 }
 
 /**
- * Most of an answer's time is spent here: a function of its own, so that the browser compiles it within the first answer.
- * Four sums that do not wait for each other are twice as fast as one.
+ * Most of an answer's time is spent here: a function of its own, so that the browser compiles it within the first
+ * answer. Four sums that do not wait for each other are twice as fast as one.
  *
  * @param {Numbers} vector
  * @param {Numbers} rows

@@ -78,6 +78,17 @@ def test_a_file_without_a_needed_section_says_which(path: Path, content: bytes) 
     assert open_file(path)["load"] == "DeviceModelError: The model file lacks a section that is needed: wide_tags."
 
 
+@pytest.mark.parametrize("header", [b"null", b"7", b'{"bytes": 0}', b'{"bytes": 0, "sections": {"word_text": {}}}'])
+def test_a_file_with_another_header_is_refused(path: Path, content: bytes, header: bytes) -> None:
+    path.write_bytes(sealed(content[:12] + len(header).to_bytes(4, "little") + bytes(32) + header))
+    assert open_file(path)["load"].startswith("DeviceModelError: The model file ")
+
+
+def test_a_section_that_reaches_beyond_the_file_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(sealed(content.replace(b'"shape": [79330, 128]', b'"shape": [79330, 828]', 1)))
+    assert open_file(path)["load"] == "DeviceModelError: The model file is not whole."
+
+
 def test_what_cannot_be_asked_is_refused() -> None:
     model = HERE.parents[2] / "extension" / "device" / "model.js"
     script = (
