@@ -285,8 +285,12 @@ def is_old(findings: Findings, rule: DriftRule, yesterday: date) -> bool:
 def evaluate_data_drift(rule: DriftRule, findings: Findings) -> Evaluation:
     """Look for columns further from the reference than the bound, and than chance explains."""
     far = [column for column in findings.columns if column.psi > max(rule.bound, column.psi_noise)]
-    columns = ", ".join(f"{column.column} {column.psi:.2f}" for column in far) or "no column"
-    words = f"PSI above {rule.bound:g}: {columns}; {findings.drafts:,} drafts of {findings.since} to {findings.until}."
+    columns = ", ".join(f"{column.title} ({column.column}: PSI {column.psi:.2f})" for column in far)
+    words = (
+        f"{findings.drafts:,} drafts of {findings.since} to {findings.until} "
+        + (f"differ from the reference in {columns}" if far else "are like those of the reference")
+        + f"; a PSI, or population stability index, above {rule.bound:g} is drift."
+    )
     return Evaluation(bool(far), words)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from playwright.sync_api import Browser, HttpCredentials, Page, Playwright
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from backend.alerts.tables import AlertRow
@@ -47,7 +47,7 @@ def serve_demo(folder: Path, *, days: int, drafts: int) -> Iterator[str]:
 
 
 def fire_alerts(folder: Path) -> None:
-    """Write three firing alerts into the database of the service that runs on a data folder."""
+    """Let three alerts fire, and no others, in the database of the service that runs on a data folder."""
 
     async def write() -> None:
         engine = create_async_engine(url_at(folder / "postgres"))
@@ -58,6 +58,7 @@ def fire_alerts(folder: Path) -> None:
             for rule, subject, words in ALERTS
         ]
         async with engine.begin() as connection:
+            await connection.execute(delete(AlertRow))
             await connection.execute(insert(AlertRow).values(rows))
         await engine.dispose()
 
