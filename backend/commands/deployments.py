@@ -15,7 +15,7 @@ from backend.deployments.registry import RegisteredVersion
 from backend.deployments.replicas import list_replicas
 from backend.deployments.service import DeploymentRefused
 from backend.deployments.tables import Deployment
-from backend.experiments.service import PLANNING_PERIOD, Plan, plan_experiment
+from backend.experiments.service import MIN_WEEKS, PLANNING_PERIOD, Plan, plan_experiment
 from backend.experiments.shadow_scores import Scores, score_shadow
 from backend.experiments.status import measure_status, read_verdicts
 from backend.experiments.verdict import MIN_INSTALLS_TO_PLAN
@@ -55,6 +55,12 @@ class Fraction(click.ParamType[float]):
 @click.option("--horizon", type=click.IntRange(1), help="Installs until the verdict; computed if not given.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Day of the verdict at the latest (UTC).")
 @click.option(
+    "--min-weeks",
+    type=click.IntRange(0),
+    help="Whole weeks that it lasts at least, so that what is clicked for being new fades; half of them, from each "
+    "install's first draft on, are left out of the verdict.  [default: 4, or as many as there are --until]",
+)
+@click.option(
     "--smallest-difference",
     type=Fraction("points", "pp"),
     default=0.02,
@@ -68,12 +74,15 @@ def deploy(
     shadow: bool,
     horizon: int | None,
     until: datetime | None,
+    min_weeks: int | None,
     smallest_difference: float,
     promote_if_better: bool,
 ) -> None:
     """Serve VERSION (its number or its full name) to a share of the installs, without a restart."""
     if (share is None) != shadow:
         raise click.UsageError("give either --share 10% or --shadow.")
+    last_day = until and until.replace(tzinfo=UTC)
+    weeks = choose_min_weeks(min_weeks, last_day, datetime.now(UTC))
     registered = find_deployable(version)
 
     async def step(session: AsyncSession) -> tuple[Deployment, Plan | None]:
@@ -86,7 +95,8 @@ def deploy(
             share=share or 0.0,
             shadow=shadow,
             horizon=horizon if planned is None else planned.horizon,
-            until=until and until.replace(tzinfo=UTC),
+            until=last_day,
+            min_weeks=None if shadow else weeks,
             smallest_difference=smallest_difference,
             promote_if_better=promote_if_better,
             actor=OPERATOR,
@@ -102,12 +112,37 @@ def deploy(
             f"Its verdict comes after {deployment.horizon:,} installs that have seen a suggestion; "
             f"{deployment.smallest_difference or 0:.1%} of acceptance is the smallest difference of interest."
         )
+    if deployment.horizon is not None and deployment.min_weeks:
+        settling_weeks = deployment.settling_time.days // 7
+        click.echo(
+            f"It comes on {deployment.earliest_verdict_at:%Y-%m-%d} at the earliest"
+            + (
+                f", and leaves out each install's first {settling_weeks} of {deployment.min_weeks} weeks, while the"
+                " version is new to it."
+                if settling_weeks
+                else "."
+            )
+        )
     # A share that grows keeps the horizon of its start.
     if planned is not None and planned.horizon == deployment.horizon:
         click.echo(
             f"Planned on what {planned.measured_on:,} installs did in the last {PLANNING_PERIOD.days} days"
             + (", too few to know how much they differ." if planned.measured_on < MIN_INSTALLS_TO_PLAN else ".")
         )
+
+
+def choose_min_weeks(min_weeks: int | None, until: datetime | None, now: datetime) -> int:
+    """Return how many weeks an experiment lasts at least: as wished, else as usual, but not beyond its last day.
+
+    Raises:
+        click.UsageError: what is wished ends after the last day.
+    """
+    available = None if until is None else max(0, (until - now).days // 7)
+    if min_weeks is None:
+        return MIN_WEEKS if available is None else min(MIN_WEEKS, available)
+    if available is not None and min_weeks > available:
+        raise click.UsageError(f"{min_weeks} weeks are over only after --until {until:%Y-%m-%d}.")
+    return min_weeks
 
 
 def find_deployable(name: str) -> RegisteredVersion:

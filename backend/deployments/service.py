@@ -18,7 +18,7 @@ from backend.audit.service import list_acts_between, record_act
 from backend.deployments.registry import RegisteredVersion
 from backend.deployments.replicas import list_replicas
 from backend.deployments.router import hash_install
-from backend.deployments.tables import Assignment, Deployment, ModelVersion
+from backend.deployments.tables import Assignment, Deployment, ModelVersion, Phase
 from backend.postgres.locks import AdvisoryLock, wait_for_lock
 
 DEPLOY, GROW, PROMOTE, ROLL_BACK = "deploy", "change share", "promote", "roll back"
@@ -85,6 +85,7 @@ async def deploy(
     shadow: bool = False,
     horizon: int | None = None,
     until: datetime | None = None,
+    min_weeks: int | None = None,
     smallest_difference: float | None = None,
     promote_if_better: bool = False,
 ) -> Deployment:
@@ -101,6 +102,7 @@ async def deploy(
         shadow: whether its answers are shown to nobody.
         horizon: installs after which the experiment gets its verdict.
         until: when it gets it at the latest.
+        min_weeks: whole weeks that the experiment lasts at least.
         smallest_difference: of the acceptance rate, that would matter; .02 = 2 points.
         promote_if_better: whether the verdict may promote it.
 
@@ -128,12 +130,16 @@ async def deploy(
         salt=secrets.token_hex(8),
         horizon=horizon,
         until=until,
+        min_weeks=min_weeks,
         smallest_difference=smallest_difference,
         promote_if_better=promote_if_better,
         started_at=now,
         started_by=actor,
     )
     session.add(deployment)
+    if not shadow:
+        await session.flush()
+        session.add(Phase(deployment_id=deployment.id, started_at=now, share=share))
     details = audit_details(deployment) | {"role": role, "share": deployment.share}
     if horizon is not None:
         details |= {"horizon": horizon, "smallest_difference": smallest_difference}
@@ -178,6 +184,7 @@ async def _raise_share(
     )
     details = audit_details(deployment) | {"before": deployment.share, "share": share}
     deployment.share = share
+    session.add(Phase(deployment_id=deployment.id, started_at=now, share=share))
     await record_act(session, GROW, deployment.model_version, details, actor=actor, at=now)
     return deployment
 
@@ -289,6 +296,12 @@ async def _record_version(session: AsyncSession, registered: RegisteredVersion, 
             )
         )
         await session.flush()
+
+
+async def list_phases(session: AsyncSession, deployment: Deployment) -> list[Phase]:
+    """Return the phases of a challenger's share, the first one first."""
+    rows = await session.scalars(select(Phase).where(Phase.deployment_id == deployment.id).order_by(Phase.started_at))
+    return list(rows) or [Phase(deployment_id=deployment.id, started_at=deployment.started_at, share=deployment.share)]
 
 
 async def list_deployments(session: AsyncSession) -> list[Deployment]:

@@ -1,5 +1,6 @@
 """Tables of deployed versions, of who is in which arm, of the shadow's answers, and of what each replica serves."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -41,8 +42,9 @@ class Deployment(Table):
     Attributes:
         share: of the installs that get it: 1 for a champion, 0 for a shadow.
         salt: of the hash that draws an install's arm.
-        horizon: installs after which the experiment gets its verdict; fixed at the start, like the next two.
+        horizon: installs after which the experiment gets its verdict; fixed at the start, like the next three.
         until: when it gets it at the latest.
+        min_weeks: whole weeks that it lasts at least; null: it gets its verdict at the horizon, however soon.
         smallest_difference: of the acceptance rate, that would matter; .02 = 2 points.
         promote_if_better: whether the verdict may promote it.
         replaces: of a champion, the deployment of the champion before it; null: the shipped model.
@@ -58,6 +60,7 @@ class Deployment(Table):
     salt: Mapped[str] = mapped_column(Text)
     horizon: Mapped[int | None]
     until: Mapped[Moment | None]
+    min_weeks: Mapped[int | None]
     smallest_difference: Mapped[float | None]
     promote_if_better: Mapped[bool]
     started_at: Mapped[Moment]
@@ -72,6 +75,29 @@ class Deployment(Table):
         CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ended"),
         Index("ix_deployment_current", "role", unique=True, postgresql_where=text("ended_at IS NULL")),
     )
+
+    @property
+    def earliest_verdict_at(self) -> datetime:
+        """When the verdict may be given at the earliest."""
+        return self.started_at + timedelta(weeks=self.min_weeks or 0)
+
+    @property
+    def settling_time(self) -> timedelta:
+        """How long after its first exposure an install's drafts are left out of the verdict.
+
+        What is new is clicked because it is new, which fades: half of the least duration is left for that.
+        """
+        return timedelta(weeks=(self.min_weeks or 0) // 2)
+
+
+class Phase(Table):
+    """A time during which a challenger had a constant share of the installs."""
+
+    __tablename__ = "phase"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), primary_key=True)
+    started_at: Mapped[Moment] = mapped_column(primary_key=True)
+    share: Mapped[float]
 
 
 class Assignment(Table):

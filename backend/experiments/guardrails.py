@@ -14,18 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.experiments.installs import Installs
-from backend.experiments.verdict import MAX_DRAFTS, MAX_ITEMS, Floats, Sample, estimate_share, weigh_installs
+from backend.experiments.strata import ArmShares, Floats, Sample, share_by_arm
+from backend.experiments.verdict import MAX_DRAFTS, MAX_ITEMS
 
 GuardrailName = Literal["errors", "latency", "coverage", "dismissals", "sample ratio"]
 
-# The probability of a false alarm in an experiment, of all guardrails together and of each.
-ALPHA = 0.01
+# The probability of a false alarm in an experiment, of all guardrails together and of each. With the look at the sample
+# ratio that the verdict begins with, it is one in a hundred.
+ALPHA = 0.005
 ALPHA_EACH = ALPHA / 5
 
 # Installs of each arm, and installs with an answer, before a guardrail says anything.
 MIN_INSTALLS, MIN_ANSWERS = 20, 10
 
-# The share of its answers that the challenger may fail to give.
+# The share of an install's answers that the challenger may fail to give, on average over installs.
 MAX_ERROR_RATE = 0.01
 
 # An answer for which the model takes longer is slow. Milliseconds.
@@ -64,7 +66,7 @@ COVERAGE = RateGuardrail("coverage", "Drafts that were offered a tag", -1, 0.05,
 DISMISSALS = RateGuardrail("dismissals", "Chips dismissed", 1, 0.02, MAX_ITEMS)
 
 TITLES: dict[GuardrailName, str] = {
-    "errors": "Answers the challenger failed to give",
+    "errors": "Answers the challenger failed to give, by install",
     **{guardrail.name: guardrail.title for guardrail in (LATENCY, COVERAGE, DISMISSALS)},
     "sample ratio": "Installs that got the challenger",
 }
@@ -112,9 +114,10 @@ def _withdraw(result: GuardrailResult) -> GuardrailResult:
 
 
 def _check_all(installs: Installs) -> list[GuardrailResult]:
-    answered = installs.in_challenger & (installs.answers > 0)
+    answers, failed = installs.answers.sum(axis=0), installs.failed.sum(axis=0)
+    answered = installs.in_challenger & (answers > 0)
     return [
-        check_errors(int(installs.failed[answered].sum()), int(answered.sum())),
+        check_errors(failed[answered] / answers[answered]),
         check_rate(LATENCY, *installs.samples("slow", "answers")),
         check_rate(COVERAGE, *installs.samples("covered", "answered")),
         check_rate(DISMISSALS, *installs.samples("dismissed", "viewed")),
@@ -132,29 +135,36 @@ def check_rate(guardrail: RateGuardrail, champion: Sample, challenger: Sample) -
     Source: I. Waudby-Smith, D. Arbour, R. Sinha, E. H. Kennedy, A. Ramdas, "Time-uniform central limit theory and
     asymptotic confidence sequences", Annals of Statistics 52 (2024), 2613-2640.
     """
-    before, now = estimate_share(champion, guardrail.most), estimate_share(challenger, guardrail.most)
+    shares = share_by_arm(champion, challenger, guardrail.most)
+    before, now = shares.champion, shares.challenger
     installs = (before.installs if before else 0) + (now.installs if now else 0)
+    values = before.value if before else None, now.value if now else None
+    lack = describe_lack(shares, MIN_INSTALLS)
     if before is None or now is None:
-        shares = (before.value if before else None, now.value if now else None)
-        return GuardrailResult(guardrail.name, installs, *shares, None, "Nothing to compare yet.")
+        return GuardrailResult(guardrail.name, installs, *values, None, lack or "")
     summary = f"challenger {format_percent(now.value)}, champion {format_percent(before.value)}, {installs:,} installs"
-    if min(before.installs, now.installs) < MIN_INSTALLS:
-        summary += f": fewer than {MIN_INSTALLS} in an arm"
-        return GuardrailResult(guardrail.name, installs, before.value, now.value, None, summary)
-    variance = max(before.variance, min_variance(champion, guardrail.most))
-    variance += max(now.variance, min_variance(challenger, guardrail.most))
+    if lack is not None:
+        return GuardrailResult(guardrail.name, installs, *values, None, f"{summary}: {lack}")
+    variance = sum(max(arm.variance, arm.binomial_variance) for arm in (before, now))
     pairs = 1 / (1 / before.installs + 1 / now.installs)
     harm = guardrail.harm * (now.value - before.value) - boundary(pairs) * math.sqrt(variance)
     if harm > guardrail.allowed:
         summary += f": worse by {harm * 100:.1f} points or more, and {guardrail.allowed * 100:g} are allowed"
-    return GuardrailResult(guardrail.name, installs, before.value, now.value, harm > guardrail.allowed, summary)
+    return GuardrailResult(guardrail.name, installs, *values, harm > guardrail.allowed, summary)
 
 
-def min_variance(sample: Sample, most: float) -> float:
-    """Return the variance of a share if installs did not differ: an estimate below it rests on too few hits."""
-    hits, trials = weigh_installs(sample, most)
-    share = (hits.sum() + 1) / (trials.sum() + 2)
-    return float(share * (1 - share) * (trials / sample.chances[sample.trials > 0]).sum() / trials.sum() ** 2)
+def describe_lack(shares: ArmShares, needed: int) -> str | None:
+    """Return why two arms can't be compared yet: ``18 installs in the challenger's arm, 20 needed``; None if they can.
+
+    Args:
+        shares: of the arms.
+        needed: how many installs each arm needs.
+    """
+    for name, arm in (("champion", shares.champion), ("challenger", shares.challenger)):
+        installs = 0 if arm is None else arm.installs
+        if installs < needed:
+            return f"{installs} {'install' if installs == 1 else 'installs'} in the {name}'s arm, {needed} needed"
+    return None if shares.comparable else "no phase of one share with two installs in each arm yet"
 
 
 def boundary(pairs: float, alpha: float = ALPHA_EACH, tightest_at: float = TIGHTEST_AT) -> float:
@@ -170,32 +180,44 @@ def boundary(pairs: float, alpha: float = ALPHA_EACH, tightest_at: float = TIGHT
     return math.sqrt(2 * (scaled + 1) / scaled * math.log(1 + math.sqrt(scaled + 1) / (2 * alpha)))
 
 
-def check_errors(failed: int, answers: int) -> GuardrailResult:
-    """Check whether the challenger fails more often than ``MAX_ERROR_RATE``.
+def check_errors(failed: Floats) -> GuardrailResult:
+    """Check whether the challenger fails more often than ``MAX_ERROR_RATE``, on average over installs.
 
-    Of each install one answer counts, drawn at random: failures come in clumps, as when one writer's draft makes it
-    fail again and again.
+    An install counts once, however often it asked: failures come in clumps, as when one writer's draft makes the
+    challenger fail again and again.
 
     The test bets on higher error rates; no bet can be expected to win while the rate is allowed. The wealth of a
-    mixture of such bets ever reaches 1 / alpha with a probability of at most alpha (Ville's inequality).
+    mixture of such bets ever reaches 1 / alpha with a probability of at most alpha (Ville's inequality). A bet is
+    linear in an install's share, so that a share that goes on changing wins nothing on average either.
 
     Source: A. Ramdas, P. Grünwald, V. Vovk, G. Shafer, "Game-theoretic statistics and safe anytime-valid
-    inference", Statistical Science 38 (2023), 576-601.
+    inference", Statistical Science 38 (2023), 576-601; for means of bounded values: I. Waudby-Smith and A. Ramdas,
+    "Estimating means of bounded random variables by betting", JRSS B 86 (2024), 1-27.
+
+    Args:
+        failed: of each install's answers, the share that failed; ``(installs,)``.
     """
+    n = len(failed)
     logs = [
-        failed * math.log(share / MAX_ERROR_RATE) + (answers - failed) * math.log((1 - share) / (1 - MAX_ERROR_RATE))
+        float(np.log(failed * share / MAX_ERROR_RATE + (1 - failed) * (1 - share) / (1 - MAX_ERROR_RATE)).sum())
         for share in WORSE_ERRORS
     ]
-    share = failed / answers if answers else None
-    summary = f"{failed:,} of {answers:,} answers failed"
-    breached = None if answers < MIN_ANSWERS else log_mean_wealth(logs) >= -math.log(ALPHA_EACH)
-    if breached:
+    share = float(failed.mean()) if n else None
+    summary = f"{int((failed > 0).sum()):,} of {n:,} installs met a failure"
+    if share is not None:
+        summary += f", {format_percent(share)} of an install's answers on average"
+    breached = None if n < MIN_ANSWERS else log_mean_wealth(logs) >= -math.log(ALPHA_EACH)
+    if breached is None:
+        summary += f": {MIN_ANSWERS} installs needed"
+    elif breached:
         summary += f", and {format_percent(MAX_ERROR_RATE)} are allowed; the champion answered in their place"
-    return GuardrailResult("errors", answers, MAX_ERROR_RATE, share, breached, summary)
+    return GuardrailResult("errors", n, MAX_ERROR_RATE, share, breached, summary)
 
 
 def check_sample_ratio(in_challenger: npt.NDArray[np.bool_], shares: Floats) -> GuardrailResult:
     """Check whether the arms are out of the proportion that was set, by bets on other odds (see `check_errors`).
+
+    Each phase of constant share has a bet of its own, since what distorts one phase need not distort another.
 
     Source: M. Lindon and A. Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022.
 
@@ -206,11 +228,26 @@ def check_sample_ratio(in_challenger: npt.NDArray[np.bool_], shares: Floats) -> 
     if not n:
         return GuardrailResult("sample ratio", 0, None, None, None, "No install was exposed yet.")
     challengers = int(in_challenger.sum())
-    logs = [float(challengers * odds - np.log1p(shares * math.expm1(odds)).sum()) for odds in ODDS]
-    breached = log_mean_wealth(logs) >= -math.log(ALPHA_EACH)
+    log_wealth = 0.0
+    for share in np.unique(shares):
+        phase = shares == share
+        won, size = int(in_challenger[phase].sum()), int(phase.sum())
+        log_wealth += log_mean_wealth([won * odds - size * math.log1p(share * math.expm1(odds)) for odds in ODDS])
     expected, actual = float(shares.mean()), challengers / n
-    summary = f"{challengers:,} of {n:,} installs, {format_percent(actual)}; {format_percent(expected)} were set"
+    summary = f"{challengers:,} of {n:,} installs, {format_percent(actual)}; {describe_share_set(shares)}"
+    breached = log_wealth >= -math.log(ALPHA_EACH)
     return GuardrailResult("sample ratio", n, expected, actual, breached, summary)
+
+
+def describe_share_set(shares: Floats) -> str:
+    """Return what share was set: ``25.3 % were set: 10.0 % for 620 installs, then 50.0 % for 380``."""
+    described = f"{format_percent(float(shares.mean()))} were set"
+    phases, sizes = np.unique(shares, return_counts=True)
+    if len(phases) == 1:
+        return described
+    steps = [f"{format_percent(share)} for {size:,}" for share, size in zip(phases, sizes, strict=True)]
+    steps[0] += " installs" if sizes[0] != 1 else " install"
+    return f"{described}: {', then '.join(steps)}"
 
 
 def log_mean_wealth(logs: Sequence[float]) -> float:

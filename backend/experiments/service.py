@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.statements import tune_for_counting
@@ -20,9 +19,9 @@ from backend.deployments.failures import sum_failures
 from backend.deployments.service import VERDICT, audit_details, promote, read_running, roll_back
 from backend.deployments.tables import Deployment
 from backend.experiments import verdict
-from backend.experiments.comparison import ACCEPTANCE, COMPARED_FIGURES, compare_arms
-from backend.experiments.guardrails import GuardrailResult, check_guardrails
-from backend.experiments.installs import Installs, count_past_installs
+from backend.experiments.comparison import ACCEPTANCE
+from backend.experiments.installs import count_past_installs
+from backend.experiments.judging import Judgement, Verdict, judge_experiment
 from backend.experiments.status import (
     count_experiment,
     list_unfinished_counts,
@@ -31,7 +30,7 @@ from backend.experiments.status import (
     store_status,
 )
 from backend.experiments.tables import VerdictRow
-from backend.experiments.verdict import RateDifference, Sample, VerdictWord
+from backend.experiments.verdict import RateDifference
 from backend.postgres.database import Database
 from backend.postgres.locks import AdvisoryLock, try_lock
 
@@ -42,6 +41,10 @@ EVALUATE_EVERY = 60.0
 BY_GUARDRAIL, BY_VERDICT = "guardrail: ", "verdict: "
 BY_SERVICE = (BY_GUARDRAIL, BY_VERDICT)
 """How the reasons begin for which the service itself ends an experiment."""
+
+# How many whole weeks an experiment lasts at least, if the operator does not say. Half of them, from each install's
+# first draft on, are left out of the verdict (see `Deployment.settling_time`).
+MIN_WEEKS = 4
 
 # How far back a plan looks to learn how much installs differ.
 PLANNING_PERIOD = timedelta(days=28)
@@ -69,7 +72,7 @@ async def plan_experiment(session: AsyncSession, share: float, smallest_differen
         ValueError: share or difference are not between 0 and 1.
     """
     accepted, viewed = await count_past_installs(session, now - PLANNING_PERIOD)
-    variance = verdict.planning_variance(Sample(accepted, viewed, np.ones(len(viewed))), ACCEPTANCE.most)
+    variance = verdict.planning_variance(accepted, viewed, ACCEPTANCE.most)
     return Plan(verdict.required_installs(variance, smallest_difference, share), variance, len(viewed))
 
 
@@ -93,85 +96,56 @@ class Experiments:
             now = self._now()
             await tune_for_counting(session)
             for ended in await list_unfinished_counts(session, now):
-                installs, _ = await _count_and_check(session, ended, now)
-                await _store_status(session, ended, installs, now)
+                await _evaluate(session, ended, now)
             challenger = (await read_running(session)).challenger
             if challenger is None:
                 return
-            installs, results = await _count_and_check(session, challenger, now)
-            harm = next((result for result in results if result.breached), None)
-            if harm is not None:
+            judgement = await _evaluate(session, challenger, now)
+            if (harm := judgement.harm) is not None:
                 await _stop(session, challenger, f"{BY_GUARDRAIL}{harm.name}: {harm.summary}", now)
-            elif is_due(challenger, installs.counted, now):
-                await _conclude(session, challenger, installs, now)
-            await _store_status(session, challenger, installs, now)
+            elif judgement.verdict is not None:
+                await _conclude(session, challenger, judgement.verdict, now)
 
 
-async def _count_and_check(
-    session: AsyncSession, challenger: Deployment, now: datetime
-) -> tuple[Installs, list[GuardrailResult]]:
-    """Count the installs of an experiment, and check and store its guardrails."""
-    installs = await count_experiment(session, challenger)
-    results = await asyncio.to_thread(check_guardrails, installs)
-    failed, answers = await sum_failures(session, challenger.id)
-    summary = f"{results[0].summary} (of all that were asked for: {failed:,} of {answers:,})"
-    results[0] = replace(results[0], summary=summary)
-    await store_guardrails(session, challenger.id, results, now)
-    return installs, results
+async def _evaluate(session: AsyncSession, deployment: Deployment, now: datetime) -> Judgement:
+    """Count an experiment, judge it, and store its guardrails and status."""
+    counts = await count_experiment(session, deployment)
+    verdict_row = await session.get(VerdictRow, deployment.id)
+    judgement = await asyncio.to_thread(judge_experiment, deployment, counts, now, concluded=verdict_row is not None)
+    failed, answers = await sum_failures(session, deployment.id)
+    errors = judgement.guardrails[0]
+    summary = f"{errors.summary} (of all that were asked for: {failed:,} of {answers:,})"
+    judgement.guardrails[0] = replace(errors, summary=summary)
+    await store_guardrails(session, deployment.id, judgement.guardrails, now)
+    await store_status(session, make_status(deployment, counts, verdict_row, {}), now)
+    return judgement
 
 
-async def _store_status(session: AsyncSession, challenger: Deployment, installs: Installs, now: datetime) -> None:
-    verdict_row = await session.get(VerdictRow, challenger.id)
-    await store_status(session, make_status(challenger, installs, verdict_row, {}), now)
-
-
-def is_due(deployment: Deployment, counted: int, now: datetime) -> bool:
-    """Return whether the verdict is due: so many installs have seen an item, or the last day has come."""
-    reached = deployment.horizon is not None and counted >= deployment.horizon
-    return reached or (deployment.until is not None and now >= deployment.until)
-
-
-async def _conclude(session: AsyncSession, challenger: Deployment, installs: Installs, now: datetime) -> None:
-    """Record the verdict, unless there is one already, and act on it."""
-    if await session.get(VerdictRow, challenger.id) is not None:
-        return
-    p_value = verdict.sample_ratio_p_value(installs.in_challenger, installs.share)
-    # The guardrail needs more to be sure, since it looks often. At the verdict one look is enough.
-    if p_value is not None and p_value < verdict.SAMPLE_RATIO_ALPHA:
-        await _stop(session, challenger, f"{BY_GUARDRAIL}sample ratio: p = {p_value:.2g}", now)
-        return
-    arms = [compare_arms(figure, installs, once=True) for figure in COMPARED_FIGURES]
-    difference = arms[0].difference
-    word = decide_verdict(installs, difference)
+async def _conclude(session: AsyncSession, challenger: Deployment, given: Verdict, now: datetime) -> None:
+    """Record the verdict, and act on it."""
+    difference = given.difference
     session.add(
         VerdictRow(
             deployment_id=challenger.id,
             given_at=now,
-            word=word,
-            installs=installs.counted,
+            word=given.word,
+            installs=given.installs,
             difference=None if difference is None else difference.value,
             low=None if difference is None else difference.low,
             high=None if difference is None else difference.high,
-            figures={compared.figure.name: compared.to_json() for compared in arms},
+            figures={compared.figure.name: compared.to_json() for compared in given.arms},
         )
     )
-    details: dict[str, Any] = audit_details(challenger) | {"verdict": word, "installs": installs.counted}
+    details: dict[str, Any] = audit_details(challenger) | {"verdict": given.word, "installs": given.installs}
     if difference is not None:
         details |= {"difference": difference.value, "low": difference.low, "high": difference.high}
     await record_act(session, VERDICT, challenger.model_version, details, actor=SERVICE, at=now)
-    log.warning("%s is %s (%d installs)", challenger.model_version, word, installs.counted)
-    reason = describe_verdict(word, difference)
-    if word == "better" and challenger.promote_if_better:
+    log.warning("%s is %s (%d installs)", challenger.model_version, given.word, given.installs)
+    reason = describe_verdict(given.word, difference)
+    if given.word == "better" and challenger.promote_if_better:
         await promote(session, challenger.id, actor=SERVICE, reason=reason, now=now)
-    elif word == "worse":
+    elif given.word == "worse":
         await _stop(session, challenger, reason, now)
-
-
-def decide_verdict(installs: Installs, difference: RateDifference | None) -> VerdictWord:
-    """Return the verdict: no difference if it would be another one without the installs of some address."""
-    others = [compare_arms(ACCEPTANCE, installs.without(crowd), once=True).difference for crowd in installs.crowds]
-    words = {"no difference shown" if each is None else each.word for each in (difference, *others)}
-    return words.pop() if len(words) == 1 else "no difference shown"
 
 
 def describe_verdict(word: str, difference: RateDifference | None) -> str:

@@ -12,7 +12,7 @@ from backend.deployments.tables import Deployment
 from backend.experiments import guardrails, verdict
 from backend.experiments.comparison import COMPARED_FIGURES, ArmComparison, compare_arms
 from backend.experiments.guardrails import GuardrailResult
-from backend.experiments.installs import Installs, count_installs
+from backend.experiments.installs import ExperimentCounts, count_installs
 from backend.experiments.tables import GuardrailRow, StatusRow, VerdictRow
 
 # An experiment that ended longer ago than this is not counted once more: its rows may have been deleted by then.
@@ -30,6 +30,7 @@ class ExperimentStatus:
         counted: installs with a viewed item, which the horizon counts.
         arms: by figure, the main one first.
         sample_ratio: p-value of the proportion of the arms; None while there are too few installs.
+        visible_loss: the smallest part of an arm's installs whose loss that proportion would show; None like it.
         guardrails: their last results, by name.
         verdict: None until it is given.
     """
@@ -40,6 +41,7 @@ class ExperimentStatus:
     counted: int
     arms: list[ArmComparison]
     sample_ratio: float | None
+    visible_loss: float | None
     guardrails: dict[str, GuardrailRow]
     verdict: VerdictRow | None
 
@@ -52,6 +54,8 @@ class ExperimentStatus:
             return f"no verdict: {self.deployment.ended_because}"
         if self.deployment.horizon is None:
             return "no horizon was set, so there will be no verdict"
+        if self.counted >= self.deployment.horizon and self.deployment.min_weeks:
+            return f"enough installs; the verdict comes on {self.deployment.earliest_verdict_at:%Y-%m-%d}"
         return verdict.describe_progress(self.counted, self.deployment.horizon)
 
 
@@ -115,6 +119,7 @@ async def last_status(session: AsyncSession, deployment: Deployment) -> Experime
         counted=row.counted,
         arms=[ArmComparison.from_json(figure, figures[figure.name]) for figure in COMPARED_FIGURES],
         sample_ratio=row.sample_ratio,
+        visible_loss=row.visible_loss,
         guardrails=await _read_guardrails(session, deployment.id),
         verdict=verdict_row,
     )
@@ -125,28 +130,28 @@ async def _read_guardrails(session: AsyncSession, deployment_id: UUID) -> dict[s
     return {row.name: row for row in rows}
 
 
-async def count_experiment(session: AsyncSession, deployment: Deployment) -> Installs:
+async def count_experiment(session: AsyncSession, deployment: Deployment) -> ExperimentCounts:
     """Count what each install of a challenger's experiment did so far."""
-    return await count_installs(
-        session, deployment.id, deployment.model_version, guardrails.SLOW_MS, verdict.MAX_OF_CROWD
-    )
+    return await count_installs(session, deployment, guardrails.SLOW_MS, verdict.MAX_OF_CROWD)
 
 
 def make_status(
     deployment: Deployment,
-    installs: Installs,
+    counts: ExperimentCounts,
     verdict_row: VerdictRow | None,
     guardrail_rows: dict[str, GuardrailRow],
 ) -> ExperimentStatus:
     """Return the status of an experiment by what its installs did."""
-    challengers = int(installs.in_challenger.sum())
+    in_challenger, shares = counts.all.in_challenger, counts.all.share
+    challengers = int(in_challenger.sum())
     return ExperimentStatus(
         deployment=deployment,
         read_at=None,
-        exposed=(len(installs.share) - challengers, challengers),
-        counted=installs.counted,
-        arms=[compare_arms(figure, installs, once=verdict_row is not None) for figure in COMPARED_FIGURES],
-        sample_ratio=verdict.sample_ratio_p_value(installs.in_challenger, installs.share),
+        exposed=(len(shares) - challengers, challengers),
+        counted=counts.settled.counted,
+        arms=[compare_arms(figure, counts.settled, once=verdict_row is not None) for figure in COMPARED_FIGURES],
+        sample_ratio=verdict.sample_ratio_p_value(in_challenger, shares),
+        visible_loss=verdict.smallest_visible_loss(shares),
         guardrails=guardrail_rows,
         verdict=verdict_row,
     )
@@ -160,6 +165,7 @@ async def store_status(session: AsyncSession, status: ExperimentStatus, now: dat
         "challenger_installs": status.exposed[1],
         "counted": status.counted,
         "sample_ratio": status.sample_ratio,
+        "visible_loss": status.visible_loss,
         "figures": {arms.figure.name: arms.to_json() for arms in status.arms},
     }
     await session.execute(

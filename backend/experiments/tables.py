@@ -28,7 +28,10 @@ class VerdictRow(Table):
 
 
 class StatusRow(Table):
-    """The status of an experiment at its last evaluation; ``figures`` has both arms and the difference, by name."""
+    """The status of an experiment at its last evaluation; ``figures`` has both arms and the difference, by name.
+
+    ``visible_loss`` is the smallest part of an arm's installs whose loss would show in the proportion of the arms.
+    """
 
     __tablename__ = "standing"
 
@@ -38,6 +41,7 @@ class StatusRow(Table):
     challenger_installs: Mapped[int]
     counted: Mapped[int]
     sample_ratio: Mapped[float | None]
+    visible_loss: Mapped[float | None]
     figures: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.acceptance.intervals import student_quantile
+from backend.experiments.strata import MAX_VARIANCE, ArmShare, Floats, Sample, share_by_arm
 
-Floats = npt.NDArray[np.float64]
 VerdictWord = Literal["better", "worse", "no difference shown"]
 
 # The share of wrong verdicts where there is no difference: a little less than the one in twenty that is promised, since
@@ -31,31 +31,17 @@ MAX_OF_CROWD = 5
 
 # Fewer installs say too little of how much installs differ, which is then taken to be as much as it can be.
 MIN_INSTALLS_TO_PLAN = 100
-MAX_VARIANCE = 0.25
 
 # A horizon is planned with the upper confidence limit of the variance (one-sided).
 VARIANCE_CONFIDENCE = 0.95
 
-# Arms with a p-value of their proportion below this are not comparable, whatever they show.
-SAMPLE_RATIO_ALPHA = 0.001
+# Arms with a p-value of their proportion below this are not comparable, whatever they show. Looked at once, with the
+# verdict; with the guardrails', which look again and again, it adds up to one harmless experiment in a hundred.
+SAMPLE_RATIO_ALPHA = 0.005
 # Installs expected in the smaller arm, below which chi-square does not hold.
 SAMPLE_RATIO_MIN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the installs of one arm did; one entry an install, all of shape ``(installs,)``.
-
-    Attributes:
-        hits: what is counted, as accepted items; at most ``trials``.
-        trials: of how many, as viewed items; installs with 0 do not count.
-        chances: of the install to get into this arm when it was drawn. While the share grows, early installs, who
-            write more, get into the challenger's arm more seldom than late ones; by 1 / chance they count alike.
-    """
-
-    hits: Floats
-    trials: Floats
-    chances: Floats
+# The share of losses of the size that the page names which are seen.
+LOSS_POWER = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +77,16 @@ class RateDifference:
         return "worse" if self.high < 0 else "no difference shown"
 
 
-def weigh_installs(sample: Sample, most: float) -> tuple[Floats, Floats]:
-    """Return hits and trials of installs that have any, each scaled down to ``most`` trials and up by its chance."""
-    has_trials = sample.trials > 0
-    hits, trials, chances = sample.hits[has_trials], sample.trials[has_trials], sample.chances[has_trials]
-    weights = np.minimum(1.0, most / trials) / chances
-    return hits * weights, trials * weights
+def make_estimate(arm: ArmShare | None) -> Estimate | None:
+    """Return the estimate of an arm's share; None without one."""
+    return None if arm is None else Estimate(arm.value, arm.variance, arm.installs)
 
 
-def estimate_share(sample: Sample, most: float) -> Estimate | None:
-    """Return the share of an arm, hits of trials, each install weighing its trials, but at most ``most``.
-
-    The variance is that of a ratio of two means over installs (delta method), so that it holds however much the
-    items of one install resemble each other, with each install's influence on the value taken out (jackknife, HC3).
-
-    Source: W. G. Cochran, Sampling Techniques (1977), ch. 6; A. Deng, U. Knoblich, J. Lu, "Applying the delta method
-    in metric analytics", KDD 2018; J. G. MacKinnon and H. White, Journal of Econometrics 29 (1985), 305-325.
-
-    Returns:
-        None without an install that has trials.
-    """
-    hits, trials = weigh_installs(sample, most)
-    total = trials.sum()
-    if not total:
-        return None
-    value = float(hits.sum() / total)
-    if len(hits) == 1:
-        return Estimate(value, MAX_VARIANCE, 1)
-    return Estimate(value, float(np.square(_influences(hits, trials)).sum()), len(hits))
-
-
-def _influences(hits: Floats, trials: Floats) -> Floats:
-    """Return by how much each install moves the share: the share with it less the share without it."""
-    total = trials.sum()
-    influences: Floats = (hits - hits.sum() / total * trials) / (total - trials)
-    return influences
-
-
-def estimate_difference(champion: Estimate, challenger: Estimate) -> RateDifference | None:
-    """Return challenger less champion with Student's interval; None where an arm has fewer than two installs.
+def estimate_difference(champion: Estimate, challenger: Estimate) -> RateDifference:
+    """Return challenger less champion with Student's interval; each arm has at least two installs.
 
     Source: B. L. Welch, Biometrika 34 (1947), 28-35, for the degrees of freedom.
     """
-    if min(champion.installs, challenger.installs) < 2:
-        return None
     value, variance = challenger.value - champion.value, challenger.variance + champion.variance
     if not variance:
         return RateDifference(value, value, value)
@@ -143,19 +95,21 @@ def estimate_difference(champion: Estimate, challenger: Estimate) -> RateDiffere
     return RateDifference(value, max(-1.0, value - margin), min(1.0, value + margin))
 
 
-def planning_variance(sample: Sample, most: float) -> float:
+def planning_variance(hits: Floats, trials: Floats, most: float) -> float:
     """Return how much one install's part in the share varies: the variance of a share over n installs is this / n.
 
     It is the upper limit of the estimate: half of all horizons planned with the estimate itself would be too near.
+    Hits and trials are of installs, ``(installs,)``.
 
     Source: R. H. Browne, "On the use of a pilot sample for sample size determination", Statistics in Medicine 14
     (1995), 1933-1940; for variances of values that are not normal, by their kurtosis.
     """
-    hits, trials = weigh_installs(sample, most)
-    n = len(hits)
-    if n < MIN_INSTALLS_TO_PLAN:
+    sample = Sample(hits[np.newaxis], trials[np.newaxis], np.zeros(len(hits), np.intp))
+    arm = share_by_arm(sample, sample, most).champion
+    if arm is None or arm.installs < MIN_INSTALLS_TO_PLAN:
         return MAX_VARIANCE
-    parts = np.square(n * _influences(hits, trials))
+    n = arm.installs
+    parts = np.square(n * arm.influences[trials > 0])
     variance = float(parts.mean())
     standard_error = float(parts.std()) / math.sqrt(n)
     return variance + NormalDist().inv_cdf(VARIANCE_CONFIDENCE) * standard_error
@@ -183,6 +137,9 @@ def required_installs(variance: float, smallest_difference: float, share: float)
 def sample_ratio_p_value(in_challenger: npt.NDArray[np.bool_], shares: Floats) -> float | None:
     """Return the probability of arms so far out of proportion by chance alone; None while there are too few installs.
 
+    The proportion is looked at over all installs and, if the share grew, in each phase: the smallest p-value, times
+    their number.
+
     Args:
         in_challenger: whether each exposed install is in the challenger's arm.
         shares: the challenger's share when each install was drawn.
@@ -190,10 +147,39 @@ def sample_ratio_p_value(in_challenger: npt.NDArray[np.bool_], shares: Floats) -
     Source: chi-square with one degree of freedom; A. Fabijan et al., "Diagnosing sample ratio mismatch in online
     controlled experiments", KDD 2019.
     """
+    phases = np.unique(shares)
+    parts = [np.full(len(shares), True), *(shares == share for share in phases if len(phases) > 1)]
+    p_values = [_chi_square_p_value(in_challenger[part], shares[part]) for part in parts]
+    known = [p_value for p_value in p_values if p_value is not None]
+    return min(1.0, min(known) * len(known)) if known else None
+
+
+def _chi_square_p_value(in_challenger: npt.NDArray[np.bool_], shares: Floats) -> float | None:
     expected, variance = float(shares.sum()), float((shares * (1 - shares)).sum())
     if min(expected, len(shares) - expected) < SAMPLE_RATIO_MIN:
         return None
     return math.erfc(abs(float(in_challenger.sum()) - expected) / math.sqrt(2 * variance))
+
+
+def smallest_visible_loss(shares: Floats) -> float | None:
+    """Return the smallest part of one arm's installs whose loss the proportion of the arms would show.
+
+    That is with probability ``LOSS_POWER``, at a p-value of ``SAMPLE_RATIO_ALPHA``. A loss of that part multiplies the
+    odds of an install to be in that arm by 1 less the part.
+
+    Args:
+        shares: the challenger's share when each install was drawn.
+
+    Returns:
+        None while there are too few installs for a p-value.
+    """
+    expected, information = float(shares.sum()), float((shares * (1 - shares)).sum())
+    if min(expected, len(shares) - expected) < SAMPLE_RATIO_MIN:
+        return None
+    phases = len(np.unique(shares))
+    alpha = SAMPLE_RATIO_ALPHA / (phases + 1 if phases > 1 else 1)
+    quantiles = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(LOSS_POWER)
+    return 1 - math.exp(-quantiles / math.sqrt(information))
 
 
 def describe_progress(installs: int, horizon: int) -> str:

@@ -58,16 +58,18 @@ class Plan:
         drafts: begun on an average day.
         alone: days on which the first champion is alone.
         horizon: of the better version's experiment, in installs; None: the service plans it.
+        min_weeks: that this experiment lasts at least.
     """
 
     days: int = 28
     drafts: int = 150
     alone: int = 7
     horizon: int | None = None
+    min_weeks: int = 1
 
 
 MONTH = Plan()
-SHORTENED = Plan(days=6, drafts=100, alone=1, horizon=75)
+SHORTENED = Plan(days=6, drafts=100, alone=1, horizon=75, min_weeks=0)
 
 # A Friday, so that in the shortened month, whose first day is a Sunday, many write while versions are tried.
 LAST = datetime(2026, 6, 26, 23, 59, tzinfo=UTC)
@@ -242,8 +244,9 @@ class Month:
         done = [step for _, step in self.story.steps]
         if self.day >= self.plan.alone and "deploy B" not in done:
             horizon = [] if self.plan.horizon is None else ["--horizon", str(self.plan.horizon)]
+            weeks = ["--min-weeks", str(self.plan.min_weeks)]
             await self.deploy(
-                "B", 2, "--share", "50%", "--smallest-difference", "10pp", "--promote-if-better", *horizon
+                "B", 2, "--share", "50%", "--smallest-difference", "10pp", "--promote-if-better", *weeks, *horizon
             )
             await self.until_it_is_given(self.b)
         elif "promote B" in done and "deploy C" not in done:

@@ -21,6 +21,8 @@ COLUMNS = (
     "difference",
     "difference_low",
     "difference_high",
+    "why_no_difference",
+    "smallest_visible_loss",
 )
 
 
@@ -43,7 +45,12 @@ async def read_table(request: PanelRequest) -> PanelTable:
     if status is None:
         return PanelTable(COLUMNS, [])
     return PanelTable(
-        COLUMNS, [comparison_row(status.deployment.model_version, comparison) for comparison in status.arms]
+        COLUMNS,
+        [
+            comparison_row(status.deployment.model_version, comparison)
+            | {"smallest_visible_loss": round_value(status.visible_loss)}
+            for comparison in status.arms
+        ],
     )
 
 
@@ -57,7 +64,7 @@ def comparison_row(model_version: str, comparison: ArmComparison) -> Row:
     difference = comparison.difference
     for column, part in (("difference", "value"), ("difference_low", "low"), ("difference_high", "high")):
         row[column] = round_value(getattr(difference, part)) if difference else None
-    return row
+    return row | {"why_no_difference": comparison.lack}
 
 
 PANEL = Panel("experiment", "Experiment", read_section, read_table)

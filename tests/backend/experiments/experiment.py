@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.audit.tables import Act
-from backend.deployments.tables import Assignment, Deployment, ModelVersion
+from backend.deployments.tables import Assignment, Deployment, ModelVersion, Phase
 from backend.experiments.service import Experiments
 from backend.experiments.status import ExperimentStatus, measure_status
 from backend.postgres.database import Database
@@ -44,6 +44,8 @@ class Experiment:
             "started_by": "operator",
         } | more
         self.arms: list[dict[str, Any]] = []
+        first_phase = {"deployment_id": self.values["id"], "started_at": self.values["started_at"], "share": share}
+        self.phases: list[dict[str, Any]] = [first_phase]
         self.counts: dict[str, dict[str, float]] = {"champion": defaultdict(float), "challenger": defaultdict(float)}
 
     async def begin(self) -> None:
@@ -64,6 +66,9 @@ class Experiment:
         fails: bool = False,
         crowd: UUID | None = None,
         moved_at: datetime | None = None,
+        share: float | None = None,
+        exposed_at: datetime | None = None,
+        begins: datetime = NOW - timedelta(days=9),
     ) -> UUID:
         """Add an install with some drafts of three chips each, posted with the accepted ones and one more tag."""
         install_id = self.writer.id()
@@ -72,14 +77,34 @@ class Experiment:
                 "deployment_id": self.values["id"],
                 "install_id": install_id,
                 "arm": arm,
-                "share": self.share,
-                "first_exposed_at": NOW - timedelta(days=10) + timedelta(minutes=len(self.arms)),
+                "share": self.share if share is None else share,
+                "first_exposed_at": exposed_at or NOW - timedelta(days=10) + timedelta(minutes=len(self.arms)),
                 "moved_at": moved_at,
                 "crowd": crowd,
             }
         )
+        self.write_drafts(
+            install_id, arm, accepts, dismisses, offers, latency_ms, drafts, begins, fails=fails, moved_at=moved_at
+        )
+        return install_id
+
+    def write_drafts(
+        self,
+        install_id: UUID,
+        arm: str,
+        accepts: float,
+        dismisses: float = 0.0,
+        offers: float = 1.0,
+        latency_ms: float = 5.0,
+        drafts: int = 2,
+        begins: datetime = NOW - timedelta(days=9),
+        *,
+        fails: bool = False,
+        moved_at: datetime | None = None,
+    ) -> None:
+        """Write an install's drafts, an hour apart."""
         for number in range(drafts):
-            at = NOW - timedelta(days=9) + timedelta(hours=number)
+            at = begins + timedelta(hours=number)
             after = moved_at is not None and at >= moved_at
             version = CHALLENGER if (arm == "challenger") != after else CHAMPION
             tags = ["a", "b", "c"] if self.pick.random() < offers else []
@@ -111,7 +136,10 @@ class Experiment:
                 mine["accepted"] += len(accepted)
                 mine["drafts"] += 1
                 mine["jaccard"] += len(accepted) / len({*tags, *posted})
-        return install_id
+
+    def raise_share(self, at: datetime, share: float) -> None:
+        """Begin a phase of another share; the first one is that of the experiment's start."""
+        self.phases.append({"deployment_id": self.values["id"], "started_at": at, "share": share})
 
     def pairs(self, count: int, champion: float, challenger: float, **more: Any) -> None:
         """Add installs to both arms, which accept with these chances; ``more`` is for the challenger's."""
@@ -122,6 +150,9 @@ class Experiment:
     async def write(self) -> None:
         async with self.engine.begin() as connection:
             await connection.execute(insert(Assignment), self.arms)
+            if self.phases:
+                await connection.execute(insert(Phase), self.phases)
+                self.phases = []
         await store(self.engine, self.writer.rows)
 
     async def evaluate(self) -> None:

@@ -1,13 +1,13 @@
 """Simulated installs as arrays: most write once, a few write hundreds of questions, and each has a taste of its own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from backend.experiments.installs import Installs
-from backend.experiments.verdict import Floats
+from backend.experiments.installs import COUNT_FIELDS, Installs
+from backend.experiments.strata import Floats
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,19 @@ class Population:
             "answered": np.ones(len(owner)),
             "covered": covered,
         }
-        sums = {field.name: np.zeros(installs) for field in fields(Installs)} | {"share": np.full(installs, share)}
+        sums: dict[str, Floats] = {name: np.zeros((1, installs)) for name in COUNT_FIELDS}
+        sums |= {"share": np.full(installs, share), "crowd": np.zeros(installs)}
+        sums |= {"cohort": np.zeros(installs, np.intp)}
         begun = 0
         for end in np.searchsorted(day, np.linspace(0, self.days, looks + 1)[1:]):
             for name, values in counts.items():
-                sums[name] += np.bincount(owner[begun:end], values[begun:end], installs)
+                sums[name][0] += np.bincount(owner[begun:end], values[begun:end], installs)
             begun = int(end)
-            exposed = sums["answers"] > 0
-            seen = {name: values[exposed] for name, values in sums.items()}
+            exposed = sums["answers"][0] > 0
+            seen = {name: values[..., exposed] for name, values in sums.items()}
             yield Installs(**seen | {"in_challenger": in_challenger[exposed]})
 
     def past(self, rng: np.random.Generator, installs: int) -> tuple[Floats, Floats]:
         """What installs accepted and viewed before the experiment."""
         last = list(self.experiment(rng, installs, 0.0, looks=1))[-1]
-        return last.accepted, last.viewed
+        return last.accepted[0], last.viewed[0]

@@ -65,7 +65,9 @@ async def test_d5_the_same_harm_met_by_many_addresses_ends_it(begun: Any) -> Non
         add_crowd(3, experiment, drafts=1, fails=True)
     await experiment.write()
     await experiment.evaluate()
-    assert (await experiment.deployment()).ended_because.startswith("guardrail: errors: 24 of 44 answers failed")
+    assert (await experiment.deployment()).ended_because.startswith(
+        "guardrail: errors: 24 of 44 installs met a failure"
+    )
 
 
 @pytest.mark.parametrize("accepts", [0.0, 1.0])

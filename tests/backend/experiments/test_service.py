@@ -143,6 +143,67 @@ async def test_the_last_day_gives_the_verdict_too(begun: Any, more: dict[str, An
     assert (found is not None and found.word == "no difference shown") == given
 
 
+async def test_enough_installs_do_not_bring_the_verdict_before_the_weeks_are_over(begun: Any) -> None:
+    experiment = await begun(horizon=60, min_weeks=1, started_at=NOW - timedelta(days=6))
+    experiment.pairs(40, 0.3, 0.6)
+    await experiment.write()
+    await experiment.evaluate()
+    status = await experiment.status()
+    assert status.verdict is None
+    assert status.summary == "enough installs; the verdict comes on 2026-11-21"
+    async with experiment.database.session() as session:
+        await session.execute(update(Deployment).values(started_at=NOW - timedelta(days=7)))
+    await experiment.evaluate()
+    assert (await experiment.status()).verdict.word == "better"
+
+
+async def test_what_is_clicked_for_being_new_does_not_win(begun: Any) -> None:
+    experiment = await begun(horizon=80, min_weeks=4, started_at=NOW - timedelta(days=28))
+    exposed_at = NOW - timedelta(days=27)
+    for _ in range(45):
+        for arm, at_first in (("champion", 0.4), ("challenger", 0.9)):
+            install_id = experiment.install(arm, accepts=at_first, exposed_at=exposed_at, begins=exposed_at)
+            # In the same install, after it has settled in.
+            experiment.write_drafts(install_id, arm, accepts=0.4, begins=exposed_at + timedelta(days=14, hours=1))
+    await experiment.write()
+    await experiment.evaluate()
+    status = await experiment.status()
+    assert status.counted == 90
+    assert status.arms[0].trials == (270, 270)
+    assert status.verdict.word == "no difference shown"
+
+
+async def test_a_change_for_everybody_on_the_way_does_not_bias_the_comparison(begun: Any) -> None:
+    experiment = await begun(share=0.1)
+    start, raised = NOW - timedelta(days=14), NOW - timedelta(days=7)
+    experiment.raise_share(raised, 0.5)
+    # All accept before the share is raised, nobody does later: pooled, the arms would be .68 and .25 apart.
+    later = raised + timedelta(hours=1)
+    for arm, early, late in (("champion", 90, 40), ("challenger", 10, 30)):
+        for _ in range(early):
+            experiment.install(arm, accepts=1.0, share=0.1, exposed_at=start, begins=start)
+        for _ in range(late):
+            experiment.install(arm, accepts=0.0, share=0.5, exposed_at=later, begins=later)
+    await experiment.write()
+    acceptance = (await experiment.status()).arms[0]
+    assert acceptance.champion.value == pytest.approx(acceptance.challenger.value)
+    assert acceptance.difference.value == pytest.approx(0.0)
+    await experiment.evaluate()
+    words = (await experiment.status()).guardrails["sample ratio"].words
+    assert words.endswith("26.5 % were set: 10.0 % for 100 installs, then 50.0 % for 70")
+
+
+async def test_too_few_installs_are_named(begun: Any) -> None:
+    experiment = await begun()
+    experiment.pairs(18, 0.4, 0.4)
+    for _ in range(7):
+        experiment.install("champion", accepts=0.4)
+    await experiment.write()
+    acceptance = (await experiment.status()).arms[0]
+    assert acceptance.difference is None
+    assert acceptance.lack == "18 installs in the challenger's arm, 20 needed"
+
+
 @pytest.mark.parametrize(
     ("name", "harm"),
     [
@@ -198,7 +259,7 @@ async def test_one_that_fails_to_answer_is_rolled_back(begun: Any) -> None:
         await connection.execute(insert(Failure), row)
     await experiment.evaluate()
     because = (await experiment.deployment()).ended_because
-    assert because.startswith("guardrail: errors: 6 of 20 answers failed")
+    assert because.startswith("guardrail: errors: 6 of 20 installs met a failure, 30.0 % of an install's answers")
     assert because.endswith("(of all that were asked for: 27 of 90)")
 
 
@@ -210,7 +271,7 @@ async def test_answers_that_fail_again_and_again_for_one_install_end_nothing(beg
     await experiment.write()
     await experiment.evaluate()
     assert (await experiment.deployment()).ended_at is None
-    assert (await experiment.status()).guardrails["errors"].words.startswith("1 of 20 answers failed")
+    assert (await experiment.status()).guardrails["errors"].words.startswith("1 of 20 installs met a failure")
 
 
 async def test_arms_out_of_proportion_end_it(begun: Any) -> None:
