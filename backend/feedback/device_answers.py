@@ -4,6 +4,7 @@ Their draft may be unknown, and then begins with them; or known, from earlier an
 which need not have come in their order.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
@@ -157,9 +158,9 @@ async def record_answers(
     ``drafts`` and ``suggestions`` are brought up to date.
     """
     reasons: dict[UUID, str] = {}
+    n_answers = Counter(known.draft_id for known in suggestions.values())
     for answer in in_order(answers, arrival):
         draft = drafts.get(answer.draft_id)
-        answers_of_draft = sum(known.draft_id == answer.draft_id for known in suggestions.values())
         if draft is None:
             reasons[answer.id] = OVER_BOUNDS
         elif draft.install_id != arrival.install_id:
@@ -168,11 +169,12 @@ async def record_answers(
             reasons[answer.id] = WRONG_SITE
         elif draft.kind != answer.draft_kind:
             reasons[answer.id] = WRONG_KIND
-        elif answers_of_draft >= MAX_SUGGESTIONS_OF_DRAFT:
+        elif n_answers[answer.draft_id] >= MAX_SUGGESTIONS_OF_DRAFT:
             reasons[answer.id] = DRAFT_FULL
         elif not await insert_suggestion(session, answer, arrival):
             reasons[answer.id] = SUGGESTION_TAKEN
         else:
+            n_answers[answer.draft_id] += 1
             names = {tag: name_in_use(tag) for tag in answer.tags}
             suggestions[answer.suggestion_id] = KnownSuggestion(answer.draft_id, given_at(answer, arrival), names)
             draft.offered.update((tag, names[tag]) for tag in answer.tags[: answer.confident])

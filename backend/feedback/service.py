@@ -17,6 +17,7 @@ from backend.drafts.service import KnownDraft, KnownSuggestion, lock_drafts
 from backend.feedback.arrivals import (
     ABSURD_SEQUENCE,
     DRAFT_FULL,
+    FORGOTTEN_DAY,
     NOT_OFFERED,
     OVER_BOUNDS,
     UNKNOWN_DRAFT,
@@ -135,7 +136,7 @@ def sort_events(
     """
     outcomes = SortedEvents({}, {}, [])
     for event, arrival in came:
-        fault = find_refusal_reason(event, arrival.install_id, drafts, suggestions)
+        fault = find_refusal_reason(event, arrival, drafts, suggestions)
         if fault and waits_for_answer(event, arrival.install_id, fault, drafts):
             fault = OVER_BOUNDS if event.draft_id in over_bounds else None
             if not fault and event.id not in reasons:
@@ -143,8 +144,13 @@ def sort_events(
                 continue
         if reason := fault or reasons.get(event.id):
             outcomes.refuse(event, arrival, reason)
+            continue
+        row = make_event_row(event, arrival, drafts, suggestions)
+        if row["at"] < start_of_memory(arrival.received_at):
+            # Of a draft that is kept for its younger part: the sums of the event's own day no longer change.
+            outcomes.refuse(event, arrival, FORGOTTEN_DAY)
         else:
-            outcomes.rows[event.id] = make_event_row(event, arrival, drafts, suggestions)
+            outcomes.rows[event.id] = row
     return outcomes
 
 
@@ -211,7 +217,7 @@ async def _find_highest_sequence(session: AsyncSession, install_id: UUID) -> int
 
 def find_refusal_reason(
     event: AnyEvent,
-    install_id: UUID,
+    arrival: Arrival,
     drafts: Mapping[UUID, KnownDraft],
     suggestions: Mapping[UUID, KnownSuggestion],
 ) -> str | None:
@@ -222,7 +228,10 @@ def find_refusal_reason(
     if isinstance(event, DeviceAnswer):
         return None
     draft = drafts.get(event.draft_id)
-    if draft is None or draft.install_id != install_id:
+    if draft is None:
+        horizon = start_of_memory(arrival.received_at)
+        return FORGOTTEN_DAY if arrival.correct(event.occurred_at, horizon) == horizon else UNKNOWN_DRAFT
+    if draft.install_id != arrival.install_id:
         return UNKNOWN_DRAFT
     if isinstance(event, Posted):
         return None if event.site == draft.site else WRONG_SITE

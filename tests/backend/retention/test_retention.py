@@ -163,6 +163,29 @@ async def test_an_event_of_a_deleted_draft_is_refused_and_is_no_loss(engine: Asy
     assert (await everything(engine))[7].lost == lost
 
 
+async def test_an_event_of_a_forgotten_day_is_counted_as_such(engine: AsyncEngine, database: Database) -> None:
+    writer = Writer()
+    # Kept for its younger part: it was posted on a day that is not forgotten.
+    long_ago = HORIZON - timedelta(hours=3)
+    draft = writer.draft(long_ago, posted_at=HORIZON + timedelta(days=1), posted_tags=["python"])
+    suggestion = writer.suggestion(draft, ["python"])
+    await store(engine, writer.rows)
+    await settle_sums(database)
+    await delete_expired(database, lambda: NOW)
+    before = (await everything(engine))[:7]
+    base = {"kind": "viewed", "occurred_at": (long_ago + timedelta(minutes=5)).isoformat(), "position": 1}
+    base |= {"tag": "python", "suggestion_id": str(suggestion["id"])}
+    events = [
+        base | {"id": str(uuid4()), "sequence": n, "draft_id": str(draft_id)}
+        for n, draft_id in enumerate((draft["id"], uuid4()), start=1)
+    ]
+    message = {"install_id": str(draft["install_id"]), "sent_at": NOW.isoformat(), "events": events}
+    async with database.session() as session:
+        receipt = await ingest_events(session, EventBatch.model_validate(message), NOW)
+    assert [refused.reason for refused in receipt.refused] == ["forgotten_day", "forgotten_day"]
+    assert (await everything(engine))[:7] == before
+
+
 async def test_an_install_that_comes_back_after_years_has_lost_nothing(engine: AsyncEngine, database: Database) -> None:
     writer = Writer()
     install = writer.id()
