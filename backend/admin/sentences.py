@@ -58,6 +58,8 @@ def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str
         comparison = "" if earlier.value is None else f"{earlier_span}, {share_in_words(earlier, chips)} accepted"
         return Answer(f"No {chips[:-1]} was seen {span}", comparison, "", "unknown", result, earlier, change)
     trend, comparison = compare_in_words(earlier, change, earlier_span)
+    if tag and change is None and earlier.value is not None:
+        comparison = f"against {out_of(earlier)} {earlier_span}"
     level = f"{share_in_words(result, chips)} accepted"
     return Answer(level[0].upper() + level[1:], comparison, helped_in_words(counts), trend, result, earlier, change)
 
@@ -86,7 +88,7 @@ def compare_in_words(before: Rate | Mean, change: Change | None, earlier_span: s
         return "unknown", f"with nothing to compare: none was seen {earlier_span}"
     earlier = f"{earlier_span} ({out_of(before)})"
     if change is None:
-        return "unknown", f"too few to compare with those {earlier}"
+        return "unknown", f"by too few writers to compare them with those {earlier}"
     if change.significant:
         return ("better", f"more than {earlier}") if change.value > 0 else ("worse", f"fewer than {earlier}")
     if abs(change.value) <= SMALL_CHANGE and max(-change.low, change.high) < LARGE_CHANGE:
