@@ -19,7 +19,7 @@ from model.commands.terminal import (
 )
 from model.compare import tables, tracking
 from model.compare.combinations import ENCODERS
-from model.compare.comparison import compare_methods
+from model.compare.comparison import CLASSIFIERS, compare_methods
 from model.compare.sample import Settings, Split, draw_split
 from model.questions import Question, QuestionsError
 from model.questions.parquet import read_questions
@@ -39,6 +39,13 @@ from model.training.trained_titles import read_trained_titles
     type=click.Choice(ENCODERS),
     multiple=True,
     help="Encoder to compare; may be given again.  [default: all]",
+)
+@click.option(
+    "--classifier",
+    "wanted_classifiers",
+    type=click.Choice(CLASSIFIERS),
+    multiple=True,
+    help="Classifier to compare; may be given again. Gradient boosting takes by far the longest.  [default: all]",
 )
 @click.option("--train-rows", type=click.IntRange(1), help="Questions to learn from.  [default: 30,000]")
 @click.option("--tune-rows", type=click.IntRange(1), help="Questions to choose on.  [default: 3,000]")
@@ -63,7 +70,13 @@ from model.training.trained_titles import read_trained_titles
 )
 @force_option
 def compare(
-    questions: Path, out: Path, encoders: tuple[str, ...], models: tuple[Path, ...], force: bool, **sizes: int | None
+    questions: Path,
+    out: Path,
+    encoders: tuple[str, ...],
+    wanted_classifiers: tuple[str, ...],
+    models: tuple[Path, ...],
+    force: bool,
+    **sizes: int | None,
 ) -> None:
     """Compare encoders with classifiers, Parabel and ours on the same questions: a table, a chart, MLflow runs.
 
@@ -75,7 +88,15 @@ def compare(
         try:
             parts, released, left_out = _draw_parts(rows, settings, models)
             results = compare_methods(
-                rows, questions, out, settings, released, progress, encoders=encoders or ENCODERS, force=force
+                rows,
+                questions,
+                out,
+                settings,
+                released,
+                progress,
+                encoders=encoders or ENCODERS,
+                wanted_classifiers=wanted_classifiers or CLASSIFIERS,
+                force=force,
             )
         except (EncoderMissing, ReleaseError) as error:
             raise click.ClickException(str(error)) from error

@@ -83,7 +83,7 @@ def drift(
         with require_extra(), report_errors(html):
             from model.drift.page import write_page
 
-            write_page(findings.comparable_drafts(exported, against), against, html)
+            write_page(report, findings.comparable_drafts(exported, against), against, html)
 
 
 def _served_folder(exported: traffic.Traffic | None, registry: Path) -> Path:

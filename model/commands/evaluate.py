@@ -137,7 +137,8 @@ def _measure(
         version = classifier.version
         advance = progress.open_bar(f"{version} on {split}", len(questions))
         answers[version] = answer_questions(classifier, questions, advance)
-        models[version] = {"vocabulary": len(classifier.tags)} | build_report(questions, answers[version], uses)
+        size = {"vocabulary": len(classifier.tags), "megabytes": classifier.manifest["bytes"] / 1e6}
+        models[version] = size | build_report(questions, answers[version], uses)
         models[version]["latency_ms"] = measure_latency(classifier, questions, progress.open_bar)
     baselines = {"commonest five": answer_baseline(train, questions)} if train else {}
     if train_parabel:

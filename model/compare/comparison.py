@@ -7,7 +7,7 @@ those that can learn the whole vocabulary too. A posted tag outside the vocabula
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,7 @@ from model.training.trained_titles import read_trained_titles
 
 LARGE: Final = classifiers.LogisticRegression.name
 """The classifier that can learn the whole vocabulary in minutes."""
+CLASSIFIERS: Final = (*(learner.name for learner in classifiers.LEARNERS), "Parabel", "ours")
 ROWS: Final = "rows"
 
 
@@ -60,12 +61,12 @@ class Place:
         return "model.compare.parabel" if self.classifier == "Parabel" else "model.training.build"
 
 
-def list_places(encoders: Sequence[str]) -> list[Place]:
-    """Return all results of a comparison, in the table's order, but for released models."""
+def list_places(encoders: Sequence[str], wanted: Collection[str]) -> list[Place]:
+    """Return the results of the wanted classifiers, in the table's order, but for released models."""
     combinations = [Place(encoder, learner.name, False) for encoder in encoders for learner in classifiers.LEARNERS]
     large = [Place(encoder, LARGE, True) for encoder in encoders]
     others = [Place("", classifier, whole) for whole in (False, True) for classifier in ("Parabel", "ours")]
-    return combinations + large + others
+    return [place for place in combinations + large + others if place.classifier in wanted]
 
 
 def compare_methods(
@@ -77,6 +78,7 @@ def compare_methods(
     progress: Progress,
     *,
     encoders: Sequence[str] = ENCODERS,
+    wanted_classifiers: Collection[str] = CLASSIFIERS,
     force: bool = False,
 ) -> list[dict[str, Any]]:
     """Train and measure what is not there yet, and return all results, in the table's order.
@@ -85,18 +87,18 @@ def compare_methods(
         questions: of all parts, read from ``file``.
         out: each result is written to ``out/rows``, with a record of what it was made of.
         released: folders of released models, measured as they are.
-        encoders: names of those to compare.
+        encoders, wanted_classifiers: names of those to compare.
 
     Raises:
         QuestionsError: there are too few questions.
         model.training.encoder.minilm.EncoderMissing: MiniLM's weights are not installed.
     """
-    if MiniLM.name in encoders:
+    wanted = list_places(encoders, wanted_classifiers)
+    if any(place.encoder == MiniLM.name for place in wanted):
         minilm.find_folder()  # before minutes of work that would end with the weights missing
     parts = draw_split(questions, settings, read_trained_titles(released))
     for note in parts.notes:
         progress.log(note)
-    wanted = list_places(encoders)
     results, runs = _find_results(wanted, file, out, settings, parts, force=force)
 
     def keep(place: Place, result: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ def format_report(result: dict[str, Any]) -> str:
     lines = [f"split {result['split']}, n = {result['n']:,} questions with complete tags"]
     if left_out := result.get("left_out"):
         lines.append(f"left out, seen in training: {left_out['questions']:,} of {left_out['of']:,}")
-    lines += [f"{name}: vocabulary {of['vocabulary']:,} tags" for name, of in models.items()]
+    lines += [f"{name}: {of['vocabulary']:,} tags, {of['megabytes']:.1f} MB" for name, of in models.items()]
     width = max([24, *map(len, models)]) + 2
     lines += ["", f"{'metric':<14}" + "".join(f"{name:>{width}}" for name in (*models, *baselines)) + "  meaning"]
     for name, meaning in MEANING.items():

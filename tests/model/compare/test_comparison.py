@@ -48,6 +48,17 @@ def run(file: Path, out: Path, *more: str) -> Result:
     return CliRunner().invoke(main, command)
 
 
+def test_e12_a_classifier_can_be_left_out(questions_file: Path, tmp_path: Path) -> None:
+    result = run(questions_file, tmp_path, "--classifier", "logistic regression")
+    assert result.exit_code == 0, result.output
+    assert "gradient boosting" not in result.output
+    results = {path.stem for path in (tmp_path / "rows").glob("*.json")}
+    assert {name for name in results if "step" not in name} == {
+        "tf-idf-logistic-regression-common-tags",
+        "tf-idf-logistic-regression-all-tags",
+    }
+
+
 def test_every_method_is_measured_on_the_same_questions(
     folder: Path, questions: list[Question], questions_file: Path
 ) -> None:

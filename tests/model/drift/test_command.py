@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 
 from model.cli import main
 from model.commands.terminal import RELEASED
-from model.drift.findings import comparable_drafts, compare_column
+from model.drift.findings import comparable_drafts, find_drift
 from model.drift.page import MOST_ROWS, expand_counts, write_page
 from model.drift.reference import REFERENCE_FILE, read_reference, reference_of_drafts, write_reference
+from model.drift.summary import summarise
 from model.serving.classifier import TIERS, Classifier, read_manifest
 from tests.model.drift.generated import USUAL, VERSION, World, lines, traffic
 
@@ -50,17 +51,27 @@ def test_counts_are_laid_out_as_rows_in_their_proportions() -> None:
 
 
 @pytest.mark.slow
-def test_evidently_shows_the_same_figures(tmp_path: Path, reference_file: Path) -> None:
+@pytest.mark.parametrize(
+    "world",
+    [USUAL, World(lengths=(0.3, 0.45, 0.2, 0.05)), World(relation=lambda score: 0.4 * score), World(drafts=8)],
+    ids=["as usual", "other lengths", "another relation", "too few"],
+)
+def test_e4_evidently_says_what_the_command_says(world: World, tmp_path: Path, reference_file: Path) -> None:
     pytest.importorskip("evidently")
     reference = read_reference(reference_file)
-    drafts = comparable_drafts(traffic(seed=3, lengths=(0.3, 0.45, 0.2, 0.05)), reference)
-    theirs = write_page(drafts, reference, tmp_path / "report.html")
-    ours = {column: compare_column(drafts, reference, column, 1)["psi"] for column in theirs}
+    came = traffic(seed=3, **{name: getattr(world, name) for name in ("lengths", "relation", "drafts")})
+    drafts, report = comparable_drafts(came, reference), find_drift(came, reference)
+    theirs = write_page(report, drafts, reference, tmp_path / "report.html")
+    ours = {column["column"]: column["psi"] for column in report["columns"]}
     assert theirs == pytest.approx(ours, abs=0.02)
     assert len(ours) == 6
     html = (tmp_path / "report.html").read_text()
+    assert f"found: {summarise(report)}" in html
     assert "body_chars" in html
     assert "<script src=" not in html
+    drifted = sum(bool(column["drifted"]) for column in report["columns"])
+    assert ("Dataset Drift is detected" in html) is (drifted > 0)
+    assert ("Dataset Drift is NOT detected" in html) is (drifted == 0)
 
 
 def test_a_reference_of_questions_has_counts_only(tmp_path: Path, questions_file: Path) -> None:
