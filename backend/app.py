@@ -203,7 +203,12 @@ async def start(state: AppState, settings: Settings, stack: AsyncExitStack) -> N
 def background_jobs(state: AppState, settings: Settings) -> Iterator[PeriodicJob]:
     """Yield what is done while the application runs, and how often, in seconds."""
     database, suggester = state.database, state.suggester
-    alerts = Alerts(database, state.alert_rules, make_channels(settings.smtp_url, settings.webhook_url))
+    alerts = Alerts(
+        database,
+        state.alert_rules,
+        make_channels(settings.smtp_url, settings.webhook_url),
+        data_dir=settings.data_dir.expanduser(),
+    )
     yield state.totals.flush, FLUSH_EVERY
     yield state.loader.sync, SYNC_EVERY
     yield state.device_versions.record_new_versions, FIND_EVERY

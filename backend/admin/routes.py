@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -15,10 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.choices import list_choices
-from backend.acceptance.running import RunningCounts, count_running
+from backend.acceptance.counts import count_grid
+from backend.acceptance.filters import Filters
+from backend.acceptance.running import count_running
 from backend.acceptance.statements import begin_snapshot
 from backend.admin.auth import AdminAuth
-from backend.admin.exposition import render_exposition
+from backend.admin.exposition import DatabaseFigures, render_exposition
 from backend.admin.negotiation import wants_page
 from backend.admin.page import read_page, render_page
 from backend.admin.panels import TWINS
@@ -29,6 +31,7 @@ from backend.admin.silencing import render_silence_form, silence_as_asked
 from backend.admin.templating import STYLE, render_problem
 from backend.admin.twins import PanelTable, to_csv, to_json
 from backend.alerts.rules import Rule
+from backend.drift.service import newest_findings
 from backend.postgres.database import DatabaseAway, DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, error_message
 from backend.web.problems import Problem, database_damaged
 
@@ -203,12 +206,19 @@ class AdminPages:
         except (DatabaseUnavailable, OSError) as error:
             raise Problem(503, "Not silenced", "The database can't be reached. Try again in a moment.") from error
 
-    async def read_running_counts(self) -> list[RunningCounts] | None:
-        """Return the counts that scrapers get from the database; None if it fails or takes too long."""
+    async def read_figures(self) -> DatabaseFigures | None:
+        """Return what scrapers get from the database; None if it fails or takes too long."""
+        now = self.now()
+        yesterday = now.date() - timedelta(days=1)
+        week = Filters(yesterday - timedelta(days=6), yesterday)
         try:
             async with asyncio.timeout(SCRAPE_LIMIT), self.sessions() as session:
                 await begin_snapshot(session)
-                return await count_running(session, self.now())
+                return DatabaseFigures(
+                    await count_running(session, now),
+                    (await count_grid(session, week, (), now)).overview(),
+                    await newest_findings(session, kind="ask"),
+                )
         except (DatabaseUnavailable, SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("this scrape goes without the counts of items: %s", error_message(error))
             return None
@@ -246,7 +256,7 @@ def admin_router(
         accept = request.headers.get("accept", "")
         if wants_page(accept):
             return HTMLResponse(await pages.read_page(request))
-        content, media_type = render_exposition(await pages.read_running_counts(), accept)
+        content, media_type = render_exposition(await pages.read_figures(), accept)
         return Response(content, media_type=media_type)
 
     @router.get("/silence")

@@ -1,9 +1,13 @@
 """Evaluation of the rules: the counts that each kind of rule is judged by, read from the database at one moment."""
 
+import asyncio
+import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
+import psutil
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.bookkeeping import count_bookkeeping
@@ -31,7 +35,9 @@ from backend.alerts.judgements import (
     judge_drop,
     judge_lost_events,
     judge_requests,
+    judge_resource,
     judge_silence,
+    judge_target,
     judge_zero,
     nested_spans,
 )
@@ -42,8 +48,10 @@ from backend.alerts.rules import (
     DropRule,
     LostEventsRule,
     RequestRule,
+    ResourceRule,
     Rule,
     SilenceRule,
+    TargetRule,
     ZeroRule,
     find_figure,
 )
@@ -54,6 +62,9 @@ from backend.web.request_stats import read_request_stats
 
 Evaluations = dict[str, Evaluation]
 """By subject; a rule that watches one thing has the subject ''."""
+
+TARGET_DAYS = 7
+"""A target is missed when the figure of so many whole days surely misses it."""
 
 USUAL_DAYS = 7
 """So many whole days say what is usual in drafts."""
@@ -109,11 +120,12 @@ class UsualShares:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
-    """The database at one moment."""
+    """The database at one moment, and the folder whose disk holds the data."""
 
     session: AsyncSession
     now: datetime
     usual: UsualShares
+    data_dir: Path = Path()
 
     @property
     def yesterday(self) -> date:
@@ -124,10 +136,10 @@ class EvaluationContext:
 async def evaluate_rule(rule: Rule, context: EvaluationContext) -> Evaluations:
     """Evaluate a rule now."""
     match rule:
-        case DropRule():
-            return {"": await evaluate_drop(rule, context)}
-        case BoundRule():
-            return {"": await evaluate_bound(rule, context)}
+        case DropRule() | BoundRule() | TargetRule():
+            return {"": await evaluate_figure(rule, context)}
+        case ResourceRule():
+            return {"": await asyncio.to_thread(evaluate_resource, rule, context.data_dir)}
         case BurstRule():
             return await evaluate_burst(rule, context)
         case ZeroRule():
@@ -142,18 +154,35 @@ async def evaluate_rule(rule: Rule, context: EvaluationContext) -> Evaluations:
             return await evaluate_drift(rule, context)
 
 
-async def evaluate_drop(rule: DropRule, context: EvaluationContext) -> Evaluation:
-    """Compare a figure with the days before."""
-    figure, end = find_figure(rule.figure), context.yesterday - timedelta(days=rule.days)
-    reference = Span(end - timedelta(days=rule.reference - 1), end)
-    *spans, before = await read_capped_sums(context, rule.figure, [*last_spans(rule.days, context), reference])
-    return judge_drop(rule, figure, dict(zip(nested_spans(rule.days), spans, strict=True)), before)
+async def evaluate_figure(rule: DropRule | BoundRule | TargetRule, context: EvaluationContext) -> Evaluation:
+    """Compare a figure of whole days with the days before, with a bound or with its target."""
+    figure = find_figure(rule.figure)
+    if isinstance(rule, TargetRule):
+        week = Span(context.yesterday - timedelta(days=TARGET_DAYS - 1), context.yesterday)
+        (sums,) = await read_capped_sums(context, rule.figure, [week])
+        return judge_target(rule, figure, TARGET_DAYS, sums)
+    spans = last_spans(rule.days, context)
+    if isinstance(rule, DropRule):
+        end = context.yesterday - timedelta(days=rule.days)
+        spans.append(Span(end - timedelta(days=rule.reference - 1), end))
+    sums_by_span = await read_capped_sums(context, rule.figure, spans)
+    nested = dict(zip(nested_spans(rule.days), sums_by_span, strict=False))
+    if isinstance(rule, DropRule):
+        return judge_drop(rule, figure, nested, sums_by_span[-1])
+    return judge_bound(rule, figure, nested)
 
 
-async def evaluate_bound(rule: BoundRule, context: EvaluationContext) -> Evaluation:
-    """Compare a figure with its floor or ceiling."""
-    spans = await read_capped_sums(context, rule.figure, last_spans(rule.days, context))
-    return judge_bound(rule, find_figure(rule.figure), dict(zip(nested_spans(rule.days), spans, strict=True)))
+def evaluate_resource(rule: ResourceRule, data_dir: Path) -> Evaluation:
+    """Compare what this machine uses of its memory, or of the disk with the data, with the bound."""
+    if rule.kind == "memory":
+        memory = psutil.virtual_memory()
+        return judge_resource(rule, memory.total - memory.available, memory.total)
+    try:
+        disk = shutil.disk_usage(data_dir)
+    except OSError as error:
+        return Evaluation(None, f"{data_dir} can't be looked at: {error.strerror}.")
+    # Of what is kept free for root, the service gets nothing.
+    return judge_resource(rule, disk.used, disk.used + disk.free)
 
 
 def last_spans(days: int, context: EvaluationContext) -> list[Span]:

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from backend.acceptance.figures import Figure
 from backend.acceptance.intervals import student_quantile
 from backend.acceptance.queries.runs import Outcome
-from backend.alerts.rules import BoundRule, BurstRule, DropRule, LostEventsRule, RequestRule, SilenceRule, ZeroRule
+from backend.alerts.rules import (
+    BoundRule,
+    BurstRule,
+    DropRule,
+    LostEventsRule,
+    RequestRule,
+    ResourceRule,
+    SilenceRule,
+    TargetRule,
+    ZeroRule,
+)
 from backend.alerts.states import Evaluation
 
 MAX_WEIGHT = 10
@@ -30,7 +40,10 @@ DAILY_CHANCE = 1e-4
 """How rarely chance alone may break a rule about days, at one look at one span."""
 
 RUN_CHANCE = 1e-7
-"""How rarely chance alone may break a rule that looks at every draft or minute anew."""
+"""How rarely chance alone may break a rule that looks at every minute anew."""
+
+ZERO_CHANCE = 1e-8
+"""How rarely chance alone may break a rule that looks at every draft anew, of which there are many more."""
 
 LOSS_CHANCE = 1e-10
 """How rarely chance may lose so many of few events: some are lost together, and then chance is not what it seems."""
@@ -140,22 +153,42 @@ def judge_drop(rule: DropRule, figure: Figure, spans: Mapping[int, CappedSums], 
 
 def judge_bound(rule: BoundRule, figure: Figure, spans: Mapping[int, CappedSums]) -> Evaluation:
     """Compare a figure with its floor or ceiling, over each span of `nested_spans`."""
-    enough = {days: sums for days, sums in spans.items() if sums.is_enough(rule.least)}
-    sign = 1 if rule.kind == "above" else -1
+    words = f"the bound is {rule.bound * 100:g} %"
+    return compare(figure, spans, rule.bound, words, above=rule.kind == "above", least=rule.least)
 
-    def describe(days: int, sums: CappedSums) -> str:
-        return f"{describe_figure(figure, days, sums)}; the bound is {rule.bound * 100:g} %."
 
+def judge_target(rule: TargetRule, figure: Figure, days: int, sums: CappedSums) -> Evaluation:
+    """Look whether a figure surely misses its target in these whole days."""
+    words = f"the target is {rule.goal.replace('_', ' ')} {rule.target * 100:g} %"
+    return compare(figure, {days: sums}, rule.target, words, above=rule.goal == "at_most", least=rule.least)
+
+
+def compare(
+    figure: Figure, spans: Mapping[int, CappedSums], bound: float, words: str, *, above: bool, least: int
+) -> Evaluation:
+    """Look whether a figure is surely ``above`` a bound, or below it, in one of the spans; ``words`` name it."""
+    enough = {days: sums for days, sums in spans.items() if sums.is_enough(least)}
     if not enough:
         days, sums = next(iter(spans.items()))
-        return Evaluation(None, f"{describe(days, sums)} {too_few(rule.least)}")
+        return Evaluation(None, f"{describe_figure(figure, days, sums)}; {words}. {too_few(least)}")
     chances = {}
     for days, sums in enough.items():
         limit = student_quantile(int(sums.writers) - 1, 1 - DAILY_CHANCE)
-        error = math.sqrt(sums.variance(rule.bound))
-        chances[days] = sign * (sums.rate - rule.bound) / error / limit if error else 0.0
+        error = math.sqrt(sums.variance(bound))
+        distance = sums.rate - bound if above else bound - sums.rate
+        chances[days] = distance / error / limit if error else 0.0
     days = max(chances, key=chances.__getitem__)
-    return Evaluation(chances[days] > 1, describe(days, enough[days]))
+    return Evaluation(chances[days] > 1, f"{describe_figure(figure, days, enough[days])}; {words}.")
+
+
+def judge_resource(rule: ResourceRule, used: int, total: int) -> Evaluation:
+    """Compare what is used of a disk, or of the machine's memory, in bytes, with the bound."""
+    what = "disk with the data" if rule.kind == "disk" else "machine's memory"
+    words = (
+        f"{used / total * 100:.0f} % of the {what} are used, {(total - used) / (1 << 30):.1f} of "
+        f"{total / (1 << 30):.1f} GiB are free; the bound is {rule.bound * 100:g} %."
+    )
+    return Evaluation(used / total > rule.bound, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +231,9 @@ def judge_zero(rule: ZeroRule, outcome: Outcome, run: Run) -> Evaluation:
         f"{what[outcome]} in drafts of the last {run.installs:,} writers, for {run.hours:.1f} hours; usually in "
         f"{run.usual * 100:.0f} of 100 drafts."
     )
-    if run.usual**MANY > RUN_CHANCE:
+    if run.usual**MANY > ZERO_CHANCE:
         return Evaluation(None, f"{words} That is too usual to judge by.")
-    return Evaluation(run.installs >= rule.least and run.chance < RUN_CHANCE, words)
+    return Evaluation(run.installs >= rule.least and run.chance < ZERO_CHANCE, words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,23 @@ class BoundRule(RuleBase):
     bound: Share
 
 
+class TargetRule(RuleBase):
+    """A figure misses its target for a week."""
+
+    kind: Literal["target"]
+    figure: FigureName
+    goal: Literal["at_least", "at_most"]
+    target: Share
+
+
+class ResourceRule(RuleBase):
+    """More than ``bound`` of a resource is used, on the machine of the replica that judges."""
+
+    kind: Literal["disk", "memory"]
+    bound: Share
+    least: Annotated[int, Field(ge=1)] = 1
+
+
 class BurstRule(RuleBase):
     """A tag was dismissed again and again; ``together``: or all tags taken together."""
 
@@ -132,9 +149,20 @@ class DriftRule(RuleBase):
     bound: Annotated[float, Field(gt=0)]
 
 
-Rule = DropRule | BoundRule | BurstRule | ZeroRule | RequestRule | LostEventsRule | SilenceRule | DriftRule
+Rule = (
+    DropRule
+    | BoundRule
+    | TargetRule
+    | ResourceRule
+    | BurstRule
+    | ZeroRule
+    | RequestRule
+    | LostEventsRule
+    | SilenceRule
+    | DriftRule
+)
 
-DAILY_RULES = (DropRule, BoundRule, LostEventsRule, DriftRule)
+DAILY_RULES = (DropRule, BoundRule, TargetRule, LostEventsRule, DriftRule)
 """Rules about days, which change little within the hour."""
 
 RULES: TypeAdapter[dict[str, Rule]] = TypeAdapter(dict[str, Annotated[Rule, Field(discriminator="kind")]])

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -47,6 +48,7 @@ class Alerts:
         database: where alerts are kept.
         rules: by name.
         channels: by name; without any, alerts are still shown to the admin.
+        data_dir: the folder whose disk the rule about it looks at.
         now: the clock, in UTC.
     """
 
@@ -56,7 +58,9 @@ class Alerts:
         rules: Mapping[str, Rule],
         channels: Mapping[str, Send],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        data_dir: Path = Path(),
     ) -> None:
+        self._data_dir = data_dir
         self._database = database
         self._rules = rules
         self._channels = channels
@@ -96,7 +100,7 @@ class Alerts:
             if not await try_lock(session, AdvisoryLock.EVALUATE_ALERTS):
                 return False
             await tune_for_counting(session)
-            context = EvaluationContext(session, self._now(), self._usual)
+            context = EvaluationContext(session, self._now(), self._usual, self._data_dir)
             silences = await read_silences(session, context.now)
             for name, rule in rules.items():
                 evaluations = await evaluate_rule(rule, context)

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.admin import routes
+from backend.drift.findings import Findings
+from backend.drift.service import save_findings
+from model.drift.findings import find_drift
+from model.drift.reference import reference_of_drafts
 from tests.backend.acceptance.traffic import VERSIONS, Rows, mixed_traffic, store
 from tests.backend.admin.conftest import HTML, NOW, Admin
 from tests.backend.postgres.cuttable_proxy import CuttableProxy
+from tests.model.drift.generated import VERSION, traffic
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +140,22 @@ async def test_a_page_that_takes_too_long_says_so(
         response = await admin.get("/metrics/days.json")
         assert response.status_code == 503
         assert response.json()["title"] == "Too slow"
+
+
+async def test_figures_of_a_week_and_drift_are_scraped(admin: Admin, engine: AsyncEngine) -> None:
+    await store(engine, mixed_traffic(21, 120, NOW))
+    async with AsyncSession(engine) as session, session.begin():
+        findings = find_drift(traffic(seed=3), reference_of_drafts(traffic(seed=99).drafts, VERSION, "generated"))
+        await save_findings(session, Findings.model_validate(findings), NOW)
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in parse_text((await admin.get("/metrics")).text)
+        for sample in family.samples
+    }
+    rows = await admin.rows("overview", since="2026-11-13", until="2026-11-19")
+    shown = {row["figure"]: row for row in rows}
+    for name in ("acceptance", "kept", "coverage", "missed", "jaccard", "f1"):
+        assert samples["tagalong_figure_count", name] == shown[name]["n"] > 0
+        assert samples["tagalong_figure_ratio", name] == pytest.approx(shown[name]["value"])
+    columns = {column["column"]: column["psi"] for column in findings["columns"]}
+    assert {key[1]: value for key, value in samples.items() if key[0] == "tagalong_drift_psi"} == columns

@@ -28,6 +28,8 @@ def test_the_shipped_rules_watch_what_must_be_watched() -> None:
         ("drop", "jaccard"),
         ("above", "missed"),
         ("below", "coverage"),
+        ("disk", None),
+        ("memory", None),
         ("burst", None),
         ("zero", None),
         ("failing", None),

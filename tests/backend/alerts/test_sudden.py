@@ -1,6 +1,7 @@
 """What breaks at once is found within hours: no acceptance, no views, one page, no drafts, dismissals."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.alerts.channels import Notification
 from backend.alerts.rule_status import read_rules_summary
-from backend.alerts.rules import read_rules
+from backend.alerts.rules import RULES, read_rules
 from backend.alerts.service import Alerts
 from backend.alerts.silences import SilenceError, silence
 from backend.alerts.tables import AlertRow, RuleRow
@@ -244,3 +245,28 @@ async def test_ending_a_silence_sends_what_waited(
         await silence(session, rules, "page_fails", "classic", NOW.date(), NOW, actor=ADMIN)
     await alerts.notify()
     assert [notification.rule for notification in sent] == ["acceptance_zero", "page_fails"]
+
+
+async def test_a_missed_target_and_a_full_disk_are_alerts(
+    database: Database, engine: AsyncEngine, clock: Clock, tmp_path: Path
+) -> None:
+    words = {"title": "A rule", "advice": "Look."}
+    target = {"kind": "target", "figure": "acceptance", "goal": "at_least", "least": 100, **words}
+    rules = RULES.validate_python(
+        {
+            "missed": {**target, "target": 0.9},
+            "met": {**target, "target": 0.3},
+            "full": {"kind": "disk", "bound": 1e-9, **words},
+            "empty": {"kind": "disk", "bound": 1 - 1e-9, **words},
+            "memory": {"kind": "memory", "bound": 1e-9, **words},
+        }
+    )
+    writer = Writer(1)
+    write_usual(writer)
+    await store(engine, writer.rows)
+    await Alerts(database, rules, {}, clock, tmp_path).evaluate_due_rules()
+    assert await current(engine) == {("missed", ""), ("full", ""), ("memory", "")}
+    async with database.session() as session:
+        summary = await read_rules_summary(session, rules)
+    assert summary.judged == 5
+    assert "the target is at least 90 %" in summary.rules[0].words
