@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from backend import health
 from backend.acceptance.rollup_refresh import REFRESH_EVERY, roll_up_days
+from backend.acceptance.value_estimate import Assumptions
 from backend.admin.routes import admin_router
 from backend.alerts.channels import make_channels
 from backend.alerts.rules import read_rules
@@ -125,6 +126,7 @@ def create_app(settings: Settings, *, on_ready: Callable[[FastAPI], None] = lamb
             sessions=lambda: state.database.session(),
             vocabulary=lambda: state.router.models.champion.known,
             rules=state.alert_rules,
+            assumptions=Assumptions(settings.value_seconds_per_tag, settings.value_price_per_core_hour),
             on_refused=lambda client: state.refused_sign_ins.count(client),
         )
     )

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", description="Where alerts are mailed: smtp://user:password@host:587/?from=…&to=…")
     webhook_url: str = Field("", description="Where alerts are posted as JSON")
     alert_rules: Path = Field(SHIPPED, description="The file with the rules of alerts")
+    value_seconds_per_tag: float = Field(
+        4.0, ge=0, le=600, description="What a clicked tag saves a writer, as the estimate on /metrics assumes"
+    )
+    value_price_per_core_hour: float = Field(
+        0.04, ge=0, le=1000, description="US dollars for an hour of a core, as the estimate on /metrics assumes"
+    )
 
     @field_validator("*", mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from backend.acceptance.counts import count_grid
 from backend.acceptance.filters import Filters
 from backend.acceptance.running import count_running
 from backend.acceptance.statements import begin_snapshot
+from backend.acceptance.value_estimate import USUAL, Assumptions
 from backend.admin.auth import AdminAuth
 from backend.admin.exposition import DatabaseFigures, render_exposition
 from backend.admin.negotiation import wants_page
@@ -108,12 +109,14 @@ class AdminPages:
         vocabulary: returns the tags of the model loaded now; empty if none is.
         rules: the rules of alerts, by name.
         now: the clock, in UTC.
+        assumptions: of the estimate of what suggestions are worth.
     """
 
     sessions: Sessions
     vocabulary: Callable[[], Collection[str]]
     rules: Mapping[str, Rule]
     now: Callable[[], datetime]
+    assumptions: Assumptions
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
@@ -152,13 +155,17 @@ class AdminPages:
                 headers={"Retry-After": "5"},
             ) from error
 
+    def panel_request(self, session: AsyncSession, view: View, moment: datetime) -> PanelRequest:
+        """Return what panels read a view from."""
+        return PanelRequest(session, view, self.vocabulary(), moment, self.rules, self.assumptions)
+
     async def read_page(self, request: Request) -> str:
         """Read and render the page."""
         moment = self.now()
         async with self.snapshot() as session:
             choices = await list_choices(session)
             view = parse_query(request.query_params.multi_items(), choices, moment.date())
-            data = await read_page(PanelRequest(session, view, self.vocabulary(), moment, self.rules), choices)
+            data = await read_page(self.panel_request(session, view, moment), choices)
         # Hundreds of days take a while to draw, and must not hold up suggestions.
         return await asyncio.to_thread(render_page, data)
 
@@ -169,7 +176,7 @@ class AdminPages:
             choices = await list_choices(session)
             pairs, empty_month = await name_month(session, request.query_params.multi_items(), moment.date())
             view = parse_query(pairs, choices, moment.date())
-            data = await read_report(PanelRequest(session, view, self.vocabulary(), moment, self.rules))
+            data = await read_report(self.panel_request(session, view, moment))
         return await asyncio.to_thread(render_report, data, empty_month)
 
     async def read_twin(self, request: Request, panel: str, form: str) -> Response:
@@ -184,7 +191,7 @@ class AdminPages:
                     "Only the panel 'days' can be of one tag; 'tags' has the figures of each.",
                     filter="only_tag",
                 )
-            table = await TWINS[panel](PanelRequest(session, view, self.vocabulary(), moment, self.rules))
+            table = await TWINS[panel](self.panel_request(session, view, moment))
         if form == "json":
             return JSONResponse(await asyncio.to_thread(panel_document, panel, view, moment, table))
         name = f"tagalong-{panel}-{view.filters.since}-{view.filters.until}.csv"
@@ -232,18 +239,19 @@ def admin_router(
     rules: Mapping[str, Rule],
     on_refused: Callable[[str], None] = lambda client: None,
     now: Callable[[], datetime] = utc_now,
+    assumptions: Assumptions = USUAL,
 ) -> APIRouter:
     """Return all the admin's routes, under /metrics, behind one check of the password that no route can forget.
 
     Args:
         password: the admin's password or its hash.
-        sessions, vocabulary, rules, now: see `AdminPages`.
+        sessions, vocabulary, rules, now, assumptions: see `AdminPages`.
         on_refused: called with the address of every wrong password.
 
     Raises:
         ValueError: the password is empty.
     """
-    pages = AdminPages(sessions, vocabulary, rules, now)
+    pages = AdminPages(sessions, vocabulary, rules, now, assumptions)
     router = APIRouter(
         prefix="/metrics",
         dependencies=[Depends(AdminAuth(password, on_refused=on_refused))],

@@ -11,7 +11,6 @@ from backend.acceptance import figures
 from backend.acceptance.figures import MIN_SAMPLE, Counts, Figure, Mean, Rate
 from backend.acceptance.filters import ARMS, KINDS, ORIGINS
 from backend.acceptance.queries.items import SCORE_BANDS
-from backend.acceptance.value_estimate import PRICE_PER_CORE_HOUR, SECONDS_PER_TAG
 from backend.admin import charts
 from backend.admin.formatting import (
     KIND_TITLES,
@@ -168,9 +167,7 @@ def _environment() -> Environment:
         MIN_SAMPLE=MIN_SAMPLE,
         ORIGINS=ORIGINS,
         ORIGIN_TITLES=ORIGIN_TITLES,
-        PRICE_PER_CORE_HOUR=PRICE_PER_CORE_HOUR,
         SCORE_BANDS=SCORE_BANDS,
-        SECONDS_PER_TAG=SECONDS_PER_TAG,
         SIDE_CHARTS=SIDE_CHARTS,
         SORTS=SORTS,
         TREND_TITLES=TREND_TITLES,

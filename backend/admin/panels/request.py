@@ -19,6 +19,7 @@ from backend.acceptance.counts import (
 )
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
+from backend.acceptance.value_estimate import USUAL, Assumptions
 from backend.admin.query import View
 from backend.alerts.rules import Rule
 from backend.deployments.service import Release, list_deployments, list_releases
@@ -39,6 +40,7 @@ class PanelRequest:
         vocabulary: the tags of the model loaded now; empty if none is.
         now: the moment by which something is still open.
         rules: the rules of alerts, by name.
+        assumptions: of the estimate of what suggestions are worth.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class PanelRequest:
         vocabulary: Collection[str],
         now: datetime,
         rules: Mapping[str, Rule],
+        assumptions: Assumptions = USUAL,
     ) -> None:
         self.session = session
         self.view = view
         self.vocabulary = vocabulary
         self.now = now
         self.rules = rules
+        self.assumptions = assumptions
         self._results: dict[str, Any] = {}
 
     @property

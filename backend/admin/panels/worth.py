@@ -10,7 +10,7 @@ async def read_estimate(request: PanelRequest) -> ValueEstimate:
     """Return the estimate for the view's drafts."""
     # What a device takes costs the service nothing.
     all_versions = (row.p50 for row in await request.latencies() if row.origin == "service")
-    return estimate_value(await request.overview(), next(all_versions, None))
+    return estimate_value(await request.overview(), next(all_versions, None), request.assumptions)
 
 
 async def read_table(request: PanelRequest) -> PanelTable:

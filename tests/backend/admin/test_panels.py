@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.rollup_refresh import roll_up_days
+from backend.acceptance.value_estimate import Assumptions
 from backend.admin.csv_text import neutralise_formula
 from backend.admin.panels import TWINS
 from backend.admin.twins import FIGURE_PARTS
@@ -25,7 +26,7 @@ from tests.backend.acceptance.traffic import (
     store,
     worked_example,
 )
-from tests.backend.admin.conftest import NOW, Admin
+from tests.backend.admin.conftest import NOW, Admin, admin_at
 
 pytestmark = pytest.mark.anyio
 
@@ -331,3 +332,12 @@ async def test_tags_are_searched_and_put_in_order(admin: Admin, engine: AsyncEng
     assert await order(sort="worst") == ["c", "go", "c++", "rare"]
     assert await order(sort="dismissed") == ["c", "c++", "go", "rare"]
     assert await order(sort="best", tag="C") == ["c++", "c"]
+
+
+async def test_what_the_estimate_assumes_is_a_setting(database_url: str, engine: AsyncEngine) -> None:
+    await store(engine, worked_example(NOW - timedelta(days=1)))
+    async with admin_at(database_url, assumptions=Assumptions(seconds_per_tag=30.0, price_per_core_hour=2.0)) as admin:
+        values = {row["name"]: row["value"] for row in await admin.rows("worth")}
+        assert values["saved_seconds"] == 30.0 * values["clicked_tags"] > 0
+        assert values["cost_of_a_thousand"] == pytest.approx(0.5 / 3_600_000 * 2.0 * 1000, rel=0.02)
+        assert "assuming 30 s for each tag" in await admin.page()
