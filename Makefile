@@ -34,6 +34,7 @@ bench: .venv/.test programs $(DEVICE_MODEL) ## what a start, an answer, an event
 	@$(BIN)/python -m bench.typing
 	@$(BIN)/python -m bench.chips
 	@$(BIN)/python -m bench.device
+	@$(BIN)/python -m bench.device_browsers
 
 pictures: .venv/.test programs $(DEVICE_MODEL) ## the README's pictures, from the running product
 	@$(BIN)/python -m tools.pictures

@@ -4,8 +4,10 @@ import { DeviceModelError, loadModel } from "../device/model.js";
 import { browser } from "../shared/browser.js";
 import { UserError } from "../shared/errors.js";
 import { getText } from "../shared/i18n.js";
+import { usesDevice } from "../shared/sources.js";
 import { deleteStoredModel, readStoredModel } from "./model-store.js";
 import { readSettings } from "./settings.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("../device/model.js").DeviceModel} DeviceModel */
 
@@ -13,6 +15,11 @@ const PACKAGED_FILE = "device/model.bin";
 
 /** @type {Promise<DeviceModel> | undefined} */
 let loading;
+
+/** Load the model, if tags may come from it: it will be wanted soon. */
+export async function warmDeviceModel() {
+  if (usesDevice(await readSettings())) await loadDeviceModel().catch(() => {});
+}
 
 /**
  * Return the model: the one that came from the service in use, or the packaged one. Throw a `UserError` where there is
@@ -35,8 +42,11 @@ async function load() {
 }
 
 async function loadStoredModel() {
+  const [{ server }, { model_check: check }] = await Promise.all([readSettings(), storage.get("model_check")]);
+  // Its database is not even opened where there is none: a worker that starts has somebody waiting.
+  if (check?.etag === undefined || check.server !== server) return undefined;
   const stored = await readStoredModel();
-  if (stored === undefined || stored.server !== (await readSettings()).server) return undefined;
+  if (stored === undefined || stored.etag !== check.etag) return undefined;
   return loadModel(await stored.file.arrayBuffer());
 }
 

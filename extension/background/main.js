@@ -3,7 +3,6 @@
 import { browser } from "../shared/browser.js";
 import { runInBackground, userMessage } from "../shared/errors.js";
 import { getSite } from "../shared/site.js";
-import { usesDevice } from "../shared/sources.js";
 import {
   beginNewInstall,
   changeSettings,
@@ -14,7 +13,7 @@ import {
   syncBrowserConsents,
 } from "./consent.js";
 import { updateContentScripts } from "./content-scripts.js";
-import { loadDeviceModel } from "./device-model.js";
+import { warmDeviceModel } from "./device-model.js";
 import { discardDraft, isDraftOfTab, openDraft, replaceTab } from "./drafts.js";
 import { updateModel } from "./model-updates.js";
 import { flushOutbox, isOutboxAlarm, readOutbox, sendDueEvents, sendNewEvents } from "./outbox.js";
@@ -49,10 +48,11 @@ const listeners = {
   openDraft: (page, { tab, site, path }) => openDraft(tab, page.kind === "edit" ? site + path : site, page),
   // The browser has started the worker to deliver it.
   async wake() {
-    if (usesDevice(await readSettings())) await loadDeviceModel().catch(() => {});
+    await warmDeviceModel();
     return null;
   },
   async suggest({ draft_id, draft }, { tab, site }) {
+    runInBackground(warmDeviceModel());
     if (!(await isDraftOfTab(tab, draft_id))) throw new Error("not the draft of this tab");
     return suggest(draft_id, { ...draft, site }, tab);
   },

@@ -19,7 +19,8 @@ const RETRY_MS = 60 * 60_000;
  * @typedef {object} ModelCheck  the last look at the service's model
  * @property {string} server
  * @property {number} next  ms since the epoch of the next one
- * @property {string} [refused]  ETag of a file that was broken or foreign: it is not fetched again
+ * @property {string | undefined} [etag]  of the model that is stored
+ * @property {string | undefined} [refused]  ETag of a file that was broken or foreign: it is not fetched again
  */
 
 /** Whether the service may be asked for a model. @param {Settings} settings */
@@ -33,12 +34,12 @@ export async function updateModel() {
     const { server } = settings;
     /** @type {{model_check?: ModelCheck}} */
     const { model_check: last } = await storage.get("model_check");
-    const refused = last?.server === server ? last.refused : undefined;
-    if (last?.server === server && isAhead(last.next)) return;
+    const { etag, refused, next } = last?.server === server ? last : {};
+    if (next !== undefined && isAhead(next)) return;
     // First, so that a worker that dies of it does not begin again and again.
-    await storage.set({ model_check: { server, next: Date.now() + RETRY_MS, refused } });
-    const nowRefused = await replaceModel(settings, refused);
-    await storage.set({ model_check: { server, next: Date.now() + CHECK_EVERY_MS, refused: nowRefused } });
+    await storage.set({ model_check: { server, next: Date.now() + RETRY_MS, etag, refused } });
+    const result = await replaceModel(settings, refused);
+    await storage.set({ model_check: { server, next: Date.now() + CHECK_EVERY_MS, ...result } });
   }).catch((error) => {
     // It is tried again later.
     if (!(error instanceof ServiceError)) throw error;
@@ -53,18 +54,20 @@ const isAhead = (time) => time > Date.now() && time <= Date.now() + CHECK_EVERY_
  *
  * @param {Settings} settings
  * @param {string | undefined} refused
- * @returns {Promise<string | undefined>} the ETag of a file that is refused
+ * @returns {Promise<Pick<ModelCheck, "etag" | "refused">>}
  */
 async function replaceModel(settings, refused) {
   const { server } = settings;
   const stored = await readStoredModel();
+  const storedTag = stored?.server === server ? stored.etag : undefined;
   const packagedTag = await readPackagedModel().then(computeEtag, () => undefined);
-  const here = [packagedTag, stored?.server === server ? stored.etag : undefined, refused];
-  const { etag, file } = await fetchDeviceModel(settings, here.filter((tag) => tag !== undefined));
+  const here = [packagedTag, storedTag, refused].filter((tag) => tag !== undefined);
+  const { etag, file } = await fetchDeviceModel(settings, here);
   if (file === null) {
+    if (etag !== packagedTag) return { etag: storedTag, refused };
     // The service went back to the model that is packaged.
-    if (etag === packagedTag && stored !== undefined) await deleteStoredModel();
-    return refused;
+    await deleteStoredModel();
+    return { refused };
   }
   try {
     await verifyModel(file);
@@ -72,10 +75,10 @@ async function replaceModel(settings, refused) {
   } catch (error) {
     if (!(error instanceof DeviceModelError)) throw error;
     console.error(error);
-    return etag;
+    return { etag: storedTag, refused: etag };
   }
   await storeModel({ server, etag, file: new Blob([file]) });
-  return undefined;
+  return { etag };
 }
 
 /** Return the ETag under which a service has a file. @param {ArrayBuffer} file */

@@ -145,9 +145,11 @@ def test_tags_come_from_this_device_without_a_service(service: RecordingServer, 
         assert browser.wait_for(page, f"{SHADOW}.querySelector('[data-tag=python]').dataset.look === 'dismissed'")
         browser.click(page, ".note button", root=root)
         assert browser.wait_for(page, f"{SHADOW}.querySelector('[data-tag=python]').dataset.look === 'offered'")
+        tally = "import('/background/storage.js').then((storage) => storage.get('tally')).then(({ tally }) => tally)"
+        # All that was done is stored: a page that goes at once takes with it what it is just storing.
+        assert browser.wait_for(welcome, f"{tally}.then((stats) => stats?.accepted === 1 && stats.dismissed === 0)")
         browser.evaluate(page, "document.querySelector('#wmd-input').value = 'A body long enough for the page.'")
         browser.evaluate(page, "document.querySelector('#submit-button').click()")
-        tally = "import('/background/storage.js').then((storage) => storage.get('tally')).then(({ tally }) => tally)"
         assert browser.wait_for(welcome, f"{tally}.then((stats) => stats?.kept === 1)")
         assert service.requests == []
 
