@@ -297,7 +297,10 @@ def format_table(rates: dict[str, Rates]) -> str:
     lines = ["| world | wrong verdicts | stopped for nothing | announced difference found | days until the verdict |",
              "| --- | --- | --- | --- | --- |"]  # fmt: skip
     for title, each in rows:
-        lines.append(f"| {title} | {each.wrong:.1%} | {each.stopped:.1%} | {each.found:.0%} | {each.days:.0f} |")
+        lines.append(
+            f"| {title} | {each.wrong * 100:.1f} % | {each.stopped * 100:.1f} % | {each.found * 100:.0f} % | "
+            f"{each.days:.0f} |"
+        )
     return "\n".join(lines)
 
 

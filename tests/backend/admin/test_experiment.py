@@ -1,5 +1,6 @@
 """The experiment on the page and in its twins: arms side by side, guardrails, verdict, releases, chips by order."""
 
+import math
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -62,7 +63,14 @@ async def test_arms_stand_side_by_side_with_the_way_to_the_horizon(admin: Admin,
     assert (row["model_version"], row["role"], row["horizon"]) == (CHALLENGER, "challenger", 160)
     assert (row["stands"], row["verdict_difference"]) == ("not enough yet: 80 of 160 installs", None)
 
+    # Eighty installs, half of them in each arm.
+    assert acceptance["smallest_visible_loss"] == pytest.approx(
+        1 - math.exp(-(2.807 + 1.2816) / math.sqrt(20)), abs=1e-3
+    )
+    assert acceptance["why_no_difference"] is None
+
     page = words(await admin.page())
+    assert "If one arm lost 59.9 % of its installs or more, the numbers of installs would show it nine times" in page
     assert "not enough yet: 80 of 160 installs" in page
     assert "Chips dismissed holds challenger 0.0 %, champion 0.0 %, 80 installs" in page
 
@@ -87,8 +95,8 @@ async def test_what_the_service_ended_by_itself_stands_at_the_top_for_a_week(
         deployment.ended_at, deployment.ended_because = NOW - timedelta(days=6), "guardrail: coverage: fell"
     page = words(await admin.page())
     assert page.index(
-        "was rolled back by the service at 14:30 UTC on 14 Nov 2026 guardrail: coverage: fell"
-    ) < page.index("At a glance")
+        "was rolled back by the service 14 Nov 2026 guardrail: coverage: fell At 14:30 UTC on 14 Nov 2026"
+    ) < page.index("Bookkeeping")
     async with experiment.database.session() as session:
         deployment = await session.get_one(Deployment, experiment.values["id"])
         deployment.ended_at = NOW - timedelta(days=8)
@@ -166,7 +174,7 @@ async def test_releases_are_marked_on_the_charts_and_told_in_words(admin: Admin,
     assert "11 Nov 2026: 14:30 deploy light-challenger (version 2), 10% of the installs" in words(legend)
     assert len(re.findall("<li>", legend)) == 3
     report = await admin.get("/metrics/report", params={"period": "28d"})
-    assert report.text.count('class="mark"') == 3 * 7
+    assert report.text.count('class="mark"') == 3 * 8
     assert "promote light-challenger (version 2): verdict: better" in words(report.text)
 
 

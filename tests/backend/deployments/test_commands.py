@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,37 @@ def test_a_version_goes_from_deploy_to_promote_and_back(run: Run, models: Path) 
     assert Path(run("deployments", "--champion").output.strip(), "manifest.json").is_file()
     nothing = run("rollback")
     assert (nothing.exit_code, nothing.output) == (1, "Error: nothing is deployed: the shipped model serves.\n")
+
+
+def test_an_experiment_lasts_four_weeks_at_least_or_as_many_as_are_wished(
+    run: Run, models: Path, database_url: str
+) -> None:
+    register(models, 7)
+    soon = datetime.now(UTC) + timedelta(days=16)
+    for options, weeks, told in (
+        ((), 4, "leaves out each install's first 2 of 4 weeks"),
+        (("--min-weeks", "1"), 1, " at the earliest."),
+        (("--until", f"{soon:%Y-%m-%d}"), 2, "leaves out each install's first 1 of 2 weeks"),
+        (("--min-weeks", "0"), 0, ""),
+    ):
+        deployed = run("deploy", "7", "--share", "10%", *options)
+        assert told in deployed.output
+        assert ("at the earliest" in deployed.output) == (weeks > 0)
+        assert rows(database_url, "SELECT min_weeks FROM deployment WHERE ended_at IS NULL") == [(weeks,)]
+        run("rollback")
+    refused = run("deploy", "7", "--share", "10%", "--until", f"{soon:%Y-%m-%d}", "--min-weeks", "3")
+    assert refused.exit_code == 2
+    assert f"3 weeks are over only after --until {soon:%Y-%m-%d}" in refused.output
+
+
+def test_each_share_begins_a_phase(run: Run, models: Path, database_url: str) -> None:
+    register(models, 7)
+    run("deploy", "7", "--share", "10%")
+    run("deploy", "7", "--share", "25%")
+    assert rows(database_url, "SELECT share FROM phase ORDER BY started_at") == [(0.1,), (0.25,)]
+    assert rows(database_url, "SELECT started_at FROM phase ORDER BY started_at LIMIT 1") == rows(
+        database_url, "SELECT started_at FROM deployment"
+    )
 
 
 def test_a_version_runs_in_the_shadow_and_is_ended(run: Run, models: Path) -> None:

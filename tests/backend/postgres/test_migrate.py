@@ -92,6 +92,29 @@ async def test_what_was_counted_before_devices_answered_stays_as_it_was(
         assert (await compare_rollups(session, TRAFFIC_UNTIL)).differing == []
 
 
+async def test_phases_of_running_experiments_are_taken_from_the_audit_log(engine: AsyncEngine) -> None:
+    def step(connection: Connection, there: bool) -> None:
+        (command.upgrade if there else command.downgrade)(alembic_config(connection), "0015" if there else "0014")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(step, False)
+        for statement in (
+            "INSERT INTO model_version VALUES ('light-7', 7, '2026-11-01T12:00Z', '{}')",
+            "INSERT INTO deployment (id, model_version, number, role, share, salt, promote_if_better, started_at, "
+            "started_by) VALUES ('11111111-1111-4111-8111-111111111111', 'light-7', 7, 'challenger', 0.25, 'salt', "
+            "false, '2026-11-01T12:00Z', 'operator')",
+            "INSERT INTO audit (at, actor, act, subject, details) SELECT at, 'operator', act, 'light-7', "
+            "jsonb_build_object('deployment', '11111111-1111-4111-8111-111111111111', 'share', share) "
+            "FROM (VALUES ('2026-11-01T12:00Z'::timestamptz, 'deploy', 0.1), "
+            "('2026-11-05T12:00Z', 'change share', 0.25), ('2026-11-06T12:00Z', 'roll back', 0)) "
+            "AS acts (at, act, share)",
+        ):
+            await connection.execute(text(statement))
+        await connection.run_sync(step, True)
+        phases = await connection.execute(text("SELECT started_at, share FROM phase ORDER BY started_at"))
+        assert [(f"{row.started_at:%m-%d}", row.share) for row in phases] == [("11-01", 0.1), ("11-05", 0.25)]
+
+
 async def test_three_migrations_at_once_all_succeed(engine: AsyncEngine, database_url: str) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("DROP SCHEMA public CASCADE"))
