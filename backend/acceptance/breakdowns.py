@@ -1,14 +1,18 @@
 """Breakdowns of counts by day, model version, site, position, length and score, from the rows of the statements."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from operator import add
-from typing import Any
+from typing import Any, TypeVar
 
 from backend.acceptance.figures import Counts, add_counts
 from backend.acceptance.filters import ORIGINS, Filters
 from backend.acceptance.queries.grouping import Key
+from backend.acceptance.writer_counts import NO_WRITERS, PeriodWriters
+from backend.acceptance.writers import TAG_PAIRS, InstallCounts, Writers
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +36,41 @@ class Grid:
     Attributes:
         items, drafts: rows of the statements that count items and drafts.
         has_vocabulary: whether there was a vocabulary to look up missed tags in.
+        writers: the writers behind the counts; None where they are not known.
     """
 
     items: Sequence[Block]
     drafts: Sequence[Block]
     has_vocabulary: bool
+    writers: PeriodWriters | None = None
 
     def overview(self) -> Counts:
         """Return the sum of everything."""
-        return add_counts(self.by_model_version().values())
+        counts = add_counts(self._by("model_version").values())
+        counts.writers = None if self.writers is None else self.writers.overall()
+        return counts
 
     def by_day(self, filters: Filters) -> dict[date, Counts]:
         """Return the counts of every day of the span, in order, empty ones included."""
         counts = self._by("day")
-        return {day: counts.get(day, Counts()) for day in filters.days}
+        counts = {day: counts.get(day, Counts()) for day in filters.days}
+        return counts if self.writers is None else name_writers(counts, self.writers.by_day)
 
     def by_model_version(self) -> dict[str, Counts]:
         """Return the counts of every model version in the span, by name."""
-        return dict(sorted(self._by("model_version").items()))
+        counts = dict(sorted(self._by("model_version").items()))
+        return counts if self.writers is None else name_writers(counts, self.writers.group_by("model_version"))
 
     def by_site(self) -> dict[str, Counts]:
         """Return the counts of every site in the span, by name."""
-        return dict(sorted(self._by("site").items()))
+        counts = dict(sorted(self._by("site").items()))
+        return counts if self.writers is None else name_writers(counts, self.writers.group_by("site"))
 
     def by_origin(self) -> dict[str, Counts]:
         """Return the counts of answers of the service and of the device, where there are any."""
         counts = self._by("origin")
-        return {origin: counts[origin] for origin in ORIGINS if origin in counts}
+        counts = {origin: counts[origin] for origin in ORIGINS if origin in counts}
+        return counts if self.writers is None else name_writers(counts, self.writers.group_by("origin"))
 
     def by_position(self, order: str | None = None) -> dict[int | None, Counts]:
         """Return the counts of every position on screen, from 1; None, last, holds items of unknown position.
@@ -84,26 +96,48 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Counts of viewed items by properties of the answer that offered them."""
+    """Counts of viewed items by properties of the answer that offered them.
+
+    Attributes:
+        items: rows of the statements that count items.
+        writers: what each writer did of each item; None where that is not known.
+    """
 
     items: Sequence[Block]
+    writers: InstallCounts | None = None
 
     def by_length(self) -> dict[int, Counts]:
         """Return the counts by band of the body's length (``LENGTH_BANDS``); band 0 is without a body."""
-        return dict(sorted(sum_blocks(self.items, "length").items()))
+        return name_item_writers(dict(sorted(sum_blocks(self.items, "length").items())), self.writers, "length")
 
     def by_score(self) -> dict[int, Counts]:
         """Return the counts by band of the score, from 0."""
-        return dict(sorted(sum_blocks(self.items, "score").items()))
+        return name_item_writers(dict(sorted(sum_blocks(self.items, "score").items())), self.writers, "score")
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdowns:
-    """All the breakdowns of one page; ``tags`` as `backend.acceptance.counts.count_tags` returns them."""
+    """All the breakdowns of one page; ``tags`` as `backend.acceptance.counts.count_tags` returns them.
+
+    ``item_writers`` is what each writer did of each item; None where that is not known.
+    """
 
     grid: Grid
     offers: Offers
     tags: dict[str, Counts]
+    item_writers: InstallCounts | None
+
+
+def name_item_writers(counts_by_key: dict[K, Counts], writers: InstallCounts | None, key: Key) -> dict[K, Counts]:
+    """Note in each count who the writers behind its items are, where that is known; return the same counts."""
+    return counts_by_key if writers is None else name_writers(counts_by_key, writers.group_by(key, TAG_PAIRS))
+
+
+def name_writers(counts_by_key: dict[K, Counts], writers_by_key: Mapping[Any, Writers]) -> dict[K, Counts]:
+    """Note in each count who the writers behind it are; return the same counts."""
+    for key, counts in counts_by_key.items():
+        counts.writers = writers_by_key.get(key, NO_WRITERS)
+    return counts_by_key
 
 
 def sum_blocks(blocks: Iterable[Block], key: Key) -> dict[Any, Counts]:

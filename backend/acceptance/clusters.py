@@ -7,7 +7,9 @@ months how often the intervals hold the truth; its table is in docs/counting.md.
 """
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from operator import add
 from typing import Any
 
@@ -17,11 +19,14 @@ import numpy.typing as npt
 from backend.acceptance.intervals import Bounds, difference_interval, student_quantile, wilson_interval
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Pair = tuple[str, str]
+"""The names of two counts, x of n."""
 
 CONFIDENCE = 0.95
 """Of the interval of a figure."""
 
-CHANGE_CONFIDENCE = 0.96
+CHANGE_CONFIDENCE = 0.97
 """Of the interval of a change: the variance is an estimate and errs too, and one in twenty is a promise."""
 
 MIN_EFFECTIVE_WRITERS = 5.0
@@ -42,6 +47,8 @@ class WriterSums:
         squares: the sum over single items or drafts of their squared values; equals x where a value is 0 or 1.
         xx, xn: the sums of x², x·n.
         n2, …, n5: the sums of n², …, n⁵.
+        months: how many of the parts added up are months whose writers could not be told from those of other parts,
+            and are taken as others.
     """
 
     writers: int
@@ -54,6 +61,7 @@ class WriterSums:
     n3: float
     n4: float
     n5: float
+    months: int = 0
 
     def __add__(self, other: "WriterSums") -> "WriterSums":
         """Return the sums over two groups of writers that have none in common."""
@@ -96,23 +104,42 @@ class Spread:
     correction: float
 
 
-def sum_over_writers(x: Floats, n: Floats, squares: Floats | None = None) -> WriterSums:
-    """Return the sums over writers; arrays ``(writers,)``, ``squares`` by default x, for values of 0 and 1."""
-    (row,) = sum_by_key(np.zeros(len(n), dtype=np.int64), 1, x, n, squares)
-    return row
+def sum_over_writers(x: Floats, n: Floats, squares: float | None = None) -> WriterSums:
+    """Return the sums over writers; arrays ``(writers,)``, ``squares`` by default those of values of 0 and 1."""
+    (row,) = sum_by_key(np.zeros(len(n), dtype=np.int64), 1, {"x": x, "n": n}, [("x", "n")])[("x", "n")]
+    return row if squares is None else replace(row, squares=squares)
 
 
 def sum_by_key(
-    keys: npt.NDArray[np.int64], n_keys: int, x: Floats, n: Floats, squares: Floats | None = None
-) -> list[WriterSums]:
-    """Return the sums over writers for each of ``n_keys`` keys; one entry a key and writer, arrays ``(entries,)``."""
-    n_squared = n * n
-    terms = (
-        *(n > 0, x, n, x if squares is None else squares, x * x, x * n),
-        *(n_squared, n_squared * n, n_squared * n_squared, n_squared * n_squared * n),
-    )
-    sums = [np.bincount(keys, weights=term, minlength=n_keys).tolist() for term in terms]
-    return [WriterSums(int(writers), *others) for writers, *others in zip(*sums, strict=True)]
+    keys: Integers, n_keys: int, counts: Mapping[str, Floats], pairs: Sequence[Pair]
+) -> dict[Pair, list[WriterSums]]:
+    """Return, for each pair of counts x and n, the sums over writers of each of ``n_keys`` keys.
+
+    Args:
+        keys: of each entry, from 0; an entry is what one writer did of one key. Shape ``(entries,)``.
+        n_keys: how many keys there are.
+        counts: by name, of the same shape.
+        pairs: names of x and n.
+    """
+
+    def add_up(values: Floats) -> list[float]:
+        sums: list[float] = np.bincount(keys, weights=values, minlength=n_keys).tolist()
+        return sums
+
+    powers: dict[str, list[list[float]]] = {}
+    sums_by_pair = {}
+    for pair in pairs:
+        x, n = counts[pair[0]], counts[pair[1]]
+        if pair[1] not in powers:
+            square = n * n
+            powers[pair[1]] = [
+                add_up(term) for term in (np.sign(n), n, square, square * n, square * square, square * square * n)
+            ]
+        writers, first, *higher = powers[pair[1]]
+        total = add_up(x)
+        rows = zip(writers, total, first, total, add_up(x * x), add_up(x * n), *higher, strict=True)
+        sums_by_pair[pair] = [WriterSums(int(row[0]), *row[1:]) for row in rows]
+    return sums_by_pair
 
 
 def sum_products(x: tuple[Floats, Floats], n: tuple[Floats, Floats]) -> PairSums:
@@ -164,6 +191,7 @@ def measure_spread(sums: WriterSums) -> Spread:
     return Spread(residuals * correction / n**2, 1 + freedom, correction)
 
 
+@lru_cache(maxsize=4096)
 def clustered_interval(sums: WriterSums, confidence: float = CONFIDENCE) -> Bounds | None:
     """Return the bounds of a share within 0..1; None where too few writers stand behind it.
 
@@ -176,7 +204,8 @@ def clustered_interval(sums: WriterSums, confidence: float = CONFIDENCE) -> Boun
     if sums.writers < MIN_EFFECTIVE_WRITERS:
         return None
     spread = measure_spread(sums)
-    if spread.effective_writers < MIN_EFFECTIVE_WRITERS:
+    # Five writers of one item each are five, but for rounding.
+    if spread.effective_writers < MIN_EFFECTIVE_WRITERS - 1e-6:
         return None
     quantile = student_quantile(spread.effective_writers - 1, (1 + confidence) / 2)
     share = min(1.0, max(0.0, sums.x / sums.n))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.acceptance.breakdowns import Block, Breakdowns, Grid, Offers, sum_blocks
+from backend.acceptance.breakdowns import Block, Breakdowns, Grid, Offers, name_item_writers, sum_blocks
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.percentiles import percentile
@@ -30,6 +30,8 @@ from backend.acceptance.rollups import (
 )
 from backend.acceptance.statements import fetch_block, fetch_rollup
 from backend.acceptance.tables import ITEM_COUNTS
+from backend.acceptance.writer_counts import count_item_writers, count_writers
+from backend.acceptance.writers import InstallCounts
 
 ITEM_GRID: Grouping = ("day", "model_version", "site", "origin", "position", "order")
 DRAFT_GRID: Grouping = ("day", "model_version", "site", "origin")
@@ -55,10 +57,13 @@ async def count_all(session: AsyncSession, filters: Filters, vocabulary: Collect
     items = await _count_items(session, days, now, ITEM_GRID, OFFER, TAG)
     tags = await _count_posted_tags(session, days, vocabulary, DRAFT_GRID, TAG)
     drafts = await _count_drafts(session, days, filters, now)
+    writers = await count_writers(session, filters, now, days)
+    item_writers = await count_item_writers(session, filters, _count_viewed(items[ITEM_GRID]))
     return Breakdowns(
-        Grid(items[ITEM_GRID], [*drafts, *tags[DRAFT_GRID]], has_vocabulary=bool(vocabulary)),
-        Offers(items[OFFER]),
-        _counts_by_tag([*items[TAG], *tags[TAG]], vocabulary),
+        Grid(items[ITEM_GRID], [*drafts, *tags[DRAFT_GRID]], bool(vocabulary), writers),
+        Offers(items[OFFER], item_writers),
+        _counts_by_tag([*items[TAG], *tags[TAG]], vocabulary, item_writers),
+        item_writers,
     )
 
 
@@ -75,13 +80,15 @@ async def count_grid(session: AsyncSession, filters: Filters, vocabulary: Collec
     items = await _count_items(session, days, now, ITEM_GRID)
     tags = await _count_posted_tags(session, days, vocabulary, DRAFT_GRID)
     drafts = await _count_drafts(session, days, filters, now)
-    return Grid(items[ITEM_GRID], [*drafts, *tags[DRAFT_GRID]], has_vocabulary=bool(vocabulary))
+    writers = await count_writers(session, filters, now, days)
+    return Grid(items[ITEM_GRID], [*drafts, *tags[DRAFT_GRID]], bool(vocabulary), writers)
 
 
 async def count_offers(session: AsyncSession, filters: Filters, now: datetime) -> Offers:
     """Count viewed items by length of the draft and by score. See `count_grid` for the arguments."""
     days = await split_days(session, filters, now)
-    return Offers((await _count_items(session, days, now, OFFER))[OFFER])
+    items = (await _count_items(session, days, now, OFFER))[OFFER]
+    return Offers(items, await count_item_writers(session, filters, _count_viewed(items)))
 
 
 async def count_tags(
@@ -94,7 +101,12 @@ async def count_tags(
     days = await split_days(session, filters, now)
     items = await _count_items(session, days, now, TAG)
     tags = await _count_posted_tags(session, days, (), TAG)
-    return _counts_by_tag([*items[TAG], *tags[TAG]], vocabulary)
+    item_writers = await count_item_writers(session, filters, _count_viewed(items[TAG]))
+    return _counts_by_tag([*items[TAG], *tags[TAG]], vocabulary, item_writers)
+
+
+def _count_viewed(blocks: Iterable[Block]) -> int:
+    return sum(row[-1] for block in blocks if "viewed" in block.counts for row in block.select_count("viewed").rows)
 
 
 async def count_tag_by_day(session: AsyncSession, filters: Filters, tag: str, now: datetime) -> dict[date, Counts]:
@@ -209,12 +221,15 @@ async def _count_open_drafts(session: AsyncSession, filters: Filters, now: datet
     return [replace(block, rows=begun), Block(block.keys, ("open_drafts",), may_be_posted)]
 
 
-def _counts_by_tag(blocks: Iterable[Block], vocabulary: Collection[str]) -> dict[str, Counts]:
+def _counts_by_tag(
+    blocks: Iterable[Block], vocabulary: Collection[str], writers: InstallCounts | None
+) -> dict[str, Counts]:
     counts_by_tag, known = sum_blocks(blocks, "tag"), frozenset(vocabulary)
     for tag, counts in counts_by_tag.items():
         counts.judged_tags = counts.missed_tags if known else 0
         counts.unknown_tags = counts.judged_tags if tag not in known else 0
-    return dict(sorted(counts_by_tag.items(), key=lambda row: (-row[1].viewed, row[0])))
+    rows = dict(sorted(counts_by_tag.items(), key=lambda row: (-row[1].viewed, row[0])))
+    return name_item_writers(rows, writers, "tag")
 
 
 async def _fetch_by_grouping(

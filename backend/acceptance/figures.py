@@ -1,101 +1,65 @@
-"""The figures: counts that add up, and the rates and means computed from them.
+"""The figures: the rates and means computed from counts, and how sure they are.
 
 This is the only place that says which count is divided by which. Page, JSON and CSV all read ``FIGURES``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from backend.acceptance.intervals import difference_interval, mean_interval, wilson_interval
+from backend.acceptance.clusters import WriterSums, clustered_change, clustered_interval
+from backend.acceptance.intervals import Bounds
+from backend.acceptance.tally import Counts as Counts
+from backend.acceptance.tally import add_counts as add_counts
+from backend.acceptance.writers import FigureWriters
 
 MIN_SAMPLE = 30
-"""A figure of fewer items or drafts says little, and is shown in grey."""
-
-
-# Not frozen: a page of all tags makes thousands of them, and frozen ones take four times as long.
-@dataclass(slots=True)
-class Counts:
-    """The counts in one row of a breakdown.
-
-    Attributes:
-        viewed: viewed items, by their first view.
-        accepted: of them, ever accepted.
-        dismissed: of them, dismissed as the last word and never accepted.
-        open_items: of them, first viewed less than 30 minutes ago.
-        score_sum: their scores added up.
-        posted_viewed: viewed items of posted drafts, by the moment of posting.
-        kept: of them, accepted and among the posted tags.
-        agreed: of them, among the posted tags, clicked or typed.
-        viewed_drafts: drafts with a viewed item, by their first view.
-        helped_drafts: of them, with an accepted item.
-        open_viewed_drafts: of them, first viewed less than 30 minutes ago.
-        answered: drafts with an answer, by their start.
-        covered: of them, with an offered tag.
-        open_answered: of them, not posted and less than 24 hours old.
-        open_drafts: answered drafts, not posted and less than 24 hours old, that may still be posted.
-        posted: posted drafts with an answer, by the moment of posting.
-        offered_tags: tags offered in them, once a draft.
-        posted_tags: tags posted in them.
-        matched_tags: tags both offered and posted.
-        missed_tags: tags posted and not offered.
-        unknown_tags: of the missed, those outside the model's vocabulary.
-        judged_tags: missed tags that could be looked up in a vocabulary; 0 if none is loaded.
-        precision_n, recall_n, union_n: drafts that offered, that posted, that did either.
-        precision_sum, …, jaccard_squares: sums and sums of squares of each draft's value.
-        exact, one_found, all_found: drafts whose offered tags are the posted ones; hold one of them; hold
-            all of them.
-    """
-
-    viewed: int = 0
-    accepted: int = 0
-    dismissed: int = 0
-    open_items: int = 0
-    score_sum: float = 0.0
-    posted_viewed: int = 0
-    kept: int = 0
-    agreed: int = 0
-    viewed_drafts: int = 0
-    helped_drafts: int = 0
-    open_viewed_drafts: int = 0
-    answered: int = 0
-    covered: int = 0
-    open_answered: int = 0
-    open_drafts: int = 0
-    posted: int = 0
-    offered_tags: int = 0
-    posted_tags: int = 0
-    matched_tags: int = 0
-    missed_tags: int = 0
-    unknown_tags: int = 0
-    judged_tags: int = 0
-    precision_n: int = 0
-    precision_sum: float = 0.0
-    precision_squares: float = 0.0
-    recall_n: int = 0
-    recall_sum: float = 0.0
-    recall_squares: float = 0.0
-    union_n: int = 0
-    f1_sum: float = 0.0
-    f1_squares: float = 0.0
-    jaccard_sum: float = 0.0
-    jaccard_squares: float = 0.0
-    exact: int = 0
-    one_found: int = 0
-    all_found: int = 0
-
-
-_values = attrgetter(*(field.name for field in fields(Counts)))
-
-
-def add_counts(rows: Iterable[Counts]) -> Counts:
-    """Add up the counts of disjoint items and drafts, field by field; no rows give zeros."""
-    return Counts(*map(sum, zip(*map(_values, rows), strict=True)))
+"""A figure of fewer items or drafts says little, and is shown in grey, as is one of too few writers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A share, ``numerator`` of ``denominator``, with Wilson's interval.
+class Uncertain:
+    """What a rate and a mean have in common: how sure they are, by what each writer did.
+
+    Attributes:
+        by_writer: what each writer did; None where that is not known.
+    """
+
+    by_writer: FigureWriters | None = field(default=None, repr=False, compare=False, kw_only=True)
+
+    @property
+    def _sums(self) -> WriterSums | None:
+        return None if self.by_writer is None else self.by_writer.sums
+
+    @property
+    def interval(self) -> Bounds | None:
+        """Bounds at 95 %, clustered by install; None where nothing was counted or too few writers are behind it."""
+        return None if self._sums is None else clustered_interval(self._sums)
+
+    @property
+    def writers(self) -> int | None:
+        """The number of writers (installs) behind the figure; None where that is not known."""
+        return None if self._sums is None else self._sums.writers
+
+    @property
+    def has_few_writers(self) -> bool:
+        """Whether too few writers are behind it to go by."""
+        return self._sums is not None and self.interval is None
+
+    @property
+    def remark(self) -> str | None:
+        """Why there is no interval, or what it takes for granted; None where there is nothing to say."""
+        if self._sums is None:
+            return "not counted by writer"
+        if not self._sums.n:
+            return "nothing counted"
+        if self.interval is None:
+            return "too few writers"
+        return "takes months as independent" if self._sums.months else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate(Uncertain):
+    """A share, ``numerator`` of ``denominator``.
 
     Attributes:
         open: how many of the things counted may still change; None where that has no meaning.
@@ -112,18 +76,13 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """The share, 0..1; None (n/a) if nothing was counted."""
+        """The share, 0..1; None (n/a) where nothing was counted."""
         return self.numerator / self.denominator if self.denominator else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Bounds at 95 %."""
-        return wilson_interval(self.numerator, self.denominator)
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
-    """The mean of a value over drafts, all of the same weight, with Student's interval.
+class Mean(Uncertain):
+    """The mean of a value over drafts, all of the same weight.
 
     Attributes:
         n: number of drafts that have the value.
@@ -145,15 +104,10 @@ class Mean:
         """The mean, 0..1; None (n/a) without drafts."""
         return self.sum / self.n if self.n else None
 
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Bounds at 95 %."""
-        return mean_interval(self.n, self.sum, self.squares)
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The difference between a figure and that of another period: ``value`` in -1..1, with its 95 % interval."""
+    """The difference between a figure and that of another period: ``value`` in -1..1, with its 97 % interval."""
 
     value: float
     low: float
@@ -165,12 +119,21 @@ class Change:
         return self.low > 0 or self.high < 0
 
 
+def is_small(figure: Rate | Mean) -> bool:
+    """Return whether a figure rests on too few things, or on too few writers, to go by."""
+    return figure.n < MIN_SAMPLE or figure.has_few_writers
+
+
 def compute_change(now: Rate | Mean, before: Rate | Mean) -> Change | None:
-    """Return the change from one period to another; None where nothing was counted in either."""
-    if now.value is None or before.value is None or now.interval is None or before.interval is None:
+    """Return the change from one period to another; None where either has too few writers, or nothing was counted.
+
+    Writers who wrote in both periods are told apart from those who come and go: their shares tend to stay.
+    """
+    if now.value is None or before.value is None or now.by_writer is None or before.by_writer is None:
         return None
-    low, high = difference_interval(now.value, now.interval, before.value, before.interval)
-    return Change(now.value - before.value, low, high)
+    pairs = now.by_writer.pair_with(before.by_writer)
+    bounds = clustered_change(now.by_writer.sums, before.by_writer.sums, pairs)
+    return None if bounds is None else Change(now.value - before.value, *bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +157,31 @@ class Figure:
     compute: Callable[[Counts], Rate | Mean]
 
 
+def _rate(hits: str, trials: str, count: Callable[[Counts], tuple[int, int, int]]) -> Callable[[Counts], Rate]:
+    """Return what computes a rate and knows its writers: by the names of two counts, and by these and what is open."""
+    return lambda counts: Rate(*count(counts), by_writer=counts.by_writer(hits, trials))
+
+
+def _mean(
+    total: str, n: str, count: Callable[[Counts], tuple[int, float, float, int, int]]
+) -> Callable[[Counts], Mean]:
+    """Return what computes a mean over drafts and knows its writers, as `_rate` does for rates."""
+
+    def compute(counts: Counts) -> Mean:
+        numbers = count(counts)
+        by_writer = counts.by_writer(total, n, squares=numbers[2])
+        return Mean(*numbers, counts.open_drafts, by_writer=by_writer)
+
+    return compute
+
+
 ACCEPTANCE = Figure(
     "acceptance",
     "Acceptance",
     "items",
     "items",
     "Chips clicked, and taken by the page, of chips seen. Counts on the day of the first view; open for 30 minutes.",
-    lambda counts: Rate(counts.accepted, counts.viewed, counts.open_items),
+    _rate("accepted", "viewed", lambda counts: (counts.accepted, counts.viewed, counts.open_items)),
 )
 KEPT = Figure(
     "kept",
@@ -209,7 +190,7 @@ KEPT = Figure(
     "drafts",
     "Chips clicked that were among the tags posted, of chips seen in posted drafts. Counts on the day of "
     "posting; drafts are open for 24 hours.",
-    lambda counts: Rate(counts.kept, counts.posted_viewed, counts.open_drafts),
+    _rate("kept", "posted_viewed", lambda counts: (counts.kept, counts.posted_viewed, counts.open_drafts)),
 )
 AGREEMENT = Figure(
     "agreement",
@@ -217,7 +198,7 @@ AGREEMENT = Figure(
     "items",
     "drafts",
     "Chips whose tag was posted, clicked or typed by hand, of chips seen in posted drafts. Day of posting.",
-    lambda counts: Rate(counts.agreed, counts.posted_viewed, counts.open_drafts),
+    _rate("agreed", "posted_viewed", lambda counts: (counts.agreed, counts.posted_viewed, counts.open_drafts)),
 )
 DISMISSAL = Figure(
     "dismissal",
@@ -225,7 +206,7 @@ DISMISSAL = Figure(
     "items",
     "items",
     "Chips that the writer dismissed for good, of chips seen. Ignoring a chip is no dismissal. Day of the first view.",
-    lambda counts: Rate(counts.dismissed, counts.viewed, counts.open_items),
+    _rate("dismissed", "viewed", lambda counts: (counts.dismissed, counts.viewed, counts.open_items)),
 )
 HELP = Figure(
     "help",
@@ -233,7 +214,11 @@ HELP = Figure(
     "drafts",
     "drafts",
     "Drafts in which a chip was accepted, of drafts in which one was seen. Day of the draft's first view.",
-    lambda counts: Rate(counts.helped_drafts, counts.viewed_drafts, counts.open_viewed_drafts),
+    _rate(
+        "helped_drafts",
+        "viewed_drafts",
+        lambda counts: (counts.helped_drafts, counts.viewed_drafts, counts.open_viewed_drafts),
+    ),
 )
 COVERAGE = Figure(
     "coverage",
@@ -241,7 +226,7 @@ COVERAGE = Figure(
     "drafts",
     "drafts",
     "Drafts that were offered a tag, of drafts that got an answer. Day of the draft's start.",
-    lambda counts: Rate(counts.covered, counts.answered, counts.open_answered),
+    _rate("covered", "answered", lambda counts: (counts.covered, counts.answered, counts.open_answered)),
 )
 PRECISION = Figure(
     "precision",
@@ -249,13 +234,16 @@ PRECISION = Figure(
     "drafts",
     "drafts",
     "Tags offered that were posted, of tags offered: the mean over posted drafts that were offered any.",
-    lambda counts: Mean(
-        counts.precision_n,
-        counts.precision_sum,
-        counts.precision_squares,
-        counts.matched_tags,
-        counts.offered_tags,
-        counts.open_drafts,
+    _mean(
+        "precision_sum",
+        "precision_n",
+        lambda counts: (
+            counts.precision_n,
+            counts.precision_sum,
+            counts.precision_squares,
+            counts.matched_tags,
+            counts.offered_tags,
+        ),
     ),
 )
 RECALL = Figure(
@@ -264,13 +252,16 @@ RECALL = Figure(
     "drafts",
     "drafts",
     "Tags posted that were offered, of tags posted: the mean over posted drafts.",
-    lambda counts: Mean(
-        counts.recall_n,
-        counts.recall_sum,
-        counts.recall_squares,
-        counts.matched_tags,
-        counts.posted_tags,
-        counts.open_drafts,
+    _mean(
+        "recall_sum",
+        "recall_n",
+        lambda counts: (
+            counts.recall_n,
+            counts.recall_sum,
+            counts.recall_squares,
+            counts.matched_tags,
+            counts.posted_tags,
+        ),
     ),
 )
 F1 = Figure(
@@ -279,13 +270,16 @@ F1 = Figure(
     "drafts",
     "drafts",
     "Twice the tags both offered and posted, of tags offered plus tags posted: the mean over posted drafts.",
-    lambda counts: Mean(
-        counts.union_n,
-        counts.f1_sum,
-        counts.f1_squares,
-        2 * counts.matched_tags,
-        counts.offered_tags + counts.posted_tags,
-        counts.open_drafts,
+    _mean(
+        "f1_sum",
+        "union_n",
+        lambda counts: (
+            counts.union_n,
+            counts.f1_sum,
+            counts.f1_squares,
+            2 * counts.matched_tags,
+            counts.offered_tags + counts.posted_tags,
+        ),
     ),
 )
 JACCARD = Figure(
@@ -294,13 +288,16 @@ JACCARD = Figure(
     "drafts",
     "drafts",
     "Tags both offered and posted, of tags offered or posted: the mean over posted drafts.",
-    lambda counts: Mean(
-        counts.union_n,
-        counts.jaccard_sum,
-        counts.jaccard_squares,
-        counts.matched_tags,
-        counts.offered_tags + counts.posted_tags - counts.matched_tags,
-        counts.open_drafts,
+    _mean(
+        "jaccard_sum",
+        "union_n",
+        lambda counts: (
+            counts.union_n,
+            counts.jaccard_sum,
+            counts.jaccard_squares,
+            counts.matched_tags,
+            counts.offered_tags + counts.posted_tags - counts.matched_tags,
+        ),
     ),
 )
 EXACT = Figure(
@@ -309,7 +306,7 @@ EXACT = Figure(
     "drafts",
     "drafts",
     "Posted drafts whose offered tags are the posted ones, no more and no less.",
-    lambda counts: Rate(counts.exact, counts.union_n, counts.open_drafts),
+    _rate("exact", "union_n", lambda counts: (counts.exact, counts.union_n, counts.open_drafts)),
 )
 ONE_FOUND = Figure(
     "one_found",
@@ -317,7 +314,7 @@ ONE_FOUND = Figure(
     "drafts",
     "drafts",
     "Posted drafts that were offered at least one of their tags.",
-    lambda counts: Rate(counts.one_found, counts.recall_n, counts.open_drafts),
+    _rate("one_found", "recall_n", lambda counts: (counts.one_found, counts.recall_n, counts.open_drafts)),
 )
 ALL_FOUND = Figure(
     "all_found",
@@ -325,7 +322,7 @@ ALL_FOUND = Figure(
     "drafts",
     "drafts",
     "Posted drafts that were offered all of their tags.",
-    lambda counts: Rate(counts.all_found, counts.recall_n, counts.open_drafts),
+    _rate("all_found", "recall_n", lambda counts: (counts.all_found, counts.recall_n, counts.open_drafts)),
 )
 MISSED = Figure(
     "missed",
@@ -333,7 +330,7 @@ MISSED = Figure(
     "tags",
     "drafts",
     "Tags posted that were not offered, of tags posted in drafts that got an answer.",
-    lambda counts: Rate(counts.missed_tags, counts.posted_tags, counts.open_drafts),
+    _rate("missed_tags", "posted_tags", lambda counts: (counts.missed_tags, counts.posted_tags, counts.open_drafts)),
 )
 UNKNOWN = Figure(
     "unknown",
@@ -341,7 +338,7 @@ UNKNOWN = Figure(
     "tags",
     "drafts",
     "Missed tags that are not in the vocabulary of the model loaded now, of missed tags.",
-    lambda counts: Rate(counts.unknown_tags, counts.judged_tags, counts.open_drafts),
+    _rate("unknown_tags", "judged_tags", lambda counts: (counts.unknown_tags, counts.judged_tags, counts.open_drafts)),
 )
 
 HEADLINES = (ACCEPTANCE, KEPT, AGREEMENT, DISMISSAL, HELP, COVERAGE, MISSED, UNKNOWN)

@@ -66,29 +66,6 @@ def student_quantile(degrees_of_freedom: float, quantile: float = QUANTILE) -> f
     return z + math.fsum(term / degrees_of_freedom**power for power, term in enumerate(terms, start=1))
 
 
-def mean_interval(n: int, total: float, squares: float) -> tuple[float, float] | None:
-    """Return Student's interval of the mean of ``n`` values in 0..1, cut to 0..1; None where there is no value.
-
-    Where the values show no spread (one value, or all alike) Student's interval would claim certainty;
-    then it is Wilson's with the mean as the share, which is never too narrow, since a value in 0..1 with
-    mean m has at most the variance m·(1 - m) of a yes or no with that mean.
-
-    Args:
-        n: number of values.
-        total: their sum.
-        squares: the sum of their squares.
-    """
-    if n == 0:
-        return None
-    mean = min(1.0, max(0.0, total / n))
-    spread = max(0.0, squares - n * mean**2)
-    # Rounding leaves a trace of spread where there is none.
-    if n == 1 or spread < 1e-9:
-        return wilson_interval(mean * n, n)
-    half = student_quantile(n - 1) * math.sqrt(spread / (n - 1) / n)
-    return max(0.0, mean - half), min(1.0, mean + half)
-
-
 Bounds = tuple[float, float]
 
 

@@ -37,7 +37,8 @@ from backend.acceptance.rollups import (
     read_rollup,
     select_valid_days,
 )
-from backend.acceptance.tables import DAILY_TAG, MISSED_TAG, MONTHLY_TAG, ChangedDay, RolledUpDay
+from backend.acceptance.tables import DAILY_INSTALL, DAILY_TAG, MISSED_TAG, MONTHLY_TAG, ChangedDay, RolledUpDay
+from backend.acceptance.writer_rollups import write_daily_writers, write_monthly_writers
 from backend.counters.skipped import RETRY_AFTER, Job, list_skipped, work_through
 from backend.postgres.database import Conflict, Database
 from backend.postgres.locks import AdvisoryLock, try_lock
@@ -93,6 +94,8 @@ async def _refresh_days(session: AsyncSession, days: Sequence[date], now: dateti
 async def _begin_refresh(session: AsyncSession) -> None:
     """Make this the only transaction that takes marks, in one snapshot with the rows that they stand for."""
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    # Before the snapshot: an erasure that commits first is seen, and one that comes later sees what is written here.
+    await session.execute(text("LOCK TABLE daily_install IN SHARE ROW EXCLUSIVE MODE"))
     if not await try_lock(session, AdvisoryLock.ROLL_UP):
         raise Conflict("another replica rolls days up")
 
@@ -109,7 +112,10 @@ async def _select_due_days(session: AsyncSession, now: datetime, limit: int) -> 
         select(day.label("day"))
         .select_from(days)
         .outerjoin(RolledUpDay, RolledUpDay.day == day)
-        .where(or_(RolledUpDay.day.is_(None), and_(~RolledUpDay.final, changed)), day.not_in(lately_failed))
+        .where(
+            or_(RolledUpDay.day.is_(None), and_(~RolledUpDay.final, or_(changed, ~RolledUpDay.by_install))),
+            day.not_in(lately_failed),
+        )
         .order_by(day.desc())
         .limit(limit)
     )
@@ -127,10 +133,15 @@ async def write_rollups(session: AsyncSession, days: Sequence[date], now: dateti
         columns = [column.name for column in (*rollup.keys, *rollup.counts)]
         await session.execute(delete(rollup.table).where(rollup.table.c.day.in_(days)))
         await session.execute(insert(rollup.table).from_select(columns, compute_rollup(rollup, selection, now)))
+    await write_daily_writers(session, days)
     missed = select(DAILY_TAG.c.tag).distinct().where(DAILY_TAG.c.day.in_(days), DAILY_TAG.c.missed_tags > 0)
     await session.execute(upsert(MISSED_TAG).from_select(["tag"], missed).on_conflict_do_nothing())
-    rows = upsert(RolledUpDay).values([{"day": day, "summed_at": now, "final": False} for day in days])
-    await session.execute(rows.on_conflict_do_update(index_elements=["day"], set_={"summed_at": now}))
+    rows = upsert(RolledUpDay).values(
+        [{"day": day, "summed_at": now, "final": False, "by_install": True} for day in days]
+    )
+    await session.execute(
+        rows.on_conflict_do_update(index_elements=["day"], set_={"summed_at": now, "by_install": True})
+    )
     for month in {day.replace(day=1) for day in days}:
         await _write_month(session, month)
 
@@ -146,6 +157,7 @@ async def _write_month(session: AsyncSession, month: date) -> None:
         sums = read_rollup(ROLLUPS["tag"], keys, Selection((Span(days[0], days[-1]),)))
         sums = sums.add_columns(literal(month).label("month"))
         await session.execute(insert(MONTHLY_TAG).from_select([*keys, *counts, "month"], sums))
+        await write_monthly_writers(session, month)
 
 
 async def finish_days(session: AsyncSession, before: date) -> list[date] | None:
@@ -162,6 +174,7 @@ async def finish_days(session: AsyncSession, before: date) -> list[date] | None:
     if len(valid) + len(failed) != (before - first).days:
         return None
     await session.execute(update(RolledUpDay).where(RolledUpDay.day.in_(valid), ~RolledUpDay.final).values(final=True))
+    await session.execute(delete(DAILY_INSTALL).where(DAILY_INSTALL.c.day.in_(valid)))
     return failed
 
 

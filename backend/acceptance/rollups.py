@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 from backend.acceptance.filters import Filters, Selection, consecutive_spans
 from backend.acceptance.queries.drafts import select_answered_drafts, select_viewed_drafts
 from backend.acceptance.queries.events import select_numbered_events, select_refused_events
-from backend.acceptance.queries.grouping import DRAFT_KEYS, Rows
+from backend.acceptance.queries.grouping import DRAFT_KEYS, INSTALL_KEYS, Rows
 from backend.acceptance.queries.items import select_impossible_items, select_posted_items, select_viewed_items
 from backend.acceptance.queries.latencies import select_latencies
 from backend.acceptance.queries.posted import select_posted_drafts, select_posted_tags, vocabulary_table
@@ -43,6 +43,7 @@ from backend.acceptance.tables import (
     COUNT,
     DAILY_DRAFT,
     DAILY_EVENT,
+    DAILY_INSTALL,
     DAILY_ITEM,
     DAILY_LATENCY,
     DAILY_OFFER,
@@ -110,6 +111,16 @@ ROLLUPS = {
             select_viewed_drafts(selection, now),
             select_answered_drafts(selection),
             select_posted_drafts(selection),
+        ),
+    ),
+    "install": Rollup(
+        DAILY_INSTALL,
+        lambda selection, now: (
+            select_viewed_items([INSTALL_KEYS], selection, now),
+            select_posted_items([INSTALL_KEYS], selection),
+            select_viewed_drafts(selection, now, INSTALL_KEYS),
+            select_answered_drafts(selection, INSTALL_KEYS),
+            select_posted_drafts(selection, INSTALL_KEYS),
         ),
     ),
     "latency": Rollup(DAILY_LATENCY, lambda selection, now: (select_latencies(selection),)),

@@ -1,15 +1,31 @@
 """Daily rollups: what the rates count, added up by day, so that a page of years need not read every item again.
 
-Each table has keys and counts. Its rows need not be unique: readers add them up. No draft and no install is in it.
+Each table has keys and counts. Its rows need not be unique: readers add them up. No draft is in any of them, and no
+install but in ``daily_install``.
 """
 
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Identity, Index, Integer, SmallInteger, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    Uuid,
+    false,
+)
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.acceptance.writers import INSTALL_COUNTS
 from backend.postgres.base import Moment, Table
 
 COUNT = "count"
@@ -72,6 +88,24 @@ DAILY_DRAFT = _daily_table(
     *_counts("precision_n", "precision_sum", "precision_squares", "recall_n", "recall_sum", "recall_squares"),
     *_counts("union_n", "f1_sum", "f1_squares", "jaccard_sum", "jaccard_squares", "exact", "one_found", "all_found"),
 )
+# As long as there are raw rows, and erased with the install: what intervals and changes go by.
+DAILY_INSTALL = _daily_table(
+    "daily_install", *_keys(Column("install_id", Uuid, nullable=False, index=True)), *_counts(*INSTALL_COUNTS)
+)
+
+# What intervals go by when the raw rows are gone: the sums over installs of squares and products, by pair of counts.
+# They don't add up over the values of a key, so there is a row for all values together, too, where the key is null.
+DAILY_WRITERS, MONTHLY_WRITERS = (
+    SqlTable(
+        f"{adjective}_writers",
+        Table.metadata,
+        Column(unit, Date, nullable=False, index=True),
+        Column("kind", Text, nullable=False),
+        *(Column(name, Text) for name in ("model_version", "site", "origin")),
+        Column("sums", JSONB, nullable=False),
+    )
+    for adjective, unit in (("daily", "day"), ("monthly", "month"))
+)
 DAILY_LATENCY = _daily_table("daily_latency", *_keys(Column("milliseconds", Integer, nullable=False)), *_counts("n"))
 DAILY_EVENT = _daily_table(
     "daily_event",
@@ -86,7 +120,8 @@ class RolledUpDay(Table):
     """A day that has been rolled up.
 
     Its rollups are valid unless a `ChangedDay` says otherwise. Once the day's raw rows are deleted for their age it is
-    ``final``, and its rollups stay as they are.
+    ``final``, and its rollups stay as they are. ``by_install``: whether it was rolled up by install, too; days that an
+    older version rolled up were not.
     """
 
     __tablename__ = "summed_day"
@@ -94,6 +129,7 @@ class RolledUpDay(Table):
     day: Mapped[date] = mapped_column(primary_key=True)
     summed_at: Mapped[Moment]
     final: Mapped[bool]
+    by_install: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ChangedDay(Table):

@@ -5,11 +5,12 @@ And those whose acceptance stands out, for better or worse, from that of all chi
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
-from backend.acceptance.figures import DISMISSAL, MIN_SAMPLE, Counts, Rate
+from backend.acceptance.clusters import clustered_interval
+from backend.acceptance.figures import DISMISSAL, MIN_SAMPLE, MISSED, Counts, Figure, Mean, Rate
 from backend.acceptance.intervals import CONFIDENCE
 
 Category = Literal["dismissed", "missed", "unknown"]
@@ -24,7 +25,7 @@ class WorstTag:
 
     category: Category
     tag: str
-    rate: Rate
+    rate: Rate | Mean
 
 
 def sort_by_missed(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
@@ -36,8 +37,9 @@ def sort_by_missed(tags: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
 def list_worst_tags(tags: Mapping[str, Counts], vocabulary: Collection[str]) -> list[WorstTag]:
     """Return the worst tags, by category, each the worst first.
 
-    Dismissed tags are sorted by the lower bound of their rate, so that one dismissal of one chip does not lead; missed
-    and unknown ones by how often they were missed. An unknown tag is listed as ``unknown`` only.
+    Dismissed tags are sorted by the lower bound of their rate, so that one dismissal of one chip does not lead, and
+    those with too few writers for bounds by how often they were dismissed; missed and unknown ones by how often they
+    were missed. An unknown tag is listed as ``unknown`` only.
 
     Args:
         tags: counts by tag.
@@ -45,15 +47,13 @@ def list_worst_tags(tags: Mapping[str, Counts], vocabulary: Collection[str]) -> 
     """
     known = frozenset(vocabulary)
     dismissed = [
-        WorstTag("dismissed", tag, Rate(counts.dismissed, counts.viewed))
+        WorstTag("dismissed", tag, _rate(DISMISSAL, counts))
         for tag, counts in tags.items()
         if DISMISSAL.compute(counts).value
     ]
-    dismissed.sort(key=lambda row: (-(row.rate.interval or (0.0, 0.0))[0], row.tag))
+    dismissed.sort(key=lambda row: (-(row.rate.interval or (0.0, 0.0))[0], -row.rate.numerator, row.tag))
     not_offered = [
-        WorstTag(
-            "unknown" if known and tag not in known else "missed", tag, Rate(counts.missed_tags, counts.posted_tags)
-        )
+        WorstTag("unknown" if known and tag not in known else "missed", tag, _rate(MISSED, counts))
         for tag, counts in sort_by_missed(tags)
     ]
     missed = [row for row in not_offered if row.category == "missed"]
@@ -80,7 +80,8 @@ def find_tags_standing_out(tags: Mapping[str, Counts], design_effect: float = 1.
 
     Of a hundred tags that are all alike, five would leave the acceptance of all by their own 95 % intervals; here it is
     one in twenty such pages that names any. Wilson's interval excludes a share where the score test rejects it, and the
-    intervals of ``k`` tags hold together where each misses in 5 % / k of cases (Bonferroni).
+    intervals of ``k`` tags hold together where each misses in 5 % / k of cases (Bonferroni). Where a tag's writers are
+    known, its interval is clustered by them, and a tag of too few writers is not named.
 
     Args:
         tags: counts by tag.
@@ -97,9 +98,21 @@ def find_tags_standing_out(tags: Mapping[str, Counts], design_effect: float = 1.
         counts = row[1]
         return (counts.accepted - counts.viewed * share) / math.sqrt(counts.viewed * share * (1 - share))
 
-    by_score = sorted(judged, key=score)
+    def is_sure(row: tuple[str, Counts]) -> bool:
+        by_writer = row[1].by_writer("accepted", "viewed")
+        if by_writer is None:
+            return abs(score(row)) > bound
+        bounds = clustered_interval(by_writer.sums, 1 - (1 - CONFIDENCE) / len(judged))
+        return bounds is not None and not bounds[0] <= share <= bounds[1]
+
+    by_score = [row for row in sorted(judged, key=score) if is_sure(row)]
     return StandingOut(
-        best=[row for row in reversed(by_score) if score(row) > bound],
-        worst=[row for row in by_score if score(row) < -bound],
+        best=[row for row in reversed(by_score) if score(row) > 0],
+        worst=[row for row in by_score if score(row) < 0],
         n_judged=len(judged),
     )
+
+
+def _rate(figure: Figure, counts: Counts) -> Rate | Mean:
+    """Return a tag's figure; what of it is open is not known by tag."""
+    return replace(figure.compute(counts), open=None)

@@ -10,7 +10,7 @@ from datetime import date
 
 from markupsafe import Markup, escape
 
-from backend.acceptance.figures import MIN_SAMPLE, Mean, Rate
+from backend.acceptance.figures import Mean, Rate, is_small
 
 # Where a scale may end, as shares: the smallest that holds everything is taken.
 SCALES = (0.1, 0.2, 0.5, 1.0)
@@ -40,7 +40,7 @@ class Point:
 def to_point(day: date, figure: Rate | Mean, describe: Callable[[], str]) -> Point:
     """Return a figure as a day's point."""
     low, high = figure.interval or (figure.value or 0.0, figure.value or 0.0)
-    return Point(day, figure.value, low, high, figure.n < MIN_SAMPLE, describe)
+    return Point(day, figure.value, low, high, is_small(figure), describe)
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float) -> Markup:
@@ -245,10 +245,10 @@ def calibration_chart(rows: Sequence[tuple[float, Rate | Mean]], *, label: str, 
         element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="equal"),
     ]
     for score, figure in rows:
-        if figure.value is not None and figure.interval is not None:
-            low, high = figure.interval
+        if figure.value is not None:
+            low, high = figure.interval or (figure.value, figure.value)
             elements.append(element("line", x1=x(score), x2=x(score), y1=y(low), y2=y(high), class_="whisker"))
-            css = "dot few" if figure.n < MIN_SAMPLE else "dot"
+            css = "dot few" if is_small(figure) else "dot"
             elements.append(element("circle", cx=x(score), cy=y(figure.value), r=4, class_=css))
     return element(
         "svg", *elements, viewBox=f"0 0 {width:g} {height:g}", class_="chart square", role="img", aria_label=label
@@ -269,11 +269,12 @@ def bar(figure: Rate | Mean, *, top: float = 1.0) -> Markup:
         return 100 * min(share, top) / top
 
     elements = [element("rect", x=0, y=1, width=100, height=12, class_="track")]
-    if figure.value is not None and figure.interval is not None:
+    few = " few" if is_small(figure) else ""
+    if figure.value is not None:
+        elements.append(element("rect", x=0, y=1, width=x(figure.value), height=12, class_=f"fill{few}"))
+    if figure.interval is not None:
         low, high = figure.interval
-        few = " few" if figure.n < MIN_SAMPLE else ""
         elements += [
-            element("rect", x=0, y=1, width=x(figure.value), height=12, class_=f"fill{few}"),
             element("line", x1=x(low), x2=x(high), y1=7, y2=7, class_=f"whisker{few}"),
             element("line", x1=x(low), x2=x(low), y1=4, y2=10, class_=f"whisker{few}"),
             element("line", x1=x(high), x2=x(high), y1=4, y2=10, class_=f"whisker{few}"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from backend.acceptance.figures import MIN_SAMPLE, Figure, Mean, Rate
+from backend.acceptance.figures import Figure, Mean, Rate
 from backend.acceptance.filters import Filters
 from backend.acceptance.queries.items import LENGTH_BANDS
 
@@ -45,9 +45,11 @@ def share(value: float | None) -> str:
 
 
 def interval(figure: Rate | Mean) -> str:
-    """Format the bounds in per cent: ``37.0-46.1 %``; empty of nothing."""
-    if figure.interval is None:
+    """Format the bounds in per cent: ``37.0-46.1 %``, or why there are none; empty of nothing."""
+    if figure.value is None:
         return ""
+    if figure.interval is None:
+        return figure.remark or ""
     low, high = figure.interval
     return f"{low * 100:.1f}\N{EN DASH}{high * 100:.1f} %"
 
@@ -143,8 +145,3 @@ def _detail(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def is_small(figure: Rate | Mean) -> bool:
-    """Return whether a figure rests on too few to go by."""
-    return figure.n < MIN_SAMPLE

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from backend.acceptance import figures
-from backend.acceptance.figures import MIN_SAMPLE, Counts, Figure, Mean, Rate
+from backend.acceptance.figures import MIN_SAMPLE, Counts, Figure, Mean, Rate, is_small
 from backend.acceptance.filters import ARMS, KINDS, ORIGINS
 from backend.acceptance.queries.items import SCORE_BANDS
 from backend.admin import charts
@@ -21,7 +21,6 @@ from backend.admin.formatting import (
     filters_title,
     fraction,
     interval,
-    is_small,
     long_day,
     percent,
     plural,

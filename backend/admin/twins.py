@@ -16,7 +16,7 @@ V = TypeVar("V", bound=str | float | None)
 # Digits after the point of a share; more would show the noise of adding up in another order.
 DIGITS = 6
 
-FIGURE_PARTS = ("numerator", "denominator", "n", "value", "low", "high", "open")
+FIGURE_PARTS = ("numerator", "denominator", "n", "writers", "value", "low", "high", "reason", "open")
 
 FIGURE_COLUMNS = frozenset({"result", "before", *(figure.name for figure in FIGURES)})
 """The columns that hold figures, whether or not there is a row."""
@@ -40,11 +40,23 @@ def iso_format(value: V | datetime) -> V | str:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def split_figure(figure: Rate | Mean) -> dict[str, int | float | None]:
-    """Return a figure as plain numbers: fraction, n, value and bounds (0..1, or None for n/a), and what is open."""
+def split_figure(figure: Rate | Mean) -> dict[str, int | float | str | None]:
+    """Return a figure in parts: fraction, n and writers, value and bounds (0..1, or None for n/a), and what is open.
+
+    The ``reason`` says why there are no bounds, or what they take for granted.
+    """
     low, high = figure.interval or (None, None)
-    numbers = (figure.numerator, figure.denominator, figure.n, figure.value, low, high, figure.open)
-    return {name: round_value(value) for name, value in zip(FIGURE_PARTS, numbers, strict=True)}
+    return {
+        "numerator": figure.numerator,
+        "denominator": figure.denominator,
+        "n": figure.n,
+        "writers": figure.writers,
+        "value": round_value(figure.value),
+        "low": round_value(low),
+        "high": round_value(high),
+        "reason": figure.remark,
+        "open": figure.open,
+    }
 
 
 def to_json(table: PanelTable) -> list[dict[str, object]]:

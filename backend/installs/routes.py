@@ -24,6 +24,7 @@ class InstallExport(BaseModel):
     refused: list[dict[str, Any]]
     waiting: list[dict[str, Any]]
     numbering: list[dict[str, Any]]
+    daily_sums: list[dict[str, Any]]
     arms: list[dict[str, Any]]
     shadow_answers: list[dict[str, Any]]
 

@@ -7,8 +7,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.acceptance.filters import Selection
 from backend.acceptance.queries.grouping import (
+    DRAFT_KEYS,
     DRAFT_OPEN,
+    INSTALL_KEYS,
     ITEM_OPEN,
+    Grouping,
     Rows,
     count_where,
     draft_and_answer_match,
@@ -20,10 +23,10 @@ from backend.feedback.tables import Item
 from backend.postgres.base import day_of
 
 
-def select_viewed_drafts(selection: Selection, now: datetime) -> Rows:
-    """Count drafts by their first view: all, with an accepted item, open."""
+def select_viewed_drafts(selection: Selection, now: datetime, keys: Grouping = DRAFT_KEYS) -> Rows:
+    """Count drafts by their first view, and by ``keys``: all, with an accepted item, open."""
     seen = (
-        select(Item.draft_id, Draft.kind, Draft.model_version, Draft.site, Draft.origin)
+        select(Item.draft_id, Draft.install_id, Draft.kind, Draft.model_version, Draft.site, Draft.origin)
         .join(Draft, Draft.id == Item.draft_id)
         .where(falls_within(Item.viewed_at, selection), draft_and_answer_match(selection))
         .distinct()
@@ -40,25 +43,26 @@ def select_viewed_drafts(selection: Selection, now: datetime) -> Rows:
         .lateral("life")
     )
     drafts = (
-        select(seen.c.kind, seen.c.model_version, seen.c.site, seen.c.origin, life.c.first_view, life.c.helped)
+        select(*(seen.c[name] for name in INSTALL_KEYS if name != "day"), life.c.first_view, life.c.helped)
         .select_from(seen)
         .join(life, falls_within(life.c.first_view, selection))
         .cte("seen_drafts")
     )
-    keys = draft_columns(drafts, drafts.c.first_view)
+    columns = draft_columns(drafts, drafts.c.first_view, keys)
     return select(
-        *keys,
+        *columns,
         func.count().label("viewed_drafts"),
         count_where(drafts.c.helped).label("helped_drafts"),
         count_where(drafts.c.first_view > now - ITEM_OPEN).label("open_viewed_drafts"),
-    ).group_by(*keys)
+    ).group_by(*columns)
 
 
-def select_answered_drafts(selection: Selection) -> Rows:
-    """Count drafts with an answer by their start: all, with an offered tag."""
+def select_answered_drafts(selection: Selection, keys: Grouping = DRAFT_KEYS) -> Rows:
+    """Count drafts with an answer by their start, and by ``keys``: all, with an offered tag."""
     drafts = (
         select(
             Draft.started_at,
+            Draft.install_id,
             Draft.kind,
             Draft.model_version,
             Draft.site,
@@ -70,12 +74,12 @@ def select_answered_drafts(selection: Selection) -> Rows:
         .group_by(Draft.id)
         .cte("answered_drafts")
     )
-    keys = draft_columns(drafts, drafts.c.started_at)
+    columns = draft_columns(drafts, drafts.c.started_at, keys)
     return select(
-        *keys,
+        *columns,
         func.count().label("answered"),
         count_where(drafts.c.covered).label("covered"),
-    ).group_by(*keys)
+    ).group_by(*columns)
 
 
 def select_open_drafts(selection: Selection, now: datetime) -> Rows:

@@ -12,13 +12,16 @@ from backend.deployments.tables import Assignment
 from backend.drafts.tables import Draft, Suggestion
 from backend.postgres.base import day_of
 
-Key = Literal["day", "kind", "model_version", "site", "origin", "position", "order", "tag", "length", "score"]
-"""What items can be grouped by; drafts are always grouped by day, kind, model version, site and origin."""
+Key = Literal[
+    "day", "kind", "model_version", "site", "origin", "install_id", "position", "order", "tag", "length", "score"
+]
+"""What items can be grouped by; drafts are grouped by ``DRAFT_KEYS``, or by ``INSTALL_KEYS``."""
 
 Grouping = tuple[Key, ...]
 """The keys that rows are grouped by."""
 
 DRAFT_KEYS: Grouping = ("day", "kind", "model_version", "site", "origin")
+INSTALL_KEYS: Grouping = (*DRAFT_KEYS, "install_id")
 
 ITEM_OPEN = timedelta(minutes=30)
 """How long after its first view an item, or whether a draft was helped, may still change."""
@@ -74,10 +77,10 @@ def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(condition)
 
 
-def draft_columns(table: Any, moment: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """Return the labelled key columns of drafts: the day of ``moment``, then the other keys of drafts."""
-    keys = [table.c[name].label(name) for name in DRAFT_KEYS if name != "day"]
-    return [day_of(moment).label("day"), *keys]
+def draft_columns(table: Any, moment: ColumnElement[Any], keys: Grouping) -> list[ColumnElement[Any]]:
+    """Return the labelled key columns of drafts: the day of ``moment``, then the other keys."""
+    columns = [table.c[name].label(name) for name in keys if name != "day"]
+    return [day_of(moment).label("day"), *columns]
 
 
 def union_of_keys(groupings: Sequence[Grouping]) -> Grouping:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, Numeric, Subquery, and_, cast, func, select
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, Subquery, and_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -58,6 +58,33 @@ def select_posted_items(groupings: Sequence[Grouping], selection: Selection) -> 
     ).where(items.c.viewed_at.is_not(None))
 
 
+ITEM_KEYS: tuple[Key, ...] = ("install_id", "tag", "position", "order", "length", "score")
+"""What single items are listed with, to tell what each writer did of each tag, position and so on."""
+
+
+def list_viewed_items(selection: Selection) -> Rows:
+    """List items by their first view: their keys, and whether each was accepted and dismissed, as 0 or 1."""
+    items = _select_items([ITEM_KEYS], Item.viewed_at, selection)
+    accepted = items.c.accepted_at.is_not(None)
+    return select(
+        *(items.c[f"by_{key}"].label(key) for key in ITEM_KEYS),
+        literal(1).label("viewed"),
+        cast(accepted, Integer).label("accepted"),
+        cast(and_(items.c.dismissed_at.is_not(None), ~accepted), Integer).label("dismissed"),
+    )
+
+
+def list_posted_items(selection: Selection) -> Rows:
+    """List viewed items of posted drafts by the moment of posting: their keys, and whether each was kept and agreed."""
+    items = _select_items([ITEM_KEYS], Draft.posted_at, selection)
+    return select(
+        *(items.c[f"by_{key}"].label(key) for key in ITEM_KEYS),
+        literal(1).label("posted_viewed"),
+        cast(and_(items.c.accepted_at.is_not(None), items.c.among_posted), Integer).label("kept"),
+        cast(items.c.among_posted, Integer).label("agreed"),
+    ).where(items.c.viewed_at.is_not(None))
+
+
 def select_impossible_items(grouping: Grouping, selection: Selection) -> Rows:
     """Count items, by the start of their draft, whose order of events no writer can produce."""
     items = _select_items([grouping], Draft.started_at, selection)
@@ -74,6 +101,7 @@ def _select_items(
         "model_version": Suggestion.model_version,
         "site": Draft.site,
         "origin": Suggestion.origin,
+        "install_id": Draft.install_id,
         "position": Item.position,
         "order": Suggestion.order,
         "tag": Item.tag,

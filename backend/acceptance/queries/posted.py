@@ -23,6 +23,7 @@ from sqlalchemy import (
 from backend.acceptance.filters import Selection
 from backend.acceptance.queries.grouping import (
     DRAFT_KEYS,
+    INSTALL_KEYS,
     Grouping,
     Key,
     Rows,
@@ -36,16 +37,16 @@ from backend.drafts.tables import OFFERED_NAMES, POSTED_NAMES, Draft, Suggestion
 from backend.postgres.base import day_of
 
 
-def select_posted_drafts(selection: Selection) -> Rows:
-    """Count posted drafts with an answer, and what was offered against what was posted, draft by draft."""
+def select_posted_drafts(selection: Selection, keys: Grouping = DRAFT_KEYS) -> Rows:
+    """Count posted drafts with an answer by ``keys``, and what was offered against what was posted, draft by draft."""
     drafts = count_tags_by_draft(selection)
     offered, posted, matched = drafts.c.offered, drafts.c.posted, drafts.c.matched
     either = offered + posted - matched
     precision, recall = _ratio(matched, offered), _ratio(matched, posted)
     f1, jaccard = _ratio(2 * matched, offered + posted), _ratio(matched, either)
-    keys = draft_columns(drafts, drafts.c.posted_at)
+    columns = draft_columns(drafts, drafts.c.posted_at, keys)
     return select(
-        *keys,
+        *columns,
         func.count().label("posted"),
         _sum_of_counts(offered).label("offered_tags"),
         _sum_of_counts(posted).label("posted_tags"),
@@ -65,7 +66,7 @@ def select_posted_drafts(selection: Selection) -> Rows:
         count_where(and_(either > 0, either == matched)).label("exact"),
         count_where(matched > 0).label("one_found"),
         count_where(and_(posted > 0, posted == matched)).label("all_found"),
-    ).group_by(*keys)
+    ).group_by(*columns)
 
 
 def select_posted_tags(groupings: Sequence[Grouping], selection: Selection, vocabulary: Collection[str] = ()) -> Rows:
@@ -77,7 +78,7 @@ def select_posted_tags(groupings: Sequence[Grouping], selection: Selection, voca
     posted = _select_posted(selection)
     tags = _select_tags(posted)
     missed = and_(tags.c.posted == 1, tags.c.offered == 0)
-    columns: dict[Key, ColumnElement[Any]] = {name: posted.c[name] for name in DRAFT_KEYS if name != "day"}
+    columns: dict[Key, ColumnElement[Any]] = {name: posted.c[name] for name in INSTALL_KEYS if name != "day"}
     columns |= {"day": day_of(posted.c.posted_at), "tag": tags.c.tag}
     statement = (
         select_groups(columns, groupings)
@@ -97,6 +98,22 @@ def select_posted_tags(groupings: Sequence[Grouping], selection: Selection, voca
     return statement.add_columns(unknown).outerjoin(known, known.c.word == tags.c.tag)
 
 
+def list_posted_tags(selection: Selection) -> Rows:
+    """List the tags of posted drafts with an answer: the install, the tag, and whether it was missed, as 0 or 1."""
+    posted = _select_posted(selection)
+    tags = _select_tags(posted)
+    return (
+        select(
+            posted.c.install_id,
+            tags.c.tag,
+            tags.c.posted.label("posted_tags"),
+            (1 - tags.c.offered).label("missed_tags"),
+        )
+        .join(tags, tags.c.draft_id == posted.c.id)
+        .where(tags.c.posted == 1)
+    )
+
+
 def vocabulary_table(vocabulary: Collection[str]) -> TableValuedAlias:
     """Return the vocabulary as a table: joined, not compared with "<> ALL", which a cached plan does word by word.
 
@@ -112,8 +129,8 @@ def _select_posted(selection: Selection) -> CTE:
     return (
         select(
             Draft.id,
-            Draft.install_id,
             Draft.posted_at,
+            Draft.install_id,
             Draft.kind,
             Draft.model_version,
             Draft.site,
@@ -162,26 +179,17 @@ def count_tags_by_draft(selection: Selection) -> CTE:
     """Count the offered, posted and matched tags of each posted draft: one row a draft."""
     posted = _select_posted(selection)
     tags = _select_tags(posted)
+    keys = [posted.c.posted_at, *(posted.c[name] for name in INSTALL_KEYS if name != "day")]
     return (
         select(
-            posted.c.install_id,
-            posted.c.posted_at,
-            posted.c.kind,
-            posted.c.model_version,
-            posted.c.site,
-            posted.c.origin,
+            *keys,
             func.coalesce(func.sum(tags.c.offered), 0).label("offered"),
             func.coalesce(func.sum(tags.c.posted), 0).label("posted"),
             count_where(and_(tags.c.offered == 1, tags.c.posted == 1)).label("matched"),
         )
         .select_from(posted)
         .outerjoin(tags, tags.c.draft_id == posted.c.id)
-        .group_by(
-            posted.c.id,
-            posted.c.install_id,
-            posted.c.posted_at,
-            *(posted.c[name] for name in DRAFT_KEYS if name != "day"),
-        )
+        .group_by(posted.c.id, *keys)
         .cte("posted_drafts")
     )
 

@@ -1,8 +1,9 @@
 """Tags that were posted without having been offered."""
 
+from dataclasses import replace
 from typing import Any
 
-from backend.acceptance.figures import Rate
+from backend.acceptance.figures import MISSED
 from backend.acceptance.worst_tags import sort_by_missed
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
@@ -26,7 +27,7 @@ async def read_table(request: PanelRequest) -> PanelTable:
             {
                 "tag": tag,
                 "known": ("no" if counts.unknown_tags else "yes") if request.vocabulary else None,
-                "missed": Rate(counts.missed_tags, counts.posted_tags),
+                "missed": replace(MISSED.compute(counts), open=None),
             }
             for tag, counts in sort_by_missed(await request.tags())
         ],

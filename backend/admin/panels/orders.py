@@ -9,13 +9,12 @@ from backend.admin.twins import PanelTable
 
 async def read_table(request: PanelRequest) -> PanelTable:
     """Return one row an order of the chips and a position, with the figures of items."""
-    grid = await request.grid()
     return PanelTable(
         ("order", "position", *(figure.name for figure in ITEM_FIGURES)),
         [
             {"order": order, "position": position, **item_figures(counts)}
             for order in ("model", "random")
-            for position, counts in grid.by_position(order).items()
+            for position, counts in (await request.positions(order)).items()
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backend.acceptance.figures import FIGURES, Change, compute_change
+from backend.acceptance.figures import FIGURES, Mean, Rate, compute_change
 from backend.acceptance.worst_tags import find_tags_standing_out, sort_by_missed
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
@@ -34,13 +34,15 @@ async def read_table(request: PanelRequest) -> PanelTable:
     for figure in FIGURES:
         result, previous = figure.compute(counts), figure.compute(before)
         row: Row = {"figure": figure.name, "unit": figure.unit, "result": result, "before": previous}
-        rows.append(row | change_columns(compute_change(result, previous)))
+        rows.append(row | change_columns(result, previous))
     return PanelTable(COLUMNS, rows)
 
 
-def change_columns(change: Change | None) -> Row:
-    """Return a change and its bounds by column."""
-    value, low, high = (None, None, None) if change is None else (change.value, change.low, change.high)
+def change_columns(now: Rate | Mean, before: Rate | Mean) -> Row:
+    """Return a change by column, and its bounds where enough writers are behind it in both periods."""
+    value = None if now.value is None or before.value is None else now.value - before.value
+    change = compute_change(now, before)
+    low, high = (None, None) if change is None else (change.low, change.high)
     return {"change": round_value(value), "change_low": round_value(low), "change_high": round_value(high)}
 
 

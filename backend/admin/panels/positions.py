@@ -10,13 +10,12 @@ from backend.admin.twins import PanelTable
 
 async def read_section(request: PanelRequest) -> dict[str, Any]:
     """Read the counts by position."""
-    grid = await request.grid()
-    return {"every_order": grid.by_position(), "random_order": grid.by_position("random")}
+    return {"every_order": await request.positions(), "random_order": await request.positions("random")}
 
 
 async def read_table(request: PanelRequest) -> PanelTable:
     """Return one row a position, with the figures of items."""
-    return item_breakdown_table("position", (await request.grid()).by_position())
+    return item_breakdown_table("position", await request.positions())
 
 
 PANEL = Panel("positions", "By position", read_section, read_table)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.acceptance.bookkeeping import Bookkeeping, count_bookkeeping
-from backend.acceptance.breakdowns import Grid, Offers
+from backend.acceptance.breakdowns import Grid, Offers, name_item_writers
 from backend.acceptance.counts import (
     Latency,
     count_all,
@@ -20,6 +20,7 @@ from backend.acceptance.counts import (
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.value_estimate import USUAL, Assumptions
+from backend.acceptance.writer_counts import count_item_writers
 from backend.admin.query import View
 from backend.alerts.rules import Rule
 from backend.deployments.service import Release, list_deployments, list_releases
@@ -68,7 +69,12 @@ class PanelRequest:
     async def count_everything(self) -> None:
         """Count grid, offers and tags in one pass, for a page that shows them all."""
         counted = await count_all(self.session, self.filters, self.vocabulary, self.now)
-        self._results |= {"grid": counted.grid, "offers": counted.offers, "tags": counted.tags}
+        self._results |= {
+            "grid": counted.grid,
+            "offers": counted.offers,
+            "tags": counted.tags,
+            "item writers": counted.item_writers,
+        }
 
     async def grid(self) -> Grid:
         """Return the counts by day, model version, site and position."""
@@ -106,6 +112,14 @@ class PanelRequest:
 
     async def _count_tag(self, filters: Filters) -> dict[date, Counts]:
         return await count_tag_by_day(self.session, filters, self.view.only_tag, self.now)
+
+    async def positions(self, order: str | None = None) -> dict[int | None, Counts]:
+        """Return the counts by position on screen, as `Grid.by_position` does, with the writers behind them."""
+        grid, n_items = await self.grid(), (await self.overview()).viewed
+        writers = await self._once("item writers", lambda: count_item_writers(self.session, self.filters, n_items))
+        if writers is not None and order is not None:
+            writers = writers.where("order", order)
+        return name_item_writers(grid.by_position(order), writers, "position")
 
     async def offers(self) -> Offers:
         """Return the counts by length of the draft and by score."""

@@ -9,12 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.acceptance.bookkeeping import count_bookkeeping
+from backend.acceptance.breakdowns import name_item_writers
 from backend.acceptance.counts import count_all, measure_latencies
-from backend.acceptance.figures import FIGURES, Counts, Mean, Rate, add_counts
+from backend.acceptance.figures import FIGURES, ITEM_FIGURES, MISSED, Counts, Mean, Rate, add_counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.statements import begin_snapshot
 from backend.admin.formatting import length_name
 from tests.backend.acceptance.recount import Answer, Question, Recount
+from tests.backend.acceptance.spread import estimate
 from tests.backend.acceptance.traffic import TABLES, Rows
 
 
@@ -44,7 +46,31 @@ def assert_equal(counted: dict[str, Rate | Mean], expected: dict[str, Answer], w
             assert result.value == pytest.approx(float(answer.value), abs=1e-12), (where, name)
 
 
-async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question) -> None:
+def assert_equally_sure(counted: dict[str, Rate | Mean], expected: dict[str, Answer], where: Any) -> int:
+    """Compare writers and intervals with those of the slow calculation; return how many intervals there were."""
+    shown = 0
+    for name, result in counted.items():
+        writers = expected[name].writers or {}
+        if name == "unknown":
+            assert (result.interval, result.remark) == (None, "not counted by writer")
+            continue
+        assert result.writers == len(writers), (where, name)
+        sure = estimate(writers)
+        assert (result.interval is None) == (sure is None), (where, name, result.interval, sure)
+        if sure is not None and result.interval is not None:
+            shown += 1
+            # Student's quantile is within .2 %.
+            within = 0.003 * (sure.high - sure.low) + 1e-9
+            assert result.interval == pytest.approx((sure.low, sure.high), abs=within), (where, name)
+    return shown
+
+
+def of_items(results: dict[str, Rate | Mean]) -> dict[str, Rate | Mean]:
+    return {figure.name: results[figure.name] for figure in ITEM_FIGURES}
+
+
+async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question) -> int:
+    """Compare every figure with the recount; return how many figures of the overview have an interval."""
     recount = Recount(rows, question)
     selection: dict[str, Any] = {"kind": question.kind, "site": question.site, "model_version": question.model}
     filters = Filters(question.since, question.until, origin=question.origin, **selection)  # type: ignore[arg-type]
@@ -56,6 +82,7 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
         latencies = await measure_latencies(session, filters, question.now)
 
     assert_equal(figures(grid.overview()), recount.figures(), "overview")
+    shown = assert_equally_sure(figures(grid.overview()), recount.figures(), "overview")
     by_day, by_model, by_position = grid.by_day(filters), grid.by_model_version(), grid.by_position()
     assert_equal(figures(add_counts(by_day.values())), recount.figures(), "days added up")
     assert list(by_model) == sorted(by_model)
@@ -68,6 +95,7 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
         assert set(every_figure) == set(expected_figures), name
         for key, counts in every_figure.items():
             assert_equal(figures(counts), expected_figures[key], (name, key))
+            assert_equally_sure(figures(counts), expected_figures[key], (name, key))
 
     def item_figures(counts: Counts) -> dict[str, Rate | Mean]:
         return {
@@ -78,7 +106,9 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
 
     expected_positions = recount.by_position()
     assert set(by_position) == set(expected_positions)
+    name_item_writers(by_position, counted.item_writers, "position")
     for position, counts in by_position.items():
+        assert_equally_sure(of_items(figures(counts)), expected_positions[position], position)
         item_results = item_figures(counts)
         del item_results["missed"]
         assert_equal(item_results, expected_positions[position], position)
@@ -90,6 +120,7 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
     for name, group, expected in groups:
         assert set(group) == set(expected), name
         for key, counts in group.items():
+            assert_equally_sure(of_items(figures(counts)), expected[key], (name, key))
             item_results = item_figures(counts)
             del item_results["missed"]
             assert_equal(item_results, expected[key], (name, key))
@@ -112,9 +143,11 @@ async def compare_everything(engine: AsyncEngine, rows: Rows, question: Question
     }
     for tag, counts in by_tag.items():
         assert_equal(item_figures(counts), expected_tags[tag], tag)
+        assert_equally_sure({**of_items(figures(counts)), "missed": MISSED.compute(counts)}, expected_tags[tag], tag)
         assert bool(counts.unknown_tags) == bool(counts.missed_tags and tag not in question.vocabulary)
 
     assert books.impossible == recount.impossible()
     assert books.refused == recount.refused()
     assert (books.received, books.lost) == recount.received_and_lost()
     assert books.totals == recount.totals()
+    return shown

@@ -4,12 +4,13 @@ Nothing here is shared with the code under test, not even a formula.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+from tests.backend.acceptance.spread import Done
 from tests.backend.acceptance.traffic import Rows
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -32,13 +33,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """A figure: a fraction, n, the exact mean or share, and what is open."""
+    """A figure: a fraction, n, the exact mean or share, what is open, and what each writer did of it."""
 
     numerator: int
     denominator: int
     n: int
     value: Fraction | None
     open: int | None
+    writers: Mapping[Any, Done] | None = None
 
 
 def day(moment: datetime) -> date:
@@ -169,7 +171,8 @@ class Recount:
         missed = [tag for o, p in sets for tag in p - o]
         judged = missed if question.vocabulary else []
         asking = [(o, p) for o, p in sets if p]
-        return {
+        by_writer = self.by_writer(seen, seen_posted, first_views, answered, posted)
+        answers = {
             "acceptance": share(accepted, len(seen), fresh),
             "kept": share(sum(item["accepted_at"] is not None for item in agreed), len(seen_posted), waiting),
             "agreement": share(len(agreed), len(seen_posted), waiting),
@@ -188,6 +191,51 @@ class Recount:
             "one_found": share(sum(bool(o & p) for o, p in asking), len(asking), waiting),
             "all_found": share(sum(p <= o for o, p in asking), len(asking), waiting),
         }
+        return {name: replace(answer, writers=by_writer.get(name)) for name, answer in answers.items()}
+
+    def by_writer(
+        self,
+        seen: Iterable[tuple[dict[str, Any], dict[str, Any]]],
+        seen_posted: Iterable[tuple[dict[str, Any], dict[str, Any]]],
+        first_views: Iterable[tuple[dict[str, Any], datetime]],
+        answered: Iterable[dict[str, Any]],
+        posted: Iterable[dict[str, Any]],
+    ) -> dict[str, dict[Any, Done]]:
+        """Return what each writer did of every figure but those of unknown tags: values and of how many."""
+        values: dict[str, list[tuple[Any, float, int]]] = defaultdict(list)
+        for draft, item in seen:
+            install, is_accepted = draft["install_id"], item["accepted_at"] is not None
+            values["acceptance"].append((install, is_accepted, 1))
+            values["dismissal"].append((install, item["dismissed_at"] is not None and not is_accepted, 1))
+        for draft, item in seen_posted:
+            install, is_posted = draft["install_id"], item["tag"] in names_posted(draft)
+            values["kept"].append((install, is_posted and item["accepted_at"] is not None, 1))
+            values["agreement"].append((install, is_posted, 1))
+        for draft, _ in first_views:
+            helped = any(item["accepted_at"] and item["viewed_at"] for item in self.items[draft["id"]])
+            values["help"].append((draft["install_id"], helped, 1))
+        for draft in answered:
+            values["coverage"].append((draft["install_id"], bool(self.offered(draft)), 1))
+        for draft in posted:
+            install, o, p = draft["install_id"], self.offered(draft), set(names_posted(draft))
+            values["missed"] += [(install, tag not in o, 1) for tag in p]
+            shares = {
+                "precision": (len(o & p), len(o)),
+                "recall": (len(o & p), len(p)),
+                "f1": (2 * len(o & p), len(o) + len(p)),
+                "jaccard": (len(o & p), len(o | p)),
+                "exact": (o == p, bool(o | p)),
+                "one_found": (bool(o & p), bool(p)),
+                "all_found": (p <= o, bool(p)),
+            }
+            for name, (part, whole) in shares.items():
+                values[name] += [(install, part / whole, 1)] if whole else []
+        result: dict[str, dict[Any, Done]] = defaultdict(dict)
+        for name, rows in values.items():
+            for install, value, n in rows:
+                done = result[name].get(install, Done(0, 0, 0))
+                result[name][install] = Done(done.x + value, done.n + n, done.squares + value**2)
+        return result
 
     def by_day(self) -> dict[date, dict[str, Answer]]:
         days = (self.question.until - self.question.since).days + 1
@@ -256,7 +304,7 @@ class Recount:
         missed = self.missed()
         for tag in tags:
             row = found.setdefault(tag, self.figures(lambda *_: False, lambda *_: False, open_counts=False))
-            row["missed"] = share(*missed.get(tag, (0, 0)), None)
+            row["missed"] = replace(share(*missed.get(tag, (0, 0)), None), writers=self.who_missed(tag))
         return found
 
     def _of_items(self, keeps: dict[Any, Any]) -> dict[Any, dict[str, Answer]]:
@@ -273,6 +321,15 @@ class Recount:
                     posted[tag] += 1
                     missed[tag] += tag not in self.offered(draft)
         return {tag: (missed[tag], n) for tag, n in posted.items()}
+
+    def who_missed(self, tag: str) -> dict[Any, Done]:
+        """Return, of each writer, how many drafts posted a tag and how many of them without being offered it."""
+        result: dict[Any, Done] = {}
+        for draft in self.of_answer:
+            if self.suggestions[draft["id"]] and self.in_span(draft["posted_at"]) and tag in names_posted(draft):
+                done, missed = result.get(draft["install_id"], Done(0, 0, 0)), tag not in self.offered(draft)
+                result[draft["install_id"]] = Done(done.x + missed, done.n + 1, done.squares + missed)
+        return result
 
     def offered_in_posted(self) -> set[str]:
         """Return the tags offered in a posted draft of the span."""

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from backend.acceptance.figures import ACCEPTANCE, FIGURES, JACCARD, Counts, Mean, Rate, add_counts, compute_change
-from backend.acceptance.intervals import difference_interval, mean_interval, student_quantile, wilson_interval
+from backend.acceptance.intervals import difference_interval, student_quantile, wilson_interval
+from tests.backend.acceptance.made_writers import acceptance_of
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,6 @@ def test_wilson_stays_within_and_touches_the_ends(n: int) -> None:
 
 def test_an_interval_of_nothing_is_none() -> None:
     assert wilson_interval(0, 0) is None
-    assert mean_interval(0, 0.0, 0.0) is None
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (1, 0)])
@@ -63,24 +63,6 @@ def test_student_quantile_agrees_with_the_tables(freedom: int, quantile: float) 
     assert student_quantile(freedom) == pytest.approx(quantile, rel=2e-3)
 
 
-def test_interval_of_mean_is_students() -> None:
-    values = [0.2, 0.4, 0.4, 0.6, 0.9]
-    # By hand: mean 0.5, variance 0.28 / 4, t = 2.7764 with 4 degrees of freedom.
-    half = 2.7764 * math.sqrt(0.07 / 5)
-    bounds = mean_interval(5, sum(values), sum(value**2 for value in values))
-    assert bounds == pytest.approx((0.5 - half, 0.5 + half), abs=1e-3)
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 50])
-def test_values_without_spread_do_not_claim_certainty(n: int) -> None:
-    bounds = mean_interval(n, 0.4 * n, 0.16 * n)
-    assert bounds is not None
-    assert bounds[0] < 0.4 < bounds[1]
-    bounds = mean_interval(n, 1.0 * n, 1.0 * n)
-    assert bounds is not None
-    assert bounds[0] < 1
-
-
 def test_an_empty_denominator_is_not_zero_per_cent() -> None:
     for figure in FIGURES:
         result = figure.compute(Counts())
@@ -91,10 +73,7 @@ def test_an_empty_denominator_is_not_zero_per_cent() -> None:
 
 def test_zero_of_something_is_zero_per_cent() -> None:
     assert ACCEPTANCE.compute(Counts(viewed=1)).value == 0
-    interval = ACCEPTANCE.compute(Counts(viewed=1)).interval
-    assert interval is not None
-    assert interval[0] == 0
-    assert interval[1] == pytest.approx(0.793, abs=1e-3)
+    assert ACCEPTANCE.compute(Counts(viewed=1)).interval is None
 
 
 def test_counts_add_up_field_by_field() -> None:
@@ -124,13 +103,24 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
     assert (round(low, 4), round(high, 4)) == (0.6075, 1.0)
 
 
-def test_a_change_is_told_only_between_two_counted_times() -> None:
-    assert compute_change(Rate(1, 2), Rate(0, 0)) is None
-    assert compute_change(Rate(0, 0), Rate(1, 2)) is None
-    grown = compute_change(Rate(600, 1000), Rate(400, 1000))
+def test_a_change_is_shown_only_between_periods_with_enough_writers() -> None:
+    many, few = acceptance_of([(6, 10), (5, 10)] * 30), acceptance_of([(10, 100)] * 4)
+    assert compute_change(many, few) is None
+    assert compute_change(few, many) is None
+    assert compute_change(many, acceptance_of([(0, 0)])) is None
+    assert compute_change(many, Rate(4, 10)) is None
+    grown = compute_change(many, acceptance_of([(4, 10), (3, 10)] * 30, 100))
     assert grown is not None
     assert grown.significant
     assert grown.value == pytest.approx(0.2)
-    chance = compute_change(Rate(6, 10), Rate(4, 10))
+    chance = compute_change(acceptance_of([(1, 1), (0, 1)] * 10), acceptance_of([(1, 1), (1, 1), (0, 1)] * 7, 100))
     assert chance is not None
     assert not chance.significant
+
+
+def test_a_figure_says_who_is_behind_it_or_why_it_has_no_interval() -> None:
+    assert (acceptance_of([(6, 10)] * 9).writers, acceptance_of([(6, 10)] * 9).remark) == (9, None)
+    assert acceptance_of([(0, 0)] * 9).remark == "nothing counted"
+    assert acceptance_of([(40, 100)] * 4).remark == "too few writers"
+    assert acceptance_of([(4, 10)] * 9 + [(300, 1000)]).remark == "too few writers"
+    assert Rate(4, 10).remark == "not counted by writer"

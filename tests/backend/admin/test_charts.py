@@ -7,6 +7,7 @@ import pytest
 
 from backend.acceptance.figures import Rate
 from backend.admin.charts import LEFT, TOP, Point, bar, element, end_of_scale, line_chart, runs, to_point
+from tests.backend.acceptance.made_writers import acceptance_of
 
 SVG_HEIGHT = 220.0
 FLOOR = SVG_HEIGHT - 24
@@ -106,7 +107,7 @@ def test_years_are_named_where_there_are_two() -> None:
 
 
 def test_a_bar_is_as_long_as_its_value_and_its_whisker_as_its_interval() -> None:
-    figure = Rate(30, 120)
+    figure = acceptance_of([(1, 4)] * 30)
     tree = ElementTree.fromstring(bar(figure, top=0.5))
     (fill,) = by_class(tree, "fill")
     assert float(fill.get("width", "")) == pytest.approx(50)
@@ -117,7 +118,10 @@ def test_a_bar_is_as_long_as_its_value_and_its_whisker_as_its_interval() -> None
         (200 * low, 200 * high), abs=0.01
     )
     assert not by_class(tree, "few")
-    assert by_class(ElementTree.fromstring(bar(Rate(1, 29))), "few")
+    # Without an interval there is only the bar.
+    few = ElementTree.fromstring(bar(acceptance_of([(10, 40)] * 3)))
+    assert not by_class(few, "whisker")
+    assert [node.get("class") for node in by_class(few, "fill")] == ["fill few"]
 
 
 def test_a_bar_of_nothing_is_an_empty_track() -> None:

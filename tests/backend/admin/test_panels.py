@@ -41,7 +41,11 @@ def assert_figure(figure: dict[str, Any], expected: Answer, where: Any) -> None:
         assert (figure["value"], figure["low"], figure["high"]) == (None, None, None), where
     else:
         assert figure["value"] == pytest.approx(float(expected.value), abs=1e-6), where
-        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1, where
+        if figure["low"] is not None:
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1, where
+    assert (figure["reason"] is None) == (figure["low"] is not None), where
+    if figure["writers"] is not None:
+        assert figure["writers"] == len(expected.writers or {}), where
 
 
 async def read_csv(admin: Admin, panel: str, **filters: Any) -> list[dict[str, str]]:
@@ -106,7 +110,8 @@ async def test_json_and_csv_equal_the_recount(
             assert (row["change"], row["change_low"], row["change_high"]) == (None, None, None)
         else:
             assert row["change"] == pytest.approx(float(now.value - then.value), abs=2e-6)
-            assert row["change_low"] <= row["change"] <= row["change_high"]
+            if row["change_low"] is not None:
+                assert row["change_low"] <= row["change"] <= row["change_high"]
     assert [row["figure"] for row in found["overview"]] == list(recount.figures())
 
     for panel, key, expected in (
@@ -186,8 +191,10 @@ async def test_the_worked_example_in_json(admin: Admin, engine: AsyncEngine) -> 
         "denominator": 4,
         "n": 4,
         "value": 0.5,
-        "low": 0.150039,
-        "high": 0.849961,
+        "writers": 1,
+        "low": None,
+        "high": None,
+        "reason": "too few writers",
         "open": 0,
     }
 
@@ -198,9 +205,11 @@ async def test_of_nothing_every_figure_is_null_and_every_cell_empty(admin: Admin
             "numerator": 0,
             "denominator": 0,
             "n": 0,
+            "writers": None if row["figure"] == "unknown" else 0,
             "value": None,
             "low": None,
             "high": None,
+            "reason": "not counted by writer" if row["figure"] == "unknown" else "nothing counted",
             "open": 0,
         }
     for row in await read_csv(admin, "overview"):

@@ -4,12 +4,22 @@ import pytest
 
 from backend.acceptance.figures import Counts, Rate
 from backend.admin.sentences import answer_in_words, out_of
+from tests.backend.acceptance.made_writers import counts_of
 
 SPAN, EARLIER = "in the last 28 days", "in the 28 days before"
 
 
 def counts(accepted: int, viewed: int, helped: int = 0, drafts: int = 0) -> Counts:
     return Counts(accepted=accepted, viewed=viewed, helped_drafts=helped, viewed_drafts=drafts)
+
+
+def written(accepted: int, viewed: int, writers: int = 50) -> Counts:
+    """Return the chips seen by so many writers, each of whom accepts about as large a share of them."""
+    rows = [
+        (accepted * (i + 1) // writers - accepted * i // writers, viewed * (i + 1) // writers - viewed * i // writers)
+        for i in range(writers)
+    ]
+    return counts_of(rows, first_install=accepted * 100)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +43,22 @@ def test_a_share_is_said_in_whole_numbers(numerator: int, denominator: int, word
 @pytest.mark.parametrize(
     ("now", "before", "trend", "comparison"),
     [
-        (counts(380, 1000), counts(390, 1000), "steady", f"about as many as {EARLIER} (39 of 100)"),
-        (counts(450, 1000), counts(330, 1000), "better", f"more than {EARLIER} (33 of 100)"),
-        (counts(330, 1000), counts(450, 1000), "worse", f"fewer than {EARLIER} (45 of 100)"),
+        (written(380, 1000), written(390, 1000), "steady", f"about as many as {EARLIER} (39 of 100)"),
+        (written(450, 1000), written(330, 1000), "better", f"more than {EARLIER} (33 of 100)"),
+        (written(330, 1000), written(450, 1000), "worse", f"fewer than {EARLIER} (45 of 100)"),
         # Eight points fewer, and chance alone may bring that.
-        (counts(38, 100), counts(46, 100), "unknown", f"too few to tell whether that is more or fewer than {EARLIER}"),
+        (
+            written(38, 100),
+            written(46, 100),
+            "unknown",
+            f"too few to tell whether that is more or fewer than {EARLIER}",
+        ),
+        (
+            written(45, 1000, 4),
+            written(330, 1000, 4),
+            "unknown",
+            f"too few to compare with those {EARLIER} (33 of 100)",
+        ),
         (counts(380, 1000), counts(0, 0), "unknown", f"with nothing to compare: none was seen {EARLIER}"),
     ],
 )

@@ -10,11 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.acceptance.clusters import clustered_interval
 from backend.acceptance.figures import Counts
 from backend.acceptance.filters import Filters
 from backend.acceptance.worst_tags import MAX_TAGS, find_tags_standing_out, list_worst_tags
+from backend.acceptance.writers import Writers
 from backend.cli import main
 from backend.commands.worst import to_markdown
+from tests.backend.acceptance.made_writers import counts_of
 from tests.backend.acceptance.traffic import Writer, store
 from tests.backend.admin.conftest import NOW, Admin
 from tests.backend.service import DEMO_WEEK
@@ -96,7 +99,7 @@ async def test_the_page_gives_it_as_csv(admin: Admin, engine: AsyncEngine) -> No
         ("missed", "java", "1", "1"),
         ("unknown", "'=cmd()", "1", "1"),
     ]
-    assert float(rows[0]["low"]) < 1
+    assert (rows[0]["writers"], rows[0]["low"], rows[0]["reason"]) == ("1", "", "too few writers")
 
 
 def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
@@ -120,7 +123,14 @@ def test_the_command_writes_what_demo_writers_did_and_says_where_it_cannot(
 
 
 def test_for_people_it_says_what_was_counted(tmp_path: Path) -> None:
-    rows = list_worst_tags({"a|b`": Counts(viewed=50, dismissed=10)}, ())
+    # Thirty writers who were shown a chip or two each: by hand, hardly more than Wilson's interval of fifty chips.
+    made = counts_of([(1, 2)] * 10 + [(0, 2)] * 10 + [(0, 1)] * 10)
+    assert made.writers is not None
+    sums = made.writers.sums["accepted", "viewed"]
+    counts = Counts(viewed=50, dismissed=10, writers=Writers({("dismissed", "viewed"): sums}))
+    rows = list_worst_tags({"a|b`": counts}, ())
     text = to_markdown(rows, Filters(NOW.date() - timedelta(days=7), NOW.date()))
-    assert "| `a¦b'` | 20.0 % | 11.2\N{EN DASH}33.0 % | 10 of 50 |" in text
+    low, high = clustered_interval(sums) or (0.0, 0.0)
+    assert 0.1 < low < 0.2 < high < 0.4
+    assert f"| `a¦b'` | 20.0 % | {low * 100:.1f}\N{EN DASH}{high * 100:.1f} % | 10 of 50 |" in text
     assert text.count("None.") == 2
