@@ -93,8 +93,9 @@ def compare_arms(figure: ComparedFigure, installs: Installs, *, once: bool) -> A
     samples = installs.samples(figure.hits, figure.trials)
     shares = share_by_arm(*samples, figure.most)
     champion, challenger = verdict.make_estimate(shares.champion), verdict.make_estimate(shares.challenger)
-    lack = figure.no_trials if champion is challenger is None else None
-    lack = lack or guardrails.describe_lack(shares, MIN_INSTALLS_AT_VERDICT if once else guardrails.MIN_INSTALLS)
+    if champion is None and challenger is None:
+        return ArmComparison(figure, (0, 0), None, None, None, figure.no_trials)
+    lack = guardrails.describe_lack(shares, MIN_INSTALLS_AT_VERDICT if once else guardrails.MIN_INSTALLS)
     difference = None
     if champion is not None and challenger is not None and lack is None:
         estimate_difference = verdict.estimate_difference if once else estimate_difference_at_any_time
