@@ -8,6 +8,7 @@ from backend.commands.demo import demo
 from backend.commands.deployments import deploy, deployments, promote, rollback
 from backend.commands.drift import drift_import, export
 from backend.commands.feedback import export_feedback
+from backend.commands.mail_report import mail_report
 from backend.commands.password import hash_password
 from backend.commands.serve import serve
 from backend.commands.silence import silence_alert
@@ -35,6 +36,7 @@ for command in (
     drift_import,
     export_feedback,
     write_worst,
+    mail_report,
     silence_alert,
     check,
     backup,

@@ -64,9 +64,30 @@ def make_channels(smtp_url: str, webhook_url: str) -> Mapping[str, Send]:
 
 
 def email_channel(url: str) -> Send:
-    """Return a function that sends an e-mail: ``smtp://user:password@host:587/?from=a@example.org&to=b@example.org,c@example.org``.
+    """Return a function that sends a notification by e-mail; see `mailer` for the URL."""
+    send_mail = mailer(url)
 
-    ``smtp`` uses STARTTLS if the server offers it, and requires it to send a password; ``smtps`` is TLS from the start.
+    def send(notification: Notification) -> None:
+        when = "At" if notification.occasion == "done" else "Since"
+        message = EmailMessage()
+        message["Subject"] = notification.headline
+        message.set_content(
+            f"{notification.words}\n\n{when} {notification.since}.\n\nWhat to do: {notification.advice}\n"
+        )
+        send_mail(message, notification.key)
+
+    return send
+
+
+def mailer(url: str) -> Callable[[EmailMessage, str], None]:
+    """Return a function that sends an e-mail under an id.
+
+    The URL is like ``smtp://user:password@host:587/?from=a@example.org&to=b@example.org``; ``to`` may name several
+    receivers, comma-separated. ``smtp`` uses STARTTLS if the server offers it, and requires it to send a password;
+    ``smtps`` is TLS from the start.
+
+    Raises:
+        ValueError: the URL is invalid.
     """
     # In an address a plus is a plus, as in ops+tagalong@example.org, and never stands for a space.
     parts, query = urlsplit(url), parse_qs(urlsplit(url).query.replace("+", "%2B"))
@@ -76,15 +97,10 @@ def email_channel(url: str) -> Send:
     host, port = parts.hostname, parts.port or (465 if parts.scheme == "smtps" else 587)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
 
-    def send(notification: Notification) -> None:
-        message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = sender, receivers, notification.headline
+    def send(message: EmailMessage, key: str) -> None:
+        message["From"], message["To"] = sender, receivers
         message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = f"<{notification.key}@{sender.rpartition('@')[2]}>"
-        when = "At" if notification.occasion == "done" else "Since"
-        message.set_content(
-            f"{notification.words}\n\n{when} {notification.since}.\n\nWhat to do: {notification.advice}\n"
-        )
+        message["Message-ID"] = f"<{key}@{sender.rpartition('@')[2]}>"
         context = ssl.create_default_context()
         if parts.scheme == "smtps":
             connection: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=context)
