@@ -1,11 +1,12 @@
 """Figures, numbers, days and filters as the page shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 from backend.acceptance.figures import Figure, Mean, Rate
 from backend.acceptance.filters import Filters
 from backend.acceptance.queries.items import LENGTH_BANDS
+from backend.alerts.rules import Rule, TargetRule
 
 KIND_TITLES = {
     "ask": "questions being asked",
@@ -87,6 +88,14 @@ def duration(seconds: float) -> str:
 def long_day(day: date) -> str:
     """Format a day: ``3 Nov 2026``."""
     return f"{day.day} {day:%b %Y}"
+
+
+def target_in_words(figure: Figure, rules: Iterable[Rule]) -> str:
+    """Return the target that the rules of alerts set for a figure: ``target: at least 35 %``; empty without one."""
+    for rule in rules:
+        if isinstance(rule, TargetRule) and rule.figure == figure.name:
+            return f"target: {rule.goal.replace('_', ' ')} {rule.target * 100:g} %"
+    return ""
 
 
 def since_when(moment: datetime, now: datetime) -> str:

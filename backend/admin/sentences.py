@@ -30,6 +30,7 @@ class Answer:
         trend: the comparison in one word.
         result, before: acceptance in both periods.
         change: from the period before; None where that has no interval.
+        target: that of acceptance, in words; empty without one.
     """
 
     level: str
@@ -39,6 +40,7 @@ class Answer:
     result: Rate | Mean
     before: Rate | Mean
     change: Change | None
+    target: str = ""
 
 
 def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str, tag: str = "") -> Answer:

@@ -4,6 +4,7 @@ from typing import Any
 
 from backend.acceptance.figures import FIGURES, Mean, Rate, compute_change
 from backend.acceptance.worst_tags import find_tags_standing_out, sort_by_missed
+from backend.admin.formatting import target_in_words
 from backend.admin.panels.panel import Panel
 from backend.admin.panels.request import PanelRequest
 from backend.admin.twins import PanelTable, Row, round_value
@@ -20,6 +21,7 @@ async def read_section(request: PanelRequest) -> dict[str, Any]:
     return {
         "counts": await request.overview(),
         "before": await request.previous_overview(),
+        "targets": {figure.name: target_in_words(figure, request.rules.values()) for figure in FIGURES},
         "standing_out": find_tags_standing_out(tags),
         "most_missed": sort_by_missed(tags)[:TAGS_MISSED],
         "bookkeeping": await request.bookkeeping(),

@@ -60,9 +60,8 @@ async def admin_at(
             password=password,
             sessions=database.session,
             vocabulary=lambda: vocabulary,
-            rules=read_rules(),
             now=lambda: NOW,
-            **more,
+            **({"rules": read_rules()} | more),
         )
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.acceptance.figures import FIGURES
 from backend.acceptance.rollup_refresh import roll_up_days
+from backend.alerts.rules import TargetRule
 from backend.alerts.tables import AlertRow
 from backend.postgres.database import Database
 from tests.backend.acceptance.traffic import SITES, UNKNOWN, VERSIONS, Writer, first_day, mixed_traffic, store
@@ -270,6 +272,23 @@ async def test_the_first_look_names_only_tags_that_stand_out_and_says_what_to_tr
     best, worst = re.findall(r'id="(?:best|worst)".*?</section>', report, re.S)
     assert ("java" in best, "css" in best) == (True, False)
     assert ("java" in worst, "css" in worst) == (False, True)
+
+
+async def test_a_target_stands_beside_its_figure_and_in_the_answer(make_admin: Any, engine: AsyncEngine) -> None:
+    await store(engine, mixed_traffic(37, 60, NOW))
+    rule = TargetRule(
+        title="Acceptance misses its target",
+        advice="",
+        least=1,
+        kind="target",
+        figure="acceptance",
+        goal="at_least",
+        target=0.35,
+    )
+    async with make_admin(rules={"target": rule}) as admin:
+        outline = Outline(await admin.page())
+    assert outline.texts["target"] == ["Target: at least 35 %"]
+    assert outline.texts["exactly"][0].rstrip(".").endswith("target: at least 35 %")
 
 
 async def test_a_click_on_a_tag_shows_what_became_of_its_chips(
