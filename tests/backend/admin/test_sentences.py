@@ -57,7 +57,7 @@ def test_a_share_is_said_in_whole_numbers(numerator: int, denominator: int, word
             written(45, 1000, 4),
             written(330, 1000, 4),
             "unknown",
-            f"too few to compare with those {EARLIER} (33 of 100)",
+            f"by too few writers to compare them with those {EARLIER} (33 of 100)",
         ),
         (counts(380, 1000), counts(0, 0), "unknown", f"with nothing to compare: none was seen {EARLIER}"),
     ],
