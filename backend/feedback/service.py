@@ -49,7 +49,7 @@ from backend.feedback.waiting import insert_waiting, list_given_up, take_waiting
 from backend.postgres.locks import lock_install
 from model.serving import name_in_use
 
-NOTHING: Mapping[str, Vocabulary] = {}
+NO_VOCABULARIES: Mapping[str, Vocabulary] = {}
 
 
 async def ingest_events(
@@ -57,7 +57,7 @@ async def ingest_events(
     batch: EventBatch,
     received_at: datetime,
     *,
-    vocabularies: Mapping[str, Vocabulary] = NOTHING,
+    vocabularies: Mapping[str, Vocabulary] = NO_VOCABULARIES,
     sender: Sender | None = None,
 ) -> Receipt:
     """Store a batch of events, record the device's answers among them, and update the items and posts of their drafts.
