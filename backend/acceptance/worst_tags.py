@@ -3,15 +3,14 @@
 And those whose acceptance stands out, for better or worse, from that of all chips.
 """
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
 from backend.acceptance.clusters import clustered_interval
-from backend.acceptance.figures import DISMISSAL, MIN_SAMPLE, MISSED, Counts, Figure, Mean, Rate
-from backend.acceptance.intervals import CONFIDENCE
+from backend.acceptance.figures import ACCEPTANCE, DISMISSAL, MIN_SAMPLE, MISSED, Counts, Figure, Mean, Rate
+from backend.acceptance.intervals import CONFIDENCE, wilson_interval
 
 Category = Literal["dismissed", "missed", "unknown"]
 
@@ -75,42 +74,37 @@ class StandingOut:
     n_judged: int
 
 
-def find_tags_standing_out(tags: Mapping[str, Counts], design_effect: float = 1.0) -> StandingOut:
+def find_tags_standing_out(tags: Mapping[str, Counts]) -> StandingOut:
     """Return the tags whose interval, wide enough for all of them together, excludes the acceptance of all chips.
 
     Of a hundred tags that are all alike, five would leave the acceptance of all by their own 95 % intervals; here it is
-    one in twenty such pages that names any. Wilson's interval excludes a share where the score test rejects it, and the
-    intervals of ``k`` tags hold together where each misses in 5 % / k of cases (Bonferroni). Where a tag's writers are
-    known, its interval is clustered by them, and a tag of too few writers is not named.
-
-    Args:
-        tags: counts by tag.
-        design_effect: how many times wider the variance of acceptance is than that of independent chips.
+    one in twenty such pages that names any: the intervals of ``k`` tags hold together where each misses in 5 % / k of
+    cases (Bonferroni). They are clustered by writer where the writers are known; a tag of too few writers never stands
+    out.
     """
     n, hits = sum(counts.viewed for counts in tags.values()), sum(counts.accepted for counts in tags.values())
     judged = [(tag, counts) for tag, counts in tags.items() if counts.viewed >= MIN_SAMPLE]
-    if not judged or not 0 < hits < n:
-        return StandingOut([], [], len(judged))
-    share = hits / n
-    bound = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / len(judged)) * math.sqrt(max(1.0, design_effect))
-
-    def score(row: tuple[str, Counts]) -> float:
-        counts = row[1]
-        return (counts.accepted - counts.viewed * share) / math.sqrt(counts.viewed * share * (1 - share))
-
-    def is_sure(row: tuple[str, Counts]) -> bool:
-        by_writer = row[1].by_writer("accepted", "viewed")
-        if by_writer is None:
-            return abs(score(row)) > bound
-        bounds = clustered_interval(by_writer.sums, 1 - (1 - CONFIDENCE) / len(judged))
-        return bounds is not None and not bounds[0] <= share <= bounds[1]
-
-    by_score = [row for row in sorted(judged, key=score) if is_sure(row)]
+    if not judged:
+        return StandingOut([], [], 0)
+    share, confidence = hits / n, 1 - (1 - CONFIDENCE) / len(judged)
+    distances = [(_distance(counts, share, confidence), tag, counts) for tag, counts in judged]
+    distances.sort(key=lambda row: row[:2])
     return StandingOut(
-        best=[row for row in reversed(by_score) if score(row) > 0],
-        worst=[row for row in by_score if score(row) < 0],
+        best=[(tag, counts) for distance, tag, counts in reversed(distances) if distance > 0],
+        worst=[(tag, counts) for distance, tag, counts in distances if distance < 0],
         n_judged=len(judged),
     )
+
+
+def _distance(counts: Counts, share: float, confidence: float) -> float:
+    """Return how far the interval of a tag's acceptance lies above a share, or below it; 0 where it holds the share."""
+    by_writer = ACCEPTANCE.compute(counts).by_writer
+    if by_writer is None:
+        bounds = wilson_interval(counts.accepted, counts.viewed, NormalDist().inv_cdf((1 + confidence) / 2))
+    else:
+        bounds = clustered_interval(by_writer.sums, confidence)
+    low, high = bounds or (share, share)
+    return low - share if low > share else min(high - share, 0.0)
 
 
 def _rate(figure: Figure, counts: Counts) -> Rate | Mean:

@@ -76,8 +76,15 @@ def test_a_tag_stands_out_on_one_side_only_and_the_furthest_comes_first() -> Non
     assert [tag for tag, _ in standing_out.worst] == ["worse", "bad"]
     assert [tag for tag, _ in standing_out.best] == ["good"]
     assert standing_out.n_judged == 4
-    # With chips of one writer as alike as can be, the same counts say less.
-    assert find_tags_standing_out(tags, design_effect=100.0).worst == []
+
+
+def test_a_tag_stands_out_by_its_writers_and_not_by_its_chips() -> None:
+    usual = counts_of([(8, 20)] * 100)
+    # The same 10 of 200 chips: of forty writers, and of four.
+    by_many = find_tags_standing_out({"usual": usual, "tag": counts_of([(1, 5)] * 10 + [(0, 5)] * 30)})
+    by_few = find_tags_standing_out({"usual": usual, "tag": counts_of([(3, 50), (2, 50), (3, 50), (2, 50)])})
+    assert [tag for tag, _ in by_many.worst] == ["tag"]
+    assert by_few.worst == []
 
 
 def test_where_all_or_none_is_accepted_nothing_stands_out() -> None:
