@@ -20,6 +20,7 @@ SUMMARIES: Final = {
     "export-device": "Write a released model as the file that the extension reads.",
     "drift": "Compare what came in with the model's reference.",
     "import": "Import a scikit-learn pipeline as a version, checked.",
+    "mlflow-sync": "Point MLflow's alias champion at the version that serves.",
     "register": "Give a model the registry's next number, if it passes the gates.",
     "versions": "List the registry's versions.",
     "due": "Say whether it is time to train again, and why.",

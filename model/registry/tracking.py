@@ -3,6 +3,7 @@
 The plain folders stay what the service reads. Aliases name versions (``challenger``, ``champion``), not stages.
 """
 
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ def track_version(version: Version, store: str, artifacts: Path) -> int:
         mlflow.log_params(dict(_flatten({"data": about["data"], **about["parameters"]})))
         mlflow.log_metrics({metric_name(name): value for name, value in about["metrics"].items()})
         mlflow.log_metric("left out", about.get("left_out", 0))
-        mlflow.log_artifacts(str(version.folder), "model")
+        _log_model(mlflow, version.folder)
     if not client.search_registered_models(f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description="Suggests tags for questions that are being written.")
     source = f"{run.info.artifact_uri}/model"
@@ -46,6 +47,48 @@ def track_version(version: Version, store: str, artifacts: Path) -> int:
     if champions:
         client.set_registered_model_alias(MODEL, "champion", max(int(champion.version) for champion in champions))
     return int(model_version.version)
+
+
+def point_champion(store: str, name: str) -> int | None:
+    """Point the alias ``champion`` at the model version of a version's name; return its number.
+
+    A version that is not in the store, such as the shipped model, leaves the alias at none: return None.
+
+    Raises:
+        ModuleNotFoundError: MLflow is not installed.
+    """
+    client = open_store(store, EXPERIMENT).MlflowClient()
+    known = client.search_model_versions(f"name = '{MODEL}' and tags.version = '{name}'")
+    if known:
+        newest = max(int(model_version.version) for model_version in known)
+        client.set_registered_model_alias(MODEL, "champion", newest)
+        return newest
+    if client.search_registered_models(f"name = '{MODEL}'"):
+        client.delete_registered_model_alias(MODEL, "champion")
+    return None
+
+
+def _log_model(mlflow: Any, folder: Path) -> None:
+    """Log a version's folder as a model with signature and input example, which ``mlflow.pyfunc`` loads."""
+    import pandas as pd  # of the same extra
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+    signature = ModelSignature(
+        Schema([ColSpec(DataType.string, "title"), ColSpec(DataType.string, "body")]),
+        Schema([ColSpec(Array(DataType.string), "tags"), ColSpec(Array(DataType.double), "scores")]),
+    )
+    example = pd.DataFrame({"title": ["How do I merge two DataFrames?"], "body": ["On a column of dates."]})
+    with tempfile.TemporaryDirectory(prefix="tagalong-") as made:
+        mlflow.pyfunc.save_model(
+            Path(made) / "model",
+            loader_module="model.registry.pyfunc_model",
+            data_path=str(folder),
+            signature=signature,
+            input_example=example,
+            pip_requirements=["tagalong"],
+        )
+        mlflow.log_artifacts(str(Path(made) / "model"), "model")
 
 
 def _flatten(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:

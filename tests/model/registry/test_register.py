@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.deployments import registry as deployments
+from model.commands.terminal import RELEASED
 from model.registry import gates as gates_of
 from model.registry.register import add_version
 from model.registry.versions import read_version
@@ -212,7 +213,30 @@ def test_with_mlflow_a_version_is_a_run_and_a_model_version_with_an_alias(
     assert logged.metrics["left out"] == 0  # E1
     assert logged.metrics["P at 1"] == read_version(registry, 2).about["metrics"]["P@1"]
     downloaded = mlflow.artifacts.download_artifacts(newest.source, tracking_uri=store)
-    assert Classifier.load(Path(downloaded)).version == read_version(registry, 2).name
+    assert Classifier.load(Path(downloaded) / "data" / "2").version == read_version(registry, 2).name
+
+
+def test_e5_mlflows_champion_is_what_serves_and_predicts(
+    base: Path, registry: Path, gates: Path, champion: Path, tmp_path: Path
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="pip install 'mlflow-skinny>=3.17'")
+    pandas = pytest.importorskip("pandas")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    places = ["--questions", base, "--registry", registry, "--gates", gates, "--champion", champion]
+    run("register", champion, *places, "--mlflow", store)
+    sync = ["--registry", registry, "--mlflow", store]
+    assert "MLflow's champion is version 1" in run("mlflow-sync", "1", *sync).output
+    mlflow.set_tracking_uri(store)
+    model = mlflow.pyfunc.load_model("models:/tagalong@champion")
+    drafts = pandas.DataFrame({"title": ["How do I undo the last commit?"], "body": [""]})
+    expected = Classifier.load(registry / "1").suggest("How do I undo the last commit?")
+    assert model.predict(drafts)[0]["tags"] == [item.tag for item in expected]
+    assert model.metadata.signature.inputs.input_names() == ["title", "body"]
+    assert model.input_example is not None
+    # After a rollback the shipped model serves.
+    assert "champion is none" in run("mlflow-sync", RELEASED / "light", *sync).output
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        mlflow.pyfunc.load_model("models:/tagalong@champion")
 
 
 def test_without_mlflow_a_version_is_registered_and_what_is_missing_is_said(
