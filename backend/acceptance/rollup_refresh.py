@@ -197,7 +197,8 @@ class RollupComparison:
 
 async def compare_rollups(session: AsyncSession, now: datetime) -> RollupComparison:
     """Count every rolled-up day again and compare; nothing is changed."""
-    unchanged = ~exists().where(ChangedDay.day == RolledUpDay.day)
+    # Days that an older version rolled up, not by install, wait to be rolled up again, too.
+    unchanged = and_(RolledUpDay.by_install, ~exists().where(ChangedDay.day == RolledUpDay.day))
     days = list(
         await session.scalars(select(RolledUpDay.day).where(~RolledUpDay.final, unchanged).order_by(RolledUpDay.day))
     )

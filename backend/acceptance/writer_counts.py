@@ -26,7 +26,7 @@ SPLIT_KEYS: Grouping = tuple(key for key in DRAFT_KEYS if key not in ("day", "ki
 NOBODY = WriterSums(0, *(0.0,) * 9)
 NO_WRITERS = Writers(dict.fromkeys(PAIRS, NOBODY))
 
-MAX_ITEMS = 300_000
+MAX_ITEMS = 50_000
 """More items than these are not looked at one by one for the intervals of tags, positions and the like."""
 
 Values = tuple[str | None, ...]
