@@ -60,7 +60,8 @@ def answer_in_words(counts: Counts, before: Counts, span: str, earlier_span: str
         comparison = "" if earlier.value is None else f"{earlier_span}, {share_in_words(earlier, chips)} accepted"
         return Answer(f"No {chips[:-1]} was seen {span}", comparison, "", "unknown", result, earlier, change)
     trend, comparison = compare_in_words(earlier, change, earlier_span)
-    if tag and change is None and earlier.value is not None:
+    if earlier.value is not None and None in (result.by_writer, earlier.by_writer):
+        # Nothing is known of the writers, so that there is no interval either.
         comparison = f"against {out_of(earlier)} {earlier_span}"
     level = f"{share_in_words(result, chips)} accepted"
     return Answer(level[0].upper() + level[1:], comparison, helped_in_words(counts), trend, result, earlier, change)

@@ -90,3 +90,8 @@ def test_chips_of_one_tag_are_named() -> None:
     answer = answer_in_words(counts(37, 80), counts(0, 0), SPAN, EARLIER, "python")
     assert answer.level == "37 of 80 python chips seen were accepted"
     assert answer_in_words(counts(0, 0), counts(0, 0), SPAN, EARLIER, "python").level.startswith("No python chip was")
+
+
+def test_without_knowing_the_writers_it_tells_no_more_than_both_shares() -> None:
+    answer = answer_in_words(counts(380, 1000), counts(330, 1000), SPAN, EARLIER)
+    assert (answer.trend, answer.comparison) == ("unknown", f"against 33 of 100 {EARLIER}")
