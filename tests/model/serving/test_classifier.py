@@ -13,7 +13,7 @@ import pytest
 
 from model.commands.terminal import RELEASED
 from model.registry.release import MAX_BYTES
-from model.serving.classifier import FORMAT, TIERS, Classifier, ReleaseError
+from model.serving.classifier import INTERFACE_FORMAT, TIERS, Classifier, ReleaseError
 from model.serving.synonyms import same_tags
 from model.serving.text import WORD
 from model.training.build import RARE_MIN_COUNT
@@ -254,7 +254,8 @@ def test_a_release_without_a_file_is_refused(small_release: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"format": FORMAT + 1}, "not of format"),
+        ({"format": INTERFACE_FORMAT + 1}, "not of format"),
+        ({"format": INTERFACE_FORMAT, "interface": {"takes": "integers"}}, "asks for takes"),
         ({"decision": None}, "lacks decision"),
         ({"sites": None}, "lacks sites"),
     ],
