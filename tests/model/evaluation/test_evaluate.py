@@ -135,7 +135,9 @@ def test_the_terminal_shows_models_baselines_and_what_lies_between() -> None:
         {
             "split": "dev",
             "n": 60,
-            "models": {"full-1": {"vocabulary": 2, "latency_ms": timed} | build_report(asked, good, {"a": 7})},
+            "models": {
+                "full-1": {"vocabulary": 2, "megabytes": 1.5, "latency_ms": timed} | build_report(asked, good, {"a": 7})
+            },
             "baselines": {"commonest five": compute_metrics(posted, answer_most_frequent(asked, Counter("xx")))},
             "differences": {"full-1 against commonest five": compute_differences(posted, good, poor)},
         }
