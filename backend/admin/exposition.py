@@ -67,7 +67,9 @@ def figure_families(week: Counts) -> Iterable[Metric]:
     shares = GaugeMetricFamily(
         "tagalong_figure_ratio", "A figure of the last 7 whole days, 0 to 1.", labels=("figure",)
     )
-    sizes = GaugeMetricFamily("tagalong_figure_count", "The items, drafts or tags that it is of.", labels=("figure",))
+    sizes = GaugeMetricFamily(
+        "tagalong_figure_denominator", "The items, drafts or tags that it is of.", labels=("figure",)
+    )
     for figure in (ACCEPTANCE, KEPT, COVERAGE, MISSED, JACCARD, F1):
         result = figure.compute(week)
         sizes.add_metric((figure.name,), result.n)

@@ -34,7 +34,7 @@ PATHS = [
 
 
 async def test_without_a_password_there_is_nothing_to_see(admin: Admin) -> None:
-    for path in PATHS:
+    for path in [*PATHS, "/metrics/silence"]:
         for headers in ({}, HTML):
             response = await admin.get(path, auth=None, headers=headers)
             assert response.status_code == 401, path
@@ -48,7 +48,8 @@ def test_every_route_is_one_of_those_paths() -> None:
     router = admin_router(password="x", sessions=lambda: None, vocabulary=tuple, rules={})  # type: ignore[arg-type,return-value]
     paths = {route.path for route in router.routes if isinstance(route, APIRoute)}
     assert len(paths) == len(router.routes)
-    assert paths == {"/metrics", "/metrics/report", "/metrics/style.css", "/metrics/{panel}.{form}"}
+    pages = {"/metrics", "/metrics/report", "/metrics/style.css", "/metrics/{panel}.{form}", "/metrics/silence"}
+    assert paths == pages | {"/metrics/alerts/silence"}
 
 
 WRONG = [

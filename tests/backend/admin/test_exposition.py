@@ -155,7 +155,7 @@ async def test_figures_of_a_week_and_drift_are_scraped(admin: Admin, engine: Asy
     rows = await admin.rows("overview", since="2026-11-13", until="2026-11-19")
     shown = {row["figure"]: row["result"] for row in rows}
     for name in ("acceptance", "kept", "coverage", "missed", "jaccard", "f1"):
-        assert samples["tagalong_figure_count", name] == shown[name]["n"] > 0
+        assert samples["tagalong_figure_denominator", name] == shown[name]["n"] > 0
         assert samples["tagalong_figure_ratio", name] == pytest.approx(shown[name]["value"], abs=1e-4)
     columns = {column["column"]: column["psi"] for column in findings["columns"]}
     assert {key[1]: value for key, value in samples.items() if key[0] == "tagalong_drift_psi"} == columns
