@@ -121,11 +121,12 @@ class Findings(FindingsPart):
         return "; ".join(filter(None, [", ".join(parts), self.limit])) or "no drift"
 
     @property
-    def sentence(self) -> str:
-        """The verdict as a sentence without a full stop."""
+    def found_in_words(self) -> str:
+        """What was found, without the terms of the verdict; empty if nothing was."""
         drifted = ", ".join(column.title for column in self.columns if column.drifted)
-        parts = [FOUND_WORDS[kind] + (f" ({drifted})" if kind == "data" and drifted else "") for kind in self.found]
-        return "; ".join(filter(None, [*parts, self.limit])) or "no drift"
+        return "; ".join(
+            FOUND_WORDS[kind] + (f" ({drifted})" if kind == "data" and drifted else "") for kind in self.found
+        )
 
     @property
     def limit(self) -> str:

@@ -370,6 +370,12 @@ def test_b16_tab_from_the_tag_field_goes_to_the_first_offered_tag(page: Page) ->
     expect(page.locator(INPUT)).to_be_focused()
     page.keyboard.press("Tab")
     expect(chip(page, "dataframe")).to_be_focused()
+    # It does so too if nothing has changed since the focus left.
+    page.keyboard.press("ArrowLeft")
+    expect(chip(page, "python")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(chip(page, "dataframe")).to_be_focused()
 
 
 def wait_for_answer(page: Page, service: RecordingServer, **offers: float) -> None:

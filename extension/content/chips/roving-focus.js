@@ -22,7 +22,7 @@ export class RovingFocus {
     this.#root = root;
     this.#isOffered = isOffered;
     this.#leave = leave;
-    row.addEventListener("focusin", () => this.update());
+    for (const type of ["focusin", "focusout"]) row.addEventListener(type, () => this.update());
     row.addEventListener("keydown", (event) => {
       if (!event.ctrlKey && !event.altKey && !event.metaKey && this.#onKey(event)) {
         event.preventDefault();
