@@ -33,8 +33,8 @@ def mail_report(month: datetime | None) -> None:
     async def render(session: AsyncSession) -> tuple[str, str]:
         await begin_snapshot(session)
         choices = await list_choices(session)
-        asked = [("month", f"{month:%Y-%m}")] if month else []
-        pairs, empty_month = await name_month(session, asked, now.date())
+        filters = [("month", f"{month:%Y-%m}")] if month else []
+        pairs, empty_month = await name_month(session, filters, now.date())
         view = parse_query(pairs, choices, now.date())
         vocabulary = (await served_model(session)).known
         assumptions = Assumptions(settings.value_seconds_per_tag, settings.value_price_per_core_hour)

@@ -86,16 +86,16 @@ class DeviceVersions:
         Raises:
             DatabaseUnavailable: a version that is not remembered can't be looked up now.
         """
-        found = {}
+        vocabularies = {}
         for version in versions:
             vocabulary = self._remembered.get(version) or await self._look_up(version)
             if vocabulary is None:
                 continue
-            found[version] = self._remembered[version] = vocabulary
+            vocabularies[version] = self._remembered[version] = vocabulary
             self._remembered.move_to_end(version)
             if len(self._remembered) > MAX_REMEMBERED:
                 self._remembered.popitem(last=False)
-        return found
+        return vocabularies
 
     async def _look_up(self, version: str) -> Vocabulary | None:
         async with self._database.session() as session:

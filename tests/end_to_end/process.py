@@ -8,8 +8,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -101,3 +102,11 @@ def as_admin(data_dir: Path, address: str, accept: str = "*/*") -> str:
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
         text: str = response.read().decode()
         return text
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until the condition holds, or fail."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

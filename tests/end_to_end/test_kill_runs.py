@@ -142,8 +142,8 @@ def assert_nothing_lost(run: Run, database: str) -> None:
             by_draft.setdefault(event["draft_id"], []).append(event)
     answers = [event["suggestion_id"] for event in events if event["kind"] == "suggested"]
     assert len(set(answers)) == len(answers)
-    given = "SELECT suggestion.id FROM suggestion JOIN draft ON draft.id = draft_id WHERE install_id = $1"
-    recorded = {row["id"] for row in rows(database, f"{given} AND suggestion.origin = 'device'", install)}
+    own_answers = "SELECT suggestion.id FROM suggestion JOIN draft ON draft.id = draft_id WHERE install_id = $1"
+    recorded = {row["id"] for row in rows(database, f"{own_answers} AND suggestion.origin = 'device'", install)}
     assert set(answers) == recorded
     if run.settings["source"] == "device":
         assert {event["suggestion_id"] for events in by_draft.values() for event in events} - {None} <= recorded

@@ -55,11 +55,11 @@ async def test_a_button_silences_an_alert_for_a_week_and_another_ends_it(admin: 
 
 async def test_a_day_of_choice_is_confirmed_by_a_button_that_silences_until_then(admin: Admin) -> None:
     chosen = {"rule": "tag_dismissed", "subject": "c++ & <b>", "until": "2026-12-24"}
-    asked = await admin.get("/metrics/silence", params=chosen, headers=HTML)
-    assert asked.status_code == 200
-    assert "until 24 Dec 2026?" in asked.text
-    assert "c++ &amp; &lt;b&gt;" in asked.text
-    address = unescape(re.search(r'method="post" action="([^"]+)"', asked.text)[1])  # type: ignore[index]
+    confirmation = await admin.get("/metrics/silence", params=chosen, headers=HTML)
+    assert confirmation.status_code == 200
+    assert "until 24 Dec 2026?" in confirmation.text
+    assert "c++ &amp; &lt;b&gt;" in confirmation.text
+    address = unescape(re.search(r'method="post" action="([^"]+)"', confirmation.text)[1])  # type: ignore[index]
     # Asking changes nothing.
     assert await admin.rows("acts") == []
     assert (await admin.client.post(address, auth=AUTH)).status_code == 303

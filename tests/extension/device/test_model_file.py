@@ -12,7 +12,7 @@ from tests.extension.device.node import HERE, NODE
 
 
 def sealed(content: bytes) -> bytes:
-    """Give a changed file the sha256 of what it holds now."""
+    """Return a changed file with the sha256 of what it holds now."""
     return content[:16] + hashlib.sha256(content[48:]).digest() + content[48:]
 
 

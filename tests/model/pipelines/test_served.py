@@ -1,12 +1,11 @@
 """An imported version in a running service: deployed to a share, answering over HTTP, promoted and rolled back."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 from model.registry.versions import read_version
 from tests.backend.service import a_draft
-from tests.end_to_end.process import get, post, run, serving
+from tests.end_to_end.process import get, post, run, serving, wait_until
 from tests.model.pipelines.conftest import Brought
 from tests.model.pipelines.generated import words_of
 
@@ -26,11 +25,14 @@ def test_an_imported_version_gets_a_share_of_the_installs_is_promoted_and_rolled
 
         def answer_by(expected: str) -> dict[str, Any]:
             """Return the first answer of a version, which comes within seconds; no request may fail meanwhile."""
-            end = time.monotonic() + 30
-            while (answered := answer())["model_version"] != expected:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            return answered
+            answers: list[dict[str, Any]] = []
+
+            def is_expected() -> bool:
+                answers.append(answer())
+                return bool(answers[-1]["model_version"] == expected)
+
+            wait_until(is_expected)
+            return answers[-1]
 
         deployed = run(short_folder, "deploy", "1", "--share", "50%", **registry)
         assert deployed.returncode == 0, deployed.stderr
@@ -39,9 +41,6 @@ def test_an_imported_version_gets_a_share_of_the_installs_is_promoted_and_rolled
         assert best["because"][0] == words_of("gamma++-7")[1]
         answer_by(shipped)
         assert run(short_folder, "promote", **registry).returncode == 0
-        end = time.monotonic() + 30
-        while get(f"{address}/health/ready")["model"] != version:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(lambda: bool(get(f"{address}/health/ready")["model"] == version))
         assert run(short_folder, "rollback", **registry).returncode == 0
         answer_by(shipped)
