@@ -52,9 +52,9 @@ check: .venv/.node ## style, types, dead code, of Python and of the extension
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/extension/node_modules/.bin/tsc -p tests/extension/tsconfig.json
 	$(BIN)/python -m store.lint
 
-audit: ## known faults of what serving installs (needs uv, and the network)
+audit: ## known faults of what the images install (needs uv, and the network)
 	@command -v uvx >/dev/null || { echo "make audit needs uv: https://docs.astral.sh/uv/"; exit 1; }
-	uvx pip-audit --require-hashes --disable-pip -r requirements/serve.txt
+	uvx pip-audit --require-hashes --disable-pip -r requirements/serve.txt -r requirements/traces.txt -r requirements/train.txt
 
 format: .venv/.test ## put the code into its form
 	$(BIN)/ruff format .
@@ -95,6 +95,8 @@ programs: .venv/.node ## find the programs that the tests drive (browsers, caddy
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile pyproject.toml requirements/build.in $(LOCK) -o requirements/serve.txt
 	uv pip compile pyproject.toml requirements/build.in --extra train --extra compare --extra tracking --extra drift --extra traces --extra test -c requirements/serve.txt $(LOCK) -o requirements/test.txt
+	uv pip compile pyproject.toml requirements/build.in --extra traces -c requirements/test.txt $(LOCK) -o requirements/traces.txt
+	uv pip compile pyproject.toml requirements/build.in --extra train --extra import --extra compare --extra tracking --extra drift -c requirements/test.txt $(LOCK) -o requirements/train.txt
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--quiet --custom-compile-command "make lock"

@@ -1,6 +1,7 @@
 """The Compose file, the Dockerfile and the example settings agree with each other and with the project."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from tests.end_to_end.process import ROOT
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+# Each stage's name and what it starts from, in the file's order.
+STAGES = {name: base for base, name in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)}
 CADDYFILE = (ROOT / "deploy" / "Caddyfile").read_text()
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
 EXAMPLES = sorted((ROOT / "deploy").glob("*.env"))
@@ -136,10 +139,10 @@ def test_ports_agree_everywhere() -> None:
 
 
 def test_images_are_pinned_to_a_release() -> None:
-    images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    for image in images:
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - set(STAGES)
+    for image in [*(service["image"] for service in SERVICES.values()), *bases]:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)?$", image), image
-    assert len(set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))) == 1
+    assert len(bases) == 1
     assert SERVICES["database"]["image"].startswith(f"postgres:{VERSION}.")
 
 
@@ -164,7 +167,10 @@ def test_a_replica_has_time_to_drain_before_it_is_killed() -> None:
 
 
 def test_the_image_is_built_from_locks_and_runs_unprivileged() -> None:
-    assert "--require-hashes -r requirements/serve.txt" in DOCKERFILE
+    assert set(re.findall(r"^RUN .*pip install (.+)$", DOCKERFILE, re.MULTILINE)) == {
+        *(f"--require-hashes -r requirements/{lock}.txt" for lock in ("serve", "traces", "train")),
+        "--no-deps --no-build-isolation .",
+    }
     assert re.search(r"^USER (?!root)", DOCKERFILE, re.MULTILINE)
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = {
@@ -173,6 +179,49 @@ def test_the_image_is_built_from_locks_and_runs_unprivileged() -> None:
     assert copied == allowed
     for name in copied:
         assert (ROOT / name).exists(), name
+
+
+def ancestors(stage: str) -> list[str]:
+    """Return the stages that a stage starts from, itself first and the image from elsewhere last."""
+    return [stage, *ancestors(STAGES[stage])] if stage in STAGES else [stage]
+
+
+def test_the_image_serves_unless_another_target_is_named() -> None:
+    assert list(STAGES)[-1] == "serving"
+    assert {"service", "base"} <= set(ancestors("serving")) & set(ancestors("traces"))
+    assert "base" in ancestors("training")
+    assert "service" not in ancestors("training")
+    assert {name for name in STAGES if "build" not in ancestors(name)} == {
+        "base",
+        "service",
+        "serving",
+        "traces",
+        "training",
+    }
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return each package of a lock with its version and the systems that need it."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+(?:\[[a-z,-]+\])?)==(.+?) *\\?$", text, re.MULTILINE))
+
+
+def needed(*extras: str) -> set[str]:
+    """Return the names of the packages that the project asks for with extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return {re.split(r"[^a-z0-9._-]", line.lower())[0] for line in asked}
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("traces", ["traces"]), ("train", ["train", "import", "compare", "tracking", "drift"])],
+)
+def test_an_image_installs_the_versions_that_were_tested(lock: str, extras: list[str]) -> None:
+    versions = {name: line.split(";")[0].strip() for name, line in pins(lock).items()}
+    tested = {name: line.split(";")[0].strip() for name, line in pins("test").items()}
+    assert versions.items() <= tested.items()
+    assert needed(*extras) <= {name.split("[")[0] for name in versions}
 
 
 def test_the_image_installs_everything() -> None:
