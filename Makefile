@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEVICE_MODEL := extension/device/model.bin
+MLFLOW_TRACKING_URI ?= sqlite:///.tagalong/mlflow.db
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run extension tools test test-slow test-days bench pictures check audit format lock programs clean
+.PHONY: help run extension tools test test-slow test-days bench mlflow pictures check audit format lock programs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -35,6 +36,11 @@ bench: .venv/.test programs $(DEVICE_MODEL) ## what a start, an answer, an event
 	@$(BIN)/python -m bench.chips
 	@$(BIN)/python -m bench.device
 	@$(BIN)/python -m bench.device_browsers
+
+mlflow: .venv/.mlflow ## MLflow's page on the embedded store; MLFLOW_TRACKING_URI names another, MLFLOW_PORT another port
+	@mkdir -p .tagalong
+	@MLFLOW_DISABLE_TELEMETRY=true .venv/mlflow/bin/mlflow ui --workers 1 \
+		--backend-store-uri "$(MLFLOW_TRACKING_URI)" --artifacts-destination .tagalong/mlflow
 
 pictures: .venv/.test programs $(DEVICE_MODEL) ## the README's pictures, from the running product
 	@$(BIN)/python -m tools.pictures
@@ -81,6 +87,14 @@ $(DEVICE_MODEL): model/released/light/manifest.json $(wildcard model/serving/*.p
 .venv/.test: .venv/.serve requirements/test.txt
 	@echo "Installing what training and testing need, once …"
 	@$(PIP) --require-hashes -r requirements/test.txt -c requirements/test.txt
+	@touch $@
+
+# An environment of its own, and not in the locks: MLflow with its page needs an older gunicorn and pyarrow than the tests.
+.venv/.mlflow: .venv/.python requirements/serve.txt pyproject.toml
+	@echo "Installing MLflow with its page, once …"
+	@$(PYTHON) -m venv .venv/mlflow
+	@$(PIP:$(BIN)%=.venv/mlflow/bin%) --require-hashes -r requirements/serve.txt
+	@$(PIP:$(BIN)%=.venv/mlflow/bin%) --no-build-isolation -e '.[mlflow]'
 	@touch $@
 
 # Types, lint, and the ask page's own styles and editor, for the extension's checks and tests.

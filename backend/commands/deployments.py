@@ -1,5 +1,6 @@
 """`deploy`, `promote`, `rollback` and `deployments`: which model version answers whom."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from backend.experiments.service import MIN_WEEKS, PLANNING_PERIOD, Plan, plan_e
 from backend.experiments.shadow_scores import Scores, score_shadow
 from backend.experiments.status import measure_status, read_verdicts
 from backend.experiments.verdict import MIN_INSTALLS_TO_PLAN
-from model.serving import RegistryError
+from model.serving import RegistryError, ReleaseError, read_manifest
 
 T = TypeVar("T")
 
@@ -198,14 +199,63 @@ def rollback(shadow: bool, why: str) -> None:
 
 @click.command()
 @click.option("--champion", is_flag=True, help="Print only the champion's number, or the shipped model's folder.")
-def deployments(champion: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print only what serves, as JSON.")
+def deployments(champion: bool, as_json: bool) -> None:
     """List what is deployed, which replicas serve it, and what was deployed before."""
+    if champion and as_json:
+        raise click.UsageError("give either --champion or --json, which names the champion too.")
     if champion:
         row = with_session(service.read_running).champion
         click.echo(read_settings().model_folder if row is None else row.number)
-        return
-    for role, description in with_session(describe_deployments):
-        click.echo(f"{role:<11} {description}".rstrip())
+    elif as_json:
+        click.echo(json.dumps(with_session(read_serving), indent=2))
+    else:
+        for role, description in with_session(describe_deployments):
+            click.echo(f"{role:<11} {description}".rstrip())
+
+
+async def read_serving(session: AsyncSession) -> dict[str, Any]:
+    """Return what serves, for programs: version, number, share of the installs and start of each role.
+
+    The champion's number and start are null while the shipped model serves; a role that nothing has is null.
+
+    Raises:
+        click.ClickException: the shipped model serves and cannot be read.
+    """
+    running = await service.read_running(session)
+    challenger_share = running.challenger.share if running.challenger else 0.0
+    replicas = await list_replicas(session, datetime.now(UTC))
+    if running.champion:
+        champion = serving_entry(running.champion)
+    else:
+        champion = {"version": read_shipped_version(), "number": None, "since": None}
+    return {
+        "champion": champion | {"share": round(1 - challenger_share, 6)},
+        "challenger": running.challenger and serving_entry(running.challenger) | {"share": challenger_share},
+        "shadow": running.shadow and serving_entry(running.shadow) | {"share": 0.0},
+        "replicas": [
+            {"name": row.name, "champion": row.champion, "loaded": row.loaded, "problems": row.problems}
+            for row in replicas
+        ],
+    }
+
+
+def serving_entry(deployment: Deployment) -> dict[str, Any]:
+    """Return version, number and start of a deployment, for programs."""
+    return {
+        "version": deployment.model_version,
+        "number": deployment.number,
+        "since": deployment.started_at.astimezone(UTC).isoformat(),
+    }
+
+
+def read_shipped_version() -> str:
+    """Return the version of the model that serves while none is deployed."""
+    try:
+        version: str = read_manifest(read_settings().model_folder)["version"]
+    except ReleaseError as error:
+        raise click.ClickException(str(error)) from None
+    return version
 
 
 async def describe_deployments(session: AsyncSession) -> list[tuple[str, str]]:

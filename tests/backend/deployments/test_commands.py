@@ -1,6 +1,7 @@
 """`tagalong-server deploy`, `promote`, `rollback` and `deployments`, as an operator types them."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,6 +62,34 @@ def test_a_version_goes_from_deploy_to_promote_and_back(run: Run, models: Path) 
     assert Path(run("deployments", "--champion").output.strip(), "manifest.json").is_file()
     nothing = run("rollback")
     assert (nothing.exit_code, nothing.output) == (1, "Error: nothing is deployed: the shipped model serves.\n")
+
+
+def test_deployments_as_json_name_the_version_and_share_of_each_role(run: Run, models: Path) -> None:
+    def serving() -> Any:
+        printed = run("deployments", "--json")
+        assert printed.exit_code == 0, printed.output
+        return json.loads(printed.stdout)
+
+    version, shadow = register(models, 7), register(models, 8)
+    shipped = json.loads(Path(run("deployments", "--champion").stdout.strip(), "manifest.json").read_text())["version"]
+    nothing_deployed = {"version": shipped, "number": None, "since": None, "share": 1.0}
+    assert serving() == {"champion": nothing_deployed, "challenger": None, "shadow": None, "replicas": []}
+    run("deploy", "7", "--share", "10%")
+    run("deploy", "8", "--shadow")
+    tried = serving()
+    assert tried["champion"] == nothing_deployed | {"share": 0.9}
+    assert {**tried["challenger"], "since": ""} == {"version": version, "number": 7, "since": "", "share": 0.1}
+    assert {**tried["shadow"], "since": ""} == {"version": shadow, "number": 8, "since": "", "share": 0.0}
+    assert datetime.now(UTC) - datetime.fromisoformat(tried["challenger"]["since"]) < timedelta(minutes=10)
+    run("promote")
+    promoted = serving()
+    assert (promoted["champion"]["version"], promoted["champion"]["share"]) == (version, 1.0)
+    assert promoted["challenger"] is None
+    run("rollback")
+    assert serving()["champion"] == nothing_deployed
+    both = run("deployments", "--json", "--champion")
+    assert both.exit_code == 2
+    assert "either --champion or --json" in both.output
 
 
 def test_an_experiment_lasts_four_weeks_at_least_or_as_many_as_are_wished(

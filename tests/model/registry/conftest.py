@@ -34,8 +34,8 @@ DRAFTS = [
 ]
 
 
-def run(*arguments: object, code: int = 0, **environment: str) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
+def run(*arguments: object, code: int = 0, stdin: str | None = None, **environment: str) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin, env=environment)
     assert result.exit_code == code, result.output
     return result
 

@@ -1,9 +1,11 @@
 """Numbered versions: whole or not there, each number once, and refused with the reason where a gate is failed."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from model.registry.register import add_version
 from model.registry.versions import read_version
 from model.serving.classifier import Classifier
 from tests.model.registry.conftest import run
+
+ROOT = Path(__file__).parents[3]
 
 
 def register(folder: object, base: Path, registry: Path, gates: Path, champion: object, code: int = 0) -> str:
@@ -233,10 +237,32 @@ def test_e5_mlflows_champion_is_what_serves_and_predicts(
     assert model.predict(drafts)[0]["tags"] == [item.tag for item in expected]
     assert model.metadata.signature.inputs.input_names() == ["title", "body"]
     assert model.input_example is not None
-    # After a rollback the shipped model serves.
+    # After a rollback the shipped model serves; what the service prints then says so.
     assert "champion is none" in run("mlflow-sync", RELEASED / "light", *sync).output
+    printed = tmp_path / "deployments.json"
+    printed.write_text(json.dumps({"champion": {"version": read_version(registry, 1).name, "number": 1, "share": 1.0}}))
+    assert "MLflow's champion is version 1" in run("mlflow-sync", printed, *sync).output
+    shipped = json.loads((RELEASED / "full" / "manifest.json").read_text())["version"]
+    piped = json.dumps({"champion": {"version": shipped, "number": None, "share": 1.0}, "challenger": None})
+    assert "champion is none" in run("mlflow-sync", *sync, stdin=piped).output
     with pytest.raises(mlflow.exceptions.MlflowException):
         mlflow.pyfunc.load_model("models:/tagalong@champion")
+
+
+@pytest.mark.parametrize("printed", ["", "no JSON", "[]", '{"champion": null}', '{"champion": {"version": 7}}'])
+def test_mlflows_champion_stays_where_what_serves_cannot_be_read(registry: Path, tmp_path: Path, printed: str) -> None:
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    output = run("mlflow-sync", "--registry", registry, "--mlflow", store, code=1, stdin=printed).output
+    assert "Standard input does not hold what `tagalong-server deployments --json` prints" in output
+    assert not (tmp_path / "mlflow.db").exists()
+    missing = run("mlflow-sync", tmp_path / "nowhere.json", "--mlflow", store, code=1).output
+    assert "nowhere.json cannot be read: No such file or directory." in missing
+
+
+def test_mlflows_page_has_the_version_that_writes_its_store() -> None:
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["mlflow"]
+    (locked,) = re.findall(r"^mlflow-skinny==(\S+)", (ROOT / "requirements" / "test.txt").read_text(), re.MULTILINE)
+    assert pinned == [f"mlflow=={locked}"], "mlflow and mlflow-skinny share a store: pin the locked version"
 
 
 def test_without_mlflow_a_version_is_registered_and_what_is_missing_is_said(
