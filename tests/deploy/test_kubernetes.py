@@ -245,3 +245,29 @@ def test_prometheus_keeps_the_replicas_only(tmp_path: Path) -> None:
     command = ["promtool", "check", "config", "--syntax-only", str(config)]
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_autoscaler_sees_the_drafts_that_are_in_the_queue_at_a_time(tmp_path: Path) -> None:
+    (rule,) = yaml.safe_load((FOLDER / "metrics" / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
+    series = rule["seriesQuery"].split("{")[0]
+    query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod").replace("<<.Series>>", series)
+    test = {
+        "interval": "15s",
+        # In 15 s, drafts spend 30 s in the queue and on cores of one replica, and 6 s on those of the other.
+        "input_series": [
+            {"series": f'{series}{{namespace="ours", pod="a"}}', "values": "0+30x20"},
+            {"series": f'{series}{{namespace="ours", pod="b"}}', "values": "0+6x20"},
+            {"series": f'{series}{{namespace="theirs", pod="c"}}', "values": "0+90x20"},
+        ],
+        "promql_expr_test": [
+            {
+                "expr": query.replace("<<.LabelMatchers>>", 'namespace="ours",pod=~"a|b"'),
+                "eval_time": "4m",
+                "exp_samples": [{"labels": '{pod="a"}', "value": 2}, {"labels": '{pod="b"}', "value": 0.4}],
+            }
+        ],
+    }
+    path = tmp_path / "rules.test.yml"
+    path.write_text(yaml.safe_dump({"tests": [test]}))
+    tested = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
