@@ -12,6 +12,7 @@ SUMMARIES: Final = {
     "prepare": "Check and clean questions for training.",
     "finetune": "Fine-tune MiniLM-L6 on questions and their tags.",
     "train": "Train a model on questions.",
+    "search": "Search the parameters of a plain recipe.",
     "evaluate": "Measure models on held-out questions.",
     "ablate": "Train models that differ in one part, and compare them.",
     "compare": "Compare encoders, classifiers, Parabel and our model.",

@@ -24,7 +24,7 @@ from model.compare.sample import Settings, Split, draw_split
 from model.questions import Question, QuestionsError
 from model.questions.parquet import read_questions
 from model.runs.files import write_atomically
-from model.runs.tracking import MISSING
+from model.runs.tracking import MISSING, store_uri
 from model.serving.classifier import MANIFEST_FILE, ReleaseError
 from model.training.encoder.minilm import EncoderMissing
 from model.training.trained_titles import read_trained_titles
@@ -117,7 +117,7 @@ def compare(
             },
         )
     click.echo(table)
-    store = tracking.store_uri(out)
+    store = store_uri(out)
     try:
         written = tracking.track_results(results, asdict(settings) | {"left_out": parts.left_out["questions"]}, store)
     except ModuleNotFoundError:

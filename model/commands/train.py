@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from model.commands.terminal import (
     report_errors,
     show_progress,
 )
-from model.pipelines.recipes import BINARIZER_FILE, PIPELINE_FILE, RECIPES, fit_recipe
+from model.pipelines.recipes import BINARIZER_FILE, PIPELINE_FILE, RECIPES, ParametersError, fit_recipe, read_parameters
 from model.questions.parquet import read_questions
 from model.questions.tag_sets import read_tag_sets
 from model.runs.parameters import to_record
@@ -42,9 +43,14 @@ _FIT = Step("recipe", "fit a plain pipeline", ("prepared.parquet",), ("my-pipeli
 @click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
-    help="Fit a plain pipeline of scikit-learn instead, which `import` takes; of the other options only --tags counts.",
+    help="Fit a plain pipeline of scikit-learn instead, which `import` takes; of the rest --tags and --params count.",
 )
 @click.option("--tags", type=click.IntRange(2), help="Commonest tags that a recipe learns.  [default: the recipe's]")
+@click.option(
+    "--params",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file of parameters for a recipe, such as the best.json of `search`.  [default: the recipe's]",
+)
 @click.option("--out", type=out_folder, required=True, help="Folder to write.")
 @click.option(
     "--encoder",
@@ -69,6 +75,7 @@ def train(
     tier: str,
     recipe: str | None,
     tags: int | None,
+    params: Path | None,
     out: Path,
     encoder: Path,
     keep: Path | None,
@@ -83,10 +90,12 @@ def train(
     The next steps are evaluate and release.
     """
     if recipe is not None:
-        _fit_recipe(recipe, questions, tags, out, force=force)
+        _fit_recipe(recipe, questions, tags, params, out, force=force)
         return
     if tags is not None:
         raise click.UsageError("--tags is for --recipe; our own model learns all with --least-uses.")
+    if params is not None:
+        raise click.UsageError("--params is for --recipe; our own model has --epochs, --rank and --least-uses.")
     options = {"seed": seed, "epochs": epochs, "rank": rank, "min_count": least_uses}
     parameters = replace(TrainingParameters(), **{name: value for name, value in options.items() if value is not None})
     train_file(questions, tag_sets, tier, encoder, keep, parameters, out, force=force)
@@ -127,14 +136,20 @@ def train_file(
     click.echo(f"{manifest['version']}: {manifest['tags']:,} tags, {manifest['bytes'] / 1e6:.1f} MB, in {out}")
 
 
-def _fit_recipe(recipe: str, questions: Path, tags: int | None, out: Path, *, force: bool) -> None:
+def _fit_recipe(recipe: str, questions: Path, tags: int | None, params: Path | None, out: Path, *, force: bool) -> None:
     """Fit a recipe to a file of questions and say how to import it, unless that has been done."""
     with report_errors(out):
-        run = begin_run(_FIT, [questions], out, {"recipe": recipe, "tags": tags}, force=force)
+        try:
+            parameters: dict[str, Any] = read_parameters(recipe, params) if params else {}
+        except ParametersError as error:
+            raise click.ClickException(str(error)) from error
+        settings = {"recipe": recipe, "tags": tags, "parameters": parameters}
+        run = begin_run(_FIT, [questions], out, settings, force=force)
         if run is None:
             return
         with show_progress() as progress:
-            learned = fit_recipe(recipe, read_questions(questions), tags, sha256_of(questions), out, progress)
+            rows = read_questions(questions)
+            learned = fit_recipe(recipe, rows, tags, parameters, sha256_of(questions), out, progress)
         run.record([out])
     click.echo(
         f"{recipe}: {learned:,} tags, in {out}. To serve it:\n"

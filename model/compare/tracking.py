@@ -1,12 +1,10 @@
 """Results of a comparison as runs of MLflow, if it is installed: a run a result, each only once."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from model.compare.tables import result_name
-from model.runs.tracking import metric_name, open_store
+from model.runs.tracking import has_run, metric_name, open_store
 
 EXPERIMENT: Final = "tagalong compare"
 
@@ -21,16 +19,9 @@ def track_results(results: Sequence[dict[str, Any]], settings: dict[str, Any], u
         ModuleNotFoundError: MLflow is not installed.
     """
     mlflow = open_store(uri, EXPERIMENT)
-    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     written = 0
     for result in results:
-        known = mlflow.search_runs(
-            [experiment.experiment_id],
-            filter_string=f"tags.result = '{result['identity']}'",
-            output_format="list",
-            max_results=1,
-        )
-        if known:
+        if has_run(mlflow, EXPERIMENT, "result", result["identity"]):
             continue
         with mlflow.start_run(
             run_name=f"{result_name(result)}, {result['tags']} tags", tags={"result": result["identity"]}
@@ -41,11 +32,6 @@ def track_results(results: Sequence[dict[str, Any]], settings: dict[str, Any], u
             mlflow.log_metrics(_metric_values(result))
         written += 1
     return written
-
-
-def store_uri(out: Path) -> str:
-    """Return the store to use: what ``MLFLOW_TRACKING_URI`` says, or an SQLite file in the comparison's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').resolve()}"
 
 
 def _metric_values(result: dict[str, Any]) -> dict[str, float]:

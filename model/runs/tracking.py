@@ -33,6 +33,23 @@ def open_store(store: str, experiment: str, artifacts: Path | None = None) -> An
     return mlflow
 
 
+def store_uri(out: Path) -> str:
+    """Return the store to use: what ``MLFLOW_TRACKING_URI`` says, or an SQLite file in the output's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').resolve()}"
+
+
+def has_run(mlflow: Any, experiment: str, tag: str, identity: str) -> bool:
+    """Return whether an experiment has a run whose tag is this identity."""
+    return bool(
+        mlflow.search_runs(
+            [mlflow.get_experiment_by_name(experiment).experiment_id],
+            filter_string=f"tags.{tag} = '{identity}'",
+            output_format="list",
+            max_results=1,
+        )
+    )
+
+
 def metric_name(metric: str) -> str:
     """Return the name of a metric as MLflow allows it: without ``@``."""
     return metric.replace("@", " at ")
