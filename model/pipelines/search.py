@@ -124,7 +124,7 @@ def search_recipe(
                 metrics = _judge(pipeline.predict_proba(judged_texts), chosen, judged)
             except (ValueError, TypeError) as refused:
                 error = str(refused)
-            ended = Trial(digest, parameters, round(time.monotonic() - began, 1), metrics, error)
+            ended = Trial(digest, parameters, time.monotonic() - began, metrics, error)
             write_atomically(file.parent, {file.name: _format_json(asdict(ended))})
         trials.append(Trial(**json.loads(file.read_bytes())))
         advance()
