@@ -151,7 +151,7 @@ def test_from_export_to_import_by_the_commands(
     done = invoke(server, database_url, *DEMO_WEEK, "--drafts", "40")
     assert done.exit_code == 0, done.output
     export, mine, found = tmp_path / "came.jsonl.gz", tmp_path / "reference.json", tmp_path / "found.json"
-    done = invoke(server, database_url, "export", export, "--kind", "demo", "--until", TODAY.isoformat())
+    done = invoke(server, database_url, "export", export, "--kind", "demo")
     assert done.exit_code == 0, done.output
     light: list[str | Path] = ["--model", "model/released/light", "--export", export, "--reference", mine]
     assert invoke(model, "", "drift", "--make-reference", *light).exit_code == 0
