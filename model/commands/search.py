@@ -49,7 +49,8 @@ def search(
 ) -> None:
     """Search the parameters of a plain recipe: those with the best R@5 on the tune part.
 
-    Each trial is kept as it ends: the same command goes on after a break. More --trials or --minutes go on too.
+    Each trial is saved as it ends, so the same command goes on after a break. To search longer, raise --trials or
+    --minutes.
     """
     with report_errors(out), show_progress() as progress:
         try:
@@ -60,7 +61,9 @@ def search(
         identity = Run(_SEARCH, [questions], out, {"recipe": recipe, "tags": tags}).identity
         ended = search_recipe(recipe, read_questions(questions), tags, planned, minutes, identity, out, progress)
     if len(ended) < len(planned):
-        click.echo(f"{len(ended)} of {len(planned)} trials in {minutes:g} minutes: more --minutes go on.", err=True)
+        click.echo(
+            f"{len(ended)} of {len(planned)} trials in {minutes:g} minutes. To go on, raise --minutes.", err=True
+        )
     click.echo(format_trials(ended, RECIPES[recipe].own_parameters()))
     command = ["tagalong-model", "train", "--recipe", recipe, "--questions", questions, "--params", out / "best.json"]
     command += ["--tags", tags] if tags else []

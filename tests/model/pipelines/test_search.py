@@ -108,7 +108,7 @@ def test_only_tune_judges(questions: Path, tmp_path: Path) -> None:
 def test_no_trial_begins_when_the_minutes_are_used_up(questions: Path, tmp_path: Path) -> None:
     output = run(*command(questions, tmp_path / "out", "--tags", 3, "--minutes", 1e-9)).output
     assert len(read_results(tmp_path / "out")[1]) == 1
-    assert "more --minutes go on" in output
+    assert "To go on, raise --minutes." in output
 
 
 def test_a_value_that_cannot_be_fitted_is_said_and_the_others_are_tried(questions: Path, tmp_path: Path) -> None:
