@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from backend.admin import routes
 from backend.suggestions import recording
 
 
 @pytest.fixture(autouse=True)
-def unhurried_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record every answer that may be recorded, however busy the machine is."""
+def unhurried_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record every answer that may be recorded, and count to the end, however busy the machine is."""
     monkeypatch.setattr(recording, "RECORD_WITHIN", 60.0)
+    monkeypatch.setattr(routes, "PAGE_LIMIT", 60.0)
+    monkeypatch.setattr(routes, "SCRAPE_LIMIT", 60.0)
 
 
 @pytest.fixture
